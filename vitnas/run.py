@@ -1,0 +1,153 @@
+"""RunFolder: where one supernet keeps everything that belongs to it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from vitnas import __version__
+from vitnas.errors import CheckpointError
+from vitnas.files import write_bytes, write_json
+from vitnas.search_spaces import SearchSpace, Task, load_space
+from vitnas.settings import make_settings, read_toml
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A folder with these entries, each written by the command that makes it.
+
+    config.toml          everything a command was told or assumed, one table a command
+    environment.json     versions, machine, git state
+    metrics.jsonl        what training saw
+    checkpoints/         step-XXXXXXXX folders of safetensors with their hashes
+    latency/             DEVICE.parquet tables
+    search-NAME/         study, front and evaluations of a search
+    """
+
+    path: Path
+
+    @classmethod
+    def create(cls, path: Path, space: SearchSpace, settings: Mapping[str, Mapping[str, Any]]) -> RunFolder:
+        """Makes the folder of a new run and records how it came to be."""
+        run = cls(path)
+        if run.config_file.exists():
+            raise CheckpointError(
+                f"'{path}' already holds a run; resume it with --resume {path}, or choose another folder with --out"
+            )
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise CheckpointError(
+                f"cannot make the run folder '{path}': {error.strerror}; choose another with --out"
+            ) from None
+        only = {name: list(kept) for name, kept in space.only}
+        write_json(path / "environment.json", environment())
+        run.save_config(
+            {"space": {"name": space.name, **asdict(space.task), **({"only": only} if only else {})}, **settings}
+        )
+        return run
+
+    @classmethod
+    def open(cls, path: Path) -> RunFolder:
+        run = cls(path)
+        if not run.config_file.is_file():
+            raise CheckpointError(
+                f"'{path}' is no run folder: it has no config.toml; make one with `vitnas train-supernet --out {path}`"
+            )
+        return run
+
+    @property
+    def config_file(self) -> Path:
+        return self.path / "config.toml"
+
+    @property
+    def metrics_file(self) -> Path:
+        return self.path / "metrics.jsonl"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    def latency_file(self, device: str) -> Path:
+        return self.path / "latency" / f"{device}.parquet"
+
+    @property
+    def config(self) -> dict[str, Any]:
+        return read_toml(self.config_file)
+
+    def save_config(self, tables: Mapping[str, Mapping[str, Any]]) -> None:
+        """Writes these tables, keeping the ones already there."""
+        old = self.config if self.config_file.exists() else {}
+        merged = {**old, **{name: _without_none(table) for name, table in tables.items()}}
+        write_bytes(self.config_file, tomli_w.dumps(merged).encode())
+
+    @cached_property
+    def space(self) -> SearchSpace:
+        """The space that this run's supernet was made for."""
+        table = dict(self.config.get("space", {}))
+        name, only = table.pop("name", None), table.pop("only", {})
+        if name is None:
+            raise CheckpointError(
+                f"{self.config_file}: table [space] has no key 'name'; the file is not one that vitnas wrote"
+            )
+        space = load_space(name, make_settings(Task, table, f"{self.config_file}, [space]"))
+        return space.restrict(**only) if only else space
+
+
+def environment() -> dict[str, Any]:
+    """What a result depends on besides its settings; no user name, path or variable is in it."""
+    packages = {}
+    for name in ("torch", "numpy", "onnx", "onnxruntime", "optuna", "pymoo", "ray"):
+        try:
+            packages[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return {
+        "vitnas": __version__,
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "cpu": processor(),
+        "cores": os.cpu_count(),
+        "packages": packages,
+        "git": _git_state(),
+    }
+
+
+def processor() -> str:
+    """The processor's name as the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def _git_state() -> dict[str, Any] | None:
+    here = Path(__file__).parent
+    try:
+        head = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=True, timeout=10
+        )
+        dirty = subprocess.run(
+            ["git", "status", "--porcelain"], cwd=here, capture_output=True, text=True, check=True, timeout=10
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return {"commit": head.stdout.strip(), "changed": bool(dirty.stdout.strip())}
+
+
+def _without_none(table: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key: _without_none(value) if isinstance(value, Mapping) else value
+        for key, value in table.items()
+        if value is not None
+    }

@@ -1,0 +1,48 @@
+"""Search spaces: genes, architectures and the layers they stand for. No torch in this room."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from vitnas.registry import Registry
+from vitnas.search_spaces.arch import Arch
+from vitnas.search_spaces.blueprint import Blueprint, LayerSpec
+from vitnas.search_spaces.codes import Codes
+from vitnas.search_spaces.gene import OFF, Choice, Gene
+from vitnas.search_spaces.lowering import Site
+from vitnas.search_spaces.space import Published, SearchSpace, Task
+
+SPACES: Registry[Callable[..., SearchSpace]] = Registry(
+    "search space",
+    "vitnas.spaces",
+    {
+        "autoformer-tiny": "vitnas.search_spaces.autoformer:tiny",
+        "autoformer-small": "vitnas.search_spaces.autoformer:small",
+        "autoformer-base": "vitnas.search_spaces.autoformer:base",
+        "autoformer-mini": "vitnas.search_spaces.autoformer:mini",
+        "deit": "vitnas.search_spaces.deit:deit",
+    },
+)
+
+
+def load_space(name: str, task: Task | None = None) -> SearchSpace:
+    """The space of this name, for `task` or for the task it was published for."""
+    make = SPACES.load(name)
+    return make() if task is None else make(task)
+
+
+__all__ = [
+    "OFF",
+    "SPACES",
+    "Arch",
+    "Blueprint",
+    "Choice",
+    "Codes",
+    "Gene",
+    "LayerSpec",
+    "Published",
+    "SearchSpace",
+    "Site",
+    "Task",
+    "load_space",
+]

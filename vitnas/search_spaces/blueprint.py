@@ -1,0 +1,113 @@
+"""LayerSpec and Blueprint: what an architecture is made of, layer by layer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from vitnas.errors import SpaceError
+
+Scalar = int | float | str | bool
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class LayerSpec:
+    """Everything needed to build, count, time and draw one layer.
+
+    Shapes leave out the batch: tokens are ``(T, C)``, maps ``(C, H, W)``, logits ``(K,)``.
+    """
+
+    kind: str
+    in_shape: Shape
+    out_shape: Shape
+    attrs: tuple[tuple[str, Scalar], ...] = ()
+
+    @classmethod
+    def of(cls, kind: str, in_shape: Sequence[int], out_shape: Sequence[int], **attrs: Scalar) -> LayerSpec:
+        return cls(kind, tuple(in_shape), tuple(out_shape), tuple(sorted(attrs.items())))
+
+    def __getitem__(self, name: str) -> Any:
+        return self._by_name[name]
+
+    @cached_property
+    def _by_name(self) -> dict[str, Scalar]:
+        return dict(self.attrs)
+
+    @cached_property
+    def key(self) -> str:
+        """One line that names this layer at this shape, the same on every machine."""
+        shapes = ">".join("x".join(map(str, s)) for s in (self.in_shape, self.out_shape))
+        return " ".join([self.kind, shapes, *(f"{name}={value}" for name, value in self.attrs)])
+
+    def to_json(self) -> dict[str, Any]:
+        return {"kind": self.kind, "in": list(self.in_shape), "out": list(self.out_shape), "attrs": dict(self.attrs)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> LayerSpec:
+        return cls.of(data["kind"], data["in"], data["out"], **data["attrs"])
+
+    @classmethod
+    def join(cls, specs: Iterable[LayerSpec]) -> LayerSpec:
+        """The spec whose weights hold those of all `specs`: every number at its largest."""
+        first, *rest = specs
+        for spec in rest:
+            same = spec.kind == first.kind and len(spec.in_shape) == len(first.in_shape)
+            if not same or spec._by_name.keys() != first._by_name.keys():
+                raise SpaceError(
+                    f"one site cannot share weights between '{first.key}' and '{spec.key}'; give them two sites"
+                )
+            attrs = {n: max(v, spec[n]) if isinstance(v, int | float) else v for n, v in first.attrs}
+            first = cls.of(
+                first.kind,
+                [max(pair) for pair in zip(first.in_shape, spec.in_shape, strict=True)],
+                [max(pair) for pair in zip(first.out_shape, spec.out_shape, strict=True)],
+                **attrs,
+            )
+        return first
+
+
+@dataclass(frozen=True)
+class Blueprint:
+    """The layers of one network in order, each at its site; neighbouring shapes must agree."""
+
+    sites: tuple[str, ...]
+    layers: tuple[LayerSpec, ...]
+
+    def __post_init__(self) -> None:
+        for here, left, right in zip(self.sites[1:], self.layers, self.layers[1:], strict=False):
+            if left.out_shape != right.in_shape:
+                raise SpaceError(
+                    f"site '{here}' takes {right.in_shape}, but the layer before it gives {left.out_shape}"
+                )
+
+    def __iter__(self) -> Iterator[LayerSpec]:
+        return iter(self.layers)
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    def items(self) -> Iterator[tuple[str, LayerSpec]]:
+        return zip(self.sites, self.layers, strict=True)
+
+    @property
+    def in_shape(self) -> Shape:
+        return self.layers[0].in_shape
+
+    @property
+    def out_shape(self) -> Shape:
+        return self.layers[-1].out_shape
+
+    @classmethod
+    def single(cls, spec: LayerSpec) -> Blueprint:
+        """One layer alone, as a network."""
+        return cls(("layer",), (spec,))
+
+    def to_json(self) -> list[dict[str, Any]]:
+        return [{"site": site, **spec.to_json()} for site, spec in self.items()]
+
+    def __str__(self) -> str:
+        return json.dumps(self.to_json())

@@ -1,0 +1,243 @@
+"""SearchSpace: named genes with choices, and what network each combination stands for."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vitnas.errors import InvalidArchError, SpaceError, suggest
+from vitnas.search_spaces.arch import Arch, GeneValue
+from vitnas.search_spaces.blueprint import Blueprint
+from vitnas.search_spaces.codes import Codes, Genome
+from vitnas.search_spaces.gene import OFF, Choice, Column, Gene, make_columns
+from vitnas.search_spaces.lowering import Lowering, Site
+
+
+@dataclass(frozen=True)
+class Task:
+    """What the networks of a space look at and answer."""
+
+    image_size: int = 224
+    num_classes: int = 1000
+    in_channels: int = 3
+
+
+@dataclass(frozen=True)
+class Published:
+    """A published arch of a space with the counts it must have (MACs to 0.1 %)."""
+
+    genes: Mapping[str, GeneValue]
+    num_params: int
+    macs: float
+
+
+@dataclass(frozen=True, eq=False)
+class SearchSpace(ABC):
+    """A family of networks. A subclass says its `genes()` and its `sites()`; the rest follows.
+
+    Attributes:
+        name: how people and files call the space.
+        task: image size, channels and classes that its networks are built for.
+        only: choices to keep, a smaller space over the same weights.
+    """
+
+    name: str
+    task: Task = Task()
+    only: tuple[tuple[str, tuple[Choice, ...]], ...] = field(default=(), kw_only=True)
+
+    @abstractmethod
+    def genes(self) -> Sequence[Gene]:
+        """The genes, each after those it refers to; choices from least to most costly."""
+
+    @abstractmethod
+    def sites(self) -> Sequence[Site]:
+        """The places in the network in order, and which layer the genes put there."""
+
+    def published(self) -> Mapping[str, Published]:
+        """Published archs of this space by name, for the contract tests and as starting points."""
+        return {}
+
+    # -- reading ---------------------------------------------------------------------------
+
+    @cached_property
+    def all_genes(self) -> tuple[Gene, ...]:
+        """The genes with `only` applied."""
+        genes = {gene.name: gene for gene in self.genes()}
+        for name, kept in self.only:
+            if name not in genes:
+                raise SpaceError(f"space '{self.name}' has no gene '{name}'; {suggest(name, genes)}")
+            odd = [c for c in kept if c not in genes[name].choices]
+            if odd or not kept:
+                raise SpaceError(
+                    f"gene '{name}' of space '{self.name}' cannot be kept to {list(kept)}; {suggest(odd[0] if odd else '', genes[name].choices)}"
+                )
+            genes[name] = replace(genes[name], choices=tuple(c for c in genes[name].choices if c in kept))
+        return tuple(genes.values())
+
+    @cached_property
+    def columns(self) -> tuple[Column, ...]:
+        return make_columns(self.all_genes)
+
+    @cached_property
+    def genome(self) -> Genome:
+        """Whole populations as integer arrays."""
+        return Genome(self.columns)
+
+    @cached_property
+    def lowering(self) -> Lowering:
+        """Whole populations as layers, and the costs that add up over them."""
+        dropped = {c.name for c in make_columns(self.genes())} - {c.name for c in self.columns}
+        return Lowering(self.columns, [site for site in self.sites() if dropped.isdisjoint(site.genes)])
+
+    def restrict(self, **only: Iterable[Choice]) -> SearchSpace:
+        """The same space with some genes kept to fewer choices."""
+        return replace(self, only=(*self.only, *((name, tuple(kept)) for name, kept in only.items())))
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Changes with anything that changes a network of this space; files of weights and tables carry it."""
+        layers = {site: [s.key for s in specs] for site, specs in self.lowering.specs_at().items()}
+        genes = [(g.name, g.choices, g.per, g.when, g.at_least) for g in self.all_genes]
+        text = json.dumps([self.name, genes, layers], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    # -- archs -----------------------------------------------------------------------------
+
+    def arch(self, **genes: Any) -> Arch:
+        """The arch with these gene values; every switched-on gene must be given."""
+        return self.decode(self._encode(genes)[None])[0]
+
+    def check(self, arch: Arch) -> Arch:
+        """The same arch in canonical form, or an error that says why it is none of this space."""
+        if arch.space != self.name:
+            raise InvalidArchError(
+                f"arch {arch.id} belongs to space '{arch.space}', not to '{self.name}'; name its space, or pick another arch"
+            )
+        return self.arch(**dict(arch.genes))
+
+    def why_invalid(self, arch: Arch) -> str | None:
+        """The reason why this is no arch of the space, or None."""
+        try:
+            self.check(arch)
+        except InvalidArchError as error:
+            return str(error)
+        return None
+
+    def lower(self, arch: Arch) -> Blueprint:
+        """The layers of one arch."""
+        return self.lowering.blueprint(self.encode([arch])[0])
+
+    def sample(self, n: int, rng: np.random.Generator) -> list[Arch]:
+        return self.decode(self.genome.sample(n, rng))
+
+    def smallest(self) -> Arch:
+        return self.decode(self.genome.repair(np.zeros_like(self.genome.empty(1))))[0]
+
+    def largest(self) -> Arch:
+        top = np.array([[len(c.choices) - 1 for c in self.columns]], dtype=np.int16)
+        return self.decode(self.genome.repair(top))[0]
+
+    def named(self, name: str) -> Arch:
+        """A published arch of this space."""
+        known = self.published()
+        if name not in known:
+            raise InvalidArchError(f"space '{self.name}' has no published arch '{name}'; {suggest(name, known)}")
+        return self.arch(**known[name].genes)
+
+    # -- codes -----------------------------------------------------------------------------
+
+    def encode(self, archs: Sequence[Arch]) -> Codes:
+        """``(n, columns)`` integers; the inverse of `decode`."""
+        rows = []
+        for arch in archs:
+            if arch.space != self.name:
+                self.check(arch)
+            rows.append(self._encode(dict(arch.genes)))
+        return np.array(rows, dtype=np.int16).reshape(len(rows), len(self.columns))
+
+    def decode(self, codes: Codes) -> list[Arch]:
+        return [self._decode(row) for row in self.genome.repair(codes)]
+
+    def _decode(self, row: NDArray[np.int16]) -> Arch:
+        values: dict[str, Any] = {}
+        for column, code in zip(self.columns, row, strict=True):
+            value = column.choices[code] if code != OFF else None
+            if column.position is None:
+                if value is not None:
+                    values[column.gene] = value
+            else:
+                values.setdefault(column.gene, []).append(value)
+        genes = {gene.name: gene for gene in self.all_genes}
+        for name, value in values.items():
+            per = genes[name].per
+            if per is not None:
+                values[name] = tuple(value[: values.get(per, 0)])
+        return Arch(self.name, tuple(values.items()))
+
+    def _encode(self, values: Mapping[str, Any]) -> NDArray[np.int16]:
+        genes = {gene.name: gene for gene in self.all_genes}
+        for name in values:
+            if name not in genes:
+                raise InvalidArchError(f"space '{self.name}' has no gene '{name}'; {suggest(name, genes)}")
+        row: NDArray[np.int16] = self.genome.empty(1)[0]
+        for i, column in enumerate(self.columns):
+            above = row[column.parent] if column.parent is not None else 0
+            value = self._value(column, genes[column.gene], values)
+            row[i] = self._code(column, value, column.allowed[above], row)
+        return row
+
+    def _value(self, column: Column, gene: Gene, values: Mapping[str, Any]) -> Any:
+        value = values.get(column.gene)
+        if column.position is None or value is None:
+            return value
+        if not isinstance(value, list | tuple):
+            raise InvalidArchError(
+                f"gene '{gene.name}' of space '{self.name}' takes a list, one value for each unit of '{gene.per}'; got {value!r}"
+            )
+        length = values.get(gene.per or "")
+        if isinstance(length, int) and len(value) != length:
+            raise InvalidArchError(
+                f"gene '{gene.name}' of space '{self.name}' needs {length} values because {gene.per} = {length}; got {len(value)}: {list(value)}"
+            )
+        return value[column.position] if column.position < len(value) else None
+
+    def _code(self, column: Column, value: Any, allowed: NDArray[np.bool_], row: NDArray[np.int16]) -> int:
+        where = f"gene '{column.name}' of space '{self.name}'"
+        if value is None:
+            if allowed[-1]:
+                return OFF
+            raise InvalidArchError(f"{where} is missing; give one of {list(column.choices)}")
+        matches = [
+            i for i, c in enumerate(column.choices) if c == value and isinstance(c, bool) == isinstance(value, bool)
+        ]
+        if not matches:
+            raise InvalidArchError(
+                f"{where} cannot be {value!r}; choices are {list(column.choices)}. Nearest is {_nearest(value, column.choices)!r}"
+            )
+        if not allowed[matches[0]]:
+            above = self.columns[column.parent if column.parent is not None else 0]
+            state = row[column.parent if column.parent is not None else 0]
+            given = repr(above.choices[state]) if state != OFF else "switched off"
+            options = [c for c, ok in zip(column.choices, allowed, strict=False) if ok]
+            remedy = f"choose one of {options}" if options else "leave it out"
+            raise InvalidArchError(f"{where} cannot be {value!r} while '{above.name}' is {given}; {remedy}")
+        return matches[0]
+
+
+def _nearest(value: Any, choices: Sequence[Choice]) -> Choice:
+    numbers = [c for c in choices if isinstance(c, int | float)]
+    if isinstance(value, int | float) and numbers:
+        return min(numbers, key=lambda c: abs(c - value))
+    return next(
+        (c for c in choices if str(c) in difflib.get_close_matches(str(value), [str(c) for c in choices], 1, 0.0)),
+        choices[0],
+    )

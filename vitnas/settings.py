@@ -1,0 +1,60 @@
+"""Settings: frozen dataclasses read from TOML with strict keys and types."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from vitnas.errors import SettingsError, suggest
+
+S = TypeVar("S")
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The tables of a TOML file."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SettingsError(f"settings file '{path}' does not exist; check the path") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"settings file '{path}' is not valid TOML: {error}") from None
+
+
+def make_settings(cls: type[S], values: Mapping[str, Any], where: str) -> S:
+    """An instance of a settings dataclass from plain values.
+
+    Args:
+        cls: a dataclass; what its `__post_init__` refuses is reported as it says.
+        values: key -> value; keys left out take their defaults.
+        where: the file and table, for messages.
+    """
+    if not isinstance(values, Mapping):
+        raise SettingsError(f"{where}: expected a table of settings, got {values!r}")
+    known = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
+    for key in values:
+        if key not in known:
+            raise SettingsError(f"{where}: unknown key '{key}'; {suggest(key, known)}")
+    try:
+        return msgspec.convert(dict(values), cls)
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"{where}: {error}") from None
+
+
+def read_settings(cls: type[S], path: Path | None, table: str, flags: Mapping[str, Any]) -> S:
+    """One table of a settings file, with the flags given on the command line on top.
+
+    Args:
+        cls: the settings dataclass of this table.
+        path: a TOML file, or None for the defaults.
+        table: the name of the table in it.
+        flags: values from the command line; None means not given.
+    """
+    values = read_toml(path).get(table, {}) if path is not None else {}
+    given = {key: value for key, value in flags.items() if value is not None}
+    where = f"{path}, [{table}]" if path is not None else f"[{table}]"
+    return make_settings(cls, {**values, **given}, where)

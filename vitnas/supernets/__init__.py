@@ -1,0 +1,1 @@
+"""Supernets: layers, shared weights, training, data and checkpoints."""

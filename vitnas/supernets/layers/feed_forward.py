@@ -1,0 +1,27 @@
+"""Feed-forward: two linear layers with GELU between them, on a residual."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vitnas.search_spaces import LayerSpec
+from vitnas.supernets.layers.layer import Layer
+
+
+class FeedForward(Layer):
+    """x + W2 gelu(W1 norm(x)), from (T, width) to (T, width)."""
+
+    def __init__(self, spec: LayerSpec) -> None:
+        super().__init__(spec)
+        width = spec.in_shape[-1]
+        self.norm = nn.LayerNorm(width, eps=1e-6)
+        self.expand = nn.Linear(width, spec["hidden"])
+        self.reduce = nn.Linear(spec["hidden"], width)
+        for linear in (self.expand, self.reduce):
+            nn.init.trunc_normal_(linear.weight, std=0.02)
+            nn.init.zeros_(linear.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.reduce(F.gelu(self.expand(self.norm(x))))
+        return x + y
