@@ -6,9 +6,9 @@ import difflib
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -134,7 +134,16 @@ class SearchSpace(ABC):
 
     def lower(self, arch: Arch) -> Blueprint:
         """The layers of one arch."""
-        return self.lowering.blueprint(self.encode([arch])[0])
+        return self._lower(arch)
+
+    @cached_property
+    def _lower(self) -> Callable[[Arch], Blueprint]:
+        """Remembers the latest archs: a training step lowers the same one many times."""
+        return lru_cache(maxsize=4096)(lambda arch: self.lowering.blueprint(self.encode([arch])[0]))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Only what defines the space travels to other processes; what follows is derived there."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
 
     def sample(self, n: int, rng: np.random.Generator) -> list[Arch]:
         return self.decode(self.genome.sample(n, rng))

@@ -58,7 +58,6 @@ def _lay_over(
     """A module with the structure of `plan` and the weights of `source`, cropped."""
     result = object.__new__(type(plan))
     result.__dict__.update(plan.__dict__)
-    result.training = source.training
     parameters: dict[str, Tensor | None] = {}
     for name, small in plan._parameters.items():
         large: Tensor | None = source._parameters[name]
@@ -79,12 +78,12 @@ def _lay_over(
         # Statistics that a training step updates must not leak into other archs, so it gets a copy.
         view = crop(large, held.shape, centred.get(prefix + name, ()))
         buffers[name] = view.clone() if copy or source.training else view
-    result.__dict__["_parameters"] = parameters
-    result.__dict__["_buffers"] = buffers
-    result.__dict__["_modules"] = {
+    modules = {
         name: child and _lay_over(child, cast(nn.Module, source._modules[name]), centred, copy, f"{prefix}{name}.")
         for name, child in plan._modules.items()
     }
+    # Straight into the dictionary: a module's own attribute setter would register everything anew.
+    result.__dict__.update(training=source.training, _parameters=parameters, _buffers=buffers, _modules=modules)
     return result
 
 
