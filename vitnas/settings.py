@@ -45,16 +45,26 @@ def make_settings(cls: type[S], values: Mapping[str, Any], where: str) -> S:
         raise SettingsError(f"{where}: {error}") from None
 
 
+TABLES = ("train", "profile", "search", "export")
+"""The tables a settings file may have, one a command."""
+
+
 def read_settings(cls: type[S], path: Path | None, table: str, flags: Mapping[str, Any]) -> S:
     """One table of a settings file, with the flags given on the command line on top.
 
     Args:
         cls: the settings dataclass of this table.
         path: a TOML file, or None for the defaults.
-        table: the name of the table in it.
+        table: the name of the table in it, one of `TABLES`.
         flags: values from the command line; None means not given.
     """
-    values = read_toml(path).get(table, {}) if path is not None else {}
+    tables = read_toml(path) if path is not None else {}
+    for name in tables:
+        if name not in TABLES:
+            raise SettingsError(f"{path}: unknown table [{name}]; {suggest(name, TABLES)}")
+    values = tables.get(table, {})
     given = {key: value for key, value in flags.items() if value is not None}
     where = f"{path}, [{table}]" if path is not None else f"[{table}]"
+    if not isinstance(values, Mapping):
+        raise SettingsError(f"{path}: '{table}' must be a table, [{table}], got {values!r}")
     return make_settings(cls, {**values, **given}, where)
