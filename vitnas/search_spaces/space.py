@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 from abc import ABC, abstractmethod
@@ -20,6 +19,7 @@ from vitnas.search_spaces.blueprint import Blueprint
 from vitnas.search_spaces.codes import Codes, Genome
 from vitnas.search_spaces.gene import OFF, Choice, Column, Gene, make_columns
 from vitnas.search_spaces.lowering import Lowering, Site
+from vitnas.search_spaces.value_reader import ValueReader
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ class SearchSpace(ABC):
 
     def arch(self, **genes: Any) -> Arch:
         """The arch with these gene values; every switched-on gene must be given."""
-        return self.decode(self._encode(genes)[None])[0]
+        return self.decode(self._reader.codes(genes)[None])[0]
 
     def check(self, arch: Arch) -> Arch:
         """The same arch in canonical form, or an error that says why it is none of this space."""
@@ -170,11 +170,15 @@ class SearchSpace(ABC):
         for arch in archs:
             if arch.space != self.name:
                 self.check(arch)
-            rows.append(self._encode(dict(arch.genes)))
+            rows.append(self._reader.codes(dict(arch.genes)))
         return np.array(rows, dtype=np.int16).reshape(len(rows), len(self.columns))
 
     def decode(self, codes: Codes) -> list[Arch]:
         return [self._decode(row) for row in self.genome.repair(codes)]
+
+    @cached_property
+    def _reader(self) -> ValueReader:
+        return ValueReader(self.name, self.all_genes, self.columns)
 
     def _decode(self, row: NDArray[np.int16]) -> Arch:
         values: dict[str, Any] = {}
@@ -191,62 +195,3 @@ class SearchSpace(ABC):
             if per is not None:
                 values[name] = tuple(value[: values.get(per, 0)])
         return Arch(self.name, tuple(values.items()))
-
-    def _encode(self, values: Mapping[str, Any]) -> NDArray[np.int16]:
-        genes = {gene.name: gene for gene in self.all_genes}
-        for name in values:
-            if name not in genes:
-                raise InvalidArchError(f"space '{self.name}' has no gene '{name}'; {suggest(name, genes)}")
-        row: NDArray[np.int16] = self.genome.empty(1)[0]
-        for i, column in enumerate(self.columns):
-            above = row[column.parent] if column.parent is not None else 0
-            value = self._value(column, genes[column.gene], values)
-            row[i] = self._code(column, value, column.allowed[above], row)
-        return row
-
-    def _value(self, column: Column, gene: Gene, values: Mapping[str, Any]) -> Any:
-        value = values.get(column.gene)
-        if column.position is None or value is None:
-            return value
-        if not isinstance(value, list | tuple):
-            raise InvalidArchError(
-                f"gene '{gene.name}' of space '{self.name}' takes a list, one value for each unit of '{gene.per}'; got {value!r}"
-            )
-        length = values.get(gene.per or "")
-        if isinstance(length, int) and len(value) != length:
-            raise InvalidArchError(
-                f"gene '{gene.name}' of space '{self.name}' needs {length} values because {gene.per} = {length}; got {len(value)}: {list(value)}"
-            )
-        return value[column.position] if column.position < len(value) else None
-
-    def _code(self, column: Column, value: Any, allowed: NDArray[np.bool_], row: NDArray[np.int16]) -> int:
-        where = f"gene '{column.name}' of space '{self.name}'"
-        if value is None:
-            if allowed[-1]:
-                return OFF
-            raise InvalidArchError(f"{where} is missing; give one of {list(column.choices)}")
-        matches = [
-            i for i, c in enumerate(column.choices) if c == value and isinstance(c, bool) == isinstance(value, bool)
-        ]
-        if not matches:
-            raise InvalidArchError(
-                f"{where} cannot be {value!r}; choices are {list(column.choices)}. Nearest is {_nearest(value, column.choices)!r}"
-            )
-        if not allowed[matches[0]]:
-            above = self.columns[column.parent if column.parent is not None else 0]
-            state = row[column.parent if column.parent is not None else 0]
-            given = repr(above.choices[state]) if state != OFF else "switched off"
-            options = [c for c, ok in zip(column.choices, allowed, strict=False) if ok]
-            remedy = f"choose one of {options}" if options else "leave it out"
-            raise InvalidArchError(f"{where} cannot be {value!r} while '{above.name}' is {given}; {remedy}")
-        return matches[0]
-
-
-def _nearest(value: Any, choices: Sequence[Choice]) -> Choice:
-    numbers = [c for c in choices if isinstance(c, int | float)]
-    if isinstance(value, int | float) and numbers:
-        return min(numbers, key=lambda c: abs(c - value))
-    return next(
-        (c for c in choices if str(c) in difflib.get_close_matches(str(value), [str(c) for c in choices], 1, 0.0)),
-        choices[0],
-    )
