@@ -1,0 +1,67 @@
+# Everything from a fresh clone: `make demo`, `make test`. Needs Python >= 3.11 and nothing else.
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-slow test-all check format lock clean
+
+help:
+	@echo "make demo      the main job on a small scale: train, profile, search, export, plot"
+	@echo "make test      the tests (minutes)"
+	@echo "make check     formatting, lint, types and who may import whom"
+	@echo ""
+	@echo "make test-all  the tests with the slow ones"
+	@echo "make format    put the code into the one format"
+	@echo "make setup     the environment in .venv; every target above makes it when it is missing or old"
+	@echo "make lock      write requirements.lock anew from what .venv holds"
+	@echo "make clean     remove .venv, caches and what the demo made"
+	@echo ""
+	@echo "PYTHON=python3.12 make setup   takes another interpreter (now: $(PYTHON))"
+
+setup: $(READY)
+
+# The stamp is as old as the environment: a changed lock or pyproject.toml brings the environment up to date.
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "vitnas needs Python >= 3.11, and '$(PYTHON)' is $$($(PYTHON) --version 2>&1 || echo missing)."; \
+	  echo "Install one, or name another: make setup PYTHON=python3.12"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { rm -rf .venv; \
+	  echo "'$(PYTHON) -m venv' failed; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	@echo "installing the packages of requirements.lock into .venv (once, a minute or two)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	@touch $@
+
+demo: $(READY)
+	$(BIN)/vitnas demo
+
+test: $(READY)
+	$(BIN)/pytest
+
+test-slow: $(READY)
+	$(BIN)/pytest -m "slow and not gpu"
+
+test-all: $(READY)
+	$(BIN)/pytest -m "not gpu"
+
+check: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(READY)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+# Packages that torch brings for one kind of machine stay out: pip finds the right ones everywhere.
+lock: $(READY)
+	{ sed -n '/^#/p' requirements.lock; $(BIN)/python -m pip freeze --exclude-editable --all \
+	  | grep -E '^[A-Za-z0-9._-]+==' | grep -vE '^(pip|setuptools|nvidia-.*|cuda-.*|triton)==' | sed 's/+[a-z0-9.]*$$//'; } > .lock.tmp
+	mv .lock.tmp requirements.lock
+
+clean:
+	rm -rf .venv demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
