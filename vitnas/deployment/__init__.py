@@ -1,0 +1,1 @@
+"""Deployment: subnets leave as files that other tools run, with the numbers checked."""

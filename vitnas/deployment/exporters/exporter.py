@@ -1,0 +1,87 @@
+"""Exporter: writes a network in one format, and runs what it wrote so that it can be checked."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What travels inside an artefact besides its weights.
+
+    Attributes:
+        space: the search space of the arch.
+        arch_id: the arch.
+        dataset: what the weights were trained on.
+        mean: per channel; an input is ``(pixel / 255 - mean) / std``.
+        std: per channel.
+        num_classes: logits of one image.
+    """
+
+    space: str
+    arch_id: str
+    dataset: str
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    num_classes: int
+
+    def as_text(self) -> dict[str, str]:
+        """For formats that keep strings by name: text as it is, all else as JSON."""
+        return {
+            f"vitnas.{name}": value if isinstance(value, str) else json.dumps(value)
+            for name, value in asdict(self).items()
+        }
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How far an artefact may stray from its network.
+
+    Attributes:
+        max_difference: of any logit, in units of the network's logits (see `Parity`).
+        top1_agreement: at least this share of the images keeps its best class.
+        accuracy_drop: at most this much accuracy is lost.
+    """
+
+    max_difference: float
+    top1_agreement: float
+    accuracy_drop: float
+
+
+EXACT = Limits(max_difference=1e-4, top1_agreement=0.99, accuracy_drop=0.01)
+"""For formats that keep fp32."""
+
+
+class Exporter(ABC):
+    """One format. A new one is a file with a subclass and a line in `EXPORTERS`."""
+
+    name: ClassVar[str]
+    limits: ClassVar[Limits] = EXACT
+
+    @abstractmethod
+    def export(self, network: nn.Module, example: Tensor, facts: Facts, folder: Path) -> Path:
+        """Writes the artefact into a folder and says where.
+
+        Args:
+            network: in evaluation mode; its children carry the names of the sites.
+            example: ``(N, *input)``, at least two training inputs. Shapes are read from it, and
+                formats that measure ranges of activations measure them on all of it. The
+                artefact takes any N.
+            facts: kept inside the artefact, where the format has a place for them.
+            folder: exists; the file name is the format's own.
+        """
+
+    @abstractmethod
+    def run(self, path: Path, x: Tensor) -> Tensor:
+        """What the artefact answers: ``(N, *input) -> (N, *output)`` in fp32."""
+
+
+def size_bytes(path: Path) -> int:
+    """Of an artefact, be it a file or a folder."""
+    return path.stat().st_size if path.is_file() else sum(f.stat().st_size for f in path.rglob("*") if f.is_file())

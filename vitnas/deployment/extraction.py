@@ -1,0 +1,58 @@
+"""Extraction: the plain network of an arch, checked against the supernet it is cut from."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from vitnas.deployment.verification import answers, compare
+from vitnas.errors import ExportError
+from vitnas.search_spaces import Arch, SearchSpace
+from vitnas.supernets.data import Images
+from vitnas.supernets.recalibration import batch_norms, recalibrate
+from vitnas.supernets.supernet import Supernet, build_network
+
+MAX_DIFFERENCE = 1e-4
+"""Between an extracted network and its supernet, in units of the logits (see `Parity`)."""
+
+
+def extract(space: SearchSpace, source: nn.Module, arch: Arch, train: Images, val: Images) -> tuple[nn.Module, bool]:
+    """A network with its own weights in evaluation mode, and whether its batch norm was recalibrated.
+
+    Args:
+        space: the space of the arch.
+        source: a Supernet, or a plain network of this arch, which is copied.
+        arch: what to extract.
+        train: images that batch-norm statistics are measured on.
+        val: images that supernet and network are compared on.
+    """
+    if isinstance(source, Supernet):
+        source = source.eval()
+        network: nn.Module = source.extract(arch).eval()
+        sample = val.x[:64]
+        with torch.no_grad():
+            expected = source(sample, arch)
+        if not expected.isfinite().all():
+            raise ExportError(
+                f"arch {arch.id} answers with numbers that are not finite: its training went astray; lower the learning rate and train again"
+            )
+        parity = compare(expected, answers(network, sample), val.y[:64])
+        if not parity.max_difference <= MAX_DIFFERENCE:
+            raise ExportError(
+                f"arch {arch.id}: the extracted network differs from its supernet by {parity.max_difference:.3g}, over the limit of {MAX_DIFFERENCE:.3g}; report this as a bug with the arch file"
+            )
+    else:
+        network = _copy(space, source, arch)
+    recalibrate(network, train)
+    return network, bool(batch_norms(network))
+
+
+def _copy(space: SearchSpace, source: nn.Module, arch: Arch) -> nn.Module:
+    network = build_network(space.lower(arch))
+    try:
+        network.load_state_dict(source.state_dict())
+    except RuntimeError as error:
+        raise ExportError(
+            f"the network given is not arch {arch.id} of space '{space.name}': {' '.join(str(error).split())}; give the arch that it was built for"
+        ) from None
+    return network.eval()
