@@ -171,7 +171,8 @@ def _label_knees(axes: Any, curves: Sequence[Curve]) -> None:
     percent = np.array([1.0, 100.0])
     anchors = np.array([c.front[c.knee] for c in marked]) * percent
     texts = [f"knee: {x:.3g} ms, {y:.1f} %" for x, y in anchors]
-    heights = np.linspace(*axes.get_ylim(), 200) / 100
+    bottom, top = axes.get_ylim()
+    heights = np.linspace(bottom, top, 200) / 100
     limits = [np.column_stack([np.full(200, c.limit_ms), heights]) for c in curves if c.limit_ms is not None]
     lines = np.concatenate([_steps(c.front) for c in curves] + limits)
     dots = np.concatenate([c.evaluated for c in curves])

@@ -1,0 +1,236 @@
+"""Exports end complete and right, or with nothing: checked with a format that is only a copy of the network."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from vitnas.deployment.export import ExportSettings, export, export_all
+from vitnas.deployment.exporters import EXPORTERS, Exporter
+from vitnas.deployment.exporters.exporter import Facts
+from vitnas.errors import DataError, ExportError, InvalidArchError, SettingsError, UnknownNameError
+from vitnas.search_spaces import Arch, Task, load_space
+from vitnas.supernets.counting import count
+from vitnas.supernets.data import Dataset, Images, load_dataset
+from vitnas.supernets.supernet import Supernet, build_network
+
+SPACE = load_space("autoformer-mini")
+COPY = ExportSettings(formats=("copy",))
+
+
+class Copy(Exporter):
+    """Writes a stub and keeps the network itself; a subclass may tamper with it."""
+
+    name = "copy"
+    kept: dict[Path, nn.Module] = {}
+
+    def export(self, network: nn.Module, example: torch.Tensor, facts: Facts, folder: Path) -> Path:
+        path = folder / "copy.bin"
+        path.write_bytes(b"12345")
+        self.kept[path] = self.tamper(copy.deepcopy(network))
+        return path
+
+    def tamper(self, network: nn.Module) -> nn.Module:
+        return network
+
+    def run(self, path: Path, x: torch.Tensor) -> torch.Tensor:
+        with torch.no_grad():
+            return self.kept[path](x)
+
+
+class Tampered(Copy):
+    name = "tampered"
+
+    def tamper(self, network: nn.Module) -> nn.Module:
+        for name, child in network.named_children():
+            if name == "block1_ffn":
+                child.reduce.bias.data[0] += 0.5  # one channel only: norm layers forget a common shift
+        return network
+
+
+class Unable(Copy):
+    name = "unable"
+
+    def tamper(self, network: nn.Module) -> nn.Module:
+        if "head" in dict(network.named_children()):
+            raise RuntimeError("operator 'gather' is not for this target\nand a page of detail")
+        return network
+
+
+class NotANumber(Copy):
+    name = "nan"
+
+    def run(self, path: Path, x: torch.Tensor) -> torch.Tensor:
+        return super().run(path, x) * torch.nan
+
+
+@pytest.fixture(autouse=True)
+def copy_format(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = {"copy": Copy, "tampered": Tampered, "unable": Unable, "nan": NotANumber}
+    load = EXPORTERS.load
+    monkeypatch.setattr(EXPORTERS, "load", lambda name: own.get(name) or load(name))
+
+
+@pytest.fixture(scope="module")
+def supernet() -> Supernet:
+    return Supernet(SPACE, seed=1).eval()
+
+
+@pytest.fixture(scope="module")
+def digits() -> Dataset:
+    return load_dataset("digits")
+
+
+@pytest.fixture(scope="module")
+def arch() -> Arch:
+    return SPACE.sample(1, np.random.default_rng(3))[0]
+
+
+def test_folder_holds_what_rebuilds_the_network(supernet, digits, arch, tmp_path):
+    report = export(SPACE, supernet, arch, digits, tmp_path / "out", COPY, latency_ms={"cpu": 0.25})
+    out = tmp_path / "out"
+    assert sorted(p.name for p in out.iterdir()) == ["arch.json", "copy.bin", "report.json", "weights.safetensors"]
+    read = Arch.from_json(json.loads((out / "arch.json").read_text()))
+    network = build_network(load_space(read.space).lower(read))
+    network.load_state_dict(load_file(out / "weights.safetensors"))
+    with torch.no_grad():
+        x = digits.val.x[:5]
+        torch.testing.assert_close(network.eval()(x), supernet(x, arch), atol=1e-5, rtol=0)
+    assert json.loads((out / "report.json").read_text()) == report
+
+
+def test_report_says_what_was_found(supernet, digits, arch, tmp_path):
+    report = export(SPACE, supernet, arch, digits, tmp_path / "out", COPY, latency_ms={"cpu": 0.25})
+    with torch.no_grad():
+        right = (supernet(digits.val.x, arch).argmax(1) == digits.val.y).double().mean().item()
+    found = report["formats"]["copy"]
+    assert found["size_bytes"] == 5
+    assert found["num_images"] == len(digits.val)
+    assert found["accuracy_before"] == found["accuracy_after"] == pytest.approx(right)
+    assert found["max_difference"] == 0.0
+    assert found["limits"]["hold"] is True
+    assert report["counts"]["num_params"] == count(SPACE.lower(arch)).num_params
+    assert report["normalisation"]["mean"] == list(digits.mean)
+    assert report["task"]["num_classes"] == 10
+    assert report["predicted_latency_ms"] == {"cpu": 0.25}
+    assert [layer["site"] for layer in report["blueprint"]] == list(SPACE.lower(arch).sites)
+
+
+def test_a_plain_network_exports_as_the_supernet_does(supernet, digits, arch, tmp_path):
+    export(SPACE, supernet, arch, digits, tmp_path / "a", COPY)
+    export(SPACE, supernet.extract(arch), arch, digits, tmp_path / "b", COPY)
+    weights = [(tmp_path / name / "weights.safetensors").read_bytes() for name in "ab"]
+    assert weights[0] == weights[1]
+
+
+def test_a_network_of_another_arch_is_refused(supernet, digits, tmp_path):
+    with pytest.raises(ExportError, match="is not arch"):
+        export(SPACE, supernet.extract(SPACE.largest()), SPACE.smallest(), digits, tmp_path / "out", COPY)
+
+
+def test_tampered_weights_fail_and_name_their_layer(supernet, digits, tmp_path):
+    arch = SPACE.largest()
+    with pytest.raises(ExportError, match=r"format 'tampered'.*over the limit of 0\.0001.*layer 'block1_ffn'"):
+        export(SPACE, supernet, arch, digits, tmp_path / "out", ExportSettings(formats=("copy", "tampered")))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failing_export_leaves_the_older_one(supernet, digits, arch, tmp_path):
+    export(SPACE, supernet, arch, digits, tmp_path / "out", COPY)
+    before = {p.name: p.read_bytes() for p in (tmp_path / "out").iterdir()}
+    with pytest.raises(ExportError):
+        export(SPACE, supernet, SPACE.largest(), digits, tmp_path / "out", ExportSettings(formats=("nan",)), force=True)
+    assert {p.name: p.read_bytes() for p in (tmp_path / "out").iterdir()} == before
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_an_operator_that_the_target_cannot_take_is_named_with_its_layer(supernet, digits, arch, tmp_path):
+    with pytest.raises(
+        ExportError, match=r"layer 'head' \(classifier .*\) cannot be taken: operator 'gather'"
+    ) as caught:
+        export(SPACE, supernet, arch, digits, tmp_path / "out", ExportSettings(formats=("unable",)))
+    assert "page of detail" not in str(caught.value)
+
+
+def test_a_full_folder_is_refused_without_force(supernet, digits, arch, tmp_path):
+    export(SPACE, supernet, arch, digits, tmp_path, COPY)  # empty, so welcome
+    with pytest.raises(ExportError, match=r"is not empty.*--force"):
+        export(SPACE, supernet, SPACE.largest(), digits, tmp_path, COPY)
+    report = export(SPACE, supernet, SPACE.largest(), digits, tmp_path, COPY, force=True)
+    assert json.loads((tmp_path / "report.json").read_text())["arch_id"] == report["arch_id"] == SPACE.largest().id
+
+
+def test_force_replaces_only_what_vitnas_wrote(supernet, digits, arch, tmp_path):
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(ExportError, match="did not write it"):
+        export(SPACE, supernet, arch, digits, tmp_path, COPY, force=True)
+    assert (tmp_path / "thesis.txt").read_text() == "years of work"
+
+
+def test_a_file_in_the_way_is_refused(supernet, digits, arch, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ExportError, match="is a file"):
+        export(SPACE, supernet, arch, digits, tmp_path / "file", COPY, force=True)
+    with pytest.raises(ExportError, match="cannot write below"):
+        export(SPACE, supernet, arch, digits, tmp_path / "file" / "out", COPY)
+
+
+@pytest.mark.parametrize(
+    ("formats", "error", "message"),
+    [
+        (("onxn",), UnknownNameError, "Did you mean 'onnx'"),
+        ((), SettingsError, "one or more formats"),
+        (("copy", "copy"), SettingsError, "each once"),
+    ],
+)
+def test_odd_formats_are_refused(supernet, digits, arch, tmp_path, formats, error, message):
+    with pytest.raises(error, match=message):
+        export(SPACE, supernet, arch, digits, tmp_path / "out", ExportSettings(formats=formats))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_arch_of_another_space_and_data_of_another_task_are_refused(supernet, digits, arch, tmp_path):
+    with pytest.raises(InvalidArchError, match="belongs to space"):
+        export(SPACE, supernet, load_space("deit").smallest(), digits, tmp_path / "out", COPY)
+    other = load_space("autoformer-mini", Task(image_size=16, num_classes=10, in_channels=1))
+    with pytest.raises(DataError, match="16x16"):
+        export(other, Supernet(other), other.smallest(), digits, tmp_path / "out", COPY)
+    none = Images(digits.val.x[:0], digits.val.y[:0])
+    with pytest.raises(ExportError, match="0 images in split 'val'"):
+        export(
+            SPACE,
+            supernet,
+            arch,
+            Dataset("d", digits.task, digits.train, none, digits.mean, digits.std),
+            tmp_path / "out",
+            COPY,
+        )
+
+
+def test_weights_that_are_not_finite_are_refused(digits, arch, tmp_path):
+    lost = Supernet(SPACE)
+    with torch.no_grad():
+        lost.layers["head-classifier"].linear.bias.fill_(torch.nan)
+    with pytest.raises(ExportError, match="not finite"):
+        export(SPACE, lost, arch, digits, tmp_path / "out", COPY)
+
+
+def test_a_front_is_one_folder_an_arch_in_order(supernet, digits, tmp_path):
+    archs = SPACE.sample(3, np.random.default_rng(0))
+    latency = [{"cpu": float(i)} for i in range(3)]
+    reports = export_all(SPACE, supernet, archs, digits, tmp_path / "all", COPY, latency_ms=latency)
+    folders = sorted(p.name for p in (tmp_path / "all").iterdir() if p.is_dir())
+    assert folders == [f"{i:03d}-{arch.id}" for i, arch in enumerate(archs)]
+    assert json.loads((tmp_path / "all" / "report.json").read_text())["exports"] == folders
+    assert [r["predicted_latency_ms"]["cpu"] for r in reports] == [0.0, 1.0, 2.0]
+    with pytest.raises(ExportError, match="not empty"):
+        export_all(SPACE, supernet, archs, digits, tmp_path / "all", COPY)
+    with pytest.raises(ExportError, match="no arch"):
+        export_all(SPACE, supernet, [], digits, tmp_path / "none", COPY)
