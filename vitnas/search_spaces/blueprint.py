@@ -55,8 +55,7 @@ class LayerSpec:
         """The spec whose weights hold those of all `specs`: every number at its largest."""
         first, *rest = specs
         for spec in rest:
-            same = spec.kind == first.kind and len(spec.in_shape) == len(first.in_shape)
-            if not same or spec._by_name.keys() != first._by_name.keys():
+            if _form(spec) != _form(first):
                 raise SpaceError(
                     f"one site cannot share weights between '{first.key}' and '{spec.key}'; give them two sites"
                 )
@@ -68,6 +67,11 @@ class LayerSpec:
                 **attrs,
             )
         return first
+
+
+def _form(spec: LayerSpec) -> tuple[object, ...]:
+    """What layers that share weights must have in common."""
+    return spec.kind, len(spec.in_shape), len(spec.out_shape), [name for name, _ in spec.attrs]
 
 
 @dataclass(frozen=True)

@@ -29,11 +29,11 @@ class Genome:
 
     def valid(self, codes: Codes) -> NDArray[np.bool_]:
         """Per row, whether every column holds a code that its parent's code allows."""
-        ok = np.ones(len(codes), dtype=np.bool_)
+        inside = (codes >= OFF) & (codes < [len(c.choices) for c in self.columns])
+        known = np.where(inside, codes, OFF).astype(np.int16)
+        ok: NDArray[np.bool_] = np.all(inside, axis=1)
         for i, column in enumerate(self.columns):
-            own = codes[:, i]
-            inside = (own >= OFF) & (own < len(column.choices))
-            ok &= inside & column.allowed[self._above(codes, i), np.where(inside, own, OFF)]
+            ok &= column.allowed[self._above(known, i), known[:, i]]
         return ok
 
     def repair(

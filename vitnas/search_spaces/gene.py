@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +47,23 @@ class Column:
     parent: int | None
     allowed: NDArray[np.bool_]
     """``allowed[parent code, own code]``; the last row and column stand for OFF (code -1)."""
+
+
+def possible_genes(genes: Iterable[Gene]) -> tuple[Gene, ...]:
+    """The genes without those, and without those choices, that the choices of the others never allow."""
+    found: dict[str, Gene] = {}
+    for gene in genes:
+        values: tuple[Choice, ...] = ()
+        if gene.when is not None and gene.when[0] in found:
+            values = tuple(v for v in gene.when[1] if v in found[gene.when[0]].choices)
+            gene = replace(gene, when=(gene.when[0], values))
+        hangs_on = [other for other in (gene.per, gene.at_least) if other is not None]
+        if gene.at_least in found:
+            least = min(found[gene.at_least].choices)
+            gene = replace(gene, choices=tuple(c for c in gene.choices if c >= least) or gene.choices)  # type: ignore[operator]
+        if all(other in found for other in hangs_on) and (gene.when is None or values):
+            found[gene.name] = gene
+    return tuple(found.values())
 
 
 def make_columns(genes: Sequence[Gene]) -> tuple[Column, ...]:

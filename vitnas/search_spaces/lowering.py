@@ -60,7 +60,7 @@ class Lowering:
                 )
             scope = tuple(index[g] for g in site.genes)
             self._scopes.append(scope)
-            self._tables.append(_table(site, [columns[i] for i in scope], numbers))
+            self._tables.append(_table(site, columns, scope, numbers))
         self.specs: tuple[LayerSpec, ...] = tuple(numbers)
 
     def blueprint(self, row: NDArray[np.int16]) -> Blueprint:
@@ -128,16 +128,22 @@ def _at(codes: Codes, scope: tuple[int, ...]) -> tuple[NDArray[np.int16], ...]:
     return tuple(codes[:, i] for i in scope)
 
 
-def _table(site: Site, columns: list[Column], numbers: dict[LayerSpec, int]) -> NDArray[np.int32]:
-    shape = tuple(len(c.choices) + 1 for c in columns)
+def _table(
+    site: Site, columns: Sequence[Column], scope: tuple[int, ...], numbers: dict[LayerSpec, int]
+) -> NDArray[np.int32]:
+    shape = tuple(len(columns[i].choices) + 1 for i in scope)
     if math.prod(shape) > MOST_COMBINATIONS:
         raise SpaceError(
             f"site '{site.name}' depends on {math.prod(shape):,} combinations of {list(site.genes)}, over the limit of "
             f"{MOST_COMBINATIONS:,}; split it into sites that read fewer genes"
         )
     table = np.full(shape, -1, dtype=np.int32)
-    for where in itertools.product(*(range(len(c.choices)) for c in columns)):
-        spec = site.spec(*(c.choices[i] for c, i in zip(columns, where, strict=True)))
+    for where in itertools.product(*(range(len(columns[i].choices)) for i in scope)):
+        codes = dict(zip(scope, where, strict=True))
+        parents = {i: columns[i].parent for i in scope}
+        if not all(columns[i].allowed[codes[p], codes[i]] for i, p in parents.items() if p in codes):
+            continue  # no arch has these values together
+        spec = site.spec(*(columns[i].choices[code] for i, code in codes.items()))
         if spec is not None:
             table[where] = numbers.setdefault(spec, len(numbers))
     return table

@@ -17,7 +17,7 @@ from vitnas.errors import InvalidArchError, SpaceError, suggest
 from vitnas.search_spaces.arch import Arch, GeneValue
 from vitnas.search_spaces.blueprint import Blueprint
 from vitnas.search_spaces.codes import Codes, Genome
-from vitnas.search_spaces.gene import OFF, Choice, Column, Gene, make_columns
+from vitnas.search_spaces.gene import OFF, Choice, Column, Gene, make_columns, possible_genes
 from vitnas.search_spaces.lowering import Lowering, Site
 from vitnas.search_spaces.value_reader import ValueReader
 
@@ -81,7 +81,10 @@ class SearchSpace(ABC):
                     f"gene '{name}' of space '{self.name}' cannot be kept to {list(kept)}; {suggest(odd[0] if odd else '', genes[name].choices)}"
                 )
             genes[name] = replace(genes[name], choices=tuple(c for c in genes[name].choices if c in kept))
-        return tuple(genes.values())
+        if not self.only:
+            return tuple(genes.values())
+        make_columns(self.genes())  # refuses what the space itself has wrong before genes are left out
+        return possible_genes(genes.values())
 
     @cached_property
     def columns(self) -> tuple[Column, ...]:
@@ -194,4 +197,6 @@ class SearchSpace(ABC):
             per = genes[name].per
             if per is not None:
                 values[name] = tuple(value[: values.get(per, 0)])
-        return Arch(self.name, tuple(values.items()))
+        # A gene that is off everywhere is left out, so that a restricted space without it names the same archs.
+        on = {name: value for name, value in values.items() if not isinstance(value, tuple) or set(value) - {None}}
+        return Arch(self.name, tuple(on.items()))
