@@ -1,0 +1,30 @@
+"""Which images a step sees: a function of the seed and the step alone, so that resuming needs no more."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+_STREAM = 0
+"""Keeps these draws apart from those of the samplers (see `vitnas.supernets.samplers.sampler`)."""
+
+
+class Batches:
+    """Every epoch is one shuffle of the images, cut into equal batches; what is left over waits for the next."""
+
+    def __init__(self, num_images: int, batch_size: int, seed: int) -> None:
+        assert 0 < batch_size <= num_images
+        self.batch_size = batch_size
+        self.per_epoch = num_images // batch_size
+        self._shuffle = lru_cache(maxsize=1)(
+            lambda epoch: np.random.default_rng([seed, _STREAM, epoch]).permutation(num_images)
+        )
+
+    def __getitem__(self, step: int) -> NDArray[np.int64]:
+        """Positions of the images of a step."""
+        epoch, within = divmod(step, self.per_epoch)
+        start = within * self.batch_size
+        order: NDArray[np.int64] = self._shuffle(epoch)
+        return order[start : start + self.batch_size]

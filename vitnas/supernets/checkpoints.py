@@ -1,0 +1,168 @@
+"""Checkpoints: the shared weights and all that training needs to go on from them, bit for bit."""
+
+from __future__ import annotations
+
+import shutil
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from vitnas.errors import CheckpointError, DataError
+from vitnas.files import new_folder, read_json, sha256, write_json
+from vitnas.run import RunFolder
+from vitnas.supernets.supernet import Supernet
+
+KEEP = 3
+"""How many checkpoints of a run are kept, so that a damaged one has predecessors."""
+
+_WEIGHTS, _OPTIMIZER, _STATE = "supernet.safetensors", "optimizer.safetensors", "state.json"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far training has come.
+
+    Attributes:
+        step: steps made.
+        bad_steps: of these the latest ones in a row that had no finite loss.
+        sampler: what the sampler has learnt.
+    """
+
+    step: int = 0
+    bad_steps: int = 0
+    sampler: Mapping[str, Any] | None = None
+
+
+def checkpoint_folders(run: RunFolder) -> list[Path]:
+    """The checkpoints of a run, oldest first."""
+    return sorted(run.checkpoints.glob("step-*"))
+
+
+def save_checkpoint(run: RunFolder, net: Supernet, optimizer: torch.optim.Optimizer, progress: Progress) -> Path:
+    """Writes a checkpoint as a whole or not at all, then drops the oldest ones."""
+    path = run.checkpoints / f"step-{progress.step:08d}"
+    tensors = {_WEIGHTS: _on_cpu(net.state_dict()), _OPTIMIZER: _on_cpu(_optimizer_tensors(net, optimizer))}
+    try:
+        with new_folder(path) as draft:
+            for name, content in tensors.items():
+                save_file(content, draft / name)
+            state = {
+                "step": progress.step,
+                "bad_steps": progress.bad_steps,
+                "sampler": progress.sampler or {},
+                "space": net.space.fingerprint,
+                "sha256": {name: sha256(draft / name) for name in tensors},
+            }
+            write_json(draft / _STATE, state)
+    except (OSError, SafetensorError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise CheckpointError(
+            f"cannot write checkpoint '{path}': {reason}; earlier checkpoints are as they were: free some space, "
+            f"then resume with --resume {run.path}"
+        ) from None
+    folders = checkpoint_folders(run)
+    # What a killed process left behind, and the oldest ones.
+    for old in [*run.checkpoints.glob(".step-*"), *folders[: max(0, len(folders) - KEEP)]]:
+        shutil.rmtree(old, ignore_errors=True)
+    return path
+
+
+def resume(run: RunFolder, net: Supernet, optimizer: torch.optim.Optimizer) -> Progress:
+    """Takes up the newest good checkpoint; a run without any starts from the beginning."""
+    if not checkpoint_folders(run):
+        return Progress()
+
+    def read(path: Path, state: Mapping[str, Any]) -> None:
+        weights, moments = load_file(path / _WEIGHTS), load_file(path / _OPTIMIZER)
+        net.load_state_dict(weights)
+        _restore_optimizer(net, optimizer, moments)
+
+    state = _read_newest(run, (_WEIGHTS, _OPTIMIZER), read)
+    return Progress(state["step"], state["bad_steps"], state["sampler"])
+
+
+def load_supernet(run: RunFolder) -> Supernet:
+    """The supernet with the weights of the newest good checkpoint, in evaluation mode."""
+    if not checkpoint_folders(run):
+        raise CheckpointError(
+            f"run '{run.path}' has no checkpoint yet; train it with `vitnas train-supernet --resume {run.path}`"
+        )
+    net = Supernet(run.space)
+    _read_newest(run, (_WEIGHTS,), lambda path, _: net.load_state_dict(load_file(path / _WEIGHTS)))
+    return net.eval()
+
+
+def _read_newest(
+    run: RunFolder, files: tuple[str, ...], read: Callable[[Path, Mapping[str, Any]], object]
+) -> dict[str, Any]:
+    """Reads the newest checkpoint whose `files` are what was written, and returns its state."""
+    damaged = []
+    for path in reversed(checkpoint_folders(run)):
+        try:
+            state = _read_state(path, files)
+        except (DataError, OSError) as error:
+            warnings.warn(f"skipped damaged checkpoint '{path}': {error}", stacklevel=3)
+            damaged.append(path.name)
+            continue
+        if state["space"] != run.space.fingerprint:
+            raise CheckpointError(
+                f"checkpoint '{path}' was made for space {state['space']}, but run '{run.path}' is of space "
+                f"'{run.space.name}' {run.space.fingerprint}; use the checkpoints of this run, or the version of "
+                f"vitnas that made them"
+            )
+        read(path, state)
+        return state
+    raise CheckpointError(
+        f"run '{run.path}' has no checkpoint that can be read, damaged are {damaged}; delete the folder "
+        f"'{run.checkpoints}' to train from the beginning"
+    )
+
+
+def _read_state(path: Path, files: tuple[str, ...]) -> dict[str, Any]:
+    state = read_json(path / _STATE)
+    try:
+        if path.name != f"step-{state['step']:08d}":
+            raise DataError(f"its {_STATE} is of step {state['step']}")
+        for name in files:
+            if sha256(path / name) != state["sha256"][name]:
+                raise DataError(f"the content of {name} is not what was written")
+        return {key: state[key] for key in ("step", "bad_steps", "sampler", "space")}
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"its {_STATE} is incomplete: {error!r}") from None
+
+
+def _optimizer_tensors(net: Supernet, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """All state as tensors named "key:parameter"; the hyper-parameters follow from the settings."""
+    names = {id(p): name for name, p in net.named_parameters()}
+    found = {}
+    for parameter, state in optimizer.state.items():
+        for key, value in state.items():
+            assert isinstance(value, Tensor), f"optimiser state '{key}' is no tensor"
+            found[f"{key}:{names[id(parameter)]}"] = value
+    return found
+
+
+def _restore_optimizer(net: Supernet, optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    states: dict[str, dict[str, Tensor]] = {}
+    for name, value in tensors.items():
+        key, _, parameter = name.partition(":")
+        states.setdefault(parameter, {})[key] = value
+    names = {id(p): name for name, p in net.named_parameters()}
+    plan = optimizer.state_dict()
+    order = [names[id(p)] for group in optimizer.param_groups for p in group["params"]]
+    plan["state"] = {i: states[name] for i, name in enumerate(order) if name in states}
+    optimizer.load_state_dict(plan)
+
+
+def _on_cpu(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+
+
+__all__ = ["Progress", "checkpoint_folders", "load_supernet", "resume", "save_checkpoint"]

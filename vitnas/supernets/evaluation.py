@@ -1,0 +1,91 @@
+"""How good a network is on images, and how good an arch is on the weights of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from vitnas.errors import DataError
+from vitnas.run import RunFolder
+from vitnas.search_spaces import Arch
+from vitnas.supernets.checkpoints import checkpoint_folders, load_supernet
+from vitnas.supernets.data import Dataset, Images, load_dataset
+from vitnas.supernets.recalibration import recalibrate
+from vitnas.supernets.supernet import Supernet
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Accuracy in 0..1 and mean cross-entropy over `num_images` images."""
+
+    accuracy: float
+    loss: float
+    num_images: int
+
+
+@torch.no_grad()
+def evaluate(network: nn.Module, images: Images, batch_size: int = 256) -> Evaluation:
+    """Runs a network over all images in evaluation mode; it is left in the mode it came in."""
+    if not len(images):
+        raise DataError("cannot evaluate a network on no images; give at least one")
+    device = next(network.parameters()).device
+    modes = [(m, m.training) for m in network.modules()]
+    network.eval()
+    num_right, loss_sum = 0, 0.0
+    for x, y in images.batches(batch_size):
+        logits = network(x.to(device))
+        target = y.to(device)
+        num_right += int((logits.argmax(dim=1) == target).sum())
+        loss_sum += float(F.cross_entropy(logits.double(), target, reduction="sum"))
+    for module, training in modes:
+        module.training = training
+    return Evaluation(num_right / len(images), loss_sum / len(images), len(images))
+
+
+def evaluate_arch(supernet: Supernet, arch: Arch, dataset: Dataset) -> Evaluation:
+    """An arch on the shared weights: cut out, batch norms measured anew, judged on the validation images."""
+    network = supernet.extract(arch)
+    recalibrate(network, dataset.train)
+    return evaluate(network, dataset.val)
+
+
+@dataclass(frozen=True)
+class SubnetScore:
+    """Scores archs by the newest weights of a run; give it to any number of processes.
+
+    Each process reads the weights and the data once. One thread is used, so that every process
+    gets the same bits.
+    """
+
+    run_path: Path
+
+    def __call__(self, arch: Arch) -> dict[str, float]:
+        """Accuracy in 0..1 and loss on the validation images."""
+        supernet, dataset = _load(self.run_path, tuple(checkpoint_folders(RunFolder(self.run_path))))
+        with _one_thread():
+            found = evaluate_arch(supernet, supernet.space.check(arch), dataset)
+        return {"accuracy": found.accuracy, "loss": found.loss}
+
+
+@lru_cache(maxsize=1)
+def _load(run_path: Path, checkpoints: tuple[Path, ...]) -> tuple[Supernet, Dataset]:
+    """The supernet and data of a run; `checkpoints` is part of the key, so newer weights are seen."""
+    run = RunFolder.open(run_path)
+    return load_supernet(run), load_dataset(run.config["data"]["name"])
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,48 @@
+"""Batch-norm statistics of a subnet, measured anew: those of the supernet mix all archs."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from vitnas.supernets.data import Images
+
+
+def batch_norms(network: nn.Module) -> list[_BatchNorm]:
+    """The layers whose running statistics `recalibrate` measures."""
+    return [m for m in network.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
+
+
+@torch.no_grad()
+def recalibrate(network: nn.Module, images: Images, num_batches: int = 16, batch_size: int = 64) -> None:
+    """Sets the running statistics to the plain mean over the first batches; changes nothing else.
+
+    Only batch-norm layers run in training mode meanwhile, so dropout and the like stay off.
+
+    Args:
+        network: a subnet of its own, such as `Supernet.extract` gives.
+        images: training images.
+        num_batches: at most so many full batches.
+        batch_size: images a batch, or all there are.
+    """
+    norms = batch_norms(network)
+    if not norms:
+        return
+    modes = [(m, m.training) for m in network.modules()]
+    momenta = [m.momentum for m in norms]
+    device = next(network.parameters()).device
+    size = min(batch_size, len(images))
+    network.eval()
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # cumulative: every batch weighs the same
+        norm.train()
+    try:
+        for _, (x, _y) in zip(range(min(num_batches, len(images) // size)), images.batches(size), strict=False):
+            network(x.to(device))
+    finally:
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
+        for module, training in modes:
+            module.training = training

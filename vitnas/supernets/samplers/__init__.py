@@ -1,0 +1,17 @@
+"""Samplers, one file each: which archs the next training step sees, and what each learns from."""
+
+from __future__ import annotations
+
+from vitnas.registry import Registry
+from vitnas.supernets.samplers.sampler import Lesson, Sampler
+
+SAMPLERS: Registry[type[Sampler]] = Registry(
+    "sampler",
+    "vitnas.samplers",
+    {
+        "sandwich": "vitnas.supernets.samplers.sandwich:Sandwich",
+        "uniform": "vitnas.supernets.samplers.uniform:Uniform",
+    },
+)
+
+__all__ = ["SAMPLERS", "Lesson", "Sampler"]
