@@ -1,0 +1,42 @@
+"""Device: a target that says how long networks take there."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+
+from vitnas.latency_lut.protocol import Timing, TimingSettings
+from vitnas.search_spaces import Blueprint, LayerSpec
+
+
+class Device(ABC):
+    """A machine with a runtime, its precision, threads and batch size."""
+
+    name: str
+    """How people and files call it; it also names the table's file."""
+
+    @abstractmethod
+    def fingerprint(self) -> dict[str, str | int]:
+        """All that a latency depends on besides the network; tables of different ones never mix."""
+
+    @abstractmethod
+    def time(self, blueprints: Sequence[Blueprint], settings: TimingSettings) -> Iterator[Timing]:
+        """Times networks with random weights, in order, each as soon as it is known.
+
+        One layer alone is `Blueprint.single(spec)`. The empty blueprint is a call that computes
+        nothing: its time is the overhead of a call.
+        """
+
+
+def reference_network() -> Blueprint:
+    """The small fixed network whose drift tells what happens to the machine; never change it."""
+    tokens = (17, 64)
+    return Blueprint(
+        ("stem", "attention", "ffn", "head"),
+        (
+            LayerSpec.of("patch_embedding", (3, 32, 32), tokens, patch=8),
+            LayerSpec.of("attention", tokens, tokens, heads=4, head_width=16, reach=0),
+            LayerSpec.of("feed_forward", tokens, tokens, hidden=256),
+            LayerSpec.of("classifier", tokens, (10,), pool="class"),
+        ),
+    )

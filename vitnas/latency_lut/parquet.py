@@ -1,0 +1,142 @@
+"""A latency table as a parquet file, and everything that can be wrong with one.
+
+One row a layer, with these columns:
+
+    kind, key         text: the kind of layer, and the one line that names it at its shape
+    spec              text: the layer as JSON, what `LayerSpec.to_json` writes
+    median_ms ...     float64: median, IQR, minimum and 90th percentile of the net time
+    blocks            int64: blocks of calls behind these
+    reference_ms      float64: the reference network at that time
+    provenance        text: measured, interpolated, estimated or imported
+    num_params ...    int64: num_params, macs, weight_bytes, activation_bytes of one image
+
+The schema's metadata hold the `Header` as JSON under ``vitnas.latency`` and the version of this
+format under ``vitnas.format``.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from vitnas.errors import DeviceError
+from vitnas.files import write_bytes
+from vitnas.latency_lut.protocol import Timing
+from vitnas.latency_lut.table import COUNTS, Header, LatencyTable, Row
+from vitnas.search_spaces import LayerSpec
+
+FORMAT = "1"
+TIMES = ("median_ms", "iqr_ms", "min_ms", "p90_ms", "reference_ms")
+COLUMNS = {
+    "kind": "string",
+    "key": "string",
+    "spec": "string",
+    **dict.fromkeys(TIMES, "double"),
+    "blocks": "int64",
+    "provenance": "string",
+    **dict.fromkeys(COUNTS, "int64"),
+}
+REMEDY = "measure it anew with `vitnas profile`, or take a good copy"
+
+
+def write_table(table: LatencyTable, path: Path) -> None:
+    """Replaces a file in one step."""
+    import pyarrow
+    from pyarrow import parquet
+
+    fields = [pyarrow.field(name, pyarrow.type_for_alias(kind), nullable=False) for name, kind in COLUMNS.items()]
+    metadata = {"vitnas.format": FORMAT, "vitnas.latency": msgspec.json.encode(table.header).decode()}
+    records = [_record(row) for row in table.rows]
+    columns = pyarrow.Table.from_pylist(records, schema=pyarrow.schema(fields, metadata=metadata))
+    content = io.BytesIO()
+    parquet.write_table(columns, content)
+    write_bytes(path, content.getvalue())
+
+
+def read_table(path: Path) -> LatencyTable:
+    """The table of a file, or a `DeviceError` that says what is wrong with it."""
+    import pyarrow
+    from pyarrow import parquet
+
+    if not path.is_file():
+        raise DeviceError(f"latency table '{path}' does not exist; make it with `vitnas profile`, or check the path")
+    try:
+        found = parquet.read_table(io.BytesIO(path.read_bytes()))
+        records = found.to_pylist()
+        metadata = {k.decode(): v.decode() for k, v in (found.schema.metadata or {}).items()}
+    except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise DeviceError(f"latency table '{path}' is damaged or no parquet file: {error}; {REMEDY}") from None
+    header = _header(path, metadata)
+    _check_columns(path, {name: str(kind) for name, kind in zip(found.schema.names, found.schema.types, strict=True)})
+    rows = tuple(_row(f"'{path}', row {i}", record) for i, record in enumerate(records))
+    seen: dict[LayerSpec, int] = {}
+    for i, row in enumerate(rows):
+        if row.spec in seen:
+            raise DeviceError(f"'{path}', rows {seen[row.spec]} and {i}: both are '{row.spec.key}'; {REMEDY}")
+        seen[row.spec] = i
+    return LatencyTable(header, rows)
+
+
+def _record(row: Row) -> dict[str, Any]:
+    return {
+        "kind": row.spec.kind,
+        "key": row.spec.key,
+        "spec": json.dumps(row.spec.to_json()),
+        **{name: getattr(row.timing, name) for name in (*TIMES, "blocks", "provenance")},
+        **{name: getattr(row, name) for name in COUNTS},
+    }
+
+
+def _header(path: Path, metadata: Mapping[str, str]) -> Header:
+    version = metadata.get("vitnas.format")
+    if version is None or "vitnas.latency" not in metadata:
+        raise DeviceError(f"'{path}' is a parquet file, but no latency table of vitnas: it has no header; {REMEDY}")
+    if version != FORMAT:
+        raise DeviceError(
+            f"latency table '{path}' has format {version}, this vitnas reads format {FORMAT}; "
+            "use the vitnas that wrote it, or measure it anew with `vitnas profile`"
+        )
+    try:
+        header = msgspec.json.decode(metadata["vitnas.latency"], type=Header)
+    except msgspec.DecodeError as error:  # a wrong type is one as well
+        raise DeviceError(f"latency table '{path}' has a damaged header: {error}; {REMEDY}") from None
+    numbers = {
+        "overhead_ms": header.overhead_ms,
+        "intercept_ms": header.calibration.intercept_ms,
+        "slope": header.calibration.slope,
+    }
+    for name, value in numbers.items():
+        if not 0 <= value < math.inf:
+            raise DeviceError(f"'{path}', header: {name} must be finite and not negative, got {value}; {REMEDY}")
+    return header
+
+
+def _check_columns(path: Path, kinds: Mapping[str, str]) -> None:
+    missing = [name for name in COLUMNS if name not in kinds]
+    if missing:
+        raise DeviceError(f"latency table '{path}' lacks the columns {missing}; it has {list(kinds)}; {REMEDY}")
+    for name, kind in COLUMNS.items():
+        if kinds[name] != kind:
+            raise DeviceError(f"latency table '{path}': column '{name}' must be {kind}, got {kinds[name]}; {REMEDY}")
+
+
+def _row(where: str, record: Mapping[str, Any]) -> Row:
+    for name, kind in COLUMNS.items():
+        value = record[name]
+        if value is None or (kind != "string" and not 0 <= value < math.inf):
+            rule = "a text" if kind == "string" else "finite and not negative"
+            raise DeviceError(f"{where}: {name} must be {rule}, got {value}; {REMEDY}")
+    try:
+        spec = LayerSpec.from_json(json.loads(record["spec"]))
+        timing = msgspec.convert({name: record[name] for name in (*TIMES, "blocks", "provenance")}, Timing)
+    except (ValueError, KeyError, TypeError, msgspec.ValidationError) as error:
+        raise DeviceError(f"{where}: {error}; {REMEDY}") from None
+    if record["key"] != spec.key:
+        raise DeviceError(f"{where}: key '{record['key']}' does not name the layer '{spec.key}'; {REMEDY}")
+    return Row(spec, timing, **{name: record[name] for name in COUNTS})

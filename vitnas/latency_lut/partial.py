@@ -1,0 +1,67 @@
+"""Timings so far, in a file beside the table, so that a killed profile continues where it was."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from vitnas.files import write_bytes
+from vitnas.latency_lut.protocol import Timing
+from vitnas.search_spaces import Blueprint
+
+
+def blueprint_key(blueprint: Blueprint) -> str:
+    """One line that names a network by its layers."""
+    return "; ".join(spec.key for spec in blueprint)
+
+
+class PartialTimings:
+    """JSON lines: a first one that says on what terms, then one a timing; a later one replaces an earlier."""
+
+    def __init__(self, path: Path, terms: Mapping[str, Any]) -> None:
+        """Opens the file, or starts it anew when it was written on other terms.
+
+        Args:
+            path: the file; a line that a kill cut short is dropped.
+            terms: all that timings must agree on to be used together.
+        """
+        self.path = path
+        self.found: dict[str, Timing] = {}
+        lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
+        first = (json.dumps(terms, sort_keys=True) + "\n").encode()
+        if not lines or lines[0] + b"\n" != first:
+            write_bytes(path, first)
+            return
+        whole = [first]
+        for line in lines[1:]:
+            try:
+                entry = msgspec.json.decode(line, type=_Entry)
+            except msgspec.DecodeError:
+                continue
+            self.found[entry.network] = entry.timing
+            whole.append(line + b"\n")
+        write_bytes(path, b"".join(whole))
+
+    def add(self, blueprint: Blueprint, timing: Timing) -> None:
+        """Keeps a timing through any kill from here on."""
+        key = blueprint_key(blueprint)
+        self.found[key] = timing
+        line = json.dumps({"network": key, "timing": asdict(timing)}) + "\n"
+        with self.path.open("ab") as file:
+            file.write(line.encode())
+            file.flush()
+            os.fsync(file.fileno())
+
+    def remove(self) -> None:
+        self.path.unlink(missing_ok=True)
+
+
+class _Entry(msgspec.Struct):
+    network: str
+    timing: Timing

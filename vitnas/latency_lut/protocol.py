@@ -1,0 +1,179 @@
+"""The measuring protocol: warm up, interleave with a reference, keep the steady blocks.
+
+It knows no runtime: whatever can be run a number of times and say how long that took can be measured.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Literal
+
+import numpy as np
+
+Stopwatch = Callable[[int], float]
+"""Runs something this many times in a row and returns the milliseconds they took together."""
+
+Provenance = Literal["measured", "interpolated", "estimated", "imported"]
+
+
+def wall_clock(run: Callable[[], object]) -> Stopwatch:
+    """Times a call that returns when its work is done."""
+
+    def milliseconds(runs: int) -> float:
+        start = time.perf_counter_ns()
+        for _ in range(runs):
+            run()
+        return (time.perf_counter_ns() - start) / 1e6
+
+    return milliseconds
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How long one call takes, in milliseconds, over blocks of calls.
+
+    Attributes:
+        median_ms: of the blocks' means; the figure to use.
+        iqr_ms: the distance between the quartiles of the blocks.
+        min_ms: the fastest block, the best guess of the time on an idle machine.
+        p90_ms: the block that 90 % of the blocks do not exceed.
+        blocks: how many blocks these figures rest on.
+        reference_ms: what the reference network took meanwhile; see `align`.
+        provenance: where the figures come from.
+    """
+
+    median_ms: float
+    iqr_ms: float
+    min_ms: float
+    p90_ms: float
+    blocks: int
+    reference_ms: float
+    provenance: Provenance = "measured"
+
+    def scaled(self, factor: float) -> Timing:
+        """The timing of a machine that is slower by `factor`."""
+        names = ("median_ms", "iqr_ms", "min_ms", "p90_ms", "reference_ms")
+        return replace(self, **{name: getattr(self, name) * factor for name in names})
+
+    def less(self, overhead_ms: float) -> Timing:
+        """The timing without what every call costs; never below zero."""
+        names = ("median_ms", "min_ms", "p90_ms")
+        return replace(self, **{name: max(getattr(self, name) - overhead_ms, 0.0) for name in names})
+
+
+@dataclass(frozen=True)
+class TimingSettings:
+    """How carefully to measure; the defaults follow the published protocols.
+
+    Attributes:
+        block_ms: a block holds as many calls as fill this time.
+        blocks: steady blocks for each candidate.
+        warmup_ms: the least time of warming up for each candidate.
+        max_warmup_ms: the most time of it, steady or not.
+        max_drift: a block next to which the reference ran slower by more than this fraction is repeated.
+        max_repeats: at most this many times `blocks` are tried; the steadiest are kept.
+        group: candidates measured in turns; a kill loses the work on one group at most.
+    """
+
+    block_ms: float = 50.0
+    blocks: int = 20
+    warmup_ms: float = 500.0
+    max_warmup_ms: float = 3000.0
+    max_drift: float = 0.05
+    max_repeats: int = 3
+    group: int = 6
+
+    def __post_init__(self) -> None:
+        require_positive(self, [f.name for f in fields(TimingSettings)])
+        if self.max_warmup_ms < self.warmup_ms:
+            raise ValueError(
+                f"'max_warmup_ms' ({self.max_warmup_ms:g}) must be at least 'warmup_ms' ({self.warmup_ms:g})"
+            )
+
+
+def require_positive(settings: object, names: Iterable[str]) -> None:
+    """Refuses settings that are not numbers above zero."""
+    for name in names:
+        value = getattr(settings, name)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+            raise ValueError(f"'{name}' must be a number above zero, got {value!r}")
+
+
+def measure(candidates: Sequence[Stopwatch], reference: Stopwatch, settings: TimingSettings) -> list[Timing]:
+    """Times candidates in turns, a block each, with a block of the reference between any two.
+
+    A candidate's block is steady when the reference was near its quiet time before and after; a
+    block that is not is repeated in a later round, and what little drift remains is divided out.
+    The work is bounded: by `max_warmup_ms` for each, then by `blocks * max_repeats` blocks.
+    """
+    reference_runs = _warm_up(reference, settings)
+    runs = [_warm_up(candidate, settings) for candidate in candidates]
+    tried: list[list[_Block]] = [[] for _ in candidates]
+    seen: list[float] = []
+    waiting = list(range(len(candidates)))
+    for _ in range(settings.blocks * settings.max_repeats):
+        if not waiting:
+            break
+        before = reference(reference_runs) / reference_runs
+        seen.append(before)
+        for i in waiting:
+            mean_ms = candidates[i](runs[i]) / runs[i]
+            after = reference(reference_runs) / reference_runs
+            seen.append(after)
+            tried[i].append(_Block(mean_ms, before, after))
+            before = after
+        limit_ms = _quiet(seen) * (1 + settings.max_drift)
+        waiting = [i for i in waiting if sum(b.slowest_ms <= limit_ms for b in tried[i]) < settings.blocks]
+    return [_summarise(blocks, _quiet(seen), settings.blocks) for blocks in tried]
+
+
+def align(timings: Sequence[Timing]) -> list[Timing]:
+    """Timings of several groups as if the reference had taken the same time in all of them."""
+    known = [timing.reference_ms for timing in timings if timing.reference_ms > 0]
+    common = float(np.median(known)) if known else 0.0
+    return [t.scaled(common / t.reference_ms) if t.reference_ms > 0 else t for t in timings]
+
+
+@dataclass(frozen=True)
+class _Block:
+    mean_ms: float
+    reference_before_ms: float
+    reference_after_ms: float
+
+    @property
+    def slowest_ms(self) -> float:
+        return max(self.reference_before_ms, self.reference_after_ms)
+
+    @property
+    def drift_ms(self) -> float:
+        return (self.reference_before_ms + self.reference_after_ms) / 2
+
+
+def _quiet(reference_ms: Sequence[float]) -> float:
+    """The reference's time while nothing disturbs: other work on the machine only ever adds."""
+    return float(np.quantile(reference_ms, 0.1))
+
+
+def _summarise(blocks: Sequence[_Block], quiet_ms: float, most: int) -> Timing:
+    kept = sorted(blocks, key=lambda block: block.slowest_ms)[:most]
+    means = np.array([block.mean_ms * quiet_ms / block.drift_ms for block in kept])
+    low, median, high, p90 = np.quantile(means, [0.25, 0.5, 0.75, 0.9])
+    return Timing(float(median), float(high - low), float(means.min()), float(p90), len(kept), quiet_ms)
+
+
+def _warm_up(stopwatch: Stopwatch, settings: TimingSettings) -> int:
+    """Runs until the median of the last five moves by less than 2 %; returns the calls that fill a block."""
+    spent_ms, means, runs = 0.0, [], 1
+    while spent_ms < settings.max_warmup_ms:
+        took_ms = max(stopwatch(runs), 1e-6)
+        spent_ms += took_ms
+        means.append(took_ms / runs)
+        ready = len(means) >= 10 and spent_ms >= settings.warmup_ms
+        if ready and abs(np.median(means[-5:]) / np.median(means[-6:-1]) - 1) < 0.02:
+            break
+        # A tenth of a block at a time, so that short calls are not lost in the clock's own cost.
+        runs = max(1, round(settings.block_ms / 10 / means[-1]))
+    return max(1, round(settings.block_ms / float(np.median(means[-5:]))))
