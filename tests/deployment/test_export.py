@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -29,7 +30,7 @@ class Copy(Exporter):
     """Writes a stub and keeps the network itself; a subclass may tamper with it."""
 
     name = "copy"
-    kept: dict[Path, nn.Module] = {}
+    kept: ClassVar[dict[Path, nn.Module]] = {}
 
     def export(self, network: nn.Module, example: torch.Tensor, facts: Facts, folder: Path) -> Path:
         path = folder / "copy.bin"
