@@ -11,7 +11,20 @@ from numpy.typing import NDArray
 from vitnas.reporting.figure import INK
 
 # Below and to the right first: that side of a Pareto front is where nothing good lies.
-_DIRECTIONS = ((1, -1), (1, -0.4), (0.4, -1), (0, -1), (1, 0.4), (-1, 1), (0, 1), (-1, -1), (1, 1), (-1, 0.4))
+_DIRECTIONS = (
+    (1, -1),
+    (1, -0.4),
+    (0.4, -1),
+    (0, -1),
+    (1, 0.4),
+    (-1, 1),
+    (0, 1),
+    (-1, -1),
+    (1, 1),
+    (-1, 0.4),
+    (1, 0),
+    (-1, 0),
+)
 _DISTANCES = (22, 34, 50, 70, 95)
 
 

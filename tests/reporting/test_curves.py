@@ -1,0 +1,77 @@
+"""Curves show the front at a useful scale; labels keep clear of one another."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+from vitnas.errors import VitnasError
+from vitnas.reporting.curves import Curve, _set_limits, _steps, draw_curves
+from vitnas.reporting.figure import PALETTE, style
+from vitnas.reporting.labels import place_labels
+from vitnas.reporting.scale import scale_of
+
+LATENCY, ACCURACY = scale_of("latency_ms"), scale_of("accuracy")
+
+
+def new_axes():
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure()
+    FigureCanvasAgg(figure)
+    return figure.add_subplot()
+
+
+def test_one_terrible_arch_does_not_flatten_the_front():
+    axes = new_axes()
+    others = np.array([[1.0, 90.0]] * 99 + [[1.0, 0.0]])
+    _set_limits(axes, [Curve("front", np.array([[1.0, 90.0], [2.0, 95.0]]), evaluated=others, limit=3.0)])
+    bottom, top = axes.get_ylim()
+    assert 85 < bottom < 90 < 95 < top < 100
+    assert axes.get_xlim()[0] < 1.0
+    assert axes.get_xlim()[1] > 3.0
+
+
+def test_steps_hold_the_best_so_far():
+    steps = _steps(np.array([[3.0, 5.0], [1.0, 2.0], [2.0, 4.0]]))
+    for x, y in steps:
+        reached = 2.0 if x < 2 else 4.0 if x < 3 else 5.0
+        assert y <= reached + 1e-9
+        assert y >= 2.0
+    corners = {(1.0, 2.0), (2.0, 2.0), (2.0, 4.0), (3.0, 4.0), (3.0, 5.0)}
+    assert corners <= {tuple(np.round(point, 9)) for point in steps}
+
+
+def test_labels_of_near_points_do_not_overlap():
+    from matplotlib.text import Text
+
+    with style():
+        axes = new_axes()
+        axes.set_xlim(0, 10)
+        axes.set_ylim(0, 10)
+        anchors = np.array([[5.0, 5.0], [5.2, 5.1], [5.1, 4.9], [9.5, 9.5]])
+        line = np.column_stack([np.linspace(0, 10, 200)] * 2)
+        place_labels(axes, anchors, ["knee: 0.219 ms, 96.5 %"] * 4, line, np.empty((0, 2)))
+        renderer = axes.figure.canvas.get_renderer()
+        boxes = [Text.get_window_extent(text, renderer) for text in axes.texts]
+        assert len(boxes) == 4
+        assert not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2))
+        frame = axes.get_window_extent(renderer)
+        assert all(
+            frame.x0 <= box.x0 and box.x1 <= frame.x1 and frame.y0 <= box.y0 and box.y1 <= frame.y1 for box in boxes
+        )
+        on_line = axes.transData.transform(line)
+        assert not any(((on_line >= box.min) & (on_line <= box.max)).all(axis=1).any() for box in boxes)
+
+
+def test_odd_numbers_of_curves_are_refused(tmp_path):
+    one = Curve("front", np.array([[1.0, 2.0]]))
+    with pytest.raises(VitnasError, match="no points"):
+        draw_curves([], LATENCY, ACCURACY, "title", [tmp_path / "p.png"])
+    with pytest.raises(VitnasError, match=r"\['empty'\] has no points"):
+        draw_curves([one, Curve("empty", np.empty((0, 2)))], LATENCY, ACCURACY, "title", [tmp_path / "p.png"])
+    with pytest.raises(VitnasError, match="at most 7"):
+        draw_curves([one] * (len(PALETTE) + 1), LATENCY, ACCURACY, "title", [tmp_path / "p.png"])
