@@ -215,6 +215,28 @@ def test_an_arch_of_another_space_and_data_of_another_task_are_refused(supernet,
         )
 
 
+def test_the_supernet_stays_as_it_was(digits, arch, tmp_path):
+    training = Supernet(SPACE, seed=1).train()
+    training.layers["stem-patch_embedding"].eval()
+    before = {name: module.training for name, module in training.named_modules()}
+    export(SPACE, training, arch, digits, tmp_path / "out", COPY)
+    assert {name: module.training for name, module in training.named_modules()} == before
+
+
+def test_an_extraction_that_strays_from_its_supernet_is_refused(supernet, digits, arch, tmp_path, monkeypatch):
+    extract = Supernet.extract
+
+    def extract_badly(self: Supernet, arch: Arch) -> nn.Sequential:
+        network = extract(self, arch)
+        with torch.no_grad():
+            network.head.linear.bias[0] += 0.01
+        return network
+
+    monkeypatch.setattr(Supernet, "extract", extract_badly)
+    with pytest.raises(ExportError, match=r"differs from its supernet by .* over the limit of 0\.0001"):
+        export(SPACE, supernet, arch, digits, tmp_path / "out", COPY)
+
+
 def test_weights_that_are_not_finite_are_refused(digits, arch, tmp_path):
     lost = Supernet(SPACE)
     with torch.no_grad():

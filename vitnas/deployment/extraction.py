@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import torch
 from torch import nn
 
@@ -27,11 +29,11 @@ def extract(space: SearchSpace, source: nn.Module, arch: Arch, train: Images, va
         val: images that supernet and network are compared on.
     """
     if isinstance(source, Supernet):
-        source = source.eval()
-        network: nn.Module = source.extract(arch).eval()
+        supernet = copy.deepcopy(source).cpu().eval()  # the caller's keeps its device and mode
+        network: nn.Module = supernet.extract(arch)
         sample = val.x[:64]
         with torch.no_grad():
-            expected = source(sample, arch)
+            expected = supernet(sample, arch)
         if not expected.isfinite().all():
             raise ExportError(
                 f"arch {arch.id} answers with numbers that are not finite: its training went astray; lower the learning rate and train again"
