@@ -16,11 +16,19 @@ SPACES: Registry[Callable[..., SearchSpace]] = Registry(
     "search space",
     "vitnas.spaces",
     {
-        "autoformer-tiny": "vitnas.search_spaces.autoformer:tiny",
-        "autoformer-small": "vitnas.search_spaces.autoformer:small",
         "autoformer-base": "vitnas.search_spaces.autoformer:base",
         "autoformer-mini": "vitnas.search_spaces.autoformer:mini",
+        "autoformer-small": "vitnas.search_spaces.autoformer:small",
+        "attentivenas": "vitnas.search_spaces.attentivenas:attentivenas",
+        "autoformer-tiny": "vitnas.search_spaces.autoformer:tiny",
         "deit": "vitnas.search_spaces.deit:deit",
+        "mixers": "vitnas.search_spaces.mixers:mixers",
+        "elasticvit": "vitnas.search_spaces.elasticvit:elasticvit",
+        "nasvit": "vitnas.search_spaces.nasvit:nasvit",
+        "efficientformer": "vitnas.search_spaces.efficientformer:efficientformer",
+        "efficientformerv2": "vitnas.search_spaces.efficientformerv2:efficientformerv2",
+        "nextvit": "vitnas.search_spaces.nextvit:nextvit",
+        "tinyvit": "vitnas.search_spaces.tinyvit:tinyvit",
     },
 )
 

@@ -1,0 +1,36 @@
+"""ConvNeXt block: a depthwise convolution and an FFN in one residual."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vitnas.search_spaces import LayerSpec
+from vitnas.supernets.layers.layer import Layer
+
+
+class ConvNeXtBlock(Layer):
+    """x + scale * W2 gelu(W1 norm(depthwise(x))), from (D, H, W) to (D, H, W); attrs: kernel (odd), hidden."""
+
+    centred: ClassVar[Mapping[str, tuple[int, ...]]] = {"depthwise.weight": (2, 3)}
+
+    def __init__(self, spec: LayerSpec) -> None:
+        super().__init__(spec)
+        width, hidden, kernel = spec.in_shape[0], spec["hidden"], spec["kernel"]
+        self.depthwise = nn.Conv2d(width, width, kernel, padding=kernel // 2, groups=width)
+        self.norm = nn.LayerNorm(width, eps=1e-6)
+        self.expand = nn.Linear(width, hidden)
+        self.reduce = nn.Linear(hidden, width)
+        self.scale = nn.Parameter(torch.full((width,), 1e-6))
+        for part in (self.depthwise, self.expand, self.reduce):
+            nn.init.trunc_normal_(part.weight, std=0.02)
+            nn.init.zeros_(part.bias)  # type: ignore[arg-type]
+
+    def forward(self, x_BDHW: Tensor) -> Tensor:
+        y_BHWD: Tensor = self.norm(self.depthwise(x_BDHW).permute(0, 2, 3, 1))
+        y_BHWD = self.scale * self.reduce(F.gelu(self.expand(y_BHWD)))
+        return x_BDHW + y_BHWD.permute(0, 3, 1, 2)

@@ -1,0 +1,32 @@
+"""Gated feed-forward on maps (GeGLU): one linear map gates another, on a residual."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vitnas.search_spaces import LayerSpec
+from vitnas.supernets.layers.layer import Layer
+
+
+class GatedFeedForward(Layer):
+    """x + W2 (gelu(W1 norm(x)) * W3 norm(x)), from (D, H, W) to (D, H, W); attrs: hidden.
+
+    With three maps instead of two it costs what a plain one costs at 3/2 of its hidden width.
+    """
+
+    def __init__(self, spec: LayerSpec) -> None:
+        super().__init__(spec)
+        width = spec.in_shape[0]
+        self.norm = nn.LayerNorm(width, eps=1e-6)
+        self.gate = nn.Linear(width, spec["hidden"])
+        self.expand = nn.Linear(width, spec["hidden"])
+        self.reduce = nn.Linear(spec["hidden"], width)
+        for linear in (self.gate, self.expand, self.reduce):
+            nn.init.trunc_normal_(linear.weight, std=0.02)
+            nn.init.zeros_(linear.bias)
+
+    def forward(self, x_BDHW: Tensor) -> Tensor:
+        x_BHWD = self.norm(x_BDHW.permute(0, 2, 3, 1))
+        y_BHWD: Tensor = self.reduce(F.gelu(self.gate(x_BHWD)) * self.expand(x_BHWD))
+        return x_BDHW + y_BHWD.permute(0, 3, 1, 2)

@@ -1,0 +1,31 @@
+"""Feed-forward on maps: two linear layers with GELU between them at every place, on a residual."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vitnas.search_spaces import LayerSpec
+from vitnas.supernets.layers.layer import Layer
+
+
+class MapFeedForward(Layer):
+    """x + s W2 gelu(W1 norm(x)), from (C, H, W) to (C, H, W); without ``layer_scale``, s is 1."""
+
+    def __init__(self, spec: LayerSpec) -> None:
+        super().__init__(spec)
+        width = spec.in_shape[0]
+        self.norm = nn.LayerNorm(width)
+        self.expand = nn.Linear(width, spec["hidden"])
+        self.reduce = nn.Linear(spec["hidden"], width)
+        self.scale = nn.Parameter(torch.full((width,), 1e-5)) if spec["layer_scale"] else None
+        for linear in (self.expand, self.reduce):
+            nn.init.trunc_normal_(linear.weight, std=0.02)
+            nn.init.zeros_(linear.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.reduce(F.gelu(self.expand(self.norm(x.permute(0, 2, 3, 1)))))
+        if self.scale is not None:
+            y = self.scale * y
+        return x + y.permute(0, 3, 1, 2)

@@ -1,0 +1,52 @@
+"""Convolutional stem on maps: strided convolutions and a final norm turn the image into the first map."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from torch import Tensor, nn
+
+from vitnas.search_spaces import LayerSpec
+from vitnas.supernets.layers.layer import Layer
+
+
+class MapStem(Layer):
+    """(C, H, W) -> (D, H/s, W/s).
+
+    attrs: ``kernels`` and ``strides``, one number for each convolution as "3.3" and "2.2"; ``hidden``,
+    the channels between them; ``norm``, what follows every convolution but the last: "batch" with a
+    GELU, "layer" with a GELU, or "none" for neither. "4" and "4" is the patch embedding of Swin and ConvNeXt,
+    "7" and "4" that of PVT v2.
+    """
+
+    def __init__(self, spec: LayerSpec) -> None:
+        super().__init__(spec)
+        kernels, strides = ([int(n) for n in spec[name].split(".")] for name in ("kernels", "strides"))
+        widths = [spec.in_shape[0], *[spec["hidden"]] * (len(kernels) - 1), spec.out_shape[0]]
+        self.convs = nn.ModuleList()
+        self.norms = nn.ModuleList()
+        for kernel, stride, (narrow, wide) in zip(kernels, strides, pairwise(widths), strict=True):
+            # A convolution whose patches do not overlap needs no padding.
+            conv = nn.Conv2d(narrow, wide, kernel, stride, (kernel - 1) // 2 if kernel > stride else 0)
+            nn.init.kaiming_normal_(conv.weight, mode="fan_out")
+            nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
+            self.convs.append(conv)
+        for width in widths[1:-1]:
+            if spec["norm"] != "none":
+                self.norms.append(nn.BatchNorm2d(width) if spec["norm"] == "batch" else nn.LayerNorm(width, eps=1e-6))
+        self.norm = nn.LayerNorm(widths[-1], eps=1e-6)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for i, conv in enumerate(self.convs):
+            x = conv(x)
+            if i < len(self.norms):
+                norm = self.norms[i]
+                x = norm(x) if isinstance(norm, nn.BatchNorm2d) else channel_norm(norm, x)
+                x = nn.functional.gelu(x)
+        return channel_norm(self.norm, x)
+
+
+def channel_norm(norm: nn.Module, x_BDHW: Tensor) -> Tensor:
+    """A LayerNorm over the channels of a map."""
+    y: Tensor = norm(x_BDHW.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+    return y

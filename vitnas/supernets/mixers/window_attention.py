@@ -1,0 +1,52 @@
+"""Window attention (Swin): softmax attention inside square windows, shifted in every other block."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from vitnas.search_spaces import LayerSpec
+from vitnas.supernets.mixers.heads import FromHeads, ToHeads
+from vitnas.supernets.mixers.mixer import Mixer, small
+from vitnas.supernets.mixers.windows import cyclic_shift, from_windows, offset_index, shift_mask, to_windows
+
+
+class WindowAttention(Mixer):
+    """Attention inside windows with a learned bias of the offset; attrs: heads, head_width, window, shift.
+
+    With `shift`, the map moves by half a window before and back after, and pairs which only that
+    brought together stay hidden. The window must divide the map: padding would be attended to.
+    """
+
+    centred: ClassVar[Mapping[str, tuple[int, ...]]] = {"offset_bias": (1, 2)}
+
+    def __init__(self, spec: LayerSpec) -> None:
+        super().__init__(spec)
+        (width, *map_shape), heads, head_width = spec.in_shape, spec["heads"], spec["head_width"]
+        window = spec["window"]
+        self.qkv = ToHeads(3, width, heads, head_width)
+        self.proj = FromHeads(width, heads, head_width)
+        self.offset_bias = small(heads, 2 * window - 1, 2 * window - 1)
+        self.constant("offsets", offset_index(window, window))
+        if spec["shift"]:
+            self.constant("mask", shift_mask((map_shape[0], map_shape[1]), window))
+
+    def mix(self, x_BHWD: Tensor) -> Tensor:
+        window, heads, steps = self.spec["window"], self.spec["heads"], self.spec["window"] // 2
+        if self.spec["shift"]:
+            x_BHWD = cyclic_shift(cyclic_shift(x_BHWD, -steps, 1), -steps, 2)
+        q, k, v = self.qkv(to_windows(x_BHWD, window, window))
+        bias = self.offset_bias.flatten(1)[:, self.offsets]  # type: ignore[index]
+        if self.spec["shift"]:
+            # Windows join the heads: (B, windows * N, T, E), each with a bias and mask of its own.
+            bias = (self.mask[:, None] + bias).flatten(0, 1)  # type: ignore[index]
+        q, k, v = (part.reshape(-1, bias.shape[0], *part.shape[2:]) for part in (q, k, v))
+        y = F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
+        y = self.proj(y.reshape(-1, heads, *y.shape[2:]))
+        y_BHWD = from_windows(y, window, window, (x_BHWD.shape[1], x_BHWD.shape[2]))
+        if self.spec["shift"]:
+            y_BHWD = cyclic_shift(cyclic_shift(y_BHWD, steps, 1), steps, 2)
+        return y_BHWD
