@@ -1,0 +1,1 @@
+"""The search: from scores and costs of architectures to a Pareto front."""

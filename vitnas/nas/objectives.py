@@ -1,0 +1,73 @@
+"""Objectives: what a search weighs, and which way is better."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Direction = Literal["maximise", "minimise"]
+
+MAXIMISED = ("accuracy", "score")
+"""Quantities of which more is better; of all others (milliseconds, counts, losses) less is."""
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A quantity by name, with its unit in the name, and the direction that is better."""
+
+    name: str
+    direction: Direction
+
+    @classmethod
+    def named(cls, name: str) -> Objective:
+        return cls(name, "maximise" if name in MAXIMISED else "minimise")
+
+    @property
+    def sign(self) -> float:
+        """Turns values into ones to minimise, and back."""
+        return -1.0 if self.direction == "maximise" else 1.0
+
+
+def non_dominated(values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which rows of ``(n, k)`` values, all to minimise, no other row beats; equal rows all stay."""
+    values = np.asarray(values, dtype=np.float64)
+    keep = np.zeros(len(values), dtype=np.bool_)
+    if values.shape[0] == 0:
+        return keep
+    distinct, place = np.unique(values, axis=0, return_inverse=True)  # sorted by the first column, then the next
+    best = _sweep(distinct) if distinct.shape[1] <= 2 else _compare(distinct)
+    keep[:] = best[place.reshape(-1)]
+    return keep
+
+
+def _sweep(ordered: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Of one or two objectives: a row stays if the last column falls below all rows before it."""
+    last = ordered[:, -1]
+    before = np.concatenate([[np.inf], np.minimum.accumulate(last)[:-1]])
+    mask: NDArray[np.bool_] = last < before
+    mask[0] = True
+    return mask
+
+
+def _compare(ordered: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """A row can only be beaten by one sorted before it, so each is held against the front so far."""
+    keep = np.zeros(len(ordered), dtype=np.bool_)
+    front = np.empty_like(ordered)
+    size = 0
+    for i, row in enumerate(ordered):
+        if not (front[:size] <= row).all(axis=1).any():
+            front[size] = row
+            size += 1
+            keep[i] = True
+    return keep
+
+
+def to_minimise(columns: Sequence[NDArray[np.float64]], objectives: Sequence[Objective]) -> NDArray[np.float64]:
+    """``(n, k)`` from one array an objective, each with its better side down."""
+    return np.stack(
+        [o.sign * np.asarray(c, dtype=np.float64) for o, c in zip(objectives, columns, strict=True)], axis=1
+    )

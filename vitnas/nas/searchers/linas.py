@@ -1,0 +1,104 @@
+"""LINAS: another searcher walks over predictions, true evaluations are spent on what it finds best."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vitnas.errors import DataError
+from vitnas.nas.limits import Limits
+from vitnas.nas.reach import CostOf, evaluate
+from vitnas.nas.searchers.searcher import Searcher
+from vitnas.nas.selection import best_and_apart
+from vitnas.predictors import Predictor
+from vitnas.search_spaces import Codes, SearchSpace
+
+
+class Linas(Searcher):
+    """Alternates a predictor and true evaluations, as DyNAS-T does (Cummings et al., 2022).
+
+    Objectives that a table knows are read from it; each other one has a predictor, fitted anew on
+    all results so far. Where nothing can be learned yet, archs are drawn at random.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        limits: Limits,
+        seed: int | Sequence[int],
+        population: int = 64,
+        *,
+        objectives: Sequence[str],
+        costs: Mapping[str, CostOf],
+        inner: type[Searcher],
+        predictor: type[Predictor],
+        generations: int = 100,
+    ) -> None:
+        """Starts without knowledge.
+
+        Args:
+            space: where archs come from.
+            limits: what they may cost.
+            seed: the same seed gives the same archs for the same results.
+            population: archs a generation of the inner searcher.
+            objectives: names in the order of the columns that `tell` gets.
+            costs: those that need no prediction.
+            inner: searches over predictions, started anew for every batch.
+            predictor: learns the objectives that no cost gives.
+            generations: of the inner searcher.
+        """
+        super().__init__(space, limits, seed, population)
+        self._objectives = tuple(objectives)
+        self._costs = {name: costs[name] for name in objectives if name in costs}
+        self._inner = inner
+        self._predictor = predictor
+        self._generations = generations
+        self._codes = space.genome.empty(0)
+        self._values = np.empty((0, len(self._objectives)))
+        self._learned = 0
+
+    def _learn(self, codes: Codes, objectives: NDArray[np.float64]) -> None:
+        self._codes = np.concatenate([self._codes, codes])
+        self._values = np.concatenate([self._values, objectives])
+
+    def _propose(self, n: int) -> Codes:
+        if len(self._codes) == self._learned:  # nothing new to learn from, the same walk would find the same
+            return self.space.genome.sample(n, self.rng)
+        self._learned = len(self._codes)
+        try:
+            predictors = [self._fit(i) for i in range(len(self._objectives))]
+        except DataError:
+            return self.space.genome.sample(n, self.rng)
+        pool, values = self._walk(predictors)
+        return pool[best_and_apart(values, n)]
+
+    def _fit(self, i: int) -> Predictor | None:
+        if self._objectives[i] in self._costs:
+            return None
+        return self._predictor(self.space).fit(self._codes, self._values[:, i])
+
+    def _walk(self, predictors: Sequence[Predictor | None]) -> tuple[Codes, NDArray[np.float64]]:
+        """All archs not yet evaluated that the inner searcher came by, with what is expected of them."""
+
+        def expect(codes: Codes) -> NDArray[np.float64]:
+            columns = []
+            for name, predictor in zip(self._objectives, predictors, strict=True):
+                if predictor is None:
+                    columns.append(evaluate(name, self._costs[name], codes))
+                else:
+                    columns.append(predictor.predict(codes).mean)
+            return np.stack(columns, axis=1)
+
+        walker = self._inner(self.space, self.limits, int(self.rng.integers(2**62)), self.population)
+        walker.tell(self._codes, expect(self._codes))
+        codes, values = [self.space.genome.empty(0)], [np.empty((0, len(self._objectives)))]
+        for _ in range(self._generations):
+            found = walker.ask(self.population)
+            if len(found) == 0:
+                break
+            codes.append(found)
+            values.append(expect(found))
+            walker.tell(found, values[-1])
+        return np.concatenate(codes), np.concatenate(values)

@@ -1,0 +1,74 @@
+"""Choosing few archs out of many: spread over a cost, or over the best in several objectives."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vitnas.nas.limits import Limits
+from vitnas.nas.objectives import non_dominated
+from vitnas.nas.reach import CostOf, descend, evaluate
+from vitnas.search_spaces import Codes, SearchSpace
+
+POOL = 2000
+
+
+def spread_over_cost(
+    space: SearchSpace, limits: Limits, quantity: str, cost: CostOf, n: int, rng: np.random.Generator
+) -> Codes:
+    """Up to n distinct archs within the limits, at even steps from the least costly to the most costly."""
+    genome = space.genome
+    ends = np.concatenate([space.encode([space.smallest(), space.largest()]), limits.cheapest])
+    half = max(POOL, 10 * n)
+    drawn = np.concatenate([ends, genome.sample(half, rng), genome.sample_evenly(half, rng)])
+    pool = np.unique(limits.repair(drawn, rng), axis=0)
+
+    def over(codes: Codes, sign: float) -> NDArray[np.float64]:
+        return np.where(limits.allow(codes), sign * evaluate(quantity, cost, codes), np.inf)
+
+    extremes = np.stack([descend(space, pool, over(pool, sign), lambda c, s=sign: over(c, s)) for sign in (1.0, -1.0)])  # type: ignore[misc]
+    first = np.concatenate([extremes, ends[limits.allow(ends)]])
+    chosen = first[np.sort(np.unique(first, axis=0, return_index=True)[1])][:n]
+    pool = pool[~(pool[:, None] == chosen[None]).all(axis=2).any(axis=1)]
+    values = evaluate(quantity, cost, pool)
+    low, high = evaluate(quantity, cost, extremes)
+    free = np.ones(len(pool), dtype=np.bool_)
+    picks: list[int] = []
+    for target in np.linspace(low, high, max(n - len(chosen), 0) + 2)[1:-1]:
+        if not free.any():
+            break
+        nearest = int(np.where(free, np.abs(values - target), np.inf).argmin())
+        free[nearest] = False
+        picks.append(nearest)
+    return np.concatenate([chosen, pool[picks]])
+
+
+def best_and_apart(values: NDArray[np.float64], n: int) -> NDArray[np.intp]:
+    """Positions of up to n rows of ``(m, k)`` values to minimise: front by front, the last one thinned evenly."""
+    left = np.arange(len(values))
+    chosen: list[NDArray[np.intp]] = []
+    wanted = n
+    while wanted > 0 and len(left):
+        front = non_dominated(values[left])
+        rows = left[front]
+        if len(rows) > wanted:
+            rows = rows[_apart(values[rows], wanted)]
+        chosen.append(rows)
+        wanted -= len(rows)
+        left = left[~front]
+    return np.concatenate(chosen) if chosen else np.empty(0, dtype=np.intp)
+
+
+def _apart(values: NDArray[np.float64], n: int) -> NDArray[np.intp]:
+    """The extremes first, then ever the row farthest from all that are chosen."""
+    spread = values.max(axis=0) - values.min(axis=0)
+    scaled = (values - values.min(axis=0)) / np.where(spread > 0, spread, 1.0)
+    chosen = list(dict.fromkeys(int(i) for i in scaled.argmin(axis=0)))[:n]
+    distance = np.min([((scaled - scaled[i]) ** 2).sum(axis=1) for i in chosen], axis=0)
+    distance[chosen] = -1.0
+    while len(chosen) < n:
+        far = int(distance.argmax())
+        chosen.append(far)
+        distance = np.minimum(distance, ((scaled - scaled[far]) ** 2).sum(axis=1))
+        distance[far] = -1.0
+    return np.array(chosen, dtype=np.intp)

@@ -1,0 +1,153 @@
+"""Study: every true evaluation as a trial of an Optuna study, so that nothing is evaluated twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import optuna
+from optuna.distributions import CategoricalDistribution
+from optuna.trial import FrozenTrial, TrialState, create_trial
+from sqlalchemy.exc import SQLAlchemyError
+
+from vitnas.errors import InvalidArchError, SearchError
+from vitnas.nas.objectives import Objective
+from vitnas.search_spaces import OFF, Arch, SearchSpace
+
+MARK = "vitnas"
+JOURNAL = "journal:///"
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What one arch was found to be.
+
+    Attributes:
+        arch: the architecture.
+        metrics: quantity -> value; empty when the evaluation failed.
+        seconds: how long it took.
+        error: why it failed, or None.
+    """
+
+    arch: Arch
+    metrics: Mapping[str, float]
+    seconds: float
+    error: str | None = None
+
+
+class Study:
+    """The record of a search; open the same one again to continue."""
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        objectives: Sequence[Objective],
+        storage: str,
+        name: str,
+        origin: Mapping[str, str],
+    ) -> None:
+        """Opens or begins a study.
+
+        Args:
+            space: that all its archs belong to.
+            objectives: the values of its trials.
+            storage: an Optuna storage URL, or ``journal:///FILE``.
+            name: of the study in the storage.
+            origin: what the figures come from; a study of other origin is refused.
+        """
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        self._space = space
+        self._objectives = tuple(objectives)
+        self._where = f"study '{name}' in {_without_password(storage)}"
+        with _told_as_search_errors(self._where):
+            self._study = optuna.create_study(
+                storage=_storage(storage),
+                study_name=name,
+                directions=[o.direction.removesuffix("ise") + "ize" for o in objectives],
+                load_if_exists=True,
+            )
+            self._claim(origin)
+            self._done = {e.arch.id: e for e in map(self._read, self._study.get_trials(deepcopy=False)) if e}
+
+    def find(self, arch: Arch) -> Evaluation | None:
+        """What is known of an arch."""
+        return self._done.get(arch.id)
+
+    def __iter__(self) -> Iterator[Evaluation]:
+        return iter(list(self._done.values()))
+
+    def __len__(self) -> int:
+        return len(self._done)
+
+    def record(self, evaluation: Evaluation) -> None:
+        """Adds a finished trial in one transaction."""
+        row = self._space.encode([evaluation.arch])[0]
+        active = [(c, c.choices[code]) for c, code in zip(self._space.columns, row, strict=True) if code != OFF]
+        failed = evaluation.error is not None
+        attrs = {"arch": evaluation.arch.to_json(), "arch_id": evaluation.arch.id, "seconds": evaluation.seconds}
+        attrs |= {"error": evaluation.error} if failed else {"metrics": dict(evaluation.metrics)}
+        trial = create_trial(
+            state=TrialState.FAIL if failed else TrialState.COMPLETE,
+            values=None if failed else [evaluation.metrics[o.name] for o in self._objectives],
+            params={c.name: choice for c, choice in active},
+            distributions={c.name: CategoricalDistribution(c.choices) for c, _ in active},
+            user_attrs=attrs,
+        )
+        with _told_as_search_errors(self._where):
+            self._study.add_trial(trial)
+        self._done[evaluation.arch.id] = evaluation
+
+    def _claim(self, origin: Mapping[str, str]) -> None:
+        """Marks a new study as that of this search, or checks that it is."""
+        wanted = {
+            "space": self._space.name,
+            "fingerprint": self._space.fingerprint,
+            "objectives": [o.name for o in self._objectives],
+            "origin": dict(origin),
+        }
+        found = self._study.user_attrs.get(MARK)
+        if found is None and not self._study.get_trials(deepcopy=False):
+            self._study.set_user_attr(MARK, wanted)
+            return
+        if found is None:
+            raise SearchError(f"{self._where} was not made by a vitnas search; choose another name")
+        for key, value in wanted.items():
+            if found.get(key) != value:
+                raise SearchError(
+                    f"{self._where} has {key} {found.get(key)!r}, this search has {value!r}; "
+                    "search under another name, or as before"
+                )
+
+    def _read(self, trial: FrozenTrial) -> Evaluation | None:
+        if trial.state not in (TrialState.COMPLETE, TrialState.FAIL) or "arch" not in trial.user_attrs:
+            return None  # a trial that another program began or added
+        attrs: dict[str, Any] = trial.user_attrs
+        try:
+            arch = self._space.check(Arch.from_json(attrs["arch"]))
+        except InvalidArchError as error:
+            raise SearchError(f"{self._where}, trial {trial.number}: {error}") from None
+        return Evaluation(arch, attrs.get("metrics", {}), float(attrs.get("seconds", 0.0)), attrs.get("error"))
+
+
+def _storage(url: str) -> str | optuna.storages.BaseStorage:
+    if url.startswith(JOURNAL):
+        from optuna.storages.journal import JournalFileBackend
+
+        return optuna.storages.JournalStorage(JournalFileBackend(url.removeprefix(JOURNAL)))
+    return url
+
+
+def _without_password(url: str) -> str:
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}"
+
+
+@contextmanager
+def _told_as_search_errors(where: str) -> Iterator[None]:
+    try:
+        yield
+    except (optuna.exceptions.OptunaError, SQLAlchemyError, ImportError, ValueError, OSError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise SearchError(f"{where} cannot be used: {reason}; check the storage, or choose another") from error

@@ -1,0 +1,162 @@
+"""Predictor: what every learner of scores promises, what it refuses, and how it is kept in a file."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from vitnas.errors import DataError, InvalidArchError, SearchError
+from vitnas.files import write_bytes
+from vitnas.search_spaces import Codes, SearchSpace
+
+FORMAT = "vitnas-predictor/1"
+FEWEST_ARCHS = 4
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Expected scores of a population and how far off they may be, one number an arch each."""
+
+    mean: Floats
+    std: Floats
+
+
+class Predictor(ABC):
+    """Learns a score from evaluated archs of one space.
+
+    A subclass says how to fit and predict on clean data and which arrays make up what it learned.
+    """
+
+    name: str
+    """The name in the registry; files carry it."""
+
+    def __init__(self, space: SearchSpace) -> None:
+        self.space = space
+        self._fitted = False
+
+    def fit(self, codes: Codes, scores: ArrayLike) -> Self:
+        """Learns anew from all of these archs.
+
+        Args:
+            codes: ``(n, columns)`` evaluated archs.
+            scores: ``(n,)`` finite numbers.
+        """
+        codes = self._checked(codes)
+        y = np.asarray(scores, dtype=np.float64)
+        where = f"{self.name} predictor for space '{self.space.name}'"
+        if y.shape != (len(codes),):
+            raise DataError(f"{where}: need one score for each of {len(codes)} archs, got shape {y.shape}")
+        if not np.isfinite(y).all():
+            bad = int(np.flatnonzero(~np.isfinite(y))[0])
+            raise DataError(f"{where}: score {bad} is {y[bad]}; leave out archs whose evaluation failed")
+        distinct = len(np.unique(codes, axis=0))
+        if distinct < FEWEST_ARCHS:
+            raise DataError(
+                f"{where}: {distinct} distinct archs are too few, at least {FEWEST_ARCHS} are needed; evaluate more"
+            )
+        if y.max() == y.min():
+            raise DataError(
+                f"{where}: all {len(y)} scores are {y[0]:g}, so there is nothing to learn; evaluate archs that differ "
+                "more, or on more images"
+            )
+        self._fit(codes, y)
+        self._fitted = True
+        return self
+
+    def predict(self, codes: Codes) -> Prediction:
+        """Scores of a population that need not have been seen."""
+        if not self._fitted:
+            raise SearchError(
+                f"{self.name} predictor for space '{self.space.name}' has learned nothing; call fit first"
+            )
+        mean, std = self._predict(self._checked(codes))
+        return Prediction(mean, std)
+
+    def save(self, path: Path) -> None:
+        """Writes what was learned as safetensors."""
+        from safetensors.numpy import save
+
+        if not self._fitted:
+            raise SearchError(f"cannot save a {self.name} predictor that has learned nothing; call fit first")
+        header = {
+            "format": FORMAT,
+            "predictor": self.name,
+            "space": self.space.name,
+            "fingerprint": self.space.fingerprint,
+        }
+        arrays = {name: np.ascontiguousarray(array) for name, array in self._state().items()}
+        write_bytes(path, save(arrays, {"vitnas": json.dumps(header)}))
+
+    @classmethod
+    def load(cls, path: Path, space: SearchSpace) -> Self:
+        """Reads what `save` wrote, for the space that it was fitted on."""
+        header, arrays = _read(path)
+        if header.get("format") != FORMAT:
+            raise DataError(f"'{path}': format is {header.get('format')!r}, this version reads '{FORMAT}'; fit it anew")
+        if header.get("predictor") != cls.name:
+            raise DataError(f"'{path}' holds a {header.get('predictor')} predictor, not a {cls.name} one")
+        if header.get("fingerprint") != space.fingerprint:
+            raise DataError(
+                f"'{path}' was fitted on space '{header.get('space')}' ({header.get('fingerprint')}), not on "
+                f"'{space.name}' ({space.fingerprint}); load it with its own space, or fit it anew"
+            )
+        found = cls(space)
+        try:
+            found._restore(arrays)
+        except (KeyError, ValueError) as error:
+            raise DataError(f"'{path}' is damaged ({error}); fit it anew") from None
+        found._fitted = True
+        return found
+
+    @abstractmethod
+    def _fit(self, codes: Codes, scores: Floats) -> None: ...
+
+    @abstractmethod
+    def _predict(self, codes: Codes) -> tuple[Floats, Floats]: ...
+
+    @abstractmethod
+    def _state(self) -> dict[str, Floats]: ...
+
+    @abstractmethod
+    def _restore(self, arrays: Mapping[str, Floats]) -> None:
+        """Takes over what `_state` gave; a `KeyError` or `ValueError` means damage."""
+
+    def _checked(self, codes: Codes) -> Codes:
+        columns = len(self.space.columns)
+        where = f"{self.name} predictor for space '{self.space.name}'"
+        if codes.ndim != 2 or codes.shape[1] != columns:
+            raise InvalidArchError(f"{where}: codes must have shape (archs, {columns}), got {codes.shape}")
+        if not np.issubdtype(codes.dtype, np.integer):
+            raise InvalidArchError(f"{where}: codes must be integers, got {codes.dtype}; use space.encode")
+        bad = np.flatnonzero(~self.space.genome.valid(codes))
+        if len(bad):
+            raise InvalidArchError(
+                f"{where}: row {bad[0]} of the codes is no arch of the space ({codes[bad[0]].tolist()}); "
+                "encode archs with the space that the predictor was made for"
+            )
+        return codes
+
+
+def _read(path: Path) -> tuple[dict[str, str], dict[str, Floats]]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            header = json.loads((file.metadata() or {})["vitnas"])
+            arrays = {name: np.asarray(file.get_tensor(name), dtype=np.float64) for name in file.keys()}  # noqa: SIM118
+    except FileNotFoundError:
+        raise DataError(f"predictor file '{path}' does not exist; check the path") from None
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        raise DataError(f"'{path}' is no predictor that vitnas wrote ({error}); fit it anew") from None
+    if not isinstance(header, dict):
+        raise DataError(f"'{path}' is no predictor that vitnas wrote; fit it anew")
+    return header, arrays
