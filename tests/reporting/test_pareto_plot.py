@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.typing import NDArray
 
 from vitnas.errors import SearchError, VitnasError
 from vitnas.nas.objectives import Objective
 from vitnas.nas.pareto import ParetoFront, Point
+from vitnas.nas.search import search
+from vitnas.nas.settings import SearchSettings
 from vitnas.reporting.pareto_plot import plot_fronts, read_evaluated
-from vitnas.search_spaces import load_space
+from vitnas.search_spaces import Arch, Codes, load_space
+from vitnas.supernets.counting import PopulationCounter
 
 SPACE = load_space("autoformer-mini")
 OBJECTIVES = (Objective.named("latency_ms"), Objective.named("accuracy"))
@@ -22,13 +27,15 @@ LATENCY = (0.1, 0.2, 0.3, 0.45)
 ACCURACY = (0.90, 0.95, 0.96, 0.961)
 
 
-def front(seed: int = 0, origin: str = "measured", shift: float = 0.0) -> ParetoFront:
+def front(
+    seed: int = 0, origin: str = "measured", shift: float = 0.0, config: dict[str, Any] | None = None
+) -> ParetoFront:
     archs = SPACE.sample(len(LATENCY), np.random.default_rng(seed))
     points = [
         Point(arch, {"latency_ms": x + shift, "accuracy": y}, {"latency_ms": "table", "accuracy": origin})
         for arch, x, y in zip(archs, LATENCY, ACCURACY, strict=True)
     ]
-    return ParetoFront.of(SPACE, OBJECTIVES, points)
+    return ParetoFront.of(SPACE, OBJECTIVES, points, config=config)
 
 
 def texts(path: Path) -> list[str]:
@@ -47,7 +54,12 @@ def evaluations(tmp_path: Path) -> Path:
 
 def test_png_and_svg_are_whole_and_say_what_they_show(tmp_path, evaluations):
     paths = [tmp_path / "front.png", tmp_path / "front.svg"]
-    plot_fronts({"NSGA-II": front()}, paths, evaluated={"NSGA-II": evaluations}, limits={"NSGA-II": 0.5}, device="cpu")
+    config = {"limits": {"latency_ms": 0.5}, "origin": {"device": "cpu"}}
+    plot_fronts(
+        {"NSGA-II": front(config=config)},
+        paths,
+        evaluated={"NSGA-II": evaluations},
+    )
     png = paths[0].read_bytes()
     assert png.startswith(b"\x89PNG\r\n\x1a\n")
     assert png.endswith(b"IEND\xaeB`\x82")
@@ -71,6 +83,26 @@ def test_several_fronts_have_a_name_and_a_knee_each(tmp_path):
     assert {"ours", "random", "third", "Three"} <= set(words)
     assert sum(word.startswith("knee:") for word in words) == 3
     assert not any(word.startswith("evaluated") for word in words)
+
+
+def test_the_axis_names_a_device_only_if_all_fronts_share_it(tmp_path):
+    cpu, phone = ({"origin": {"device": name}} for name in ("cpu", "phone"))
+    plot_fronts({"a": front(config=cpu), "b": front(1, config=phone)}, [tmp_path / "p.svg"])
+    assert "Latency (ms)" in texts(tmp_path / "p.svg")
+
+
+def test_a_search_can_be_plotted_as_it_lies_on_the_disk(tmp_path):
+    def macs(codes: Codes) -> NDArray[np.float64]:
+        return PopulationCounter(SPACE)(codes).macs.astype(np.float64)
+
+    def score(arch: Arch) -> dict[str, float]:
+        return {"accuracy": 0.5 + 0.05 * arch["depth"]}
+
+    settings = SearchSettings(objectives=("accuracy", "macs"), limits={"macs": 5e6}, evaluations=30, predictor="none")
+    search(SPACE, score, {"macs": macs}, settings, tmp_path, progress=False)
+    loaded = ParetoFront.load(tmp_path / "front.json", SPACE)
+    plot_fronts({"s": loaded}, [tmp_path / "p.svg"], evaluated={"s": tmp_path / "evaluations.parquet"})
+    assert {"limit 5 M", "Multiply-accumulates (M)"} <= set(texts(tmp_path / "p.svg"))
 
 
 def test_predicted_accuracy_is_called_predicted(tmp_path):

@@ -20,31 +20,30 @@ def plot_fronts(
     paths: Sequence[Path],
     *,
     evaluated: Mapping[str, Path] | None = None,
-    limits: Mapping[str, float] | None = None,
-    device: str = "",
     title: str = "",
 ) -> None:
     """Draws what the fronts maximise against what they minimise, accuracy against latency as a rule.
+
+    The limit that a search kept on the x axis is drawn too, and the axis names the device.
 
     Args:
         fronts: by the name that the legend gives them.
         paths: files to write, each ending in .png or .svg.
         evaluated: for some of the fronts, the evaluations.parquet of the search; its archs are
             drawn faintly.
-        limits: for some of the fronts, the most that the search allowed of the quantity on the x axis.
-        device: where the latency is that of, for the axis.
         title: above the picture; the search space when left out.
     """
     if not fronts:
         raise SearchError("there is no front to plot; give a front.json that a search wrote")
     cost, worth = _quantities(fronts)
     x, y = _scale(cost, fronts), _scale(worth, fronts)
-    if device:
-        x = replace(x, title=f"{x.title} on {device}")
+    devices = {front.config.get("origin", {}).get("device") for front in fronts.values()}
+    if "latency" in cost and len(devices) == 1 and None not in devices:
+        x = replace(x, title=f"{x.title} on {devices.pop()}")
     curves = []
     for name, front in fronts.items():
         table = (evaluated or {}).get(name)
-        limit = (limits or {}).get(name)
+        limit = front.config.get("limits", {}).get(cost)
         curves.append(
             Curve(
                 name,

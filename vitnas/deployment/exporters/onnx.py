@@ -43,4 +43,4 @@ def _forget_origin(model: Any) -> None:
     graph = model.graph
     for part in (graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
         del part.metadata_props[:]
-        part.doc_string = ""
+        part.ClearField("doc_string")
