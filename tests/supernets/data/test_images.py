@@ -11,7 +11,7 @@ from vitnas.search_spaces import Task, load_space
 from vitnas.supernets.data import DATASETS, Dataset, load_dataset
 
 
-@pytest.mark.parametrize("name", DATASETS)
+@pytest.mark.parametrize("name", DATASETS.names())
 def test_every_dataset_is_what_its_task_says(name: str) -> None:
     dataset = load_dataset(name)
     size, channels = dataset.task.image_size, dataset.task.in_channels

@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from vitnas.errors import CheckpointError, DataError, SettingsError
+from vitnas.run import RunFolder
+from vitnas.search_spaces import SearchSpace, load_space
+from vitnas.supernets import training
+from vitnas.supernets.checkpoints import checkpoint_folders, load_supernet
+from vitnas.supernets.supernet import Supernet
+from vitnas.supernets.train_settings import TrainSettings
+from vitnas.supernets.training import start_run, train
+
+MakeRun = Callable[..., RunFolder]
+TRAIN = """
+import sys
+from pathlib import Path
+from vitnas.run import RunFolder
+from vitnas.supernets.training import train
+train(RunFolder.open(Path(sys.argv[1])), progress=False)
+"""
+
+
+def metrics(run: RunFolder) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in run.metrics_file.read_text().splitlines()]
+
+
+def bytes_of_newest(run: RunFolder) -> dict[str, bytes]:
+    return {f.name: f.read_bytes() for f in checkpoint_folders(run)[-1].iterdir()}
+
+
+@pytest.mark.parametrize("sampler", ["sandwich", "uniform"])
+def test_killed_at_any_moment_it_ends_with_the_same_bits(tmp_path: Path, small_run: MakeRun, sampler: str) -> None:
+    options = {"steps": 60, "checkpoint_every": 3, "sampler": sampler, "num_random": 1}
+    undisturbed = small_run(tmp_path / "undisturbed", **options)
+    train(undisturbed, progress=False)
+    run = small_run(tmp_path / "killed", **options)
+    rng = np.random.default_rng()
+    num_kills = 0
+    for stop_at in (0, 15, 35):
+        process = subprocess.Popen([sys.executable, "-c", TRAIN, str(run.path)])
+        while process.poll() is None and (not run.metrics_file.exists() or len(metrics_lines(run)) <= stop_at):
+            time.sleep(0.002)
+        time.sleep(rng.random() * 0.1)  # somewhere inside a step, a save, a line
+        if process.poll() is None:
+            process.send_signal(signal.SIGKILL)
+            num_kills += 1
+        process.wait()
+    assert num_kills >= 2
+    subprocess.run([sys.executable, "-c", TRAIN, str(run.path)], check=True)
+    assert bytes_of_newest(run) == bytes_of_newest(undisturbed)
+    assert [line["step"] for line in metrics(run)] == [line["step"] for line in metrics(undisturbed)]
+    assert [line.get("loss") for line in metrics(run)] == [line.get("loss") for line in metrics(undisturbed)]
+
+
+def metrics_lines(run: RunFolder) -> Sequence[bytes]:
+    return run.metrics_file.read_bytes().splitlines()
+
+
+def test_a_damaged_checkpoint_costs_only_the_steps_since_the_one_before(tmp_path: Path, small_run: MakeRun) -> None:
+    run = small_run(tmp_path / "run", checkpoint_every=2)
+    train(run, progress=False)
+    expected = bytes_of_newest(run)
+    newest = checkpoint_folders(run)[-1]
+    (newest / "optimizer.safetensors").write_bytes(expected["optimizer.safetensors"][:-1])
+    with pytest.warns(UserWarning, match="skipped damaged checkpoint .*step-00000006"):
+        train(run, progress=False)
+    assert bytes_of_newest(run) == expected
+
+
+def test_a_finished_run_stays_as_it_is(tmp_path: Path, small_run: MakeRun) -> None:
+    run = small_run(tmp_path / "run")
+    train(run, progress=False)
+    before = bytes_of_newest(run), run.metrics_file.read_bytes()
+    train(run, progress=False)
+    assert (bytes_of_newest(run), run.metrics_file.read_bytes()) == before
+
+
+def test_the_surroundings_stay_as_they_are(tmp_path: Path, small_run: MakeRun) -> None:
+    threads, state = torch.get_num_threads(), torch.get_rng_state()
+    train(small_run(tmp_path / "run", steps=1, threads=threads + 1), progress=False)
+    assert torch.get_num_threads() == threads
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_everything_assumed_is_in_the_config(tmp_path: Path, small_run: MakeRun) -> None:
+    run = small_run(tmp_path / "run", threads=None)
+    table = run.config["train"]
+    assert table.pop("threads") >= 1
+    assert {*table, "threads"} == set(TrainSettings.__dataclass_fields__)
+    assert run.config["data"] == {"name": "digits"}
+
+
+def test_metrics_tell_losses_and_scores_of_both_ends(tmp_path: Path, small_run: MakeRun) -> None:
+    run = small_run(tmp_path / "run", steps=5, log_every=2, evaluate_every=4)
+    train(run, progress=False)
+    lines = metrics(run)
+    assert [line["step"] for line in lines if "loss" in line] == [2, 4, 5]
+    scored = [line for line in lines if "largest" in line]
+    assert [line["step"] for line in scored] == [4, 5]
+    assert all(0 <= line[end]["accuracy"] <= 1 for line in scored for end in ("smallest", "largest"))
+
+
+def test_tensorboard_gets_the_same_numbers(tmp_path: Path, small_run: MakeRun) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    run = small_run(tmp_path / "run", steps=3, tensorboard=True)
+    train(run, progress=False)
+    events = EventAccumulator(str(run.path / "tensorboard")).Reload()
+    assert {"loss", "largest/accuracy", "smallest/accuracy"} <= set(events.Tags()["scalars"])
+    losses = [line["loss"] for line in metrics(run) if "loss" in line]
+    assert [e.value for e in events.Scalars("loss")] == pytest.approx(losses)
+
+
+def test_steps_without_finite_loss_are_skipped_then_end_the_run(
+    tmp_path: Path, small_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = small_run(tmp_path / "run", steps=20, checkpoint_every=1, max_bad_steps=3)
+    good, calls = training.take_lessons, iter(range(100))
+
+    def spoilt(net: Supernet, *rest: Any) -> list[float]:
+        losses = good(net, *rest)
+        if next(calls) in (2, 6, 7, 8):
+            next(net.parameters()).grad.fill_(float("nan"))  # type: ignore[union-attr]
+        return losses
+
+    monkeypatch.setattr(training, "take_lessons", spoilt)
+    with pytest.raises(SettingsError, match=r"stopped at step 8: 3 steps in a row .* lower learning_rate"):
+        train(run, progress=False)
+    assert [line["bad_steps"] for line in metrics(run) if "loss" in line] == [0, 0, 1, 0, 0, 0, 1, 2]
+    weights = {p.name: load_file(p / "supernet.safetensors") for p in checkpoint_folders(run)}
+    assert all(bool(t.isfinite().all()) for tensors in weights.values() for t in tensors.values())
+    for name, tensor in weights["step-00000007"].items():
+        assert torch.equal(tensor, weights["step-00000006"][name])
+
+
+def test_weights_that_are_not_finite_are_never_saved(
+    tmp_path: Path, small_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = small_run(tmp_path / "run", checkpoint_every=2)
+    good, calls = training.take_lessons, iter(range(100))
+
+    def spoilt(net: Supernet, *rest: Any) -> list[float]:
+        losses = good(net, *rest)
+        if next(calls) == 3:
+            next(net.parameters()).data.fill_(float("inf"))
+        return losses
+
+    monkeypatch.setattr(training, "take_lessons", spoilt)
+    with pytest.raises(SettingsError, match="weights are no longer finite; the last good checkpoint is kept"):
+        train(run, progress=False)
+    assert [p.name for p in checkpoint_folders(run)] == ["step-00000002"]
+
+
+def test_what_cannot_work_is_refused_before_a_folder_is_made(tmp_path: Path, small_space: SearchSpace) -> None:
+    path = tmp_path / "run"
+    with pytest.raises(DataError, match="'digits' holds 8x8 images"):
+        start_run(path, load_space("autoformer-tiny"), "digits", TrainSettings())
+    with pytest.raises(SettingsError, match="batch_size is 5000, but dataset 'digits' has 14"):
+        start_run(path, small_space, "digits", TrainSettings(batch_size=5000))
+    if not torch.cuda.is_available():
+        with pytest.raises(SettingsError, match="torch finds no GPU here; choose 'cpu'"):
+            start_run(path, small_space, "digits", TrainSettings(torch_device="cuda"))
+    assert not path.exists()
+
+
+def test_a_folder_without_training_tables_is_refused(tmp_path: Path, small_space: SearchSpace) -> None:
+    run = RunFolder.create(tmp_path / "run", small_space, {})
+    with pytest.raises(CheckpointError, match=r"no tables \[train\] and \[data\]"):
+        train(run, progress=False)
+
+
+def test_training_lowers_the_loss(tmp_path: Path, small_run: MakeRun) -> None:
+    run = small_run(tmp_path / "run", steps=60, batch_size=64, num_random=0)
+    train(run, progress=False)
+    losses = [line["loss"] for line in metrics(run) if "loss" in line]
+    assert np.mean(losses[-5:]) < 0.95 * np.mean(losses[:5])
+    assert load_supernet(run).training is False
