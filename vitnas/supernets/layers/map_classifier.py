@@ -1,0 +1,41 @@
+"""Map classifier: normalises a map, averages it and answers one logit a class, from one head or two."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vitnas.search_spaces import LayerSpec
+from vitnas.supernets.layers.layer import Layer
+
+
+class MapClassifier(Layer):
+    """(C, H, W) -> (classes).
+
+    ``norm`` is "batch" or "layer" (over the channels); ``pool_first`` averages before it normalises. With
+    ``distilled``, a second head learns from a teacher and the answer is the mean of both; `heads` gives them apart.
+    """
+
+    def __init__(self, spec: LayerSpec) -> None:
+        super().__init__(spec)
+        width, classes = spec.in_shape[0], spec.out_shape[0]
+        self.norm: nn.Module = nn.BatchNorm2d(width) if spec["norm"] == "batch" else nn.LayerNorm(width)
+        self.weight = nn.Parameter(torch.empty(1 + spec["distilled"], classes, width))
+        self.bias = nn.Parameter(torch.zeros(1 + spec["distilled"], classes))
+        nn.init.trunc_normal_(self.weight, std=0.02)
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits = self.heads(x)
+        return logits.mean(dim=1) if self.spec["distilled"] else logits.flatten(1)
+
+    def heads(self, x: Tensor) -> Tensor:
+        """(batch, heads, classes): the label's head first, then the teacher's."""
+        if self.spec["pool_first"]:
+            x = x.mean(dim=(2, 3), keepdim=True)
+        if self.spec["norm"] == "batch":
+            x = self.norm(x).mean(dim=(2, 3))
+        else:
+            x = self.norm(x.permute(0, 2, 3, 1)).mean(dim=(1, 2))
+        logits = F.linear(x, self.weight.flatten(0, 1), self.bias.flatten())
+        return logits.reshape(-1, *self.bias.shape)
