@@ -10,7 +10,7 @@ import torch
 
 from vitnas.deployment.exporters import EXPORTERS, Exporter, Facts
 from vitnas.deployment.exporters.exporter import size_bytes
-from vitnas.search_spaces import Arch, SearchSpace, load_space
+from vitnas.search_spaces import SPACES, Arch, SearchSpace, load_space
 from vitnas.supernets.supernet import Supernet
 
 MINI = load_space("autoformer-mini")
@@ -69,6 +69,14 @@ def test_parity_with_the_supernet_for_any_batch(exporter, supernet, which, tmp_p
 def test_parity_at_full_size(exporter, tmp_path):
     space = load_space("autoformer-tiny")
     assert_parity(exporter, Supernet(space, seed=0).eval(), space.named("AutoFormer-T"), tmp_path, (1, 3))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("end", ["smallest", "largest"])
+@pytest.mark.parametrize("name", SPACES.names())
+def test_parity_in_every_space(exporter, name, end, tmp_path):
+    space = load_space(name)
+    assert_parity(exporter, Supernet(space, seed=0).eval(), getattr(space, end)(), tmp_path, (1, 3))
 
 
 def test_size_counts_files_and_folders(tmp_path):
