@@ -39,7 +39,9 @@ class Layer(nn.Module):
         The result is valid until the weights next change, as its slices belong to this moment's
         autograd graph; take a new one for every forward pass.
         """
-        return self if spec == self.spec else cast(Self, _lay_over(_outline(spec), self, self.centred, copy=False))
+        if spec == self.spec and not self.training:  # a training step may not touch the statistics kept here
+            return self
+        return cast(Self, _lay_over(_outline(spec), self, self.centred, copy=False))
 
     def narrow(self, spec: LayerSpec) -> Self:
         """The stand-alone layer of a smaller spec, with its own copy of the weights."""

@@ -1,0 +1,95 @@
+"""The layers that the contracts look at: those of every registered space, and some written by hand.
+
+A kind of layer that a registered space uses is found here by itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from vitnas.errors import SpaceError
+from vitnas.search_spaces import SPACES, LayerSpec, SearchSpace, Task, load_space
+from vitnas.supernets.layers import LAYERS
+
+IMAGE_SIZES = (32, 64, 128, 224)
+BY_HAND: dict[str, list[list[LayerSpec]]] = {
+    "attention": [
+        [
+            LayerSpec.of("attention", (10, width), (10, width), heads=heads, head_width=head_width, reach=reach)
+            for width, heads, head_width, reach in [(12, 1, 4, 1), (20, 3, 4, 1), (24, 2, 8, 1)]
+        ],
+        [
+            LayerSpec.of("attention", (7, width), (7, width), heads=heads, head_width=4, reach=0)
+            for width, heads in [(8, 2), (8, 1), (16, 3)]
+        ],
+    ],
+    "classifier": [[LayerSpec.of("classifier", (5, width), (3,), pool="class") for width in (4, 12, 8)]],
+}
+"""Kind -> groups of specs that stand at one site; for kinds or attributes that no space uses yet."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """A few specs of one site, and the spec that holds the weights of all."""
+
+    label: str
+    specs: tuple[LayerSpec, ...]
+
+    @property
+    def largest(self) -> LayerSpec:
+        return LayerSpec.join(self.specs)
+
+    @property
+    def kind(self) -> str:
+        return self.specs[0].kind
+
+
+def small_space(name: str) -> SearchSpace:
+    """A registered space on the smallest images that it can tile."""
+    for size in IMAGE_SIZES:
+        space = load_space(name, Task(image_size=size, num_classes=10, in_channels=3))
+        try:
+            space.lowering  # noqa: B018
+        except SpaceError:
+            continue
+        return space
+    raise AssertionError(f"space '{name}' takes none of the image sizes {IMAGE_SIZES}; add one that it takes")
+
+
+def _of_spaces() -> list[Example]:
+    """For every space, kind and set of textual attributes: the site with the most different layers."""
+    found: dict[tuple[object, ...], Example] = {}
+    for name in SPACES:
+        for site, specs in small_space(name).lowering.specs_at().items():
+            for kind in dict.fromkeys(spec.kind for spec in specs):
+                own = [spec for spec in specs if spec.kind == kind]
+                words = tuple(value for _, value in own[0].attrs if isinstance(value, str))
+                group = (name, kind, words)
+                if group not in found or len(found[group].specs) < len(own):
+                    found[group] = Example(f"{name}-{site}-{kind}", tuple(own))
+    return [Example(e.label, _few(e.specs)) for e in found.values()]
+
+
+def _few(specs: tuple[LayerSpec, ...]) -> tuple[LayerSpec, ...]:
+    return tuple(dict.fromkeys((specs[0], specs[len(specs) // 2], specs[-1])))
+
+
+EXAMPLES = [
+    *_of_spaces(),
+    *(Example(f"{kind}-{i}", tuple(g)) for kind, groups in BY_HAND.items() for i, g in enumerate(groups)),
+]
+
+
+def examples_of(kind: str) -> list[Example]:
+    found = [example for example in EXAMPLES if example.kind == kind]
+    if not found:
+        pytest.fail(
+            f"no registered space uses the layer kind '{kind}', so no contract looks at it; "
+            "use it in a space, or add specs of it to BY_HAND in tests/contracts/layer_examples.py"
+        )
+    return found
+
+
+KINDS = LAYERS.names()

@@ -1,0 +1,202 @@
+"""What every kind of layer promises; runs over the table of kinds, so a new one needs no new test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from tests.contracts.layer_examples import EXAMPLES, KINDS, Example, examples_of
+from vitnas.latency_lut.runtimes.onnx import open_session, to_onnx
+from vitnas.search_spaces import LayerSpec
+from vitnas.supernets.counting import count_layer
+from vitnas.supernets.layers import LAYERS, Layer, build
+
+each_example = pytest.mark.parametrize("example", EXAMPLES, ids=lambda e: e.label)
+
+
+@pytest.fixture(autouse=True)
+def _seed() -> None:
+    torch.manual_seed(0)
+
+
+def _lively(layer: Layer) -> Layer:
+    """Random everywhere, in evaluation mode: zeros and ones at the start would hide what is not connected."""
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter.normal_(0.1, 0.3)
+        for name, buffer in layer.named_buffers():
+            if name in layer.state_dict() and buffer.is_floating_point():
+                buffer.uniform_(0.5, 1.5)
+    return layer.eval()
+
+
+def _input(spec: LayerSpec, batch: int = 2) -> Tensor:
+    return torch.randn(batch, *spec.in_shape)
+
+
+def _pairs(example: Example) -> Iterator[tuple[Layer, LayerSpec, Tensor]]:
+    layer = _lively(build(example.largest))
+    for spec in example.specs:
+        yield layer, spec, _input(spec)
+
+
+def _inside(layer: Layer, spec: LayerSpec) -> dict[str, Tensor]:
+    """For each parameter, which of its entries the layer of `spec` takes: found by copying entry numbers."""
+    numbered = build(layer.spec)
+    with torch.no_grad():
+        for parameter in numbered.parameters():
+            assert parameter.numel() < 2**24, "numbers above are not exact in fp32; use a smaller example"
+            parameter.copy_(torch.arange(parameter.numel()).view_as(parameter))
+    masks = {name: torch.zeros(p.numel(), dtype=torch.bool) for name, p in numbered.named_parameters()}
+    for name, taken in numbered.narrow(spec).named_parameters():
+        masks[name][taken.detach().flatten().long()] = True
+    return {name: masks[name].view_as(p) for name, p in numbered.named_parameters()}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_is_a_documented_layer_with_examples(kind: str) -> None:
+    assert issubclass(LAYERS.load(kind), Layer)
+    assert LAYERS.load(kind).__doc__
+    assert examples_of(kind)
+
+
+@each_example
+def test_the_output_has_the_shape_that_the_spec_says(example: Example) -> None:
+    for spec in {*example.specs, example.largest}:
+        for batch in (1, 3):
+            assert build(spec).eval()(_input(spec, batch)).shape == (batch, *spec.out_shape)
+
+
+@each_example
+def test_shared_and_stand_alone_layers_answer_the_same(example: Example) -> None:
+    for layer, spec, x in _pairs(example):
+        alone = layer.narrow(spec)
+        assert {n: p.shape for n, p in alone.state_dict().items()} == {
+            n: p.shape for n, p in build(spec).state_dict().items()
+        }
+        torch.testing.assert_close(alone(x), layer.at(spec)(x), rtol=1e-5, atol=1e-6)
+
+
+@each_example
+def test_a_stand_alone_layer_keeps_its_weights(example: Example) -> None:
+    for layer, spec, x in _pairs(example):
+        alone = layer.narrow(spec)
+        before = alone(x)
+        _lively(layer)
+        assert torch.equal(alone(x), before)
+
+
+@each_example
+def test_slices_of_slices_are_slices(example: Example) -> None:
+    for layer, spec, x in _pairs(example):
+        between = LayerSpec.join([spec, example.specs[0]])
+        torch.testing.assert_close(layer.narrow(between).narrow(spec)(x), layer.narrow(spec)(x))
+
+
+@each_example
+def test_only_the_weights_inside_the_slice_matter(example: Example) -> None:
+    for layer, spec, x in _pairs(example):
+        inside = _inside(layer, spec)
+        expected = layer.narrow(spec)(x)
+        with torch.no_grad():
+            for name, parameter in layer.named_parameters():
+                parameter[~inside[name]] = torch.nan
+            torch.testing.assert_close(layer.at(spec)(x), expected)
+            for name, parameter in layer.named_parameters():
+                kept = parameter.clone()
+                parameter[inside[name]] += torch.randn(int(inside[name].sum()))
+                assert not torch.allclose(layer.at(spec)(x), expected), f"'{name}' has no influence"
+                parameter.copy_(kept)
+        _lively(layer)
+
+
+@each_example
+def test_gradients_reach_exactly_the_sliced_weights(example: Example) -> None:
+    for layer, spec, x in _pairs(example):
+        inside = _inside(layer, spec)
+        alone = layer.narrow(spec)
+        weight = torch.randn(2, *spec.out_shape)
+        layer.zero_grad()
+        for module in (layer.at(spec), alone):
+            (module(x) * weight).sum().backward()
+        expected = dict(alone.named_parameters())
+        for name, parameter in layer.named_parameters():
+            if name not in expected:
+                assert parameter.grad is None or not parameter.grad.any()
+                continue
+            assert parameter.grad is not None, f"no gradient reaches '{name}'"
+            assert not parameter.grad[~inside[name]].any()
+            own = expected[name].grad
+            assert own is not None
+            assert own.any(), f"no gradient reaches '{name}'"
+            torch.testing.assert_close(parameter.grad[inside[name]], own.flatten(), rtol=1e-4, atol=1e-4)
+
+
+@each_example
+def test_two_specs_live_side_by_side(example: Example) -> None:
+    layer = _lively(build(example.largest))
+    inputs = [_input(spec) for spec in example.specs]
+    views = [layer.at(spec) for spec in example.specs]
+    together = [view(x) for view, x in zip(views, inputs, strict=True)]
+    for spec, x, y in zip(example.specs, inputs, together, strict=True):
+        assert torch.equal(y, layer.at(spec)(x))
+
+
+@each_example
+def test_training_leaves_the_shared_statistics_alone(example: Example) -> None:
+    layer = build(example.largest).train()
+    before = {name: buffer.clone() for name, buffer in layer.named_buffers()}
+    for spec in (*example.specs, example.largest):
+        layer.at(spec)(_input(spec))
+    for name, buffer in layer.named_buffers():
+        assert torch.equal(buffer, before[name]), f"training changed the shared buffer '{name}'"
+
+
+@each_example
+def test_an_image_does_not_see_the_others_of_its_batch(example: Example) -> None:
+    for layer, spec, x in _pairs(example):
+        torch.testing.assert_close(layer.at(spec)(x)[:1], layer.at(spec)(x[:1]), rtol=1e-4, atol=1e-5)
+
+
+@each_example
+def test_counts_on_the_meta_device_are_those_of_the_real_layer(example: Example) -> None:
+    for spec in example.specs:
+        layer, counted = build(spec).eval(), count_layer(spec)
+        assert counted.num_params == sum(p.numel() for p in layer.parameters())
+        assert counted.weight_bytes == sum(t.numel() * t.element_size() for t in layer.state_dict().values())
+        flops = FlopCounterMode(display=False)
+        # Fused attention is invisible to the counter, so the plain products are asked for.
+        with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), flops:
+            layer(_input(spec, 1))
+        assert counted.macs == flops.get_total_flops() // 2
+        in_and_out = 4 * (np.prod(spec.in_shape) + np.prod(spec.out_shape))
+        assert counted.activation_bytes >= in_and_out
+
+
+@each_example
+def test_weights_load_from_a_file_of_the_same_spec(example: Example) -> None:
+    spec = example.specs[0]
+    one, other = _lively(build(spec)), _lively(build(spec))
+    other.load_state_dict(one.state_dict(), strict=True)
+    x = _input(spec)
+    assert torch.equal(one(x), other(x))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_layer_exports_to_onnx_with_the_same_answers(kind: str, tmp_path: Path) -> None:
+    """A slice, as it is what deployment exports; one for each kind, because converting takes seconds."""
+    example = examples_of(kind)[0]
+    spec = example.specs[0]
+    alone: Callable[[Tensor], Tensor] = (module := nn.Sequential(_lively(build(example.largest)).narrow(spec)))
+    x = _input(spec, 1)
+    to_onnx(module, x, tmp_path / "layer.onnx")
+    session = open_session(tmp_path / "layer.onnx", threads=1)
+    (y,) = session.run(None, {session.get_inputs()[0].name: x.numpy()})
+    torch.testing.assert_close(torch.from_numpy(y), alone(x).detach(), rtol=1e-4, atol=1e-4)

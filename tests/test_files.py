@@ -1,0 +1,90 @@
+"""Files are whole or not there, also when the writer dies half-way."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from vitnas.errors import DataError
+from vitnas.files import new_folder, read_json, sha256, write_bytes, write_json
+
+
+def test_a_file_is_written_with_its_folders_and_nothing_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "b" / "file.json"
+    write_json(path, {"x": [1, 2.5, None]})
+    write_json(path, {"x": "new"})
+    assert read_json(path) == {"x": "new"}
+    assert os.listdir(path.parent) == ["file.json"]
+
+
+def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "file"
+    write_bytes(path, b"old")
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("vitnas.files.os.fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_bytes(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_a_folder_appears_whole_and_replaces_the_older_one(tmp_path: Path) -> None:
+    path = tmp_path / "folder"
+    for text in ("old", "new"):
+        with new_folder(path) as draft:
+            (draft / text).write_text(text)
+            assert not (path / text).exists()
+        assert os.listdir(path) == [text]
+    assert os.listdir(tmp_path) == ["folder"]
+
+
+def test_a_folder_that_fails_leaves_the_older_one(tmp_path: Path) -> None:
+    path = tmp_path / "folder"
+    with new_folder(path) as draft:
+        (draft / "old").touch()
+
+    def fail() -> None:
+        with new_folder(path) as draft:
+            (draft / "new").touch()
+            raise RuntimeError("stopped")
+
+    with pytest.raises(RuntimeError, match="stopped"):
+        fail()
+    assert os.listdir(path) == ["old"]
+    assert os.listdir(tmp_path) == ["folder"]
+
+
+def test_a_killed_writer_leaves_no_half_folder(tmp_path: Path) -> None:
+    path = tmp_path / "folder"
+    program = (
+        "import os, signal, sys\nfrom pathlib import Path\nfrom vitnas.files import new_folder\n"
+        "with new_folder(Path(sys.argv[1])) as draft:\n    (draft / 'half').touch()\n    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", program, str(path)], timeout=60).returncode != 0
+    assert not path.exists()
+    with new_folder(path) as draft:
+        (draft / "whole").touch()
+    assert os.listdir(path) == ["whole"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"), [(None, "does not exist"), (b"{", "not valid JSON"), (b"\xff", "not valid JSON")]
+)
+def test_a_missing_or_damaged_file_is_a_clear_error(tmp_path: Path, content: bytes | None, message: str) -> None:
+    path = tmp_path / "file.json"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        read_json(path)
+
+
+def test_sha256_is_the_standard_one(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"abc")
+    assert sha256(tmp_path / "file") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
