@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from vitnas.predictors.features import Features
+from vitnas.search_spaces import SPACES, load_space
+
+
+@pytest.mark.parametrize("name", SPACES.names())
+def test_different_archs_differ_in_features(name):
+    space = load_space(name)
+    codes = np.unique(space.genome.sample(300, np.random.default_rng(0)), axis=0)
+    found = Features(space)(codes)
+    assert found.shape == (len(codes), Features(space).width)
+    assert len(np.unique(found, axis=0)) == len(codes)
+
+
+def test_sums_and_products_are_those_of_the_gene_values():
+    space = load_space("autoformer-mini")
+    arch = space.arch(width=64, depth=3, mlp_ratio=[2.0, 3.0, 4.0], heads=[2, 2, 4])
+    found = Features(space)(space.encode([arch]))[0]
+    width, depth, ratios, heads = 64.0, 3.0, 9.0, 8.0
+    sums = [width, depth, ratios, heads]
+    products = [a * b for i, a in enumerate(sums) for b in sums[i:]]
+    np.testing.assert_array_equal(found[-14:], sums + products)
+
+
+def test_a_block_that_is_off_is_a_feature_of_its_own():
+    space = load_space("autoformer-mini")
+    shallow, deep = (space.arch(width=48, depth=d, mlp_ratio=[2.0] * d, heads=[2] * d) for d in (3, 4))
+    a, b = Features(space)(space.encode([shallow, deep]))
+    offset = 4 + 5 + 3 * 4  # width (3 choices and its value), depth, and three blocks that are always there
+    np.testing.assert_array_equal(a[offset : offset + 5], [0, 0, 0, 1, 0])
+    np.testing.assert_array_equal(b[offset : offset + 5], [1, 0, 0, 0, 2.0])
