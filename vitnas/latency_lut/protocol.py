@@ -21,12 +21,20 @@ Provenance = Literal["measured", "interpolated", "estimated", "imported"]
 
 def wall_clock(run: Callable[[], object]) -> Stopwatch:
     """Times a call that returns when its work is done."""
+    return _clock(run, time.perf_counter_ns)
 
+
+def thread_clock(run: Callable[[], object]) -> Stopwatch:
+    """Times a call that does all its work in this thread, without the moments that other work took the core."""
+    return _clock(run, time.thread_time_ns)
+
+
+def _clock(run: Callable[[], object], now_ns: Callable[[], int]) -> Stopwatch:
     def milliseconds(runs: int) -> float:
-        start = time.perf_counter_ns()
+        start = now_ns()
         for _ in range(runs):
             run()
-        return (time.perf_counter_ns() - start) / 1e6
+        return (now_ns() - start) / 1e6
 
     return milliseconds
 
@@ -83,7 +91,7 @@ class TimingSettings:
     warmup_ms: float = 500.0
     max_warmup_ms: float = 3000.0
     max_drift: float = 0.05
-    max_repeats: int = 3
+    max_repeats: int = 4
     group: int = 6
 
     def __post_init__(self) -> None:
@@ -105,9 +113,10 @@ def require_positive(settings: object, names: Iterable[str]) -> None:
 def measure(candidates: Sequence[Stopwatch], reference: Stopwatch, settings: TimingSettings) -> list[Timing]:
     """Times candidates in turns, a block each, with a block of the reference between any two.
 
-    A candidate's block is steady when the reference was near its quiet time before and after; a
-    block that is not is repeated in a later round, and what little drift remains is divided out.
-    The work is bounded: by `max_warmup_ms` for each, then by `blocks * max_repeats` blocks.
+    Other work on the machine only ever adds time. So a candidate's block is steady when the
+    reference was near its quiet time before and after, and the block itself not far above its
+    candidate's. A block that is not is repeated in a later round; what little drift remains is
+    divided out. The work is bounded: by `max_warmup_ms` for each, then by `blocks * max_repeats`.
     """
     reference_runs = _warm_up(reference, settings)
     runs = [_warm_up(candidate, settings) for candidate in candidates]
@@ -125,8 +134,12 @@ def measure(candidates: Sequence[Stopwatch], reference: Stopwatch, settings: Tim
             seen.append(after)
             tried[i].append(_Block(mean_ms, before, after))
             before = after
-        limit_ms = _quiet(seen) * (1 + settings.max_drift)
-        waiting = [i for i in waiting if sum(b.slowest_ms <= limit_ms for b in tried[i]) < settings.blocks]
+        quiet_ms = _quiet(seen)
+        waiting = [
+            i
+            for i in waiting
+            if sum(d <= settings.max_drift for d in _disturbance(tried[i], quiet_ms)) < settings.blocks
+        ]
     return [_summarise(blocks, _quiet(seen), settings.blocks) for blocks in tried]
 
 
@@ -143,23 +156,33 @@ class _Block:
     reference_before_ms: float
     reference_after_ms: float
 
-    @property
-    def slowest_ms(self) -> float:
-        return max(self.reference_before_ms, self.reference_after_ms)
 
-    @property
-    def drift_ms(self) -> float:
-        return (self.reference_before_ms + self.reference_after_ms) / 2
+def _quiet(means_ms: Sequence[float]) -> float:
+    """What something takes while nothing disturbs."""
+    return float(np.quantile(means_ms, 0.1))
 
 
-def _quiet(reference_ms: Sequence[float]) -> float:
-    """The reference's time while nothing disturbs: other work on the machine only ever adds."""
-    return float(np.quantile(reference_ms, 0.1))
+def _disturbance(blocks: Sequence[_Block], quiet_ms: float) -> list[float]:
+    """How far the reference around each block of a candidate was above its quiet time, as a fraction.
+
+    A block half of whose own excess is larger counts as that: work that came and went inside the
+    block leaves no trace in the reference, yet a candidate may vary more by itself.
+    """
+    own_ms = _quiet([block.mean_ms for block in blocks])
+    return [
+        max(
+            max(block.reference_before_ms, block.reference_after_ms) / quiet_ms - 1,
+            (block.mean_ms / own_ms - 1) / 2,
+        )
+        for block in blocks
+    ]
 
 
 def _summarise(blocks: Sequence[_Block], quiet_ms: float, most: int) -> Timing:
-    kept = sorted(blocks, key=lambda block: block.slowest_ms)[:most]
-    means = np.array([block.mean_ms * quiet_ms / block.drift_ms for block in kept])
+    order = np.argsort(_disturbance(blocks, quiet_ms), kind="stable")[:most]
+    kept = [blocks[i] for i in order]
+    drifts_ms = [(block.reference_before_ms + block.reference_after_ms) / 2 for block in kept]
+    means = np.array([block.mean_ms * quiet_ms / drift for block, drift in zip(kept, drifts_ms, strict=True)])
     low, median, high, p90 = np.quantile(means, [0.25, 0.5, 0.75, 0.9])
     return Timing(float(median), float(high - low), float(means.min()), float(p90), len(kept), quiet_ms)
 

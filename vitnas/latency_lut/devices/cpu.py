@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from vitnas.latency_lut.devices.device import Device, reference_network
-from vitnas.latency_lut.protocol import Stopwatch, Timing, TimingSettings, measure, wall_clock
+from vitnas.latency_lut.protocol import Stopwatch, Timing, TimingSettings, measure, thread_clock, wall_clock
 from vitnas.latency_lut.runtimes.onnx import INPUT, BlueprintFiles, open_session
 from vitnas.run import processor
 from vitnas.search_spaces import Blueprint
@@ -25,6 +25,8 @@ class CPU(Device):
         self.name = name
         self.threads = threads
         self.batch = batch
+        # One thread does everything itself, so its own clock leaves out what other processes take.
+        self._clock = thread_clock if threads == 1 else wall_clock
 
     def fingerprint(self) -> dict[str, str | int]:
         return {
@@ -33,6 +35,7 @@ class CPU(Device):
             "precision": "fp32",
             "threads": self.threads,
             "batch": self.batch,
+            "clock": self._clock.__name__,
             "processor": processor(),
             "system": f"{platform.system()} {platform.machine()}",
         }
@@ -49,4 +52,4 @@ class CPU(Device):
         session = open_session(files.file(blueprint), self.threads)
         shape = (self.batch, *blueprint.in_shape) if len(blueprint) else (1,)
         feed = {INPUT: np.random.default_rng(0).standard_normal(shape, dtype=np.float32)}
-        return wall_clock(lambda: session.run(None, feed))
+        return self._clock(lambda: session.run(None, feed))

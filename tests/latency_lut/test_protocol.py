@@ -1,0 +1,87 @@
+"""Measured with pretended stopwatches: nothing here depends on the clock of a machine."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from vitnas.latency_lut.protocol import Timing, TimingSettings, align, measure
+
+FAST = TimingSettings(block_ms=10, blocks=8, warmup_ms=20, max_warmup_ms=100)
+
+
+class Machine:
+    """Calls take a known time, times how slow the machine is at this moment."""
+
+    def __init__(self, slowness):
+        self.slowness = slowness
+        self.now = 0.0
+        self.blocks = 0
+
+    def stopwatch(self, call_ms):
+        def milliseconds(runs):
+            self.blocks += 1
+            took = runs * call_ms * self.slowness(self.now)
+            self.now += took
+            return took
+
+        return milliseconds
+
+
+def timings(machine, calls=(0.5, 0.02, 30.0), settings=FAST):
+    return measure([machine.stopwatch(c) for c in calls], machine.stopwatch(0.1), settings)
+
+
+def test_an_idle_machine_gives_the_exact_time():
+    for timing, call_ms in zip(timings(Machine(lambda t: 1.0)), (0.5, 0.02, 30.0), strict=True):
+        assert timing.median_ms == pytest.approx(call_ms)
+        assert timing.iqr_ms == pytest.approx(0, abs=1e-9)
+        assert timing.min_ms == pytest.approx(timing.p90_ms)
+        assert (timing.blocks, timing.provenance) == (8, "measured")
+
+
+def test_slow_drift_is_divided_out():
+    found = timings(Machine(lambda t: 1 + t / 1e5))  # some percent over the whole session
+    assert [t.median_ms / t.reference_ms for t in found] == pytest.approx([5.0, 0.2, 300.0], rel=5e-3)
+
+
+def test_disturbed_blocks_are_repeated():
+    calm = Machine(lambda t: 1.0)
+    timings(calm)
+    rough = Machine(lambda t: 3.0 if int(t / 80) % 3 == 0 else 1.0)
+    assert [t.median_ms for t in timings(rough)] == pytest.approx([0.5, 0.02, 30.0], rel=0.02)
+    assert rough.blocks > calm.blocks
+
+
+def test_a_hopeless_machine_ends_at_the_cap():
+    rng = np.random.default_rng(0)
+    settings = dataclasses.replace(FAST, max_repeats=2, max_drift=1e-9)
+    machine = Machine(lambda t: rng.uniform(1, 9))
+    found = timings(machine, settings=settings)
+    assert all(t.blocks == settings.blocks for t in found)
+    warm_up = 4 * 200
+    assert machine.blocks <= warm_up + settings.blocks * settings.max_repeats * 7
+
+
+def test_groups_on_a_slower_machine_align():
+    fast, slow = Timing(1.0, 0.1, 0.9, 1.2, 20, 0.04), Timing(4.0, 0.4, 3.6, 4.8, 20, 0.08)
+    first, second = align([fast, slow])
+    assert first.reference_ms == pytest.approx(second.reference_ms)
+    assert second.median_ms / first.median_ms == pytest.approx(2.0)
+
+
+def test_overhead_never_makes_a_negative_time():
+    assert Timing(0.004, 0.001, 0.003, 0.005, 20, 0.04).less(0.0045).median_ms == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("blocks", 0), ("block_ms", -1.0), ("warmup_ms", float("nan")), ("max_drift", float("inf"))]
+)
+def test_impossible_settings_are_refused(name, value):
+    with pytest.raises(ValueError, match=f"'{name}' must be a number above zero"):
+        TimingSettings(**{name: value})
+
+
+def test_warm_up_limits_must_agree():
+    with pytest.raises(ValueError, match="'max_warmup_ms' .100. must be at least 'warmup_ms' .200."):
+        TimingSettings(warmup_ms=200, max_warmup_ms=100)
