@@ -80,14 +80,102 @@ def _attention(width: int, side: int) -> LayerSpec | None:
     return _headed("map_attention", width, side) if side <= ALL_PAIRS_SIDE else None
 
 
+def _cross_window(width: int, side: int) -> LayerSpec | None:
+    # 1, 2, 7 and 7 on the maps of a 224 px image, as published.
+    stripe = {56: 1, 28: 2, 14: 7, 7: 7}.get(side) or next(s for s in (4, 2, 3, 1) if side % s == 0)
+    half_heads, head_width = width // HEAD_WIDTH, HEAD_WIDTH // 2
+    return _layer("cross_window_attention", width, side, half_heads=half_heads, head_width=head_width, stripe=stripe)
+
+
+def _linear(width: int, side: int) -> LayerSpec | None:
+    return _headed("linear_attention", width, side, kernel=7 if side >= 7 else 3)
+
+
+def _additive(width: int, side: int) -> LayerSpec | None:
+    return _layer("additive_attention", width, side, kernel=3)
+
+
+def _global_query(width: int, side: int) -> LayerSpec | None:
+    for window in (7, 4, 5, 6, 3):
+        halvings = (side // window).bit_length() - 1
+        if side >= window and side == window << halvings:
+            return _headed("global_query_attention", width, side, window=window, halvings=halvings)
+    return None
+
+
+def _neighbourhood(width: int, side: int, dilation: int = 1) -> LayerSpec | None:
+    kernel = min(7, (side // dilation - 1) | 1)
+    kernel = kernel if kernel * dilation <= side else kernel - 2
+    if side > MASKED_PAIRS_SIDE or kernel < 3:
+        return None
+    return _headed("neighbourhood_attention", width, side, kernel=kernel, dilation=dilation)
+
+
+def _dilated_neighbourhood(width: int, side: int) -> LayerSpec | None:
+    return _neighbourhood(width, side, dilation=2)
+
+
+def _retention(width: int, side: int) -> LayerSpec | None:
+    return _headed("retention", width, side, causal=False) if side <= MASKED_PAIRS_SIDE else None
+
+
+def _mixture_mask(width: int, side: int) -> LayerSpec | None:
+    return _headed("mixture_mask_attention", width, side, bells=4) if side <= MASKED_PAIRS_SIDE else None
+
+
+def _large_kernel(width: int, side: int) -> LayerSpec | None:
+    kernel = 13 if side > 7 else 7
+    return _layer("large_kernel", width, side, kernel=kernel, family=kernel)
+
+
+def _recursive_gate(width: int, side: int) -> LayerSpec | None:
+    return _layer("recursive_gate", width, side, order=3, kernel=7)
+
+
+def _spectral(width: int, side: int) -> LayerSpec | None:
+    return _layer("spectral_gate", width, side)
+
+
+def _scale_aware(width: int, side: int) -> LayerSpec | None:
+    return _layer("scale_aware_modulation", width, side, scales=4)
+
+
+def _mix_shift(width: int, side: int) -> LayerSpec | None:
+    return _layer("mix_shift", width, side, kernels="1.3.5.5.7") if side >= 4 else None
+
+
+def _gated_linear_unit(width: int, side: int) -> LayerSpec | None:
+    return _layer("gated_linear_unit", width, side, hidden=width, kernel=3)
+
+
+def _lookup(width: int, side: int) -> LayerSpec | None:
+    factor = _shrink_of(side)
+    return None if factor is None else _headed("lookup", width, side, grid=side // factor, hidden=4 * width)
+
+
 MIXERS: dict[str, Choice] = {
     "pooling": _pooling,
-    "convnext": _convnext,
+    "mix_shift": _mix_shift,
+    "large_kernel": _large_kernel,
+    "spectral": _spectral,
+    "additive": _additive,
+    "recursive_gate": _recursive_gate,
+    "gated_linear_unit": _gated_linear_unit,
     "pooled_reduction": _pooled_reduction,
     "hilo": _hilo,
+    "spatial_reduction": _reduction,
+    "scale_aware": _scale_aware,
+    "linear": _linear,
     "window": _window,
     "shifted_window": _shifted_window,
-    "spatial_reduction": _reduction,
+    "cross_window": _cross_window,
+    "global_query": _global_query,
+    "lookup": _lookup,
+    "convnext": _convnext,
+    "neighbourhood": _neighbourhood,
+    "dilated_neighbourhood": _dilated_neighbourhood,
+    "mixture_mask": _mixture_mask,
     "attention": _attention,
+    "retention": _retention,
 }
 """Name -> layer at (width, side), roughly from the least to the most costly at 14x14."""

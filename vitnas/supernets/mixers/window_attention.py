@@ -23,6 +23,9 @@ class WindowAttention(Mixer):
 
     centred: ClassVar[Mapping[str, tuple[int, ...]]] = {"offset_bias": (1, 2)}
 
+    offsets: Tensor
+    mask: Tensor
+
     def __init__(self, spec: LayerSpec) -> None:
         super().__init__(spec)
         (width, *map_shape), heads, head_width = spec.in_shape, spec["heads"], spec["head_width"]
@@ -39,10 +42,10 @@ class WindowAttention(Mixer):
         if self.spec["shift"]:
             x_BHWD = cyclic_shift(cyclic_shift(x_BHWD, -steps, 1), -steps, 2)
         q, k, v = self.qkv(to_windows(x_BHWD, window, window))
-        bias = self.offset_bias.flatten(1)[:, self.offsets]  # type: ignore[index]
+        bias = self.offset_bias.flatten(1)[:, self.offsets]
         if self.spec["shift"]:
             # Windows join the heads: (B, windows * N, T, E), each with a bias and mask of its own.
-            bias = (self.mask[:, None] + bias).flatten(0, 1)  # type: ignore[index]
+            bias = (self.mask[:, None] + bias).flatten(0, 1)
         q, k, v = (part.reshape(-1, bias.shape[0], *part.shape[2:]) for part in (q, k, v))
         y = F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
         y = self.proj(y.reshape(-1, heads, *y.shape[2:]))

@@ -38,15 +38,21 @@ def cyclic_shift(x: Tensor, steps: int, axis: int) -> Tensor:
     return torch.cat([x.narrow(axis, cut, size - cut), x.narrow(axis, 0, cut)], dim=axis)
 
 
-def offset_index(height: int, breadth: int, dilation: int = 1) -> NDArray[np.int64]:
-    """(T, T): for each pair of tokens of a map, its place in a flat (2 * height - 1, 2 * breadth - 1) table.
+def offset_index(height: int, breadth: int) -> NDArray[np.int64]:
+    """(T, T): for each pair of tokens of a map, its place in a flat (2 * height - 1, 2 * breadth - 1) table."""
+    return pair_index(height, breadth, 1, (height, breadth))
 
-    Offsets beyond the table, which dilation leaves to pairs that do not see each other, meet its border.
+
+def pair_index(height: int, breadth: int, dilation: int, reach: tuple[int, int]) -> NDArray[np.int64]:
+    """(T, T): for each pair of tokens, its place in a flat table of offsets from 1 - reach to reach - 1.
+
+    Offsets are counted in steps of `dilation`. Those beyond the table, of pairs that do not see each
+    other, meet its border.
     """
-    y, x = (axis.ravel() for axis in np.mgrid[:height, :breadth])
-    down = np.clip((y[None] - y[:, None]) // dilation + height - 1, 0, 2 * height - 2)
-    across = np.clip((x[None] - x[:, None]) // dilation + breadth - 1, 0, 2 * breadth - 2)
-    found: NDArray[np.int64] = (down * (2 * breadth - 1) + across).astype(np.int64)
+    places = (axis.ravel() for axis in np.mgrid[:height, :breadth])
+    steps = ((axis[None] - axis[:, None]) // dilation for axis in places)
+    down, across = (np.clip(step + r - 1, 0, 2 * r - 2) for step, r in zip(steps, reach, strict=True))
+    found: NDArray[np.int64] = (down * (2 * reach[1] - 1) + across).astype(np.int64)
     return found
 
 
