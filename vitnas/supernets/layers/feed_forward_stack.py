@@ -1,0 +1,39 @@
+"""Feed-forward stack: token-wise FFNs on a map, one after the other, as in ElasticViT and NASViT."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from vitnas.search_spaces import LayerSpec
+from vitnas.supernets.layers.activation import ACTIVATIONS
+from vitnas.supernets.layers.layer import Layer
+from vitnas.supernets.layers.residual_scale import ResidualScale
+
+
+class FeedForwardStack(Layer):
+    """``repeats`` times x + s W2 act(W1 norm(x)) over the channels of (C, H, W).
+
+    Each repeat has its own norm and weights; all share the scale s, which is learned where ``rescale`` is set (see
+    `ResidualScale`) and otherwise 1. NASViT has two narrow FFNs, ElasticViT a single wide one.
+    """
+
+    def __init__(self, spec: LayerSpec) -> None:
+        super().__init__(spec)
+        width, hidden = spec.in_shape[0], spec["hidden"]
+        repeats = range(spec["repeats"])
+        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in repeats)
+        self.expands = nn.ModuleList(nn.Linear(width, hidden) for _ in repeats)
+        self.reduces = nn.ModuleList(nn.Linear(hidden, width) for _ in repeats)
+        self.rescale = ResidualScale(width) if spec["rescale"] else None
+        for linear in (*self.expands, *self.reduces):
+            assert isinstance(linear, nn.Linear)
+            nn.init.trunc_normal_(linear.weight, std=0.02)
+            nn.init.zeros_(linear.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        activate = ACTIVATIONS[self.spec["act"]]
+        x_BTC = x.flatten(2).transpose(1, 2)
+        for norm, expand, reduce in zip(self.norms, self.expands, self.reduces, strict=True):
+            y_BTC = reduce(activate(expand(norm(x_BTC))))
+            x_BTC = x_BTC + (y_BTC if self.rescale is None else self.rescale(y_BTC))
+        return x_BTC.transpose(1, 2).reshape(x.shape)
