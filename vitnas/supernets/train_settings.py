@@ -24,6 +24,7 @@ class TrainSettings:
         clip_norm: largest norm of the gradient of a step; 0 leaves it as it is.
         sampler: which archs a step sees.
         num_random: random archs in every step of the sandwich sampler.
+        label_steps: first steps of the sandwich sampler in which all archs learn from the labels.
         seed: of the first weights, the batches and the archs.
         threads: of the processor; None takes what torch takes.
         torch_device: where to train, "cpu" or "cuda".
@@ -44,6 +45,7 @@ class TrainSettings:
     clip_norm: float = 1.0
     sampler: str = "sandwich"
     num_random: int = 2
+    label_steps: int = 300
     seed: int = 0
     threads: int | None = None
     torch_device: str = "cpu"
@@ -58,7 +60,7 @@ class TrainSettings:
             self._demand(name, getattr(self, name) >= 1, "at least 1")
         self._demand("steps", self.steps is None or self.steps >= 1, "at least 1, or left out to use 'epochs'")
         self._demand("threads", self.threads is None or self.threads >= 1, "at least 1, or left out to use all cores")
-        for name in ("num_random", "seed"):
+        for name in ("num_random", "label_steps", "seed"):
             self._demand(name, getattr(self, name) >= 0, "0 or more")
         self._demand("learning_rate", 0 < self.learning_rate < math.inf, "more than 0, such as 1e-3")
         for name in ("weight_decay", "clip_norm"):

@@ -17,3 +17,10 @@ def test_the_largest_teaches_the_smallest_and_the_random_ones() -> None:
 
 def test_without_random_archs_the_ends_remain() -> None:
     assert [x.arch for x in Sandwich(SPACE, 0, 0).plan(3)] == [SPACE.largest(), SPACE.smallest()]
+
+
+def test_at_first_all_learn_from_labels() -> None:
+    sampler = Sandwich(SPACE, 0, 2, label_steps=5)
+    assert not any(lesson.teachers for lesson in sampler.plan(4))
+    assert [lesson.teachers for lesson in sampler.plan(5)] == [(), (0,), (0,), (0,)]
+    assert [lesson.arch for lesson in sampler.plan(4)] == [x.arch for x in Sandwich(SPACE, 0, 2).plan(4)]

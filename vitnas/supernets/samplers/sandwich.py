@@ -12,18 +12,24 @@ if TYPE_CHECKING:
 
 
 class Sandwich(Sampler):
-    """The largest arch learns from the labels; the smallest and some random ones learn from it."""
+    """The largest arch learns from the labels; the smallest and some random ones learn from it.
 
-    def __init__(self, space: SearchSpace, seed: int, num_random: int = 2) -> None:
+    Distillation from the very first step, as published, holds a short training back: the pupils share
+    their weights with a teacher that knows nothing yet, and pull it towards what it says. So for the
+    first `label_steps` steps all learn from the labels; 0 gives the published rule.
+    """
+
+    def __init__(self, space: SearchSpace, seed: int, num_random: int = 2, label_steps: int = 0) -> None:
         super().__init__(space, seed)
         self.num_random = num_random
-        self._largest = Lesson(space.largest())
-        self._smallest = Lesson(space.smallest(), teachers=(0,))
+        self.label_steps = label_steps
+        self._largest, self._smallest = space.largest(), space.smallest()
 
     @classmethod
     def from_settings(cls, space: SearchSpace, settings: TrainSettings) -> Self:
-        return cls(space, settings.seed, settings.num_random)
+        return cls(space, settings.seed, settings.num_random, settings.label_steps)
 
     def plan(self, step: int) -> tuple[Lesson, ...]:
-        between = (Lesson(arch, teachers=(0,)) for arch in self.draw(self.num_random, step))
-        return self._largest, self._smallest, *between
+        teachers = () if step < self.label_steps else (0,)
+        pupils = (self._smallest, *self.draw(self.num_random, step))
+        return Lesson(self._largest), *(Lesson(arch, teachers) for arch in pupils)
