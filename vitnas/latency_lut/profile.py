@@ -50,7 +50,7 @@ class ProfileSettings(TimingSettings):
     @classmethod
     def quick(cls) -> ProfileSettings:
         """Short blocks: a small space in under a minute, with a spread of some percent."""
-        return cls(block_ms=4.0, blocks=15, warmup_ms=30.0, max_warmup_ms=200.0)
+        return cls(block_ms=4.0, blocks=15, max_repeats=2, warmup_ms=30.0, max_warmup_ms=200.0)
 
 
 def profile(

