@@ -35,10 +35,10 @@ class TrainSettings:
         tensorboard: whether to write events for TensorBoard as well.
     """
 
-    epochs: int = 40
+    epochs: int = 20
     steps: int | None = None
     batch_size: int = 64
-    learning_rate: float = 1e-3
+    learning_rate: float = 2e-3
     warmup: float = 0.05
     weight_decay: float = 0.05
     label_smoothing: float = 0.1

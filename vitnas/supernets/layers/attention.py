@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vitnas.search_spaces import LayerSpec
-from vitnas.supernets.layers.layer import Layer
+from vitnas.supernets.layers.layer import Layer, init_weight
 
 # Shape suffixes: B batch, T tokens, S side of the patch grid, H heads, E head width, D width.
 
@@ -28,20 +28,17 @@ class Attention(Layer):
         tokens, width = spec.in_shape
         heads, head_width, reach = spec["heads"], spec["head_width"], spec["reach"]
         self.norm = nn.LayerNorm(width, eps=1e-6)
-        self.qkv_weight = nn.Parameter(torch.empty(3, heads, head_width, width))
+        self.qkv_weight = nn.Parameter(init_weight(torch.empty(3, heads, head_width, width), width))
         self.qkv_bias = nn.Parameter(torch.zeros(3, heads, head_width))
-        self.proj_weight = nn.Parameter(torch.empty(width, heads, head_width))
+        self.proj_weight = nn.Parameter(init_weight(torch.empty(width, heads, head_width), heads * head_width))
         self.proj_bias = nn.Parameter(torch.zeros(width))
-        weights = [self.qkv_weight, self.proj_weight]
         if reach:
             side = math.isqrt(tokens - 1)
             steps = np.arange(side)
             offsets = np.clip(steps[None, :] - steps[:, None], -reach, reach) + reach + 1
             self.constant("offsets", offsets)
-            self.relative = nn.Parameter(torch.empty(2, 2, 2 * reach + 2, head_width))
-            weights.append(self.relative)
-        for weight in weights:
-            nn.init.trunc_normal_(weight, std=0.02)
+            tables = torch.empty(2, 2, 2 * reach + 2, head_width)
+            self.relative = nn.Parameter(nn.init.trunc_normal_(tables, std=0.02))
 
     def forward(self, x: Tensor) -> Tensor:
         spec = self.spec

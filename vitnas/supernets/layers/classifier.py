@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from vitnas.search_spaces import LayerSpec
-from vitnas.supernets.layers.layer import Layer
+from vitnas.supernets.layers.layer import Layer, init_weight
 
 
 class Classifier(Layer):
@@ -16,7 +16,7 @@ class Classifier(Layer):
         width = spec.in_shape[-1]
         self.norm = nn.LayerNorm(width, eps=1e-6)
         self.linear = nn.Linear(width, spec.out_shape[0])
-        nn.init.trunc_normal_(self.linear.weight, std=0.02)
+        init_weight(self.linear.weight, width)
         nn.init.zeros_(self.linear.bias)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -89,6 +89,15 @@ def _lay_over(
     return result
 
 
+def init_weight(weight: Tensor, fan_in: int) -> Tensor:
+    """Draws a weight that sums over `fan_in` inputs.
+
+    Vision transformers are usually drawn with a deviation of 0.02 whatever their width, which suits
+    widths near 600; half of 1/sqrt(fan_in) is the same there and trains narrow networks as well.
+    """
+    return nn.init.trunc_normal_(weight, std=0.5 * fan_in**-0.5)
+
+
 def crop(tensor: Tensor, shape: torch.Size, centred: tuple[int, ...] = ()) -> Tensor:
     """The first entries of every axis of `tensor`, or the middle ones of the `centred` axes."""
     for axis, size in enumerate(shape):

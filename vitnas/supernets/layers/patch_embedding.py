@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from vitnas.search_spaces import LayerSpec
-from vitnas.supernets.layers.layer import Layer
+from vitnas.supernets.layers.layer import Layer, init_weight
 
 
 class PatchEmbedding(Layer):
@@ -21,8 +21,9 @@ class PatchEmbedding(Layer):
         self.class_token = nn.Parameter(torch.empty(width))
         self.class_position = nn.Parameter(torch.empty(width))
         self.position = nn.Parameter(torch.empty(height // patch, breadth // patch, width))
-        for weight in (self.projection.weight, self.class_token, self.class_position, self.position):
-            nn.init.trunc_normal_(weight, std=0.02)
+        init_weight(self.projection.weight, channels * patch * patch)
+        for weight in (self.class_token, self.class_position, self.position):
+            nn.init.trunc_normal_(weight, std=0.1)
         nn.init.zeros_(self.projection.bias)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor) -> Tensor:
