@@ -12,6 +12,7 @@ normalisation is over tokens and channels together. Parameters of a network are 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -60,14 +61,16 @@ class ElasticViT(SearchSpace):
     """
 
     def genes(self) -> Sequence[Gene]:
+        stages = CONV_STAGES | TRANSFORMER_STAGES
+        stride = 2 * math.prod(stage.stride for stage in stages.values())
         found = [
-            Gene("resolution", scaled_resolutions(RESOLUTIONS, self.task.image_size)),
+            Gene("resolution", scaled_resolutions(RESOLUTIONS, self.task.image_size, stride)),
             Gene("width.stem", STEM.width),
             Gene("depth.stem", STEM.depth),
             Gene("kernel.stem", (3, 5)),
         ]
         before = "width.stem"
-        for name, stage in (CONV_STAGES | TRANSFORMER_STAGES).items():
+        for name, stage in stages.items():
             found += [Gene(f"width.{name}", stage.width, at_least=before), Gene(f"depth.{name}", stage.depth)]
             if name in CONV_STAGES:
                 found += [Gene(f"expansion.{name}", (3, 4, 5, 6)), Gene(f"kernel.{name}", (3, 5))]

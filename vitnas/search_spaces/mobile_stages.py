@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -48,8 +49,9 @@ class MobileStages(SearchSpace):
     winners: Mapping[str, Published] = field(default_factory=dict, kw_only=True)
 
     def genes(self) -> Sequence[Gene]:
+        stride = 2 * math.prod(stage.stride for stage in self.stages)
         found = [
-            Gene("resolution", scaled_resolutions(self.resolution, self.task.image_size)),
+            Gene("resolution", scaled_resolutions(self.resolution, self.task.image_size, stride)),
             Gene("width.stem", self.stem),
         ]
         for i, stage in enumerate(self.stages, 1):
