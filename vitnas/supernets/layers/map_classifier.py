@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vitnas.search_spaces import LayerSpec
-from vitnas.supernets.layers.layer import Layer
+from vitnas.supernets.layers.layer import Layer, init_weight
 
 
 class MapClassifier(Layer):
@@ -23,7 +23,7 @@ class MapClassifier(Layer):
         self.norm: nn.Module = nn.BatchNorm2d(width) if spec["norm"] == "batch" else nn.LayerNorm(width)
         self.weight = nn.Parameter(torch.empty(1 + spec["distilled"], classes, width))
         self.bias = nn.Parameter(torch.zeros(1 + spec["distilled"], classes))
-        nn.init.trunc_normal_(self.weight, std=0.02)
+        init_weight(self.weight, width)
 
     def forward(self, x: Tensor) -> Tensor:
         logits = self.heads(x)

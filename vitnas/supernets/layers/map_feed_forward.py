@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vitnas.search_spaces import LayerSpec
-from vitnas.supernets.layers.layer import Layer
+from vitnas.supernets.layers.layer import Layer, init_weight
 
 
 class MapFeedForward(Layer):
@@ -21,7 +21,7 @@ class MapFeedForward(Layer):
         self.reduce = nn.Linear(spec["hidden"], width)
         self.scale = nn.Parameter(torch.full((width,), 1e-5)) if spec["layer_scale"] else None
         for linear in (self.expand, self.reduce):
-            nn.init.trunc_normal_(linear.weight, std=0.02)
+            init_weight(linear.weight, linear.in_features)
             nn.init.zeros_(linear.bias)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vitnas.search_spaces import LayerSpec
-from vitnas.supernets.layers.layer import Layer
+from vitnas.supernets.layers.layer import Layer, init_weight
 
 HEAD_WIDTH = 32
 
@@ -19,8 +19,8 @@ class ConvHeads(nn.Module):
         self.within = nn.Conv2d(width, width, 3, padding=1, groups=width // HEAD_WIDTH, bias=False)
         self.norm = nn.BatchNorm2d(width)
         self.across = nn.Conv2d(width, width, 1, bias=False)
-        for conv in (self.within, self.across):
-            nn.init.trunc_normal_(conv.weight, std=0.02)
+        init_weight(self.within.weight, 9 * HEAD_WIDTH)
+        init_weight(self.across.weight, width)
 
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.across(F.relu(self.norm(self.within(x))))
@@ -36,7 +36,7 @@ class NormedConvFFN(nn.Module):
         self.expand = nn.Conv2d(width, hidden, 1)
         self.reduce = nn.Conv2d(hidden, width, 1)
         for conv in (self.expand, self.reduce):
-            nn.init.trunc_normal_(conv.weight, std=0.02)
+            init_weight(conv.weight, conv.in_channels)
             assert conv.bias is not None
             nn.init.zeros_(conv.bias)
 

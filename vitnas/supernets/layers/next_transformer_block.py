@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from vitnas.search_spaces import LayerSpec
 from vitnas.supernets.layers.conv_norm import ConvNorm
-from vitnas.supernets.layers.layer import Layer
+from vitnas.supernets.layers.layer import Layer, init_weight
 from vitnas.supernets.layers.next_conv_block import HEAD_WIDTH, ConvHeads, NormedConvFFN
 
 # Shape suffixes: B batch, T tokens, C channels, H heads, E head width.
@@ -34,7 +34,7 @@ class ReducedAttention(nn.Module):
         self.proj_bias = nn.Parameter(torch.zeros(width))
         self.norm = nn.BatchNorm1d(width) if strip > 1 else None
         for weight in (self.query, self.key_value, self.proj):
-            nn.init.trunc_normal_(weight, std=0.02)
+            init_weight(weight, width)
 
     def forward(self, x_BCT: Tensor) -> Tensor:
         width, tokens = x_BCT.shape[1:]

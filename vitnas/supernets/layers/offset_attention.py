@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vitnas.search_spaces import LayerSpec
-from vitnas.supernets.layers.layer import Layer
+from vitnas.supernets.layers.layer import Layer, init_weight
 
 # Shape suffixes: B batch (G: times windows), T tokens of a window, H heads, E key width, V value width.
 
@@ -38,8 +38,9 @@ class OffsetAttention(Layer):
         self.offset_bias = nn.Parameter(torch.zeros(heads, window, window))
         self.scale = nn.Parameter(torch.full((width,), 1e-5)) if spec["layer_scale"] else None
         self.constant("offsets", offset_indices(window))
-        for weight in (self.query_key, self.value, self.proj):
-            nn.init.trunc_normal_(weight, std=0.02)
+        for weight in (self.query_key, self.value):
+            init_weight(weight, width)
+        init_weight(self.proj, heads * spec["value_width"])
 
     def forward(self, x: Tensor) -> Tensor:
         spec = self.spec
