@@ -116,7 +116,7 @@ class Pyramid(SearchSpace):
         if way == "merging":
             return LayerSpec.of("patch_merging", *shapes)
         if way == "conv":
-            return LayerSpec.of("layernorm_downsampling", *shapes, kernel=3, norm_first=False)
+            return LayerSpec.of("layernorm_downsampling", *shapes, kernel=3, norm="last")
         if way == "residual":
             return LayerSpec.of("map_residual_reduction", *shapes)
         return LayerSpec.of("attention_downsampling", *shapes, heads=8, key_width=16, value_width=32)

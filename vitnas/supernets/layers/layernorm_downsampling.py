@@ -13,9 +13,10 @@ from vitnas.supernets.layers.map_stem import channel_norm
 
 
 class LayerNormDownsampling(Layer):
-    """A strided convolution; attrs: kernel, and whether the norm comes first.
+    """(D, H, W) -> (D', H/2, W/2); attrs: kernel, and ``norm``, where norms stand: "first", "last" or "both".
 
-    Kernel 2 with the norm first is ConvNeXt's, kernel 3 with the norm after it PVT v2's and CSWin's.
+    Kernel 2 with the norm first is ConvNeXt's, kernel 3 with the norm last CSWin's; PVT v2 has both, as
+    it ends its stages with a norm.
     """
 
     centred: ClassVar[Mapping[str, tuple[int, ...]]] = {"conv.weight": (2, 3)}
@@ -23,13 +24,14 @@ class LayerNormDownsampling(Layer):
     def __init__(self, spec: LayerSpec) -> None:
         super().__init__(spec)
         narrow, wide, kernel = spec.in_shape[0], spec.out_shape[0], spec["kernel"]
-        self.norm = nn.LayerNorm(narrow if spec["norm_first"] else wide, eps=1e-6)
+        self.norm_before = nn.LayerNorm(narrow, eps=1e-6) if spec["norm"] != "last" else None
         self.conv = nn.Conv2d(narrow, wide, kernel, stride=2, padding=(kernel - 1) // 2)
+        self.norm_after = nn.LayerNorm(wide, eps=1e-6) if spec["norm"] != "first" else None
         nn.init.trunc_normal_(self.conv.weight, std=0.02)
         nn.init.zeros_(self.conv.bias)  # type: ignore[arg-type]
 
     def forward(self, x_BDHW: Tensor) -> Tensor:
-        if self.spec["norm_first"]:
-            y: Tensor = self.conv(channel_norm(self.norm, x_BDHW))
-            return y
-        return channel_norm(self.norm, self.conv(x_BDHW))
+        if self.norm_before is not None:
+            x_BDHW = channel_norm(self.norm_before, x_BDHW)
+        y: Tensor = self.conv(x_BDHW)
+        return y if self.norm_after is None else channel_norm(self.norm_after, y)

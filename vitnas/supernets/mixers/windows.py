@@ -39,18 +39,18 @@ def cyclic_shift(x: Tensor, steps: int, axis: int) -> Tensor:
 
 
 def offset_index(height: int, breadth: int) -> NDArray[np.int64]:
-    """(T, T): for each pair of tokens of a map, its place in a flat (2 * height - 1, 2 * breadth - 1) table."""
+    """(query, key) -> their place in a flat (2 * height - 1, 2 * breadth - 1) table, for all tokens of a map."""
     return pair_index(height, breadth, 1, (height, breadth))
 
 
 def pair_index(height: int, breadth: int, dilation: int, reach: tuple[int, int]) -> NDArray[np.int64]:
-    """(T, T): for each pair of tokens, its place in a flat table of offsets from 1 - reach to reach - 1.
+    """(query, key) -> their place in a flat table of offsets from 1 - reach to reach - 1, for all tokens of a map.
 
-    Offsets are counted in steps of `dilation`. Those beyond the table, of pairs that do not see each
+    An offset is the query's place less the key's, in steps of `dilation`. Those beyond the table, of pairs that do not see each
     other, meet its border.
     """
     places = (axis.ravel() for axis in np.mgrid[:height, :breadth])
-    steps = ((axis[None] - axis[:, None]) // dilation for axis in places)
+    steps = ((axis[:, None] - axis[None]) // dilation for axis in places)
     down, across = (np.clip(step + r - 1, 0, 2 * r - 2) for step, r in zip(steps, reach, strict=True))
     found: NDArray[np.int64] = (down * (2 * reach[1] - 1) + across).astype(np.int64)
     return found
