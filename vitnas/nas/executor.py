@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import sys
 import time
 import traceback
 from abc import ABC, abstractmethod
@@ -113,9 +114,9 @@ class RayExecutor(Executor):
     def as_completed(self, function: Callable[[T], R], items: Sequence[T]) -> Iterator[tuple[int, Outcome[R]]]:
         if not items:
             return
+        self._connect()
         import ray
 
-        self._connect()
         self._hold(function)
         waiting = deque((position, 1) for position in range(len(items)))
         busy: dict[Any, _Task] = {}
@@ -149,6 +150,8 @@ class RayExecutor(Executor):
             self._started = False
 
     def _connect(self) -> None:
+        if self._address is None:
+            _make_secret()
         import ray
 
         if not ray.is_initialized():
@@ -261,15 +264,19 @@ def _attempt(function: Callable[[T], R], item: T) -> tuple[R | None, str | None,
     return value, error, time.perf_counter() - start
 
 
-def _start_local_cluster(workers: int) -> None:
-    """Ray on this machine alone: no dashboard, one computing thread a worker, a secret of its own.
+def _make_secret() -> None:
+    """Keeps others out of a cluster of our own: Ray listens on every interface.
 
-    Ray listens on every interface. A token that exists only in this process and its children keeps
-    others out, and nothing is written to the home folder for it.
+    The token exists only in this process and its children, and nothing is written to the home folder
+    for it. Ray reads its mode once, when it is first imported; after that it stays as it is.
     """
-    if "RAY_AUTH_MODE" not in os.environ:
+    if "ray" not in sys.modules and "RAY_AUTH_MODE" not in os.environ:
         os.environ["RAY_AUTH_MODE"] = "token"
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+
+
+def _start_local_cluster(workers: int) -> None:
+    """Ray on this machine alone: no dashboard, one computing thread a worker."""
     import ray
 
     threads = os.environ.get("OMP_NUM_THREADS")
