@@ -117,7 +117,8 @@ def test_only_the_weights_inside_the_slice_matter(example: Example) -> None:
                     continue  # a part that this spec does without
                 kept = parameter.clone()
                 parameter[inside[name]] += torch.randn(int(inside[name].sum()))
-                assert not torch.allclose(layer.at(spec)(x), expected), f"'{name}' has no influence"
+                changed = layer.at(spec)(x)  # of wide layers, the answers are so large that a bias shows in few digits
+                assert not torch.allclose(changed, expected, rtol=1e-7), f"'{name}' has no influence"
                 parameter.copy_(kept)
         _lively(layer)
 
