@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from vitnas.search_spaces import LayerSpec
 from vitnas.supernets.mixers.heads import FromHeads, ToHeads
 from vitnas.supernets.mixers.mixer import Mixer, depthwise, small
-from vitnas.supernets.mixers.windows import from_windows, offset_index, to_windows
+from vitnas.supernets.mixers.windows import from_windows, offset_index, pair_bias, to_windows
 
 
 class GlobalQueryAttention(Mixer):
@@ -49,7 +49,7 @@ class GlobalQueryAttention(Mixer):
         k, v = self.kv(to_windows(x_BHWD, window, window))
         windows = (x_BHWD.shape[1] // window) * (x_BHWD.shape[2] // window)
         k, v = (part.reshape(-1, windows, heads, tokens, head_width) for part in (k, v))
-        bias = self.offset_bias.flatten(1)[:, self.offsets]
+        bias = pair_bias(self.offset_bias, self.offsets)
         y = (q @ k.transpose(-2, -1) + bias).softmax(dim=-1) @ v
         y = self.proj(y.flatten(0, 1))
         return from_windows(y, window, window, (x_BHWD.shape[1], x_BHWD.shape[2]))

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from vitnas.search_spaces import LayerSpec
 from vitnas.supernets.mixers.heads import FromHeads, ToHeads
 from vitnas.supernets.mixers.mixer import Mixer, small
-from vitnas.supernets.mixers.windows import HIDDEN, pair_index
+from vitnas.supernets.mixers.windows import HIDDEN, pair_bias, pair_index
 
 
 class NeighbourhoodAttention(Mixer):
@@ -44,7 +44,7 @@ class NeighbourhoodAttention(Mixer):
 
     def mix(self, x_BHWD: Tensor) -> Tensor:
         q_BNTE, k_BNTE, v_BNTE = self.qkv(x_BHWD.flatten(1, 2))
-        bias_NTT = self.offset_bias.flatten(1)[:, self.offsets] + self.mask
+        bias_NTT = pair_bias(self.offset_bias, self.offsets) + self.mask
         y_BTD: Tensor = self.proj(F.scaled_dot_product_attention(q_BNTE, k_BNTE, v_BNTE, attn_mask=bias_NTT))
         return y_BTD.reshape(x_BHWD.shape)
 

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from vitnas.search_spaces import LayerSpec
 from vitnas.supernets.mixers.heads import FromHeads, ToHeads
 from vitnas.supernets.mixers.mixer import Mixer, small
-from vitnas.supernets.mixers.windows import cyclic_shift, from_windows, offset_index, shift_mask, to_windows
+from vitnas.supernets.mixers.windows import cyclic_shift, from_windows, offset_index, pair_bias, shift_mask, to_windows
 
 
 class WindowAttention(Mixer):
@@ -42,7 +42,7 @@ class WindowAttention(Mixer):
         if self.spec["shift"]:
             x_BHWD = cyclic_shift(cyclic_shift(x_BHWD, -steps, 1), -steps, 2)
         q, k, v = self.qkv(to_windows(x_BHWD, window, window))
-        bias = self.offset_bias.flatten(1)[:, self.offsets]
+        bias = pair_bias(self.offset_bias, self.offsets)
         if self.spec["shift"]:
             # Windows join the heads: (B, windows * N, T, E), each with a bias and mask of its own.
             bias = (self.mask[:, None] + bias).flatten(0, 1)

@@ -56,6 +56,11 @@ def pair_index(height: int, breadth: int, dilation: int, reach: tuple[int, int])
     return found
 
 
+def pair_bias(table: Tensor, index: Tensor) -> Tensor:
+    """(N, offsets down, offsets across) and (T, T) places in it -> (N, T, T): a constant once trained."""
+    return table.flatten(1).index_select(1, index.flatten()).reshape(-1, *index.shape)
+
+
 def shift_mask(map_shape: tuple[int, int], window: int) -> NDArray[np.float32]:
     """(windows, T, T): 0 for pairs of one region, `HIDDEN` for pairs that a shift by window // 2 brought together."""
     regions = [np.digitize(np.arange(size), [size - window, size - window // 2]) for size in map_shape]
