@@ -17,10 +17,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from vitnas.search_spaces.arch import GeneValue
-from vitnas.search_spaces.blueprint import LayerSpec, Shape
+from vitnas.search_spaces.blueprint import LayerSpec
 from vitnas.search_spaces.gene import Gene
 from vitnas.search_spaces.lowering import Site
 from vitnas.search_spaces.mbconv import mbconv
+from vitnas.search_spaces.pyramid import map_shape, when_deeper
 from vitnas.search_spaces.resolution import scaled_resolutions
 from vitnas.search_spaces.space import Published, SearchSpace, Task
 
@@ -84,7 +85,7 @@ class ElasticViT(SearchSpace):
         before, stride = "width.stem", 2
         for n in range(max(STEM.depth)):
             genes = ("resolution", "depth.stem", "kernel.stem", before)
-            sites.append(Site(f"stem_block{n}", genes, _when_deeper(n, _stem_block)))
+            sites.append(Site(f"stem_block{n}", genes, when_deeper(n, _stem_block)))
         for name, stage in CONV_STAGES.items():
             own = (f"expansion.{name}", f"kernel.{name}", f"width.{name}")
             excite = name == "s2"
@@ -93,7 +94,7 @@ class ElasticViT(SearchSpace):
             before, stride = f"width.{name}", stride * stage.stride
             for n in range(1, max(stage.depth)):
                 deeper = ("resolution", f"depth.{name}", *own)
-                sites.append(Site(f"{name}_block{n}", deeper, _when_deeper(n, _conv(stride, excite))))
+                sites.append(Site(f"{name}_block{n}", deeper, when_deeper(n, _conv(stride, excite))))
         for name, stage in TRANSFORMER_STAGES.items():
             width = f"width.{name}"
             sites.append(Site(f"{name}_entry", ("resolution", before, width), _entry(stride, stage.stride)))
@@ -101,8 +102,8 @@ class ElasticViT(SearchSpace):
             for n in range(max(stage.depth)):
                 attention = ("resolution", f"depth.{name}", f"value_ratio.{name}", width)
                 ffn = ("resolution", f"depth.{name}", f"mlp_ratio.{name}", width)
-                sites.append(Site(f"{name}_block{n}_attention", attention, _when_deeper(n, _attention(stride))))
-                sites.append(Site(f"{name}_block{n}_ffn", ffn, _when_deeper(n, _ffn(stride))))
+                sites.append(Site(f"{name}_block{n}_attention", attention, when_deeper(n, _attention(stride))))
+                sites.append(Site(f"{name}_block{n}_ffn", ffn, when_deeper(n, _ffn(stride))))
         return [*sites, Site("head", ("resolution", before), self._head(stride))]
 
     def published(self) -> Mapping[str, Published]:
@@ -111,34 +112,24 @@ class ElasticViT(SearchSpace):
 
     def _stem(self, resolution: int, width: int) -> LayerSpec:
         image = (self.task.in_channels, resolution, resolution)
-        return LayerSpec.of("conv_stem", image, _map(width, resolution, 2), kernel=3, stride=2, act=ACT)
+        return LayerSpec.of("conv_stem", image, map_shape(width, resolution, 2), kernel=3, stride=2, act=ACT)
 
     def _head(self, stride: int) -> Callable[..., LayerSpec]:
         def head(resolution: int, width: int) -> LayerSpec:
-            shape, classes = _map(width, resolution, stride), (self.task.num_classes,)
+            shape, classes = map_shape(width, resolution, stride), (self.task.num_classes,)
             return LayerSpec.of("conv_head", shape, classes, hidden=6 * width, features=FEATURES, bias=True, act=ACT)
 
         return head
 
 
-def _map(width: int, resolution: int, stride: int) -> Shape:
-    """The shape of a map at a stride from the image; every halving rounds up."""
-    return (width, -(-resolution // stride), -(-resolution // stride))
-
-
-def _when_deeper(n: int, layer: Callable[..., LayerSpec]) -> Callable[..., LayerSpec | None]:
-    """The layer of block n, in archs that are that deep."""
-    return lambda resolution, depth, *values: layer(resolution, *values) if depth > n else None
-
-
 def _stem_block(resolution: int, kernel: int, width: int) -> LayerSpec:
-    shape = _map(width, resolution, 2)
+    shape = map_shape(width, resolution, 2)
     return mbconv(shape, shape, width, kernel=kernel, stride=1, squeeze=0, act=ACT)
 
 
 def _conv_entry(stride: int, step: int, excite: bool) -> Callable[..., LayerSpec]:
     def entry(resolution: int, width: int, expansion: int, kernel: int, out_width: int) -> LayerSpec:
-        shape, out_shape = _map(width, resolution, stride), _map(out_width, resolution, stride * step)
+        shape, out_shape = map_shape(width, resolution, stride), map_shape(out_width, resolution, stride * step)
         hidden = width * expansion
         squeeze = hidden // 4 if excite else 0
         return mbconv(shape, out_shape, hidden, kernel=kernel, stride=step, squeeze=squeeze, act=ACT)
@@ -160,7 +151,7 @@ def _entry(stride: int, step: int) -> Callable[..., LayerSpec]:
 
 def _attention(stride: int) -> Callable[..., LayerSpec]:
     def attention(resolution: int, value_ratio: int, width: int) -> LayerSpec:
-        shape = _map(width, resolution, stride)
+        shape = map_shape(width, resolution, stride)
         return LayerSpec.of(
             "value_conv_attention",
             shape,
@@ -179,7 +170,7 @@ def _attention(stride: int) -> Callable[..., LayerSpec]:
 
 def _ffn(stride: int) -> Callable[..., LayerSpec]:
     def ffn(resolution: int, ratio: int, width: int) -> LayerSpec:
-        shape = _map(width, resolution, stride)
+        shape = map_shape(width, resolution, stride)
         return LayerSpec.of("feed_forward_stack", shape, shape, hidden=ratio * width, repeats=1, rescale=False, act=ACT)
 
     return ffn

@@ -11,6 +11,7 @@ from vitnas.search_spaces.blueprint import LayerSpec, Shape
 from vitnas.search_spaces.gene import Gene
 from vitnas.search_spaces.lowering import Site
 from vitnas.search_spaces.mbconv import mbconv
+from vitnas.search_spaces.pyramid import map_shape, when_deeper
 from vitnas.search_spaces.resolution import scaled_resolutions
 from vitnas.search_spaces.space import Published, SearchSpace
 
@@ -77,19 +78,19 @@ class MobileStages(SearchSpace):
                 name, depth = f"s{i}_block{n}", f"depth.s{i}"
                 if stage.attends:
                     genes = ("resolution", depth, before)
-                    sites.append(Site(f"{name}_attention", genes, _when_deeper(n, _attention(stride))))
-                    sites.append(Site(f"{name}_ffn", genes, _when_deeper(n, _ffn(stride))))
+                    sites.append(Site(f"{name}_attention", genes, when_deeper(n, _attention(stride))))
+                    sites.append(Site(f"{name}_ffn", genes, when_deeper(n, _ffn(stride))))
                 else:
-                    sites.append(Site(name, ("resolution", depth, *own), _when_deeper(n, _next(stage, stride))))
+                    sites.append(Site(name, ("resolution", depth, *own), when_deeper(n, _next(stage, stride))))
         return [*sites, Site("head", ("resolution", before, "width.head"), self._head(stride))]
 
     def _stem(self, resolution: int, width: int) -> LayerSpec:
         image = (self.task.in_channels, resolution, resolution)
-        return LayerSpec.of("conv_stem", image, _map(width, resolution, 2), kernel=3, stride=2, act="silu")
+        return LayerSpec.of("conv_stem", image, map_shape(width, resolution, 2), kernel=3, stride=2, act="silu")
 
     def _head(self, stride: int) -> Callable[..., LayerSpec]:
         def head(resolution: int, width: int, features: int) -> LayerSpec:
-            shape = _map(width, resolution, stride)
+            shape = map_shape(width, resolution, stride)
             classes = (self.task.num_classes,)
             return LayerSpec.of(
                 "conv_head", shape, classes, hidden=6 * width, features=features, bias=False, act="silu"
@@ -98,27 +99,17 @@ class MobileStages(SearchSpace):
         return head
 
 
-def _map(width: int, resolution: int, stride: int) -> Shape:
-    """The shape of a map at a stride from the image; every halving rounds up."""
-    return (width, -(-resolution // stride), -(-resolution // stride))
-
-
-def _when_deeper(n: int, layer: Callable[..., LayerSpec]) -> Callable[..., LayerSpec | None]:
-    """The layer of block n, in archs that are that deep."""
-    return lambda resolution, depth, *values: layer(resolution, *values) if depth > n else None
-
-
 def _first(stage: Stage, stride: int) -> Callable[..., LayerSpec]:
     def first(resolution: int, width: int, kernel: int, expansion: int, out_width: int) -> LayerSpec:
-        out_shape = _map(out_width, resolution, stride * stage.stride)
-        return _mbconv(_map(width, resolution, stride), out_shape, kernel, expansion, stage.stride, stage.excite)
+        out_shape = map_shape(out_width, resolution, stride * stage.stride)
+        return _mbconv(map_shape(width, resolution, stride), out_shape, kernel, expansion, stage.stride, stage.excite)
 
     return first
 
 
 def _next(stage: Stage, stride: int) -> Callable[..., LayerSpec]:
     def following(resolution: int, kernel: int, expansion: int, width: int) -> LayerSpec:
-        shape = _map(width, resolution, stride)
+        shape = map_shape(width, resolution, stride)
         return _mbconv(shape, shape, kernel, expansion, 1, stage.excite)
 
     return following
@@ -132,7 +123,7 @@ def _mbconv(shape: Shape, out_shape: Shape, kernel: int, expansion: int, stride:
 
 def _attention(stride: int) -> Callable[..., LayerSpec]:
     def attention(resolution: int, width: int) -> LayerSpec:
-        shape = _map(width, resolution, stride)
+        shape = map_shape(width, resolution, stride)
         return LayerSpec.of(
             "value_conv_attention",
             shape,
@@ -151,7 +142,7 @@ def _attention(stride: int) -> Callable[..., LayerSpec]:
 
 def _ffn(stride: int) -> Callable[..., LayerSpec]:
     def ffn(resolution: int, width: int) -> LayerSpec:
-        shape = _map(width, resolution, stride)
+        shape = map_shape(width, resolution, stride)
         return LayerSpec.of("feed_forward_stack", shape, shape, hidden=width, repeats=2, rescale=True, act="silu")
 
     return ffn
