@@ -146,7 +146,7 @@ class Pyramid(SearchSpace):
 
 
 def mixers(task: Task = Task()) -> Pyramid:
-    """From about 3 to 40 million parameters at 224 px; images from 32 px on."""
+    """From 4 million parameters and 0.6 GMACs on at 224 px; takes images from 32 px on."""
     return Pyramid(
         "mixers",
         task,
