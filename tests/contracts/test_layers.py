@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,9 +19,6 @@ from vitnas.search_spaces import LayerSpec
 from vitnas.supernets.counting import count_layer
 from vitnas.supernets.layers import LAYERS, Layer, build
 
-FORGOTTEN = {("talking_attention", "talk_before.bias"), ("value_conv_attention", "talk_before.bias")}
-"""Published parameters without influence: a softmax forgets what it adds to every key alike."""
-
 each_example = pytest.mark.parametrize("example", EXAMPLES, ids=lambda e: e.label)
 
 
@@ -33,7 +31,8 @@ def _lively(layer: Layer) -> Layer:
     """Random everywhere, in evaluation mode: zeros and ones at the start would hide what is not connected."""
     with torch.no_grad():
         for parameter in layer.parameters():
-            parameter.normal_(0.1, 0.3)
+            fan_in = parameter[0].numel() if parameter.ndim > 1 else 4
+            parameter.normal_(0, fan_in**-0.5)
         for name, buffer in layer.named_buffers():
             if name in layer.state_dict() and buffer.is_floating_point():
                 buffer.uniform_(0.5, 1.5)
@@ -104,7 +103,7 @@ def test_slices_of_slices_are_slices(example: Example) -> None:
 
 
 @each_example
-def test_only_the_weights_inside_the_slice_matter(example: Example) -> None:
+def test_weights_outside_the_slice_are_never_read(example: Example) -> None:
     for layer, spec, x in _pairs(example):
         inside = _inside(layer, spec)
         expected = layer.narrow(spec)(x)
@@ -112,19 +111,25 @@ def test_only_the_weights_inside_the_slice_matter(example: Example) -> None:
             for name, parameter in layer.named_parameters():
                 parameter[~inside[name]] = torch.nan
             torch.testing.assert_close(layer.at(spec)(x), expected)
-            for name, parameter in layer.named_parameters():
-                if not inside[name].any() or (layer.spec.kind, name) in FORGOTTEN:
-                    continue  # a part that this spec does without
-                kept = parameter.clone()
-                parameter[inside[name]] += torch.randn(int(inside[name].sum()))
-                changed = layer.at(spec)(x)  # of wide layers, the answers are so large that a bias shows in few digits
-                assert not torch.allclose(changed, expected, rtol=1e-7), f"'{name}' has no influence"
-                parameter.copy_(kept)
         _lively(layer)
 
 
 @each_example
+def test_weights_inside_the_slice_do_what_they_do_in_the_stand_alone_layer(example: Example) -> None:
+    for layer, spec, x in _pairs(example):
+        inside = _inside(layer, spec)
+        alone = layer.narrow(spec)
+        with torch.no_grad():
+            for name, own in alone.named_parameters():
+                noise = torch.randn(own.shape) * 0.1
+                own += noise
+                layer.get_parameter(name)[inside[name]] += noise.flatten()
+                torch.testing.assert_close(layer.at(spec)(x), alone(x), rtol=1e-4, atol=1e-4)
+
+
+@each_example
 def test_gradients_reach_exactly_the_sliced_weights(example: Example) -> None:
+    idle: set[str] | None = None
     for layer, spec, x in _pairs(example):
         inside = _inside(layer, spec)
         alone = layer.narrow(spec)
@@ -132,17 +137,18 @@ def test_gradients_reach_exactly_the_sliced_weights(example: Example) -> None:
         layer.zero_grad()
         for module in (layer.at(spec), alone):
             (module(x) * weight).sum().backward()
-        expected = dict(alone.named_parameters())
+        expected = {name: p.grad for name, p in alone.named_parameters()}
         for name, parameter in layer.named_parameters():
-            if name not in expected:
-                assert parameter.grad is None or not parameter.grad.any()
-                continue
-            assert parameter.grad is not None, f"no gradient reaches '{name}'"
-            assert not parameter.grad[~inside[name]].any()
-            own = expected[name].grad
-            assert own is not None
-            assert own.any(), f"no gradient reaches '{name}'"
-            torch.testing.assert_close(parameter.grad[inside[name]], own.flatten(), rtol=1e-4, atol=1e-4)
+            found = parameter.grad if parameter.grad is not None else torch.zeros_like(parameter)
+            own = expected.get(name)
+            assert not found[~inside[name]].any()
+            reached = torch.zeros(int(inside[name].sum())) if own is None else own.flatten()
+            torch.testing.assert_close(found[inside[name]], reached, rtol=1e-3, atol=1e-3)
+        without = {name for name, grad in expected.items() if grad is None or not grad.any()}
+        idle = without if idle is None else idle & without
+    # Of maps with one place only, a softmax over places has nothing to choose.
+    if any(len(spec.in_shape) < 3 or math.prod(spec.in_shape[1:]) > 1 for spec in example.specs):
+        assert not idle, "no gradient reaches them at any spec"
 
 
 @each_example

@@ -1,0 +1,81 @@
+"""What every benchmark shares: its flags, its table and the file of its results."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from vitnas.files import write_json
+from vitnas.run import environment
+
+Results = Mapping[str, float]
+
+
+def run(about: str | None, measure: Callable[[bool], Results]) -> None:
+    """The main function of a benchmark.
+
+    Args:
+        about: the docstring of its file.
+        measure: told whether to be quick (a smaller sample, under 50 s on 2 cores), gives a number a key.
+    """
+    parser = argparse.ArgumentParser(description=about)
+    parser.add_argument("--quick", action="store_true", help="a smaller sample, in under a minute")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results there")
+    given = parser.parse_args()
+    start = time.perf_counter()
+    results = {key: float(value) for key, value in measure(given.quick).items()}
+    show("results", ("key", "value"), [(key, f"{value:,.4g}") for key, value in results.items()])
+    print(f"{time.perf_counter() - start:.0f} s")
+    if given.json is not None:
+        command = f"python benchmarks/{Path(sys.argv[0]).name}" + (" --quick" if given.quick else "")
+        write_json(
+            given.json,
+            {
+                "date": datetime.date.today().isoformat(),
+                "machine": _machine(),
+                "command": command,
+                "results": results,
+            },
+        )
+
+
+def show(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Prints a table; the first column is text, the others are figures."""
+    print(f"\n{title}")
+    table = Table()
+    for i, column in enumerate(columns):
+        table.add_column(column, justify="left" if i == 0 else "right")
+    for row in rows:
+        table.add_row(*(str(cell) for cell in row))
+    Console(width=max(80, Console().width)).print(table)
+
+
+def interleaved_s(calls: Sequence[Callable[[], object]], rounds: int) -> list[float]:
+    """Median seconds of each call, measured in turns so that a busy moment of the machine meets all of them."""
+    for call in calls:
+        call()
+    seconds: list[list[float]] = [[] for _ in calls]
+    for i in range(rounds):
+        # Each round starts with another call, so that none is always the one after the same other.
+        for j in range(len(calls)):
+            k = (i + j) % len(calls)
+            start = time.perf_counter()
+            calls[k]()
+            seconds[k].append(time.perf_counter() - start)
+    return [statistics.median(s) for s in seconds]
+
+
+def _machine() -> dict[str, Any]:
+    found = environment()
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+    return {**found, "load": load, "threads": os.environ.get("OMP_NUM_THREADS", "all")}
