@@ -42,7 +42,9 @@ def test_intervals_cover_as_often_as_they_say():
         train, held = sample(120, rng), sample(200, rng)
         weights = rng.normal(size=features.width) / features(train).std(axis=0).clip(1e-3)
         noise = 0.5 * (features(train) @ weights).std()
-        predicted = Ridge(SPACE).fit(train, features(train) @ weights + noise * rng.normal(size=len(train))).predict(held)
+        predicted = (
+            Ridge(SPACE).fit(train, features(train) @ weights + noise * rng.normal(size=len(train))).predict(held)
+        )
         true = features(held) @ weights + noise * rng.normal(size=len(held))
         inside.append((np.abs(predicted.mean - true) < 1.645 * predicted.std).mean())
     assert 0.85 < np.mean(inside) < 0.95
