@@ -34,6 +34,14 @@ class CheckpointError(VitnasError):
     """A run folder or checkpoint that is missing, damaged or of another space."""
 
 
+class BusyError(VitnasError):
+    """A folder that cannot be written to, or that another process is working in."""
+
+
+class TrainingError(VitnasError):
+    """A training that went astray."""
+
+
 class DeviceError(VitnasError):
     """A device, runtime or latency table that cannot answer."""
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from vitnas.errors import DataError
+from vitnas.errors import BusyError, DataError
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -63,6 +63,27 @@ def new_folder(path: Path) -> Iterator[Path]:
             draft.rename(path)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+@contextmanager
+def only_here(folder: Path, work: str) -> Iterator[None]:
+    """Keeps other processes from the same work in a folder, which is made if it is not there.
+
+    The system lifts the lock when this process ends, however it ends.
+    """
+    import fcntl  # not everywhere, so only those who lock need it
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / ".lock").open("w")
+    except OSError as error:
+        raise BusyError(f"cannot write to '{folder}': {error.strerror}; choose another folder with --out") from None
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise BusyError(f"another {work} is at work in '{folder}'; wait for it, or choose another folder") from None
+        yield
 
 
 def sha256(path: Path) -> str:

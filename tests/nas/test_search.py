@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.nas.problem import BIG, SMALL, TINY, Score, accuracy, latency, true_front
-from vitnas.errors import SearchError, SettingsError, UnknownNameError
+from vitnas.errors import BusyError, SearchError, SettingsError, UnknownNameError
 from vitnas.nas.executor import RayExecutor
 from vitnas.nas.pareto import ParetoFront
 from vitnas.nas.search import search
@@ -239,7 +239,7 @@ def test_search_of_another_origin_or_space_is_not_continued(tmp_path):
 
 def test_two_searches_in_one_folder(tmp_path):
     def nosy(arch):
-        with pytest.raises(SearchError, match="another search is at work"):
+        with pytest.raises(BusyError, match="another search is at work"):
             run(SMALL, tmp_path / "a")
         return Score(SMALL)(arch)
 

@@ -14,7 +14,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from vitnas.errors import CheckpointError, DataError, SettingsError
+from vitnas.errors import BusyError, CheckpointError, DataError, SettingsError, TrainingError
+from vitnas.files import only_here
 from vitnas.run import RunFolder
 from vitnas.search_spaces import SearchSpace, load_space
 from vitnas.supernets import training
@@ -27,6 +28,7 @@ MakeRun = Callable[..., RunFolder]
 TRAIN = """
 import sys
 from pathlib import Path
+from vitnas.files import only_here
 from vitnas.run import RunFolder
 from vitnas.supernets.training import train
 train(RunFolder.open(Path(sys.argv[1])), progress=False)
@@ -137,7 +139,7 @@ def test_steps_without_finite_loss_are_skipped_then_end_the_run(
         return losses
 
     monkeypatch.setattr(training, "take_lessons", spoilt)
-    with pytest.raises(SettingsError, match=r"stopped at step 8: 3 steps in a row .* lower learning_rate"):
+    with pytest.raises(TrainingError, match=r"stopped at step 8: 3 steps in a row .* lower learning_rate"):
         train(run, progress=False)
     assert [line["bad_steps"] for line in metrics(run) if "loss" in line] == [0, 0, 1, 0, 0, 0, 1, 2]
     weights = {p.name: load_file(p / "supernet.safetensors") for p in checkpoint_folders(run)}
@@ -159,7 +161,7 @@ def test_weights_that_are_not_finite_are_never_saved(
         return losses
 
     monkeypatch.setattr(training, "take_lessons", spoilt)
-    with pytest.raises(SettingsError, match="weights are no longer finite; the last good checkpoint is kept"):
+    with pytest.raises(TrainingError, match="weights are no longer finite; the last good checkpoint is kept"):
         train(run, progress=False)
     assert [p.name for p in checkpoint_folders(run)] == ["step-00000002"]
 
@@ -188,3 +190,13 @@ def test_training_lowers_the_loss(tmp_path: Path, small_run: MakeRun) -> None:
     losses = [line["loss"] for line in metrics(run) if "loss" in line]
     assert np.mean(losses[-5:]) < 0.95 * np.mean(losses[:5])
     assert load_supernet(run).training is False
+
+
+def test_one_training_at_a_time(tmp_path: Path, small_run: MakeRun) -> None:
+    run = small_run(tmp_path / "run")
+    with (
+        only_here(run.path, "training"),
+        pytest.raises(BusyError, match="another training is at work"),
+    ):
+        train(run, progress=False)
+    train(run, progress=False)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from vitnas.errors import DeviceError
 from vitnas.latency_lut.table import LatencyTable
-from vitnas.nas.executor import RayExecutor, SerialExecutor
+from vitnas.nas.executor import make_executor
 from vitnas.nas.pareto import ParetoFront
 from vitnas.nas.search import search
 from vitnas.nas.settings import SearchSettings
@@ -46,8 +46,7 @@ def search_run(
     costs = {"latency_ms": table.latency_ms(run.space), **table.counts(run.space)}
     load_supernet(run)  # damaged or missing weights are told before any work
     origin = {"device": device, "table": table.header.created, "supernet": checkpoint_folders(run)[-1].name}
-    parallel = settings.workers > 1 or ray_address is not None
-    executor = RayExecutor(settings.workers, ray_address) if parallel else SerialExecutor()
+    executor = make_executor(settings.workers, ray_address)
     try:
         return search(
             run.space,

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
 import math
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 
 from vitnas.errors import SearchError, suggest
+from vitnas.files import only_here
 from vitnas.nas.executor import Executor, SerialExecutor
 from vitnas.nas.limits import Limits
 from vitnas.nas.objectives import Objective
@@ -62,7 +61,7 @@ def search(
         )
     everything = _everything(space, limits, settings.evaluations)
     searcher = _searcher(space, limits, costs, settings) if everything is None else None
-    with _only_here(folder):
+    with only_here(folder, "search"):
         study = Study(space, objectives, settings.storage or _sqlite(folder), _study_name(folder), origin)
         with Progress(progress, settings.evaluations if everything is None else len(everything)) as bar:
             evaluator = _Evaluator(space, score, costs, objectives, study, executor or SerialExecutor(), bar)
@@ -215,21 +214,3 @@ def _sqlite(folder: Path) -> str:
 
 def _study_name(folder: Path) -> str:
     return folder.resolve().name
-
-
-@contextmanager
-def _only_here(folder: Path) -> Iterator[None]:
-    """Keeps a second search out of the folder; the system lifts the lock when this process ends, however it does."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file = (folder / ".lock").open("w")
-    except OSError as error:
-        raise SearchError(f"cannot write to '{folder}': {error.strerror}; choose another folder with --out") from None
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise SearchError(
-                f"another search is at work in '{folder}'; wait for it, or choose another folder"
-            ) from None
-        yield

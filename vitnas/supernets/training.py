@@ -10,7 +10,8 @@ from pathlib import Path
 
 import torch
 
-from vitnas.errors import CheckpointError, SettingsError
+from vitnas.errors import CheckpointError, SettingsError, TrainingError
+from vitnas.files import only_here
 from vitnas.run import RunFolder
 from vitnas.search_spaces import SearchSpace
 from vitnas.settings import make_settings
@@ -50,7 +51,7 @@ def train(run: RunFolder, progress: bool = True) -> None:
     dataset = load_dataset(tables["data"]["name"])
     dataset.check(run.space)
     _check(settings, dataset)
-    with _surroundings(settings):
+    with only_here(run.path, "training"), _surroundings(settings):
         _train(run, settings, dataset, progress)
 
 
@@ -129,8 +130,8 @@ def _surroundings(settings: TrainSettings) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _diverged(run: RunFolder, step: int, what: str) -> SettingsError:
-    return SettingsError(
+def _diverged(run: RunFolder, step: int, what: str) -> TrainingError:
+    return TrainingError(
         f"training of '{run.path}' stopped at step {step}: {what}; the last good checkpoint is kept. "
         f"Start a new run with a lower learning_rate, a longer warmup or a smaller clip_norm"
     )
