@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vitnas.search_spaces import LayerSpec
-from vitnas.supernets.layers.layer import Layer
+from vitnas.supernets.layers.layer import Layer, init_weight
 
 
 class ConvFeedForward(Layer):
@@ -25,7 +25,7 @@ class ConvFeedForward(Layer):
         self.depthwise = nn.Conv2d(hidden, hidden, kernel, padding=kernel // 2, groups=hidden)
         self.reduce = nn.Linear(hidden, width)
         for linear in (self.expand, self.reduce):
-            nn.init.trunc_normal_(linear.weight, std=0.02)
+            init_weight(linear.weight, linear.in_features)
             nn.init.zeros_(linear.bias)
         nn.init.normal_(self.depthwise.weight, std=(2.0 / kernel**2) ** 0.5)
         nn.init.zeros_(self.depthwise.bias)  # type: ignore[arg-type]

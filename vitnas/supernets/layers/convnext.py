@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vitnas.search_spaces import LayerSpec
-from vitnas.supernets.layers.layer import Layer
+from vitnas.supernets.layers.layer import Layer, init_weight
 
 
 class ConvNeXtBlock(Layer):
@@ -27,7 +27,7 @@ class ConvNeXtBlock(Layer):
         self.reduce = nn.Linear(hidden, width)
         self.scale = nn.Parameter(torch.full((width,), 1e-6))
         for part in (self.depthwise, self.expand, self.reduce):
-            nn.init.trunc_normal_(part.weight, std=0.02)
+            init_weight(part.weight, part.weight[0].numel())
             nn.init.zeros_(part.bias)  # type: ignore[arg-type]
 
     def forward(self, x_BDHW: Tensor) -> Tensor:

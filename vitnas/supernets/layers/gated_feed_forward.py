@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vitnas.search_spaces import LayerSpec
-from vitnas.supernets.layers.layer import Layer
+from vitnas.supernets.layers.layer import Layer, init_weight
 
 
 class GatedFeedForward(Layer):
@@ -23,7 +23,7 @@ class GatedFeedForward(Layer):
         self.expand = nn.Linear(width, spec["hidden"])
         self.reduce = nn.Linear(spec["hidden"], width)
         for linear in (self.gate, self.expand, self.reduce):
-            nn.init.trunc_normal_(linear.weight, std=0.02)
+            init_weight(linear.weight, linear.in_features)
             nn.init.zeros_(linear.bias)
 
     def forward(self, x_BDHW: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from vitnas.search_spaces import LayerSpec
-from vitnas.supernets.layers.layer import Layer
+from vitnas.supernets.layers.layer import Layer, init_weight
 from vitnas.supernets.layers.map_stem import channel_norm
 
 
@@ -27,7 +27,7 @@ class LayerNormDownsampling(Layer):
         self.norm_before = nn.LayerNorm(narrow, eps=1e-6) if spec["norm"] != "last" else None
         self.conv = nn.Conv2d(narrow, wide, kernel, stride=2, padding=(kernel - 1) // 2)
         self.norm_after = nn.LayerNorm(wide, eps=1e-6) if spec["norm"] != "first" else None
-        nn.init.trunc_normal_(self.conv.weight, std=0.02)
+        init_weight(self.conv.weight, narrow * kernel**2)
         nn.init.zeros_(self.conv.bias)  # type: ignore[arg-type]
 
     def forward(self, x_BDHW: Tensor) -> Tensor:

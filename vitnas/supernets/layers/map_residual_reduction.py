@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vitnas.search_spaces import LayerSpec
-from vitnas.supernets.layers.layer import Layer
+from vitnas.supernets.layers.layer import Layer, init_weight
 from vitnas.supernets.layers.map_stem import channel_norm
 
 
@@ -23,7 +23,7 @@ class MapResidualReduction(Layer):
         self.norm = nn.LayerNorm(narrow, eps=1e-6)
         self.conv = nn.Conv2d(narrow, wide, 3, stride=2, padding=1)
         self.position = nn.Parameter(nn.init.trunc_normal_(torch.empty(wide, height, breadth), std=0.02))
-        nn.init.trunc_normal_(self.conv.weight, std=0.02)
+        init_weight(self.conv.weight, 9 * narrow)
         nn.init.zeros_(self.conv.bias)  # type: ignore[arg-type]
 
     def forward(self, x_BDHW: Tensor) -> Tensor:

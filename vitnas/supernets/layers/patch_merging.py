@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vitnas.search_spaces import LayerSpec
-from vitnas.supernets.layers.layer import Layer
+from vitnas.supernets.layers.layer import Layer, init_weight
 
 
 class PatchMerging(Layer):
@@ -22,7 +22,7 @@ class PatchMerging(Layer):
         narrow, wide = spec.in_shape[0], spec.out_shape[0]
         self.norm_weight = nn.Parameter(torch.ones(4, narrow))
         self.norm_bias = nn.Parameter(torch.zeros(4, narrow))
-        self.weight = nn.Parameter(nn.init.trunc_normal_(torch.empty(wide, 4, narrow), std=0.02))
+        self.weight = nn.Parameter(init_weight(torch.empty(wide, 4, narrow), 4 * narrow))
 
     def forward(self, x_BDHW: Tensor) -> Tensor:
         x = x_BDHW.permute(0, 2, 3, 1)

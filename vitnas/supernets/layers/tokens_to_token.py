@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vitnas.search_spaces import LayerSpec
-from vitnas.supernets.layers.layer import Layer
+from vitnas.supernets.layers.layer import Layer, init_weight
 
 
 class TokensToToken(Layer):
@@ -50,7 +50,7 @@ class TokenTransformer(nn.Module):
         self.expand = nn.Linear(width, width)
         self.reduce = nn.Linear(width, width)
         for linear_map in (self.proj, self.expand, self.reduce):
-            nn.init.trunc_normal_(linear_map.weight, std=0.02)
+            init_weight(linear_map.weight, linear_map.in_features)
             nn.init.zeros_(linear_map.bias)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -65,7 +65,7 @@ class TokenTransformer(nn.Module):
 
 def _split(narrow: int, wide: int, kernel: int, stride: int) -> nn.Conv2d:
     conv = nn.Conv2d(narrow, wide, kernel, stride, (kernel - stride + 1) // 2)
-    nn.init.trunc_normal_(conv.weight, std=(1 / (narrow * kernel**2)) ** 0.5)
+    init_weight(conv.weight, narrow * kernel**2)
     nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
     return conv
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vitnas.search_spaces import LayerSpec
-from vitnas.supernets.mixers.mixer import ConvMixer, depthwise, small
+from vitnas.supernets.mixers.mixer import ConvMixer, depthwise, drawn
 
 
 class AdditiveAttention(ConvMixer):
@@ -21,7 +21,7 @@ class AdditiveAttention(ConvMixer):
     def __init__(self, spec: LayerSpec) -> None:
         super().__init__(spec)
         width = spec.in_shape[0]
-        self.qkv_weight = small(3, width, width)
+        self.qkv_weight = drawn(3, width, width, fan_in=width)
         self.query_gate = Gate(width)
         self.key_gate = Gate(width)
         self.weigh = depthwise(width, spec["kernel"])

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vitnas.search_spaces import LayerSpec
-from vitnas.supernets.mixers.mixer import Mixer, small, zeros
+from vitnas.supernets.mixers.mixer import Mixer, drawn, zeros
 from vitnas.supernets.mixers.windows import from_windows, to_windows
 
 
@@ -27,11 +27,11 @@ class CrossWindowAttention(Mixer):
     def __init__(self, spec: LayerSpec) -> None:
         super().__init__(spec)
         width, heads, head_width = spec.in_shape[0], spec["half_heads"], spec["head_width"]
-        self.qkv_weight = small(3, 2, heads, head_width, width)
+        self.qkv_weight = drawn(3, 2, heads, head_width, width, fan_in=width)
         self.qkv_bias = zeros(3, 2, heads, head_width)
-        self.position_weight = small(2, heads, head_width, 3, 3)
+        self.position_weight = drawn(2, heads, head_width, 3, 3, fan_in=9)
         self.position_bias = zeros(2, heads, head_width)
-        self.proj_weight = small(width, 2, heads, head_width)
+        self.proj_weight = drawn(width, 2, heads, head_width, fan_in=2 * heads * head_width)
         self.proj_bias = zeros(width)
 
     def mix(self, x_BHWD: Tensor) -> Tensor:

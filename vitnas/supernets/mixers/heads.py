@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vitnas.supernets.mixers.mixer import small, zeros
+from vitnas.supernets.mixers.mixer import drawn, zeros
 
 
 class ToHeads(nn.Module):
@@ -14,7 +14,7 @@ class ToHeads(nn.Module):
     def __init__(self, roles: int, width: int, heads: int, head_width: int) -> None:
         super().__init__()
         self.split = (roles, heads, head_width)
-        self.weight = small(*self.split, width)
+        self.weight = drawn(*self.split, width, fan_in=width)
         self.bias = zeros(*self.split)
 
     def forward(self, x_BTD: Tensor) -> tuple[Tensor, ...]:
@@ -27,7 +27,7 @@ class FromHeads(nn.Module):
 
     def __init__(self, width: int, heads: int, head_width: int) -> None:
         super().__init__()
-        self.weight = small(width, heads, head_width)
+        self.weight = drawn(width, heads, head_width, fan_in=heads * head_width)
         self.bias = zeros(width)
 
     def forward(self, y_BNTE: Tensor) -> Tensor:

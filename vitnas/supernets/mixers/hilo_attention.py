@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from vitnas.search_spaces import LayerSpec
 from vitnas.supernets.mixers.heads import ToHeads
-from vitnas.supernets.mixers.mixer import Mixer, small, zeros
+from vitnas.supernets.mixers.mixer import Mixer, drawn, zeros
 from vitnas.supernets.mixers.windows import from_windows, to_windows
 
 
@@ -60,7 +60,7 @@ class BranchProjection(torch.nn.Module):
     def __init__(self, heads: int, head_width: int) -> None:
         super().__init__()
         self.inner = heads * head_width
-        self.weight = small(heads, head_width, heads, head_width)
+        self.weight = drawn(heads, head_width, heads, head_width, fan_in=self.inner)
         self.bias = zeros(heads, head_width)
 
     def forward(self, y_BNTE: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vitnas.search_spaces import LayerSpec
+from vitnas.supernets.layers.layer import init_weight
 from vitnas.supernets.mixers.heads import FromHeads, ToHeads
 from vitnas.supernets.mixers.mixer import Mixer
 
@@ -37,7 +38,7 @@ class Lookup(Mixer):
         self.tell_v = ToHeads(1, width, heads, head_width)
         self.tell_proj = FromHeads(width, heads, head_width)
         for linear in (self.expand, self.reduce):
-            nn.init.trunc_normal_(linear.weight, std=0.02)
+            init_weight(linear.weight, linear.in_features)
             nn.init.zeros_(linear.bias)
 
     def mix(self, x_BHWD: Tensor) -> Tensor:

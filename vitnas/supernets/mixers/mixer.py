@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from vitnas.search_spaces import LayerSpec
-from vitnas.supernets.layers.layer import Layer
+from vitnas.supernets.layers.layer import Layer, init_weight
 
 # Shape suffixes of all mixers: B batch, H height and W breadth of the map, D width (channels), T tokens,
 # S other tokens, N heads, E head width.
@@ -45,8 +45,13 @@ class ConvMixer(Mixer):
         return self.convolve(x_BHWD.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
 
 
+def drawn(*shape: int, fan_in: int) -> nn.Parameter:
+    """A weight that sums over `fan_in` inputs."""
+    return nn.Parameter(init_weight(torch.empty(shape), fan_in))
+
+
 def small(*shape: int) -> nn.Parameter:
-    """A weight of a linear map, drawn from a normal distribution of deviation 0.02."""
+    """A table that starts near zero, such as one of position biases."""
     return nn.Parameter(nn.init.trunc_normal_(torch.empty(shape), std=0.02))
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vitnas.search_spaces import LayerSpec
-from vitnas.supernets.mixers.mixer import ConvMixer, depthwise, small, zeros
+from vitnas.supernets.mixers.mixer import ConvMixer, depthwise, drawn, zeros
 
 MOST_ORDERS = 8
 
@@ -30,7 +30,7 @@ class RecursiveGate(ConvMixer):
         width, order = spec.in_shape[0], spec["order"]
         self.widths = [width >> order - 1 - i for i in range(order)]
         parts = [self.widths[0], *self.widths]
-        self.inward = nn.ParameterList(small(part, width) for part in parts)
+        self.inward = nn.ParameterList(drawn(part, width, fan_in=width) for part in parts)
         self.inward_bias = nn.ParameterList(zeros(part) for part in parts)
         self.near = nn.ModuleList(depthwise(part, spec["kernel"]) for part in self.widths)
         self.widen = nn.ModuleList(

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vitnas.search_spaces import LayerSpec
-from vitnas.supernets.mixers.mixer import ConvMixer, depthwise, small, zeros
+from vitnas.supernets.mixers.mixer import ConvMixer, depthwise, drawn, zeros
 
 
 class ScaleAwareModulation(ConvMixer):
@@ -23,7 +23,7 @@ class ScaleAwareModulation(ConvMixer):
         width, scales = spec.in_shape[0], spec["scales"]
         each = width // scales
         self.value = nn.Conv2d(width, width, 1)
-        self.scales_weight = small(scales, each, width)
+        self.scales_weight = drawn(scales, each, width, fan_in=width)
         self.scales_bias = zeros(scales, each)
         self.near = nn.ModuleList(depthwise(each, 3 + 2 * i) for i in range(scales))
         self.join = nn.Conv2d(width, 2 * width, 1, groups=each)
