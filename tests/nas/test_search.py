@@ -218,7 +218,7 @@ def test_bad_input_is_refused_before_any_evaluation(tmp_path):
             run(BIG, tmp_path / "a", replace(QUICK, **changed), never, origin={"device": "cpu"})
     assert not (tmp_path / "a").exists()
     (tmp_path / "file").touch()
-    with pytest.raises(SearchError, match="choose another folder"):
+    with pytest.raises(BusyError, match="choose another folder"):
         run(BIG, tmp_path / "file", score=never)
 
 
