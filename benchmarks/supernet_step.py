@@ -51,7 +51,7 @@ def measure(quick: bool) -> frame.Results:
             net.zero_grad()
             take_lessons(net, lessons, x, y, 0.0)  # type: ignore[arg-type]
 
-        step_s, *plain_s = frame.interleaved_s([step, *plains], max(3, rounds // 2))
+        step_s, *plain_s = frame.interleaved_s([step, *plains], max(2, rounds // 2))
         sandwich.append(step_s / sum(plain_s))
         rows.append((name, "sandwich step", f"{step_s * 1e3:.2f}", f"{sum(plain_s) * 1e3:.2f}", f"{sandwich[-1]:.3f}"))
     frame.show("milliseconds, medians of interleaved runs", ("", "what", "supernet", "plain", "ratio"), rows)
