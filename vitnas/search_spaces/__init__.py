@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from vitnas.registry import Registry
 from vitnas.search_spaces.arch import Arch
@@ -11,6 +12,7 @@ from vitnas.search_spaces.codes import Codes
 from vitnas.search_spaces.gene import OFF, Choice, Gene
 from vitnas.search_spaces.lowering import Site
 from vitnas.search_spaces.space import Published, SearchSpace, Task
+from vitnas.search_spaces.space_file import SpaceFile, is_file_name
 
 SPACES: Registry[Callable[..., SearchSpace]] = Registry(
     "search space",
@@ -29,12 +31,22 @@ SPACES: Registry[Callable[..., SearchSpace]] = Registry(
         "nasvit": "vitnas.search_spaces.nasvit:nasvit",
         "nextvit": "vitnas.search_spaces.nextvit:nextvit",
         "tinyvit": "vitnas.search_spaces.tinyvit:tinyvit",
+        "vitres": "vitnas.search_spaces.vitresnas:reference",
+        "vitresnas-small": "vitnas.search_spaces.vitresnas:small",
+        "vitresnas-tiny": "vitnas.search_spaces.vitresnas:tiny",
     },
 )
 
 
 def load_space(name: str, task: Task | None = None) -> SearchSpace:
-    """The space of this name, for `task` or for the task it was published for."""
+    """The space of this name, for `task` or for the task it was published for.
+
+    Args:
+        name: of a space, or the path of a .toml or .py file that holds one; the code of a .py file is executed.
+        task: what its networks are for.
+    """
+    if is_file_name(name):
+        return SpaceFile.read(Path(name)).load(task)
     make = SPACES.load(name)
     return make() if task is None else make(task)
 
