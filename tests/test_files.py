@@ -85,6 +85,11 @@ def test_a_missing_or_damaged_file_is_a_clear_error(tmp_path: Path, content: byt
         read_json(path)
 
 
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="cannot be read: Is a directory; name a JSON file"):
+        read_json(tmp_path)
+
+
 def test_sha256_is_the_standard_one(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"abc")
     assert sha256(tmp_path / "file") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"

@@ -81,3 +81,5 @@ def test_a_missing_file_and_one_in_another_encoding_are_refused(tmp_path: Path) 
     (tmp_path / "latin.toml").write_bytes(b"a = '\xe4'")
     with pytest.raises(SettingsError, match="is not valid TOML"):
         read_settings(Baking, tmp_path / "latin.toml", "train", {})
+    with pytest.raises(SettingsError, match="cannot be read: Is a directory; name a TOML file"):
+        read_settings(Baking, tmp_path, "train", {})

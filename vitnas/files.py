@@ -38,6 +38,8 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise DataError(f"'{path}' does not exist; check the path") from None
+    except OSError as error:
+        raise DataError(f"'{path}' cannot be read: {error.strerror}; name a JSON file") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise DataError(f"'{path}' is not valid JSON: {error}; write it anew") from None
 

@@ -21,6 +21,8 @@ def read_toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise SettingsError(f"settings file '{path}' does not exist; check the path") from None
+    except OSError as error:
+        raise SettingsError(f"settings file '{path}' cannot be read: {error.strerror}; name a TOML file") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"settings file '{path}' is not valid TOML: {error}") from None
 
