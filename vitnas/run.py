@@ -26,6 +26,7 @@ class RunFolder:
     """A folder with these entries, each written by the command that makes it.
 
     config.toml          everything a command was told or assumed, one table a command
+    space.toml, space.py the file of a space of one's own; opening the run executes a space.py
     environment.json     versions, machine, git state
     metrics.jsonl        what training saw
     checkpoints/         step-XXXXXXXX folders of safetensors with their hashes
@@ -49,11 +50,14 @@ class RunFolder:
             raise CheckpointError(
                 f"cannot make the run folder '{path}': {error.strerror}; choose another with --out"
             ) from None
-        only = {name: list(kept) for name, kept in space.only}
+        table: dict[str, Any] = {"name": space.name, **asdict(space.task)}
+        if space.only:
+            table["only"] = {name: list(kept) for name, kept in space.only}
+        if space.source is not None:
+            table["file"] = f"space{space.source.suffix}"
+            write_bytes(path / table["file"], space.source.text.encode())
         write_json(path / "environment.json", environment())
-        run.save_config(
-            {"space": {"name": space.name, **asdict(space.task), **({"only": only} if only else {})}, **settings}
-        )
+        run.save_config({"space": table, **settings})
         return run
 
     @classmethod
@@ -94,12 +98,14 @@ class RunFolder:
     def space(self) -> SearchSpace:
         """The space that this run's supernet was made for."""
         table = dict(self.config.get("space", {}))
-        name, only = table.pop("name", None), table.pop("only", {})
+        name, only, file = table.pop("name", None), table.pop("only", {}), table.pop("file", None)
         if name is None:
             raise CheckpointError(
                 f"{self.config_file}: table [space] has no key 'name'; the file is not one that vitnas wrote"
             )
-        space = load_space(name, make_settings(Task, table, f"{self.config_file}, [space]"))
+        space = load_space(
+            str(self.path / file) if file else name, make_settings(Task, table, f"{self.config_file}, [space]")
+        )
         return space.restrict(**only) if only else space
 
 

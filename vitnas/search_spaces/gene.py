@@ -106,6 +106,10 @@ def _check(gene: Gene, known: dict[str, Gene]) -> None:
             )
     if gene.at_least is not None and (gene.per or gene.when or known[gene.at_least].per):
         raise SpaceError(f"gene '{gene.name}': `at_least` joins two genes of one value each, without `per` or `when`")
+    if gene.at_least is not None:
+        odd = [c for c in (*gene.choices, *known[gene.at_least].choices) if isinstance(c, str)]
+        if odd:
+            raise SpaceError(f"gene '{gene.name}': `at_least` compares numbers; got the choice {odd[0]!r}")
     if gene.when is not None:
         other, values = gene.when
         unknown = [v for v in values if v not in known[other].choices]

@@ -19,6 +19,7 @@ from vitnas.search_spaces.blueprint import Blueprint
 from vitnas.search_spaces.codes import Codes, Genome
 from vitnas.search_spaces.gene import OFF, Choice, Column, Gene, make_columns, possible_genes
 from vitnas.search_spaces.lowering import Lowering, Site
+from vitnas.search_spaces.space_file import SpaceFile
 from vitnas.search_spaces.value_reader import ValueReader
 
 
@@ -48,11 +49,13 @@ class SearchSpace(ABC):
         name: how people and files call the space.
         task: image size, channels and classes that its networks are built for.
         only: choices to keep, a smaller space over the same weights.
+        source: the file that the space was read from, if it is nobody's but its user's.
     """
 
     name: str
     task: Task = Task()
     only: tuple[tuple[str, tuple[Choice, ...]], ...] = field(default=(), kw_only=True)
+    source: SpaceFile | None = field(default=None, kw_only=True, repr=False)
 
     @abstractmethod
     def genes(self) -> Sequence[Gene]:
@@ -148,6 +151,12 @@ class SearchSpace(ABC):
         """Only what defines the space travels to other processes; what follows is derived there."""
         return {f.name: getattr(self, f.name) for f in fields(self)}
 
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """A space from a file is read again: no other process has a module of that file."""
+        if self.source is None:
+            return super().__reduce_ex__(protocol)
+        return _read_again, (self.source, self.task, self.only)
+
     def sample(self, n: int, rng: np.random.Generator) -> list[Arch]:
         return self.decode(self.genome.sample(n, rng))
 
@@ -200,3 +209,7 @@ class SearchSpace(ABC):
         # A gene that is off everywhere is left out, so that a restricted space without it names the same archs.
         on = {name: value for name, value in values.items() if not isinstance(value, tuple) or set(value) - {None}}
         return Arch(self.name, tuple(on.items()))
+
+
+def _read_again(source: SpaceFile, task: Task, only: tuple[tuple[str, tuple[Choice, ...]], ...]) -> SearchSpace:
+    return replace(source.load(task), only=only)
