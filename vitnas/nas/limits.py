@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitnas.errors import SearchError, suggest
-from vitnas.nas.reach import ENUMERABLE, CostOf, Reach, descend, evaluate, measure_reach, starts
 from vitnas.search_spaces import OFF, Codes, SearchSpace
+from vitnas.search_spaces.reach import ENUMERABLE, CostOf, Reach, descend, evaluate, measure_reach, starts
 
 
 class Limits:

@@ -14,7 +14,6 @@ from vitnas.nas.executor import Executor, SerialExecutor
 from vitnas.nas.limits import Limits
 from vitnas.nas.objectives import Objective
 from vitnas.nas.pareto import ParetoFront, Point
-from vitnas.nas.reach import ENUMERABLE, CostOf, evaluate
 from vitnas.nas.records import Progress, write_evaluations
 from vitnas.nas.searchers import SEARCHERS, Searcher
 from vitnas.nas.selection import spread_over_cost
@@ -23,6 +22,7 @@ from vitnas.nas.study import Evaluation, Study
 from vitnas.predictors import PREDICTORS
 from vitnas.run import environment
 from vitnas.search_spaces import Arch, Codes, SearchSpace
+from vitnas.search_spaces.reach import ENUMERABLE, CostOf, evaluate
 
 Score = Callable[[Arch], Mapping[str, float]]
 

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from vitnas.nas.limits import Limits
 from vitnas.nas.objectives import non_dominated
-from vitnas.nas.reach import CostOf, descend, evaluate
 from vitnas.search_spaces import Codes, SearchSpace
+from vitnas.search_spaces.reach import CostOf, descend, evaluate
 
 POOL = 2000
 

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from vitnas.errors import SearchError
 from vitnas.nas.limits import Limits
-from vitnas.nas.reach import ENUMERABLE
 from vitnas.nas.searchers.searcher import Searcher
 from vitnas.search_spaces import Codes, SearchSpace
+from vitnas.search_spaces.reach import ENUMERABLE
 
 
 class Exhaustive(Searcher):

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from vitnas.errors import DataError
 from vitnas.nas.limits import Limits
-from vitnas.nas.reach import CostOf, evaluate
 from vitnas.nas.searchers.searcher import Searcher
 from vitnas.nas.selection import best_and_apart
 from vitnas.predictors import Predictor
 from vitnas.search_spaces import Codes, SearchSpace
+from vitnas.search_spaces.reach import CostOf, evaluate
 
 
 class Linas(Searcher):

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from vitnas.errors import SearchError
 from vitnas.nas.limits import Limits
-from vitnas.nas.reach import ENUMERABLE
 from vitnas.search_spaces import Codes, SearchSpace
+from vitnas.search_spaces.reach import ENUMERABLE
 
 TRIES = 12
 LOOKED_AROUND = 64

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitnas.errors import SearchError
-from vitnas.search_spaces import Codes, SearchSpace
+from vitnas.search_spaces.codes import Codes
+from vitnas.search_spaces.space import SearchSpace
 
 CostOf = Callable[[Codes], NDArray[np.generic]]
 """A number for every row of a population: a latency table, a count."""
