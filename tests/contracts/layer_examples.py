@@ -25,7 +25,23 @@ BY_HAND: dict[str, list[list[LayerSpec]]] = {
             for width, heads in [(8, 2), (8, 1), (16, 3)]
         ],
     ],
-    "classifier": [[LayerSpec.of("classifier", (5, width), (3,), pool="class") for width in (4, 12, 8)]],
+    "channel_embedding": [
+        [
+            LayerSpec.of("channel_embedding", (3, 4, 6), (19 + r, width), patch=2, registers=r)
+            for width, r in [(8, 2), (12, 0), (16, 3)]
+        ],
+        [LayerSpec.of("channel_embedding", (c, 4, 4), (1 + 4 * c, 8), patch=2) for c in (1, 3)],
+    ],
+    "classifier": [
+        [LayerSpec.of("classifier", (5, width), (3,), pool="class") for width in (4, 12, 8)],
+        [LayerSpec.of("classifier", (5 + r, width), (3,), pool="mean", registers=r) for width, r in [(4, 2), (12, 0)]],
+    ],
+    "patch_embedding": [
+        [
+            LayerSpec.of("patch_embedding", (3, 4, 6), (7 + r, width), patch=2, registers=r)
+            for width, r in [(8, 2), (12, 0), (16, 3)]
+        ],
+    ],
 }
 """Kind -> groups of specs that stand at one site; for kinds or attributes that no space uses yet."""
 

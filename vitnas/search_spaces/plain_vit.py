@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property, partial
 
 from vitnas.errors import SpaceError
 from vitnas.search_spaces.blueprint import LayerSpec
-from vitnas.search_spaces.gene import Gene
+from vitnas.search_spaces.gene import Choice, Gene
 from vitnas.search_spaces.lowering import Site
 from vitnas.search_spaces.space import Published, SearchSpace
 
@@ -23,6 +24,9 @@ class PlainViT(SearchSpace):
         mlp_ratio: FFN width of a block as a multiple of the width.
         relative_reach: relative positions up to this offset on keys and values; 0 for none.
         pool: "class" reads the class token, "mean" averages the patches.
+        registers: learned tokens between class token and patches, which no classifier reads; a gene unless ``(0,)``.
+        per_channel: whether every channel of the image gives tokens of its own (ChannelViT); a gene
+            unless ``(False,)``.
     """
 
     width: tuple[int, ...] = field(kw_only=True)
@@ -33,6 +37,8 @@ class PlainViT(SearchSpace):
     head_width: int = field(default=64, kw_only=True)
     relative_reach: int = field(default=0, kw_only=True)
     pool: str = field(default="class", kw_only=True)
+    registers: tuple[int, ...] = field(default=(0,), kw_only=True)
+    per_channel: tuple[bool, ...] = field(default=(False,), kw_only=True)
     winners: Mapping[str, Published] = field(default_factory=dict, kw_only=True)
 
     def genes(self) -> Sequence[Gene]:
@@ -41,7 +47,18 @@ class PlainViT(SearchSpace):
             Gene("depth", self.depth),
             Gene("mlp_ratio", self.mlp_ratio, per="depth"),
             Gene("heads", self.heads, per="depth"),
+            *(Gene(name, choices) for name, choices in self._token_genes.items()),
         )
+
+    @cached_property
+    def _token_genes(self) -> dict[str, tuple[Choice, ...]]:
+        """What changes how many tokens there are. What is off is no gene, so that spaces without it stay as they were."""
+        found: dict[str, tuple[Choice, ...]] = {}
+        if self.registers != (0,):
+            found["registers"] = self.registers
+        if self.per_channel != (False,):
+            found["per_channel"] = self.per_channel
+        return found
 
     def published(self) -> Mapping[str, Published]:
         return self.winners
@@ -52,30 +69,60 @@ class PlainViT(SearchSpace):
                 f"space '{self.name}': image size {self.task.image_size} is not a multiple of its patch size {self.patch}; "
                 f"the nearest that is: {max(1, round(self.task.image_size / self.patch)) * self.patch}"
             )
+        if self.relative_reach and self._token_genes:
+            raise SpaceError(
+                f"space '{self.name}': relative positions (relative_reach {self.relative_reach}) know a class token and one grid "
+                f"of patches, no {' and no '.join(self._token_genes)}; set relative_reach to 0, or leave them out"
+            )
+        if any(type(count) is not int or count < 0 for count in self.registers):
+            raise SpaceError(
+                f"space '{self.name}': registers must be whole numbers from 0 on, got {list(self.registers)}"
+            )
         grid = self.task.image_size // self.patch
-        tokens = grid * grid + 1
         image = (self.task.in_channels, self.task.image_size, self.task.image_size)
         reach = min(self.relative_reach, grid)
+        more = tuple(self._token_genes)
 
-        def stem(width: int) -> LayerSpec:
-            return LayerSpec.of("patch_embedding", image, (tokens, width), patch=self.patch)
+        def given(chosen: Sequence[Choice]) -> dict[str, Choice]:
+            return dict(zip(more, chosen, strict=True))
 
-        def attention(width: int, heads: int) -> LayerSpec:
-            shape = (tokens, width)
+        def tokens(chosen: Sequence[Choice], width: int) -> tuple[int, int]:
+            values = given(chosen)
+            grids = self.task.in_channels if values.get("per_channel") else 1
+            return 1 + int(values.get("registers", 0)) + grids * grid * grid, width
+
+        def registers(chosen: Sequence[Choice]) -> dict[str, Choice]:
+            return {name: value for name, value in given(chosen).items() if name == "registers"}
+
+        def stem(kind: str, per_channel: bool, width: int, *chosen: Choice) -> LayerSpec | None:
+            if given(chosen).get("per_channel", False) != per_channel:
+                return None
+            return LayerSpec.of(kind, image, tokens(chosen, width), patch=self.patch, **registers(chosen))
+
+        def attention(width: int, heads: int, *chosen: Choice) -> LayerSpec:
+            shape = tokens(chosen, width)
             return LayerSpec.of("attention", shape, shape, heads=heads, head_width=self.head_width, reach=reach)
 
-        def ffn(width: int, ratio: float) -> LayerSpec:
-            return LayerSpec.of("feed_forward", (tokens, width), (tokens, width), hidden=int(width * ratio))
+        def ffn(width: int, ratio: float, *chosen: Choice) -> LayerSpec:
+            shape = tokens(chosen, width)
+            return LayerSpec.of("feed_forward", shape, shape, hidden=int(width * ratio))
 
-        def head(width: int) -> LayerSpec:
-            return LayerSpec.of("classifier", (tokens, width), (self.task.num_classes,), pool=self.pool)
+        def head(width: int, *chosen: Choice) -> LayerSpec:
+            shape, classes = tokens(chosen, width), (self.task.num_classes,)
+            return LayerSpec.of("classifier", shape, classes, pool=self.pool, **registers(chosen))
 
+        stems = []
+        if False in self.per_channel:
+            stems.append(Site("stem", ("width", *more), partial(stem, "patch_embedding", False)))
+        if True in self.per_channel:
+            # One projection cannot be a part of the other, so the two share no weights.
+            stems.append(Site("channel_stem", ("width", *more), partial(stem, "channel_embedding", True)))
         blocks = [
             site
             for i in range(max(self.depth))
             for site in (
-                Site(f"block{i}_attention", ("width", f"heads[{i}]"), attention),
-                Site(f"block{i}_ffn", ("width", f"mlp_ratio[{i}]"), ffn),
+                Site(f"block{i}_attention", ("width", f"heads[{i}]", *more), attention),
+                Site(f"block{i}_ffn", ("width", f"mlp_ratio[{i}]", *more), ffn),
             )
         ]
-        return [Site("stem", ("width",), stem), *blocks, Site("head", ("width",), head)]
+        return [*stems, *blocks, Site("head", ("width", *more), head)]

@@ -17,6 +17,7 @@ LAYERS: Registry[type[Layer]] = Registry(
         "additive_attention": "vitnas.supernets.mixers.additive_attention:AdditiveAttention",
         "attention": "vitnas.supernets.layers.attention:Attention",
         "attention_downsampling": "vitnas.supernets.layers.attention_downsampling:AttentionDownsampling",
+        "channel_embedding": "vitnas.supernets.layers.channel_embedding:ChannelEmbedding",
         "classifier": "vitnas.supernets.layers.classifier:Classifier",
         "conv_feed_forward": "vitnas.supernets.layers.conv_feed_forward:ConvFeedForward",
         "conv_head": "vitnas.supernets.layers.conv_head:ConvHead",

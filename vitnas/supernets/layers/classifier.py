@@ -6,10 +6,14 @@ from torch import Tensor, nn
 
 from vitnas.search_spaces import LayerSpec
 from vitnas.supernets.layers.layer import Layer, init_weight
+from vitnas.supernets.layers.patch_embedding import num_registers
 
 
 class Classifier(Layer):
-    """(T, width) -> (classes); pool "class" reads the first token, "mean" averages the others."""
+    """(T, width) -> (classes); pool "class" reads the first token, "mean" averages the patches.
+
+    Where `registers` is given, so many tokens behind the first are no patches.
+    """
 
     def __init__(self, spec: LayerSpec) -> None:
         super().__init__(spec)
@@ -21,6 +25,6 @@ class Classifier(Layer):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.norm(x)
-        pooled = x[:, 0] if self.spec["pool"] == "class" else x[:, 1:].mean(dim=1)
+        pooled = x[:, 0] if self.spec["pool"] == "class" else x[:, 1 + num_registers(self.spec) :].mean(dim=1)
         logits: Tensor = self.linear(pooled)
         return logits

@@ -10,23 +10,45 @@ from vitnas.supernets.layers.layer import Layer, init_weight
 
 
 class PatchEmbedding(Layer):
-    """(C, H, W) -> (1 + H/p * W/p, width); the class token comes first."""
+    """(C, H, W) -> (1 + R + H/p * W/p, width); the class token comes first, then R learned registers.
+
+    attrs: patch; registers, which may be left out for none. Registers have no position: they are for the
+    blocks to write to, and no classifier reads them.
+    """
 
     def __init__(self, spec: LayerSpec) -> None:
         super().__init__(spec)
         channels, height, breadth = spec.in_shape
         width = spec.out_shape[-1]
         patch = spec["patch"]
-        self.projection = nn.Conv2d(channels, width, patch, stride=patch)
+        self.make_projection(channels, width, patch)
         self.class_token = nn.Parameter(torch.empty(width))
         self.class_position = nn.Parameter(torch.empty(width))
         self.position = nn.Parameter(torch.empty(height // patch, breadth // patch, width))
-        init_weight(self.projection.weight, channels * patch * patch)
         for weight in (self.class_token, self.class_position, self.position):
             nn.init.trunc_normal_(weight, std=0.1)
+        registers = num_registers(spec)
+        self.registers = (
+            nn.Parameter(nn.init.trunc_normal_(torch.empty(registers, width), std=0.1)) if registers else None
+        )
+
+    def make_projection(self, channels: int, width: int, patch: int) -> None:
+        self.projection = nn.Conv2d(channels, width, patch, stride=patch)
+        init_weight(self.projection.weight, channels * patch * patch)
         nn.init.zeros_(self.projection.bias)  # type: ignore[arg-type]
 
+    def patches(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, tokens, width), positions included."""
+        tokens: Tensor = self.projection(x).flatten(2).transpose(1, 2)
+        return tokens + self.position.flatten(0, 1)
+
     def forward(self, x: Tensor) -> Tensor:
-        patches = self.projection(x).flatten(2).transpose(1, 2) + self.position.flatten(0, 1)
-        first = (self.class_token + self.class_position).expand(x.shape[0], 1, -1)
-        return torch.cat([first, patches], dim=1)
+        leading = (self.class_token + self.class_position)[None]
+        if self.registers is not None:
+            leading = torch.cat([leading, self.registers])
+        return torch.cat([leading.expand(x.shape[0], -1, -1), self.patches(x)], dim=1)
+
+
+def num_registers(spec: LayerSpec) -> int:
+    """How many tokens of this layer stand between the class token and the patches."""
+    return int(dict(spec.attrs).get("registers", 0))
