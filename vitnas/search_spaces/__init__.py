@@ -24,6 +24,8 @@ SPACES: Registry[Callable[..., SearchSpace]] = Registry(
         "autoformer-mini": "vitnas.search_spaces.autoformer:mini",
         "autoformer-small": "vitnas.search_spaces.autoformer:small",
         "autoformer-tiny": "vitnas.search_spaces.autoformer:tiny",
+        "deepmad-mobile": "vitnas.search_spaces.deepmad:mobile",
+        "deepmad-resnet": "vitnas.search_spaces.deepmad:resnet",
         "deit": "vitnas.search_spaces.deit:deit",
         "mixers": "vitnas.search_spaces.mixers:mixers",
         "efficientformer": "vitnas.search_spaces.efficientformer:efficientformer",

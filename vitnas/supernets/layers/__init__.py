@@ -18,6 +18,7 @@ LAYERS: Registry[type[Layer]] = Registry(
         "attention": "vitnas.supernets.layers.attention:Attention",
         "attention_downsampling": "vitnas.supernets.layers.attention_downsampling:AttentionDownsampling",
         "channel_embedding": "vitnas.supernets.layers.channel_embedding:ChannelEmbedding",
+        "bottleneck_conv": "vitnas.supernets.layers.bottleneck_conv:BottleneckConv",
         "classifier": "vitnas.supernets.layers.classifier:Classifier",
         "conv_feed_forward": "vitnas.supernets.layers.conv_feed_forward:ConvFeedForward",
         "conv_head": "vitnas.supernets.layers.conv_head:ConvHead",
@@ -28,6 +29,7 @@ LAYERS: Registry[type[Layer]] = Registry(
         "cross_window_attention": "vitnas.supernets.mixers.cross_window_attention:CrossWindowAttention",
         "depthwise_conv": "vitnas.supernets.layers.depthwise_conv:DepthwiseConv",
         "downsample_conv": "vitnas.supernets.layers.downsample_conv:DownsampleConv",
+        "excited_mbconv": "vitnas.supernets.layers.excited_mbconv:ExcitedMBConv",
         "feed_forward": "vitnas.supernets.layers.feed_forward:FeedForward",
         "feed_forward_stack": "vitnas.supernets.layers.feed_forward_stack:FeedForwardStack",
         "gated_feed_forward": "vitnas.supernets.layers.gated_feed_forward:GatedFeedForward",
@@ -72,6 +74,7 @@ LAYERS: Registry[type[Layer]] = Registry(
         "tokens_to_token": "vitnas.supernets.layers.tokens_to_token:TokensToToken",
         "unbiased_window_attention": "vitnas.supernets.mixers.unbiased_window_attention:UnbiasedWindowAttention",
         "value_conv_attention": "vitnas.supernets.layers.value_conv_attention:ValueConvAttention",
+        "widening_classifier": "vitnas.supernets.layers.widening_classifier:WideningClassifier",
         "window_attention": "vitnas.supernets.mixers.window_attention:WindowAttention",
     },
 )

@@ -1,0 +1,41 @@
+"""Excited MBConv (DeepMAD): an inverted bottleneck whose squeeze-and-excitation is normalised."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from vitnas.search_spaces import LayerSpec
+from vitnas.supernets.layers.activation import ACTIVATIONS
+from vitnas.supernets.layers.conv_norm import ConvNorm
+from vitnas.supernets.layers.layer import Layer
+
+
+class ExcitedMBConv(Layer):
+    """[x +] reduce(excite(act(depthwise(act(expand(x)))))), from (C, H, W) to (C', H/s, W/s).
+
+    Unlike `MBConv`, it has a residual only where ``residual`` is set, which asks for equal shapes, and never a
+    projection; the two convolutions of the excitation have no biases but norms. attrs: ``hidden``, ``squeeze``, ``kernel``,
+    ``stride``, ``residual``, ``act``.
+    """
+
+    centred: ClassVar[Mapping[str, tuple[int, ...]]] = {"depthwise.conv.weight": (2, 3)}
+
+    def __init__(self, spec: LayerSpec) -> None:
+        super().__init__(spec)
+        hidden, squeeze = spec["hidden"], spec["squeeze"]
+        self.expand = ConvNorm(spec.in_shape[0], hidden, bias=False)
+        self.depthwise = ConvNorm(hidden, hidden, spec["kernel"], spec["stride"], groups=hidden, bias=False)
+        self.squeeze = ConvNorm(hidden, squeeze, bias=False)
+        self.excite = ConvNorm(squeeze, hidden, bias=False)
+        self.reduce = ConvNorm(hidden, spec.out_shape[0], bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        activate = ACTIVATIONS[self.spec["act"]]
+        wide = activate(self.depthwise(activate(self.expand(x))))
+        share = self.excite(activate(self.squeeze(wide.mean(dim=(2, 3), keepdim=True))))
+        y: Tensor = self.reduce(wide * torch.sigmoid(share))
+        return x + y if self.spec["residual"] else y
