@@ -27,7 +27,7 @@ app = typer.Typer(
 spaces_app = typer.Typer(invoke_without_command=True, help="List the search spaces, or show one.")
 app.add_typer(spaces_app, name="spaces")
 
-SpaceName = Annotated[str, typer.Option("--space", help="Search space, see `vitnas spaces`.")]
+SpaceName = Annotated[str, typer.Option("--space", help="Search space, see `vitnas spaces`, or a .toml or .py file.")]
 RunPath = Annotated[Path, typer.Option("--run", help="Run folder that `vitnas train-supernet` made.")]
 Config = Annotated[Path | None, typer.Option(help="TOML file of settings, one table a command; flags win over it.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
@@ -72,7 +72,7 @@ def spaces(context: typer.Context, as_json: AsJson = False) -> None:
 
 @spaces_app.command("show")
 def spaces_show(
-    name: Annotated[str, typer.Argument(help="A name from `vitnas spaces`.")],
+    name: Annotated[str, typer.Argument(help="A name from `vitnas spaces`, or a .toml or .py file.")],
     image_size: ImageSize = None,
     classes: Classes = None,
     channels: Channels = None,
@@ -151,8 +151,8 @@ def train_supernet(
         from vitnas.supernets.training import TrainSettings, start_run, train
 
         settings = read_settings(TrainSettings, config, "train", flags)
-        path = out or Path("runs") / f"{data}-{space}"
-        run = start_run(path, load_space(space, load_dataset(data).task), data, settings)
+        loaded = load_space(space, load_dataset(data).task)
+        run = start_run(out or Path("runs") / f"{data}-{loaded.name}", loaded, data, settings)
     train(run)
     print(f"{run.path}: trained; next, profile your device: vitnas profile --run {run.path} --device cpu")
 
@@ -160,7 +160,9 @@ def train_supernet(
 @app.command()
 def profile(
     run: Annotated[Path | None, typer.Option(help="Run folder whose space to profile.")] = None,
-    space: Annotated[str | None, typer.Option(help="Search space to profile, when there is no run.")] = None,
+    space: Annotated[
+        str | None, typer.Option(help="Search space or its file to profile, when there is no run.")
+    ] = None,
     device: Annotated[
         str, typer.Option(help="Where to measure: cpu is this machine, ONNX Runtime, one thread.")
     ] = "cpu",
@@ -189,7 +191,8 @@ def profile(
         found, path = opened.space, out or opened.latency_file(device)
     else:
         assert space is not None
-        found, path = _space(space, image_size, classes, channels), out or Path(f"{space}-{device}.parquet")
+        found = _space(space, image_size, classes, channels)
+        path = out or Path(f"{found.name}-{device}.parquet")
     table = measure(found, target, path, settings)
     for warning in table.warnings:
         print(f"warning: {warning}", file=sys.stderr)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 from vitnas.quantities import format_count
 from vitnas.reporting.tables import console, print_table
 from vitnas.search_spaces import SPACES, SearchSpace, load_space
-from vitnas.supernets.counting import count
+from vitnas.supernets.count_cache import count_specs
+from vitnas.supernets.counting import Counts
 
 
 def list_spaces() -> list[dict[str, Any]]:
@@ -18,6 +20,11 @@ def list_spaces() -> list[dict[str, Any]]:
 def describe_space(space: SearchSpace) -> dict[str, Any]:
     """Genes, exact size, smallest and largest counts, published archs and an example."""
     ends = {"smallest": space.smallest(), "largest": space.largest()}
+    blueprints = {end: space.lower(arch) for end, arch in ends.items()}
+    # Of a space from a file every layer is looked at: nobody has tested that all of them can be built.
+    specs = space.lowering.specs if space.source else tuple(itertools.chain(*blueprints.values()))
+    each = dict(zip(specs, count_specs(space, specs), strict=True))
+    counts = {end: Counts.over(each[spec] for spec in blueprint) for end, blueprint in blueprints.items()}
     return {
         "name": space.name,
         "task": {
@@ -36,10 +43,7 @@ def describe_space(space: SearchSpace) -> dict[str, Any]:
             }
             for gene in space.all_genes
         ],
-        **{
-            end: {"num_params": counts.num_params, "macs": counts.macs}
-            for end, counts in ((end, count(space.lower(arch))) for end, arch in ends.items())
-        },
+        **{end: {"num_params": total.num_params, "macs": total.macs} for end, total in counts.items()},
         "published": list(space.published()),
         "example": ends["smallest"].to_json(),
     }

@@ -88,10 +88,12 @@ class PopulationCounts:
 
 
 class PopulationCounter:
-    """Counts whole populations of a space by table look-up; the tables are built once."""
+    """Counts whole populations of a space by table look-up; the tables are built once and kept on disk."""
 
     def __init__(self, space: SearchSpace) -> None:
-        each = [count_layer(spec) for spec in space.lowering.specs]
+        from vitnas.supernets.count_cache import count_specs  # keeps what this file counts
+
+        each = count_specs(space)
         total = space.lowering.total
         self._num_params = total(_column(each, "num_params"))
         self._macs = total(_column(each, "macs"))

@@ -17,6 +17,7 @@ from vitnas.search_spaces import SearchSpace
 from vitnas.settings import make_settings
 from vitnas.supernets.batches import Batches
 from vitnas.supernets.checkpoints import Progress, resume, save_checkpoint
+from vitnas.supernets.count_cache import count_specs
 from vitnas.supernets.data import Dataset, load_dataset
 from vitnas.supernets.evaluation import evaluate_arch
 from vitnas.supernets.lessons import take_lessons
@@ -33,6 +34,8 @@ def start_run(path: Path, space: SearchSpace, dataset_name: str, settings: Train
     dataset = load_dataset(dataset_name)
     dataset.check(space)
     _check(settings, dataset)
+    if space.source is not None:
+        count_specs(space)  # refuses layers that cannot be built; the spaces of vitnas are tested for it
     resolved = replace(settings, threads=settings.threads or torch.get_num_threads())
     return RunFolder.create(path, space, {"data": {"name": dataset_name}, "train": asdict(resolved)})
 
