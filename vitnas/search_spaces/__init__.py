@@ -18,6 +18,7 @@ SPACES: Registry[Callable[..., SearchSpace]] = Registry(
     "search space",
     "vitnas.spaces",
     {
+        "ascan": "vitnas.search_spaces.ascan:ascan",
         "asvit": "vitnas.search_spaces.asvit:asvit",
         "attentivenas": "vitnas.search_spaces.attentivenas:attentivenas",
         "autoformer-base": "vitnas.search_spaces.autoformer:base",

@@ -32,6 +32,7 @@ LAYERS: Registry[type[Layer]] = Registry(
         "excited_mbconv": "vitnas.supernets.layers.excited_mbconv:ExcitedMBConv",
         "feed_forward": "vitnas.supernets.layers.feed_forward:FeedForward",
         "feed_forward_stack": "vitnas.supernets.layers.feed_forward_stack:FeedForwardStack",
+        "fused_mbconv": "vitnas.supernets.layers.fused_mbconv:FusedMBConv",
         "gated_feed_forward": "vitnas.supernets.layers.gated_feed_forward:GatedFeedForward",
         "gated_linear_unit": "vitnas.supernets.mixers.gated_linear_unit:GatedLinearUnit",
         "global_query_attention": "vitnas.supernets.mixers.global_query_attention:GlobalQueryAttention",

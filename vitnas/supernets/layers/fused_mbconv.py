@@ -1,0 +1,37 @@
+"""Fused MBConv (EfficientNetV2): expansion and depthwise convolution joined in one 3x3 convolution."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vitnas.search_spaces import LayerSpec
+from vitnas.supernets.layers.activation import ACTIVATIONS
+from vitnas.supernets.layers.conv_norm import ConvNorm
+from vitnas.supernets.layers.layer import Layer
+
+
+class FusedMBConv(Layer):
+    """x + reduce(excite(act(3x3 expand(x)))), from (C, H, W) to (C, H, W).
+
+    attrs: ``hidden``, the channels between; ``squeeze``, channels of the squeeze-and-excitation between its two biased
+    1x1 convolutions; ``act``.
+    """
+
+    def __init__(self, spec: LayerSpec) -> None:
+        super().__init__(spec)
+        width, hidden, squeeze = spec.in_shape[0], spec["hidden"], spec["squeeze"]
+        self.expand = ConvNorm(width, hidden, 3, bias=False)
+        self.squeeze = nn.Conv2d(hidden, squeeze, 1)
+        self.excite = nn.Conv2d(squeeze, hidden, 1)
+        self.reduce = ConvNorm(hidden, width, bias=False)
+        nn.init.zeros_(self.reduce.norm.weight)  # a new block is the identity
+        for conv in (self.squeeze, self.excite):
+            nn.init.kaiming_normal_(conv.weight, mode="fan_out")
+            nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor) -> Tensor:
+        wide = ACTIVATIONS[self.spec["act"]](self.expand(x))
+        share = self.excite(F.relu(self.squeeze(wide.mean(dim=(2, 3), keepdim=True))))
+        y: Tensor = self.reduce(wide * F.hardsigmoid(share))
+        return x + y
