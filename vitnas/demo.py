@@ -20,7 +20,8 @@ def run_demo(folder: Path, workers: int) -> None:
         _vitnas("train-supernet", "--resume", run)
     else:
         _vitnas("train-supernet", "--space", "autoformer-mini", "--data", "digits", "--out", run)
-    _vitnas("profile", "--run", run, "--device", "cpu", "--quick")
+    if not (run / "latency" / "cpu.parquet").exists():  # a new table would be another search
+        _vitnas("profile", "--run", run, "--device", "cpu", "--quick")
     limit = f"{_middle_latency(run):.3f}ms"
     _vitnas("search", "--run", run, "--device", "cpu", "--latency", limit, "--workers", workers)
     _vitnas("export", "--run", run, "--front", front, "--pick", "knee", "--out", folder / "knee", "--force")
@@ -32,7 +33,7 @@ def run_demo(folder: Path, workers: int) -> None:
         f"  {folder / 'knee' / 'model.onnx'}: the one at the knee, ready for ONNX Runtime\n"
         f"  {folder / 'knee' / 'report.json'}: proof that it answers as its supernet does\n"
         f"Next, search again under another limit:\n"
-        f"  vitnas search --run {run} --device cpu --latency 0.5ms --out {run / 'search-tight'}"
+        f"  vitnas search --run {run} --device cpu --latency {0.7 * float(limit[:-2]):.3f}ms --out {run / 'search-tight'}"
     )
 
 

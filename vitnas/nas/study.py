@@ -117,7 +117,7 @@ class Study:
             if found.get(key) != value:
                 raise SearchError(
                     f"{self._where} has {key} {found.get(key)!r}, this search has {value!r}; "
-                    "search under another name, or as before"
+                    "choose another folder with --out, or search as before"
                 )
 
     def _read(self, trial: FrozenTrial) -> Evaluation | None:
