@@ -293,6 +293,9 @@ def plot(
     files: Annotated[list[Path], typer.Argument(help="front.json files to compare, or one arch file to draw.")],
     out: Annotated[Path, typer.Option(help="Picture to write, .png or .svg.")] = Path("front.png"),
     title: Annotated[str, typer.Option(help="Above the picture.")] = "",
+    space: Annotated[
+        str | None, typer.Option(help="File of the space, when an arch is of a space of your own.")
+    ] = None,
 ) -> None:
     """Draw Pareto fronts, or the layers of one arch. Example: vitnas plot run/search-cpu/front.json."""
     from vitnas.nas.pareto import ParetoFront
@@ -303,8 +306,8 @@ def plot(
         from vitnas.search_spaces import Arch, load_space
 
         arch = Arch.from_json(read_json(files[0]))
-        space = load_space(arch.space)
-        draw_blueprint(space.lower(space.check(arch)), [out], title or str(arch.id))
+        found = load_space(space or arch.space)
+        draw_blueprint(found.lower(found.check(arch)), [out], title or str(arch.id))
     else:
         names = [path.stem if len(files) == 1 else str(path.parent) for path in files]
         tables = {name: path.with_name("evaluations.parquet") for name, path in zip(names, files, strict=True)}
