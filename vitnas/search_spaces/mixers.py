@@ -133,7 +133,7 @@ class Pyramid(SearchSpace):
     def _ffn(self, stage: int, width: int, ffn: str, ratio: float) -> LayerSpec:
         of = partial(LayerSpec.of, FEED_FORWARD[ffn], self._map(width, stage), self._map(width, stage))
         if ffn == "conv":
-            return of(hidden=int(width * ratio), kernel=3)
+            return of(hidden=int(width * ratio), kernel=3, rectified=False)
         if ffn == "gated":
             return of(hidden=round(width * ratio / 12) * 8)
         return of(hidden=int(width * ratio), layer_scale=False)

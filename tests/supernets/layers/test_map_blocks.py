@@ -27,9 +27,10 @@ def test_a_gated_feed_forward_multiplies_two_maps() -> None:
         torch.testing.assert_close(run(layer, x), (F.gelu(gate) * value) @ layer.reduce.weight.T + layer.reduce.bias)
 
 
-def test_a_conv_feed_forward_is_that_of_timms_pvt() -> None:
-    block = timm_model("pvt_v2_b0").stages[1].blocks[0]
-    layer = lively("conv_feed_forward", 64, 28, 28, hidden=512, kernel=3)
+@pytest.mark.parametrize(("name", "width", "rectified"), [("pvt_v2_b0", 64, False), ("pvt_v2_b2_li", 128, True)])
+def test_a_conv_feed_forward_is_that_of_timms_pvt(name: str, width: int, rectified: bool) -> None:
+    block = timm_model(name).stages[1].blocks[0]
+    layer = lively("conv_feed_forward", width, 28, 28, hidden=8 * width, kernel=3, rectified=rectified)
     layer.norm.load_state_dict(block.norm2.state_dict())
     layer.norm.eps = block.norm2.eps
     layer.expand.load_state_dict(block.mlp.fc1.state_dict())
@@ -37,7 +38,7 @@ def test_a_conv_feed_forward_is_that_of_timms_pvt() -> None:
     layer.reduce.load_state_dict(block.mlp.fc2.state_dict())
     with torch.no_grad():
         x = image(layer)
-        expected = block.mlp(block.norm2(x.flatten(2).transpose(1, 2)), (28, 28)).view(2, 28, 28, 64)
+        expected = block.mlp(block.norm2(x.flatten(2).transpose(1, 2)), (28, 28)).view(2, 28, 28, width)
         torch.testing.assert_close(run(layer, x), expected)
 
 

@@ -37,3 +37,12 @@ def test_the_norm_stands_before_or_after_the_mean() -> None:
         tokens = x.flatten(2).transpose(1, 2)
         pooled = F.layer_norm(tokens.mean(1), (6,)) if pool_first else F.layer_norm(tokens, (6,)).mean(1)
         torch.testing.assert_close(layer(x), pooled @ layer.weight[0].T + layer.bias[0])
+
+
+@torch.no_grad()
+def test_the_smaller_epsilon_tells_small_differences_of_averaged_channels() -> None:
+    x = 1e-3 * torch.randn(2, 6, 3, 3)
+    for norm, eps in (("layer", 1e-5), ("layer-1e-6", 1e-6)):
+        layer = _classifier(norm, pool_first=True, distilled=False)
+        pooled = F.layer_norm(x.mean((2, 3)), (6,), eps=eps)
+        torch.testing.assert_close(layer(x), pooled @ layer.weight[0].T + layer.bias[0])

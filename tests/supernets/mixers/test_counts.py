@@ -177,7 +177,8 @@ def pvt_v2(
         kind = "pooled_reduction_attention" if pooled else "spatial_reduction_attention"
         for _ in range(depth):
             yield LayerSpec.of(kind, shape, shape, **headed)
-            yield LayerSpec.of("conv_feed_forward", shape, shape, hidden=(8, 8, 4, 4)[stage] * d, kernel=3)
+            hidden = (8, 8, 4, 4)[stage] * d
+            yield LayerSpec.of("conv_feed_forward", shape, shape, hidden=hidden, kernel=3, rectified=pooled)
         before = shape
     yield LayerSpec.of("map_classifier", before, (1000,), norm="layer", pool_first=False, distilled=False)
 

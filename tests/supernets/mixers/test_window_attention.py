@@ -32,7 +32,7 @@ def test_a_place_sees_its_window(window: int, shift: bool) -> None:
 def test_it_is_the_attention_of_timms_swin(shift: bool) -> None:
     block = timm_model("swin_tiny_patch4_window7_224").layers[1].blocks[int(shift)]
     layer = lively("window_attention", 192, 28, 28, heads=6, head_width=32, window=7, shift=shift)
-    layer.norm.eps = block.norm1.eps
+    assert layer.norm.eps == block.norm1.eps
     attention = block.attn
     with torch.no_grad():
         layer.norm.weight.copy_(block.norm1.weight)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from tests.timm_import import import_timm
 from vitnas.search_spaces import SearchSpace, Task, load_space
 from vitnas.search_spaces.efficientformer import efficientformer
+from vitnas.supernets.layers.patch_merging import PatchMerging
 from vitnas.supernets.pretrained import load_timm, network_from_timm
 from vitnas.supernets.supernet import Supernet
 
@@ -24,6 +26,9 @@ MODELS = {
     "efficientformerv2_s0": ("efficientformerv2", "EfficientFormerV2-S0"),
     "tiny_vit_5m_224": ("tinyvit", "TinyViT-5M"),
     "nextvit_small": ("nextvit", "Next-ViT-S"),
+    "swin_tiny_patch4_window7_224": ("swin", "Swin-T"),
+    "convnext_tiny": ("convnext", "ConvNeXt-T"),
+    "pvt_v2_b0": ("pvtv2", "PVTv2-B0"),
 }
 LARGER = {
     "deit_base_patch16_224": ("deit", "DeiT-B"),
@@ -35,6 +40,20 @@ LARGER = {
     "tiny_vit_21m_224": ("tinyvit", "TinyViT-21M"),
     "nextvit_base": ("nextvit", "Next-ViT-B"),
     "nextvit_large": ("nextvit", "Next-ViT-L"),
+    "swin_small_patch4_window7_224": ("swin", "Swin-S"),
+    "swin_base_patch4_window7_224": ("swin", "Swin-B"),
+    "convnext_atto": ("convnext", "ConvNeXt-Atto"),
+    "convnext_femto": ("convnext", "ConvNeXt-Femto"),
+    "convnext_pico": ("convnext", "ConvNeXt-Pico"),
+    "convnext_nano": ("convnext", "ConvNeXt-Nano"),
+    "convnext_small": ("convnext", "ConvNeXt-S"),
+    "convnext_base": ("convnext", "ConvNeXt-B"),
+    "pvt_v2_b1": ("pvtv2", "PVTv2-B1"),
+    "pvt_v2_b2": ("pvtv2", "PVTv2-B2"),
+    "pvt_v2_b2_li": ("pvtv2", "PVTv2-B2-Li"),
+    "pvt_v2_b3": ("pvtv2", "PVTv2-B3"),
+    "pvt_v2_b4": ("pvtv2", "PVTv2-B4"),
+    "pvt_v2_b5": ("pvtv2", "PVTv2-B5"),
 }
 
 
@@ -117,3 +136,35 @@ def test_a_supernet_takes_the_weights_into_the_slices_of_an_arch() -> None:
     supernet.eval()
     _assert_same_answers(model, lambda x: supernet(x, arch))
     _assert_same_answers(model, supernet.extract(arch))
+
+
+def test_a_table_of_offsets_lands_in_the_middle_of_that_of_a_larger_window() -> None:
+    kept = {f"depth.s{i}": (depth,) for i, depth in enumerate((2, 2, 6, 2), 1)}
+    kept |= {"width.s1": (96, 128), "width.s2": (192,), "width.s3": (384,), "width.s4": (768,)}
+    space = load_space("swin").restrict(**kept, **{f"window.s{i}": (7, 14) for i in (1, 2, 3)})
+    name = "swin_tiny_patch4_window7_224"
+    model, supernet, arch = _model(name), Supernet(space), space.named("Swin-T")
+    load_timm(supernet, arch, model.state_dict())
+    _assert_same_answers(model, supernet.eval().extract(arch))
+    table = supernet.state_dict()["layers.stage2_block1_attention-window_attention.offset_bias"]
+    theirs = model.state_dict()["layers.1.blocks.1.attn.relative_position_bias_table"]
+    assert table.shape == (6, 27, 27)
+    torch.testing.assert_close(table[:, 7:20, 7:20].flatten(1), theirs.T)
+
+
+def test_a_supernet_of_wider_heads_takes_the_weights_of_narrow_ones() -> None:
+    kept = {f"depth.s{i}": (2,) for i in (1, 2, 3, 4)}
+    space = load_space("pvtv2").restrict(**kept, head_width=(32, 48))
+    model, supernet, arch = _model("pvt_v2_b0"), Supernet(space), space.named("PVTv2-B0")
+    load_timm(supernet, arch, model.state_dict())
+    _assert_same_answers(model, supernet.eval().extract(arch))
+
+
+@pytest.mark.parametrize("name", ["swin_tiny_patch4_window7_224", "convnext_tiny", "pvt_v2_b0"])
+def test_every_layer_norm_has_the_epsilon_of_timm(name: str) -> None:
+    family, label = MODELS[name]
+    space, model = load_space(family), _model(name)
+    network = network_from_timm(space, space.named(label), model.state_dict())
+    ours = Counter(m.eps for m in network.modules() if isinstance(m, nn.LayerNorm))
+    ours[1e-5] += sum(isinstance(m, PatchMerging) for m in network.modules())
+    assert ours == Counter(m.eps for m in model.modules() if isinstance(m, nn.LayerNorm))

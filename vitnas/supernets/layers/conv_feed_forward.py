@@ -13,7 +13,10 @@ from vitnas.supernets.layers.layer import Layer, init_weight
 
 
 class ConvFeedForward(Layer):
-    """x + W2 gelu(depthwise(W1 norm(x))), from (D, H, W) to (D, H, W); attrs: hidden, kernel (odd)."""
+    """x + W2 gelu(depthwise(W1 norm(x))), from (D, H, W) to (D, H, W); attrs: hidden, kernel (odd), rectified.
+
+    With ``rectified``, a ReLU stands before the depthwise convolution, as in the linear form of PVT v2.
+    """
 
     centred: ClassVar[Mapping[str, tuple[int, ...]]] = {"depthwise.weight": (2, 3)}
 
@@ -32,6 +35,8 @@ class ConvFeedForward(Layer):
 
     def forward(self, x_BDHW: Tensor) -> Tensor:
         y_BHWD: Tensor = self.expand(self.norm(x_BDHW.permute(0, 2, 3, 1)))
+        if self.spec["rectified"]:
+            y_BHWD = F.relu(y_BHWD)
         y_BDHW = self.depthwise(y_BHWD.permute(0, 3, 1, 2))
         y_BHWD = self.reduce(F.gelu(y_BDHW.permute(0, 2, 3, 1)))
         return x_BDHW + y_BHWD.permute(0, 3, 1, 2)

@@ -89,6 +89,10 @@ def _lay_over(
     return result
 
 
+LAYER_NORM_EPS = {"layer": 1e-5, "layer-1e-6": 1e-6}
+"""The layer norms that a spec may name; the smaller epsilon counts where channels hardly differ."""
+
+
 def init_weight(weight: Tensor, fan_in: int) -> Tensor:
     """Draws a weight that sums over `fan_in` inputs.
 

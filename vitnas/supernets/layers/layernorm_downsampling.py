@@ -26,7 +26,7 @@ class LayerNormDownsampling(Layer):
         narrow, wide, kernel = spec.in_shape[0], spec.out_shape[0], spec["kernel"]
         self.norm_before = nn.LayerNorm(narrow, eps=1e-6) if spec["norm"] != "last" else None
         self.conv = nn.Conv2d(narrow, wide, kernel, stride=2, padding=(kernel - 1) // 2)
-        self.norm_after = nn.LayerNorm(wide, eps=1e-6) if spec["norm"] != "first" else None
+        self.norm_after = nn.LayerNorm(wide, eps=1e-5) if spec["norm"] != "first" else None
         init_weight(self.conv.weight, narrow * kernel**2)
         nn.init.zeros_(self.conv.bias)  # type: ignore[arg-type]
 

@@ -7,20 +7,23 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vitnas.search_spaces import LayerSpec
-from vitnas.supernets.layers.layer import Layer, init_weight
+from vitnas.supernets.layers.layer import LAYER_NORM_EPS, Layer, init_weight
 
 
 class MapClassifier(Layer):
     """(C, H, W) -> (classes).
 
-    ``norm`` is "batch" or "layer" (over the channels); ``pool_first`` averages before it normalises. With
+    ``norm`` is "batch", "layer" (over the channels) or "layer-1e-6", whose smaller epsilon counts where the variance of
+    averaged channels is small; ``pool_first`` averages before it normalises. With
     ``distilled``, a second head learns from a teacher and the answer is the mean of both; `heads` gives them apart.
     """
 
     def __init__(self, spec: LayerSpec) -> None:
         super().__init__(spec)
         width, classes = spec.in_shape[0], spec.out_shape[0]
-        self.norm: nn.Module = nn.BatchNorm2d(width) if spec["norm"] == "batch" else nn.LayerNorm(width)
+        self.norm: nn.Module = (
+            nn.BatchNorm2d(width) if spec["norm"] == "batch" else nn.LayerNorm(width, eps=LAYER_NORM_EPS[spec["norm"]])
+        )
         self.weight = nn.Parameter(torch.empty(1 + spec["distilled"], classes, width))
         self.bias = nn.Parameter(torch.zeros(1 + spec["distilled"], classes))
         init_weight(self.weight, width)

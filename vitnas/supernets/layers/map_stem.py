@@ -7,7 +7,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from vitnas.search_spaces import LayerSpec
-from vitnas.supernets.layers.layer import Layer
+from vitnas.supernets.layers.layer import LAYER_NORM_EPS, Layer
 
 
 class MapStem(Layer):
@@ -15,7 +15,8 @@ class MapStem(Layer):
 
     attrs: ``kernels`` and ``strides``, one number for each convolution as "3.3" and "2.2"; ``hidden``,
     the channels between them; ``norm``, what follows every convolution but the last: "batch" with a
-    GELU, "layer" with a GELU, or "none" for neither. "4" and "4" is the patch embedding of Swin and ConvNeXt,
+    GELU, "layer" with a GELU, or "none" for neither. "layer-1e-6" gives all layer norms, also the last, the smaller
+    epsilon of ConvNeXt. "4" and "4" is the patch embedding of Swin and ConvNeXt,
     "7" and "4" that of PVT v2.
     """
 
@@ -31,10 +32,11 @@ class MapStem(Layer):
             nn.init.kaiming_normal_(conv.weight, mode="fan_out")
             nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
             self.convs.append(conv)
+        eps = LAYER_NORM_EPS.get(spec["norm"], LAYER_NORM_EPS["layer"])
         for width in widths[1:-1]:
             if spec["norm"] != "none":
-                self.norms.append(nn.BatchNorm2d(width) if spec["norm"] == "batch" else nn.LayerNorm(width, eps=1e-6))
-        self.norm = nn.LayerNorm(widths[-1], eps=1e-6)
+                self.norms.append(nn.BatchNorm2d(width) if spec["norm"] == "batch" else nn.LayerNorm(width, eps=eps))
+        self.norm = nn.LayerNorm(widths[-1], eps=eps)
 
     def forward(self, x: Tensor) -> Tensor:
         for i, conv in enumerate(self.convs):

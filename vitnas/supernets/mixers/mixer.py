@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -21,9 +22,11 @@ class Mixer(Layer):
     has no statistics that every subnet of a supernet would need for itself.
     """
 
+    norm_eps: ClassVar[float] = 1e-6
+
     def __init__(self, spec: LayerSpec) -> None:
         super().__init__(spec)
-        self.norm = nn.LayerNorm(spec.in_shape[0], eps=1e-6)
+        self.norm = nn.LayerNorm(spec.in_shape[0], eps=self.norm_eps)
 
     @abstractmethod
     def mix(self, x_BHWD: Tensor) -> Tensor:

@@ -24,6 +24,7 @@ class NeighbourhoodAttention(Mixer):
     constant. That is exact, costs 2 T^2 D MACs instead of 2 T kernel^2 D, and fits maps up to 14x14 or so.
     """
 
+    norm_eps: ClassVar[float] = 1e-5
     centred: ClassVar[Mapping[str, tuple[int, ...]]] = {"offset_bias": (1, 2)}
 
     offsets: Tensor

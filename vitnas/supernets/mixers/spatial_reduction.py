@@ -28,7 +28,7 @@ class SpatialReductionAttention(Mixer):
     def make_reduction(self, width: int, reduction: int) -> None:
         if reduction > 1:
             self.reduce = nn.Conv2d(width, width, reduction, stride=reduction)
-            self.reduced_norm = nn.LayerNorm(width, eps=1e-6)
+            self.reduced_norm = nn.LayerNorm(width, eps=1e-5)
 
     def reduced(self, x_BHWD: Tensor) -> Tensor:
         """(B, H, W, D) -> (B, H/r * W/r, D)."""
@@ -53,7 +53,7 @@ class PooledReductionAttention(SpatialReductionAttention):
 
     def make_reduction(self, width: int, reduction: int) -> None:
         self.reduce = nn.Conv2d(width, width, 1)
-        self.reduced_norm = nn.LayerNorm(width, eps=1e-6)
+        self.reduced_norm = nn.LayerNorm(width, eps=1e-5)
 
     def reduced(self, x_BHWD: Tensor) -> Tensor:
         pooled_BDHW = F.avg_pool2d(x_BHWD.permute(0, 3, 1, 2), self.spec["reduction"])

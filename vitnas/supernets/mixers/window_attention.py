@@ -21,6 +21,7 @@ class WindowAttention(Mixer):
     brought together stay hidden. The window must divide the map: padding would be attended to.
     """
 
+    norm_eps: ClassVar[float] = 1e-5
     centred: ClassVar[Mapping[str, tuple[int, ...]]] = {"offset_bias": (1, 2)}
 
     offsets: Tensor

@@ -23,10 +23,13 @@ FAMILIES: Registry[Rules] = Registry(
     "space with timm weights",
     "vitnas.pretrained",
     {
+        "convnext": "vitnas.supernets.pretrained.convnext:rules",
         "deit": "vitnas.supernets.pretrained.deit:rules",
         "efficientformer": "vitnas.supernets.pretrained.efficientformer:rules",
         "efficientformerv2": "vitnas.supernets.pretrained.efficientformerv2:rules",
         "nextvit": "vitnas.supernets.pretrained.nextvit:rules",
+        "pvtv2": "vitnas.supernets.pretrained.pvt:rules",
+        "swin": "vitnas.supernets.pretrained.swin:rules",
         "tinyvit": "vitnas.supernets.pretrained.tinyvit:rules",
     },
 )

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from vitnas.errors import CheckpointError
 
-DERIVED = ("attention_bias_idxs",)
+DERIVED = ("attention_bias_idxs", "relative_position_index", "attn_mask")
 """Endings of what timm saves although it follows from the shape."""
 
 
