@@ -5,14 +5,15 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow test-all check format lock clean
+.PHONY: help setup parity demo test test-slow test-all test-nightly check format lock clean
 
 help:
 	@echo "make demo      the main job on a small scale: train, profile, search, export, plot"
 	@echo "make test      the tests (minutes)"
 	@echo "make check     formatting, lint, types and who may import whom"
 	@echo ""
-	@echo "make test-all  the tests with the slow ones"
+	@echo "make test-all  the tests with the slow ones; test-nightly: every space exported at full size (an hour)"
+	@echo "make parity    timm, so that the tests which compare with it are not skipped"
 	@echo "make format    put the code into the one format"
 	@echo "make setup     the environment in .venv; every target above makes it when it is missing or old"
 	@echo "make lock      write requirements.lock anew from what .venv holds"
@@ -44,7 +45,15 @@ test-slow: $(READY)
 	$(BIN)/pytest -m "slow and not gpu"
 
 test-all: $(READY)
-	$(BIN)/pytest -m "not gpu"
+	$(BIN)/pytest -m "not gpu and not nightly"
+
+test-nightly: $(READY)
+	$(BIN)/pytest -m "nightly and not gpu"
+
+# timm and what it needs to be imported, for the tests that compare with its networks. Without dependencies:
+# its own would bring another torch.
+parity: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement requirements-parity.lock
 
 check: $(READY)
 	$(BIN)/ruff format --check .

@@ -71,7 +71,8 @@ def test_parity_at_full_size(exporter, tmp_path):
     assert_parity(exporter, Supernet(space, seed=0).eval(), space.named("AutoFormer-T"), tmp_path, (1, 3))
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("end", ["smallest", "largest"])
 @pytest.mark.parametrize("name", SPACES.names())
 def test_parity_in_every_space(exporter, name, end, tmp_path):
