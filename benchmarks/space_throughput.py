@@ -14,7 +14,7 @@ from vitnas.search_spaces import SPACES, load_space
 from vitnas.supernets.counting import PopulationCounter, count_layer
 from vitnas.supernets.layers import outline
 
-SPACE = "autoformer-tiny"
+SPACE = "elasticvit"
 NUM_ARCHS = 100_000
 
 
