@@ -29,7 +29,7 @@ class RunFolder:
     space.toml, space.py the file of a space of one's own; opening the run executes a space.py
     environment.json     versions, machine, git state
     metrics.jsonl        what training saw
-    checkpoints/         step-XXXXXXXX folders of safetensors with their hashes
+    checkpoints/         step-00000100 folders of safetensors with their hashes
     latency/             DEVICE.parquet tables
     search-NAME/         study, front and evaluations of a search
     """
