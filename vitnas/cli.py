@@ -63,7 +63,10 @@ def _options(
 
 @spaces_app.callback()
 def spaces(context: typer.Context, as_json: AsJson = False) -> None:
-    """List the search spaces. Example: vitnas spaces show autoformer-tiny."""
+    """List the search spaces.
+
+    Example: vitnas spaces show autoformer-tiny
+    """
     if context.invoked_subcommand is None:
         from vitnas.reporting.spaces import list_spaces, print_spaces
 
@@ -78,7 +81,10 @@ def spaces_show(
     channels: Channels = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show genes, size, smallest and largest counts of a space. Example: vitnas spaces show deit."""
+    """Show genes, size, smallest and largest counts of a space.
+
+    Example: vitnas spaces show deit
+    """
     from vitnas.reporting.spaces import describe_space, print_space
 
     _emit(describe_space(_space(name, image_size, classes, channels)), as_json, print_space)
@@ -97,7 +103,10 @@ def count(
     channels: Channels = None,
     as_json: AsJson = False,
 ) -> None:
-    """Count parameters, MACs and memory of archs. Example: vitnas count --space deit --arch DeiT-S."""
+    """Count parameters, MACs and memory of archs.
+
+    Example: vitnas count --space deit --arch DeiT-S
+    """
     if sum([arch is not None, sample is not None, smallest, largest]) != 1:
         raise SettingsError("say which archs to count: exactly one of --arch, --sample, --smallest and --largest")
     from vitnas.reporting.counts import describe_counts, print_counts
@@ -115,7 +124,7 @@ def count(
 def train_supernet(
     space: SpaceName = "autoformer-mini",
     data: Annotated[str, typer.Option(help="Data set; 'digits' is built in.")] = "digits",
-    out: Annotated[Path | None, typer.Option(help="Folder of the new run [default: runs/DATA-SPACE].")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the new run (default: runs/DATA-SPACE).")] = None,
     resume: Annotated[Path | None, typer.Option(help="Go on with this run instead, after a stop or a kill.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training images.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Images a step.")] = None,
@@ -125,7 +134,10 @@ def train_supernet(
     threads: Annotated[int | None, typer.Option(help="Processor threads; default: all cores.")] = None,
     config: Config = None,
 ) -> None:
-    """Train one set of weights for a whole space. Example: vitnas train-supernet --data digits."""
+    """Train one set of weights for a whole space.
+
+    Example: vitnas train-supernet --data digits
+    """
     from vitnas.run import RunFolder
     from vitnas.settings import read_settings
 
@@ -166,14 +178,17 @@ def profile(
     device: Annotated[
         str, typer.Option(help="Where to measure: cpu is this machine, ONNX Runtime, one thread.")
     ] = "cpu",
-    out: Annotated[Path | None, typer.Option(help="Table to write [default: RUN/latency/DEVICE.parquet].")] = None,
+    out: Annotated[Path | None, typer.Option(help="Table to write (default: RUN/latency/DEVICE.parquet).")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Short measurements, a few percent less sure.")] = False,
     config: Config = None,
     image_size: ImageSize = None,
     classes: Classes = None,
     channels: Channels = None,
 ) -> None:
-    """Measure a latency table of a device. Example: vitnas profile --run runs/digits --device cpu."""
+    """Measure a latency table of a device.
+
+    Example: vitnas profile --run runs/digits --device cpu
+    """
     from dataclasses import asdict
 
     from vitnas.latency_lut.devices import load_device
@@ -210,12 +225,15 @@ def search(
     workers: Annotated[int | None, typer.Option(help="Ray workers; 1 stays in this process. Same result.")] = None,
     ray_address: Annotated[str | None, typer.Option(help="Ray cluster to join.")] = None,
     seed: Annotated[int | None, typer.Option(help="Same seed, same front.")] = None,
-    table: Annotated[Path | None, typer.Option(help="Latency table [default: RUN/latency/DEVICE.parquet].")] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder of the result [default: RUN/search-DEVICE].")] = None,
+    table: Annotated[Path | None, typer.Option(help="Latency table (default: RUN/latency/DEVICE.parquet).")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the result (default: RUN/search-DEVICE).")] = None,
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """Search the best networks under your limits. Example: vitnas search --run runs/digits --latency 0.4ms."""
+    """Search the best networks under your limits.
+
+    Example: vitnas search --run runs/digits --latency 0.4ms
+    """
     from vitnas.nas.run_search import search_run
     from vitnas.nas.settings import SearchSettings
     from vitnas.reporting.fronts import describe_front, print_front
@@ -249,7 +267,10 @@ def export(
     force: Force = False,
     config: Config = None,
 ) -> None:
-    """Write a subnet as files that run, and check them. Example: vitnas export --run R --front F --out knee."""
+    """Write a subnet as files that run, and check them.
+
+    Example: vitnas export --run R --front F --out knee
+    """
     from vitnas.deployment.export import ExportSettings, export_all
     from vitnas.deployment.export import export as write
     from vitnas.nas.pareto import ParetoFront
@@ -297,7 +318,10 @@ def plot(
         str | None, typer.Option(help="File of the space, when an arch is of a space of your own.")
     ] = None,
 ) -> None:
-    """Draw Pareto fronts, or the layers of one arch. Example: vitnas plot run/search-cpu/front.json."""
+    """Draw Pareto fronts, or the layers of one arch.
+
+    Example: vitnas plot run/search-cpu/front.json
+    """
     from vitnas.nas.pareto import ParetoFront
     from vitnas.reporting.pareto_plot import plot_fronts
 
@@ -325,7 +349,10 @@ def demo(
     out: Annotated[Path, typer.Option(help="Folder of everything that the demo makes.")] = Path("demo"),
     workers: Annotated[int, typer.Option(min=1, help="Ray workers that evaluate.")] = 2,
 ) -> None:
-    """Walk the whole way on handwritten digits. Interrupted, it goes on where it stopped."""
+    """Walk the whole way on handwritten digits.
+
+    Interrupted, it goes on where it stopped. Example: vitnas demo --out demo
+    """
     from vitnas.demo import run_demo
 
     run_demo(out, workers)
