@@ -325,11 +325,12 @@ def plot(
     from vitnas.nas.pareto import ParetoFront
     from vitnas.reporting.pareto_plot import plot_fronts
 
-    if len(files) == 1 and _is_arch(files[0]):
+    data = read_json(files[0])
+    if len(files) == 1 and isinstance(data, dict) and set(data) == {"space", "genes"}:
         from vitnas.reporting.diagram import draw_blueprint
         from vitnas.search_spaces import Arch, load_space
 
-        arch = Arch.from_json(read_json(files[0]))
+        arch = Arch.from_json(data)
         found = load_space(space or arch.space)
         draw_blueprint(found.lower(found.check(arch)), [out], title or str(arch.id))
     else:
@@ -356,11 +357,6 @@ def demo(
     from vitnas.demo import run_demo
 
     run_demo(out, workers)
-
-
-def _is_arch(path: Path) -> bool:
-    data = read_json(path)
-    return isinstance(data, dict) and set(data) == {"space", "genes"}
 
 
 def _space(name: str, image_size: int | None, classes: int | None, channels: int | None) -> SearchSpace:
