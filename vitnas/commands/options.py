@@ -1,0 +1,59 @@
+"""What several commands share: options with their help, and how a space or an arch is named."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from vitnas.errors import InvalidArchError, SettingsError
+from vitnas.files import read_json
+
+if TYPE_CHECKING:
+    from vitnas.search_spaces import Arch, SearchSpace, Task
+
+SpaceName = Annotated[str, typer.Option("--space", help="Search space, see `vitnas spaces`, or a .toml or .py file.")]
+RunPath = Annotated[Path, typer.Option("--run", help="Run folder that `vitnas train-supernet` made.")]
+Config = Annotated[Path | None, typer.Option(help="TOML file of settings, one table a command; flags win over it.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+ImageSize = Annotated[int | None, typer.Option(help="Image side in pixels; default: as the space was published.")]
+Classes = Annotated[int | None, typer.Option(help="Number of classes; default: as the space was published.")]
+Channels = Annotated[int | None, typer.Option(help="Image channels; default: as the space was published.")]
+
+
+def given_space(name: str, image_size: int | None, classes: int | None, channels: int | None) -> SearchSpace:
+    from dataclasses import replace
+
+    from vitnas.search_spaces import load_space
+
+    space = load_space(name)
+    given = {"image_size": image_size, "num_classes": classes, "in_channels": channels}
+    for key, value in given.items():
+        if value is not None and value < 1:
+            raise SettingsError(f"{key} = {value}: must be at least 1")
+    changes = {key: value for key, value in given.items() if value is not None}
+    task: Task = replace(space.task, **changes)
+    return load_space(name, task) if changes else space
+
+
+def given_arch(space: SearchSpace, text: str) -> Arch:
+    """An arch from a file, or a published one by its name."""
+    from vitnas.search_spaces import Arch
+
+    if text in space.published():
+        return space.named(text)
+    path = Path(text)
+    if not path.is_file():
+        names = ", ".join(space.published()) or "none"
+        raise InvalidArchError(f"--arch {text}: no such file, and no published arch of '{space.name}' (have {names})")
+    return space.check(Arch.from_json(read_json(path)))
+
+
+def emit(data: Any, as_json: bool, show: Any) -> None:
+    if as_json:
+        print(json.dumps(data, indent=2))
+    else:
+        show(data)
