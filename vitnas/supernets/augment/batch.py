@@ -1,0 +1,37 @@
+"""One batch from pixels as they are to images that a step learns from."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from vitnas.supernets.augment.draws import Draws
+from vitnas.supernets.augment.mixing import mix
+from vitnas.supernets.augment.settings import Augment
+
+
+def augment(
+    pixels: Tensor, labels: Tensor, seeds: Tensor, batch_seed: int, settings: Augment, num_classes: int
+) -> tuple[Tensor, Tensor]:
+    """Images in 0..1 and their soft targets, on the device of the pixels.
+
+    Before mixing an image depends on its own seed alone, whatever batch it is in: on a processor to the last bit.
+
+    Args:
+        pixels: uint8 (N, C, H, W).
+        labels: int64 (N,).
+        seeds: int64 (N,), see `seeds_of`.
+        batch_seed: see `batch_seed_of`.
+        settings: what to do.
+        num_classes: columns of the target.
+
+    Returns:
+        float32 (N, C, H, W), and float32 (N, num_classes) whose rows sum to one.
+    """
+    draws = Draws(seeds)
+    flipped = torch.from_numpy(draws["flip"] < settings.flip).to(pixels.device)
+    pixels = torch.where(flipped[:, None, None, None], pixels.flip(3), pixels)
+    images = pixels.to(torch.float32) / 255
+    target = F.one_hot(labels, num_classes).to(torch.float32)
+    return mix(images, target, batch_seed, settings)
