@@ -44,7 +44,7 @@ def measure(quick: bool) -> frame.Results:
                 ("forward and backward", train_s, train[-1]),
             ):
                 rows.append((f"{name} {label}", what, f"{shared * 1e3:.2f}", f"{alone * 1e3:.2f}", f"{ratio:.3f}"))
-        lessons = Sandwich(space, seed=0).plan(0)
+        lessons = Sandwich(space, seed=0, label_steps=0).plan(0)
         plains = [_train(net.extract(lesson.arch), x, y) for lesson in lessons]
 
         def step(net: Supernet = net, x: Tensor = x, y: Tensor = y, lessons: tuple[object, ...] = lessons) -> None:

@@ -6,9 +6,9 @@ from torch import Tensor
 from vitnas.search_spaces import Arch, load_space
 from vitnas.supernets.layers.layer import crop
 from vitnas.supernets.lessons import take_lessons
-from vitnas.supernets.samplers import SAMPLERS, Lesson
+from vitnas.supernets.samplers import Lesson
+from vitnas.supernets.samplers.sandwich import Sandwich
 from vitnas.supernets.supernet import Supernet
-from vitnas.supernets.train_settings import TrainSettings
 
 SPACE = load_space("autoformer-mini").restrict(width=(48, 64), depth=(3, 4))
 SMOOTHING = 0.1
@@ -29,7 +29,7 @@ def soft_cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
 
 def test_gradients_of_a_sandwich_are_the_sum_of_each() -> None:
     x, y = batch()
-    lessons = SAMPLERS.load("sandwich").from_settings(SPACE, TrainSettings(label_steps=0)).plan(0)
+    lessons = Sandwich(SPACE, 0, label_steps=0).plan(0)
     net = Supernet(SPACE, 1)
     losses = take_lessons(net, lessons, x, y, SMOOTHING)
     together = gradients(net)

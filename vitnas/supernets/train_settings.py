@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
-from vitnas.errors import SettingsError, suggest
-from vitnas.supernets.samplers import SAMPLERS
+from vitnas.errors import SettingsError
+from vitnas.supernets.samplers import read_options
 
 
 @dataclass(frozen=True)
@@ -23,8 +24,7 @@ class TrainSettings:
         label_smoothing: for archs that learn from labels.
         clip_norm: largest norm of the gradient of a step; 0 leaves it as it is.
         sampler: which archs a step sees.
-        num_random: random archs in every step of the sandwich sampler.
-        label_steps: first steps of the sandwich sampler in which all archs learn from the labels.
+        sampler_options: options of the sampler, as docs/samplers.md lists them.
         seed: of the first weights, the batches and the archs.
         threads: of the processor; None takes what torch takes.
         torch_device: where to train, "cpu" or "cuda".
@@ -44,8 +44,7 @@ class TrainSettings:
     label_smoothing: float = 0.1
     clip_norm: float = 1.0
     sampler: str = "sandwich"
-    num_random: int = 2
-    label_steps: int = 300
+    sampler_options: dict[str, Any] = field(default_factory=dict)
     seed: int = 0
     threads: int | None = None
     torch_device: str = "cpu"
@@ -60,17 +59,13 @@ class TrainSettings:
             self._demand(name, getattr(self, name) >= 1, "at least 1")
         self._demand("steps", self.steps is None or self.steps >= 1, "at least 1, or left out to use 'epochs'")
         self._demand("threads", self.threads is None or self.threads >= 1, "at least 1, or left out to use all cores")
-        for name in ("num_random", "label_steps", "seed"):
-            self._demand(name, getattr(self, name) >= 0, "0 or more")
+        self._demand("seed", self.seed >= 0, "0 or more")
         self._demand("learning_rate", 0 < self.learning_rate < math.inf, "more than 0, such as 1e-3")
         for name in ("weight_decay", "clip_norm"):
             self._demand(name, 0 <= getattr(self, name) < math.inf, "0 or more")
         for name in ("warmup", "label_smoothing"):
             self._demand(name, 0 <= getattr(self, name) < 1, "a share: 0 or more and less than 1")
-        if self.sampler not in SAMPLERS:
-            raise SettingsError(
-                f"[train] sampler: no sampler named '{self.sampler}'; {suggest(self.sampler, SAMPLERS)}"
-            )
+        read_options(self.sampler, self.sampler_options)
         kind = self.torch_device.partition(":")[0]
         self._demand("torch_device", kind in ("cpu", "cuda"), "'cpu', 'cuda' or 'cuda:1'")
 

@@ -24,7 +24,7 @@ from vitnas.supernets.lessons import take_lessons
 from vitnas.supernets.metrics import MetricsLog
 from vitnas.supernets.optimisation import learning_rate_at, make_optimizer
 from vitnas.supernets.progress_bar import TrainingBar
-from vitnas.supernets.samplers import SAMPLERS
+from vitnas.supernets.samplers import make_sampler
 from vitnas.supernets.supernet import Supernet
 from vitnas.supernets.train_settings import TrainSettings
 
@@ -62,9 +62,10 @@ def _train(run: RunFolder, settings: TrainSettings, dataset: Dataset, show: bool
     device = torch.device(settings.torch_device)
     net = Supernet(run.space, settings.seed).to(device).train()
     optimizer = make_optimizer(net, settings)
-    sampler = SAMPLERS.load(settings.sampler).from_settings(run.space, settings)
     batches = Batches(len(dataset.train), settings.batch_size, settings.seed)
     num_steps = settings.steps or settings.epochs * batches.per_epoch
+    options, seed = settings.sampler_options, settings.seed
+    sampler = make_sampler(settings.sampler, run.space, seed, options, batches.per_epoch, num_steps)
 
     start = resume(run, net, optimizer)
     if start.sampler:
@@ -82,7 +83,7 @@ def _train(run: RunFolder, settings: TrainSettings, dataset: Dataset, show: bool
             norm = float(torch.nn.utils.clip_grad_norm_(net.parameters(), settings.clip_norm or math.inf))
             if math.isfinite(norm) and all(map(math.isfinite, losses)):
                 optimizer.step()
-                sampler.observe(step, losses)
+                sampler.observe(step, lessons, losses)
                 bad_steps = 0
             else:
                 bad_steps += 1

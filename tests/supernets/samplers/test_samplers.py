@@ -9,23 +9,21 @@ import sys
 import pytest
 
 from vitnas.search_spaces import load_space
-from vitnas.supernets.samplers import SAMPLERS, Sampler
-from vitnas.supernets.train_settings import TrainSettings
+from vitnas.supernets.samplers import SAMPLERS, Sampler, make_sampler
 
 SPACE = load_space("autoformer-mini")
 SCRIPT = """
 import json, sys
 from vitnas.search_spaces import load_space
-from vitnas.supernets.samplers import SAMPLERS
-from vitnas.supernets.train_settings import TrainSettings
+from vitnas.supernets.samplers import SAMPLERS, make_sampler
 space = load_space("autoformer-mini")
-made = {n: SAMPLERS.load(n).from_settings(space, TrainSettings(sampler=n, seed=5)) for n in SAMPLERS}
+made = {n: make_sampler(n, space, 5, {}, 10, 100) for n in SAMPLERS}
 print(json.dumps({n: [[l.arch.id for l in s.plan(i)] for i in range(4)] for n, s in made.items()}))
 """
 
 
 def make(name: str, seed: int = 5) -> Sampler:
-    return SAMPLERS.load(name).from_settings(SPACE, TrainSettings(sampler=name, seed=seed))
+    return make_sampler(name, SPACE, seed, {}, steps_per_epoch=10, num_steps=100)
 
 
 @pytest.mark.parametrize("name", SAMPLERS.names())
@@ -52,7 +50,8 @@ def test_a_plan_follows_from_seed_and_step(name: str) -> None:
 def test_state_is_json_and_restores_the_sampler(name: str) -> None:
     old, new = make(name), make(name)
     for step in range(5):
-        old.observe(step, [1.0] * len(old.plan(step)))
+        lessons = old.plan(step)
+        old.observe(step, lessons, [1.0] * len(lessons))
     new.load_state(json.loads(json.dumps(old.state())))
     assert new.plan(5) == old.plan(5)
 

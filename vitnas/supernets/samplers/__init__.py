@@ -14,4 +14,6 @@ SAMPLERS: Registry[type[Sampler]] = Registry(
     },
 )
 
-__all__ = ["SAMPLERS", "Lesson", "Sampler"]
+from vitnas.supernets.samplers.options import make_sampler, read_options  # noqa: E402  (reads SAMPLERS)
+
+__all__ = ["SAMPLERS", "Lesson", "Sampler", "make_sampler", "read_options"]

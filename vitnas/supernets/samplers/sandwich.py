@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import Literal
 
+from vitnas.errors import SettingsError
 from vitnas.search_spaces import SearchSpace
 from vitnas.supernets.samplers.sampler import Lesson, Sampler
-
-if TYPE_CHECKING:
-    from vitnas.supernets.train_settings import TrainSettings
 
 
 class Sandwich(Sampler):
@@ -19,17 +17,25 @@ class Sandwich(Sampler):
     first `label_steps` steps all learn from the labels; 0 gives the published rule.
     """
 
-    def __init__(self, space: SearchSpace, seed: int, num_random: int = 2, label_steps: int = 0) -> None:
+    def __init__(
+        self,
+        space: SearchSpace,
+        seed: int,
+        num_random: int = 2,
+        label_steps: int = 300,
+        distil: Literal["soft", "alpha"] = "soft",
+    ) -> None:
+        if num_random < 0 or label_steps < 0:
+            raise SettingsError(
+                f"sampler 'sandwich': num_random and label_steps must be 0 or more; got {num_random} and {label_steps}"
+            )
         super().__init__(space, seed)
         self.num_random = num_random
         self.label_steps = label_steps
+        self.distil = distil
         self._largest, self._smallest = space.largest(), space.smallest()
 
-    @classmethod
-    def from_settings(cls, space: SearchSpace, settings: TrainSettings) -> Self:
-        return cls(space, settings.seed, settings.num_random, settings.label_steps)
-
-    def plan(self, step: int) -> tuple[Lesson, ...]:
+    def plan(self, step: int, rank: int = 0) -> tuple[Lesson, ...]:
         teachers = () if step < self.label_steps else (0,)
-        pupils = (self._smallest, *self.draw(self.num_random, step))
-        return Lesson(self._largest), *(Lesson(arch, teachers) for arch in pupils)
+        pupils = (self._smallest, *self.draw(self.num_random, step, rank))
+        return Lesson(self._largest), *(Lesson(arch, teachers, self.distil) for arch in pupils)

@@ -8,5 +8,5 @@ from vitnas.supernets.samplers.sampler import Lesson, Sampler
 class Uniform(Sampler):
     """One arch a step, each gene drawn uniformly, learning from the labels."""
 
-    def plan(self, step: int) -> tuple[Lesson, ...]:
-        return tuple(Lesson(arch) for arch in self.draw(1, step))
+    def plan(self, step: int, rank: int = 0) -> tuple[Lesson, ...]:
+        return tuple(Lesson(arch) for arch in self.draw(1, step, rank))
