@@ -6,7 +6,7 @@ import dataclasses
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 
 import msgspec
 
@@ -37,14 +37,23 @@ def make_settings(cls: type[S], values: Mapping[str, Any], where: str) -> S:
     """
     if not isinstance(values, Mapping):
         raise SettingsError(f"{where}: expected a table of settings, got {values!r}")
-    known = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
-    for key in values:
-        if key not in known:
-            raise SettingsError(f"{where}: unknown key '{key}'; {suggest(key, known)}")
+    _check_keys(cls, values, where)
     try:
         return msgspec.convert(dict(values), cls)
     except msgspec.ValidationError as error:
         raise SettingsError(f"{where}: {error}") from None
+
+
+def _check_keys(cls: type, values: Mapping[str, Any], where: str) -> None:
+    """Refuses keys that a settings dataclass, or one inside it, does not have."""
+    known = [field.name for field in dataclasses.fields(cls)]
+    for key in values:
+        if key not in known:
+            raise SettingsError(f"{where}: unknown key '{key}'; {suggest(key, known)}")
+    for name, kind in get_type_hints(cls).items():
+        if dataclasses.is_dataclass(kind) and isinstance(values.get(name), Mapping):
+            assert isinstance(kind, type)
+            _check_keys(kind, values[name], f"{where}, table '{name}'")
 
 
 TABLES = ("train", "profile", "search", "export")
