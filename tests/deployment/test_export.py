@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -19,7 +20,7 @@ from vitnas.deployment.exporters.exporter import Facts
 from vitnas.errors import DataError, ExportError, InvalidArchError, SettingsError, UnknownNameError
 from vitnas.search_spaces import Arch, Task, load_space
 from vitnas.supernets.counting import count
-from vitnas.supernets.data import Dataset, Images, load_dataset
+from vitnas.supernets.data import Dataset, load_dataset
 from vitnas.supernets.supernet import Supernet, build_network
 
 SPACE = load_space("autoformer-mini")
@@ -102,7 +103,7 @@ def test_folder_holds_what_rebuilds_the_network(supernet, digits, arch, tmp_path
     network = build_network(load_space(read.space).lower(read))
     network.load_state_dict(load_file(out / "weights.safetensors"))
     with torch.no_grad():
-        x = digits.val.x[:5]
+        x = digits.val.first(5)[0]
         torch.testing.assert_close(network.eval()(x), supernet(x, arch), atol=1e-5, rtol=0)
     assert json.loads((out / "report.json").read_text()) == report
 
@@ -110,7 +111,8 @@ def test_folder_holds_what_rebuilds_the_network(supernet, digits, arch, tmp_path
 def test_report_says_what_was_found(supernet, digits, arch, tmp_path):
     report = export(SPACE, supernet, arch, digits, tmp_path / "out", COPY, latency_ms={"cpu": 0.25})
     with torch.no_grad():
-        right = (supernet(digits.val.x, arch).argmax(1) == digits.val.y).double().mean().item()
+        x, y = digits.val.first(1000)
+        right = (supernet(x, arch).argmax(1) == y).double().mean().item()
     found = report["formats"]["copy"]
     assert found["size_bytes"] == 5
     assert found["num_images"] == len(digits.val)
@@ -203,13 +205,13 @@ def test_an_arch_of_another_space_and_data_of_another_task_are_refused(supernet,
     other = load_space("autoformer-mini", Task(image_size=16, num_classes=10, in_channels=1))
     with pytest.raises(DataError, match="16x16"):
         export(other, Supernet(other), other.smallest(), digits, tmp_path / "out", COPY)
-    none = Images(digits.val.x[:0], digits.val.y[:0])
+    none = digits.val.only(np.arange(0))
     with pytest.raises(ExportError, match="0 images in split 'val'"):
         export(
             SPACE,
             supernet,
             arch,
-            Dataset("d", digits.task, digits.train, none, digits.mean, digits.std),
+            replace(digits, val=none),
             tmp_path / "out",
             COPY,
         )

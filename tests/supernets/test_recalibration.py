@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import nn
 
-from vitnas.supernets.data import Images
+from vitnas.supernets.data import Images, Pixels
 from vitnas.supernets.evaluation import evaluate
 from vitnas.supernets.recalibration import batch_norms, recalibrate
 
@@ -21,15 +22,15 @@ def network() -> nn.Sequential:
 
 
 def images(n: int = 150) -> Images:
-    made = torch.Generator().manual_seed(1)
-    return Images(3 + 2 * torch.randn(n, 1, 8, 8, generator=made), torch.arange(n) % 10)
+    noise = np.random.default_rng(1).integers(0, 256, (n, 1, 8, 8), dtype=np.uint8)
+    return Pixels.of(noise, np.arange(n) % 10, mean=(-0.5,), std=(0.3,))
 
 
 def test_statistics_are_the_mean_over_the_batches() -> None:
     net, data = network(), images()
     recalibrate(net, data, num_batches=2, batch_size=64)
     with torch.no_grad():
-        seen = net[0](data.x[:128]).reshape(2, 64, 4, -1)
+        seen = net[0](data.first(128)[0]).reshape(2, 64, 4, -1)
     torch.testing.assert_close(net[1].running_mean, seen.mean(dim=(0, 1, 3)))
     torch.testing.assert_close(net[1].running_var, seen.transpose(1, 2).flatten(2).var(dim=2).mean(dim=0))
 
@@ -53,7 +54,7 @@ def test_dropout_stays_off() -> None:
     net, data = network().train(), images()
     stacked = nn.Sequential(nn.Dropout(0.5), nn.BatchNorm2d(1), *net)
     recalibrate(stacked, data, num_batches=1, batch_size=150)
-    torch.testing.assert_close(stacked[1].running_mean, data.x.mean().reshape(1))
+    torch.testing.assert_close(stacked[1].running_mean, data.first(150)[0].mean().reshape(1))
 
 
 def test_statistics_matter_for_what_is_judged() -> None:

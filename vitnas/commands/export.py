@@ -32,7 +32,7 @@ def export(
     from vitnas.run import RunFolder
     from vitnas.settings import read_settings
     from vitnas.supernets.checkpoints import load_supernet
-    from vitnas.supernets.data import load_dataset
+    from vitnas.supernets.data import dataset_of
 
     if (arch is None) == (front is None):
         raise SettingsError("say what to export: --arch FILE, or --front FILE, but not both")
@@ -51,7 +51,7 @@ def export(
     else:
         assert arch is not None
         archs = [given_arch(opened.space, arch)]
-    supernet, dataset = load_supernet(opened), load_dataset(opened.config["data"]["name"])
+    supernet, dataset = load_supernet(opened), dataset_of(opened)
     if everything:
         export_all(opened.space, supernet, archs, dataset, out, settings, force=force, latency_ms=latencies)
         print(f"{out}: {len(archs)} networks, each with its report.json")

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from safetensors.torch import save
 from torch import Tensor, nn
 
@@ -23,7 +22,7 @@ from vitnas.errors import ExportError, SettingsError
 from vitnas.files import write_bytes, write_json
 from vitnas.search_spaces import Arch, SearchSpace
 from vitnas.supernets.counting import count
-from vitnas.supernets.data import Dataset, Images
+from vitnas.supernets.data import Dataset
 from vitnas.supernets.supernet import Supernet
 
 WEIGHTS = "weights.safetensors"
@@ -137,9 +136,9 @@ def _write(
 ) -> Report:
     say = progress or (lambda step: None)
     say(f"extracting {arch.id}")
-    val = _first(dataset.val, settings.verify_images)
-    network, recalibrated = extract(space, source, arch, dataset.train, val)
-    example = _first(dataset.train, 128).x
+    network, recalibrated = extract(space, source, arch, dataset.train, dataset.val)
+    example, _ = dataset.train.first(128)
+    val = dataset.val.first(settings.verify_images)
     blueprint = space.lower(arch)
     facts = Facts(space.name, arch.id, dataset.name, tuple(dataset.mean), tuple(dataset.std), space.task.num_classes)
     write_json(folder / ARCH, arch.to_json())
@@ -167,19 +166,20 @@ def _write(
 
 
 def _write_format(
-    exporter: Exporter, network: nn.Module, example: Tensor, val: Images, facts: Facts, folder: Path
+    exporter: Exporter, network: nn.Module, example: Tensor, val: tuple[Tensor, Tensor], facts: Facts, folder: Path
 ) -> Report:
     """One artefact in the folder, verified; its part of the report."""
     where = f"arch {facts.arch_id}, format '{exporter.name}'"
+    x, labels = val
     try:
         path = exporter.export(network, example, facts, folder)
-        found = exporter.run(path, val.x)
+        found = exporter.run(path, x)
     except OSError:
         raise  # the disk, not the network
     except Exception as error:  # converters raise whatever they like
         reason = _blame(exporter, network, example, facts) or first_line(error)
         raise ExportError(f"{where}: {reason}; choose another format or another arch") from error
-    parity = compare(answers(network, val.x), found, val.y)
+    parity = compare(answers(network, x), found, labels)
     breaches = parity.breaches(exporter.limits)
     if breaches:
         culprit = _blame(exporter, network, example, facts) or "no layer strays when exported alone"
@@ -212,10 +212,6 @@ def _check(space: SearchSpace, arch: Arch, dataset: Dataset) -> Arch:
                 f"dataset '{dataset.name}' has {len(images)} images in split '{split}', and an export needs 2 or more to calibrate and verify; add images"
             )
     return arch
-
-
-def _first(images: Images, n: int) -> Images:
-    return Images(*images.take(np.arange(min(n, len(images)))))
 
 
 def _provenance() -> Report:

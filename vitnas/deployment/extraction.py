@@ -31,14 +31,14 @@ def extract(space: SearchSpace, source: nn.Module, arch: Arch, train: Images, va
     if isinstance(source, Supernet):
         supernet = copy.deepcopy(source).cpu().eval()  # the caller's keeps its device and mode
         network: nn.Module = supernet.extract(arch)
-        sample = val.x[:64]
+        sample, labels = val.first(64)
         with torch.no_grad():
             expected = supernet(sample, arch)
         if not expected.isfinite().all():
             raise ExportError(
                 f"arch {arch.id} answers with numbers that are not finite: its training went astray; lower the learning rate and train again"
             )
-        parity = compare(expected, answers(network, sample), val.y[:64])
+        parity = compare(expected, answers(network, sample), labels)
         if not parity.max_difference <= MAX_DIFFERENCE:
             raise ExportError(
                 f"arch {arch.id}: the extracted network differs from its supernet by {parity.max_difference:.3g}, over the limit of {MAX_DIFFERENCE:.3g}; report this as a bug with the arch file"

@@ -16,7 +16,7 @@ from vitnas.errors import DataError
 from vitnas.run import RunFolder
 from vitnas.search_spaces import Arch
 from vitnas.supernets.checkpoints import checkpoint_folders, load_supernet
-from vitnas.supernets.data import Dataset, Images, load_dataset
+from vitnas.supernets.data import Dataset, Images, dataset_of
 from vitnas.supernets.recalibration import recalibrate
 from vitnas.supernets.supernet import Supernet
 
@@ -78,7 +78,7 @@ class SubnetScore:
 def _load(run_path: Path, checkpoints: tuple[Path, ...]) -> tuple[Supernet, Dataset]:
     """The supernet and data of a run; `checkpoints` is part of the key, so newer weights are seen."""
     run = RunFolder.open(run_path)
-    return load_supernet(run), load_dataset(run.config["data"]["name"])
+    return load_supernet(run), dataset_of(run)
 
 
 @contextmanager

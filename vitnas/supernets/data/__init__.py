@@ -1,23 +1,11 @@
-"""Data sets by name: images with labels, split and normalised."""
+"""Data sets: images with labels, split and normalised, by name or from where they lie."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from vitnas.supernets.data.dataset import Dataset
+from vitnas.supernets.data.images import Images, Pixels
+from vitnas.supernets.data.load import DATASETS, dataset_of, load_dataset
+from vitnas.supernets.data.settings import DataSettings
+from vitnas.supernets.data.splits import Splits
 
-from vitnas.registry import Registry
-from vitnas.supernets.data.images import Dataset, Images
-
-DATASETS: Registry[Callable[[], Dataset]] = Registry(
-    "dataset",
-    "vitnas.datasets",
-    {
-        "digits": "vitnas.supernets.data.digits:digits",
-    },
-)
-
-
-def load_dataset(name: str) -> Dataset:
-    return DATASETS.load(name)()
-
-
-__all__ = ["DATASETS", "Dataset", "Images", "load_dataset"]
+__all__ = ["DATASETS", "DataSettings", "Dataset", "Images", "Pixels", "Splits", "dataset_of", "load_dataset"]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from vitnas.supernets.data.images import Dataset
+from vitnas.supernets.data.images import Pixels
+from vitnas.supernets.data.splits import Splits
 
 
-def digits() -> Dataset:
+def digits() -> Splits:
     from sklearn.datasets import load_digits
 
     bunch = load_digits()
-    return Dataset.from_pixels("digits", (bunch.images / 16.0)[:, None].astype(np.float32), bunch.target)
+    images = Pixels.of((bunch.images / 16.0)[:, None].astype(np.float32), bunch.target)
+    return Splits(images, None, tuple(str(name) for name in bunch.target_names))

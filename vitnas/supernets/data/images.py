@@ -1,116 +1,138 @@
-"""Images with labels, and a data set of them split into training and validation."""
+"""Images with labels: uint8 pixels on demand, and the same normalised."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional as F
 
 from vitnas.errors import DataError
-from vitnas.search_spaces import SearchSpace, Task
+
+I = TypeVar("I", bound="Images")  # noqa: E741
 
 
-@dataclass(frozen=True, eq=False)
-class Images:
-    """Normalised images in memory.
-
-    Training and evaluation read them through `take`, `batches` and `len` only, so a kind of data
-    that decodes on demand is a class with these three.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Images(ABC):
+    """Square images of one size. A kind of data is a subclass that knows how to read `pixels`.
 
     Attributes:
-        x: float32 of shape (N, C, H, W).
-        y: int64 of shape (N,), the classes.
+        labels: the class of every image there is, int64.
+        rows: which of them these are, int64; a split is the same images with other rows.
+        image_size: height and width of the pixels.
+        channels: of the pixels.
+        mean: of each channel, subtracted by `normalise`.
+        std: of each channel, by which `normalise` divides.
     """
 
-    x: Tensor
-    y: Tensor
+    labels: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    image_size: int
+    channels: int
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+
+    @abstractmethod
+    def pixels(self, indices: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        """Some of these images and their labels: uint8 of shape (N, C, H, W), and int64 of shape (N,)."""
 
     def __len__(self) -> int:
-        return len(self.y)
+        return len(self.rows)
+
+    @property
+    def damaged(self) -> tuple[str, ...]:
+        """Names of images that could not be read and were replaced by another, as far as they were met."""
+        return ()
+
+    def only(self: I, positions: NDArray[np.integer]) -> I:
+        """These images and no others."""
+        return replace(self, rows=self.rows[positions])
+
+    def normalise(self, x: Tensor) -> Tensor:
+        """Pixels in 0..1 as networks want them: (x - mean) / std, on the device of `x`."""
+        mean, std = (x.new_tensor(values)[:, None, None] for values in (self.mean, self.std))
+        return (x - mean) / std
 
     def take(self, indices: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
-        chosen = torch.from_numpy(indices)
-        return self.x[chosen], self.y[chosen]
+        """Some of these images as networks want them, float32, and their labels."""
+        pixels, labels = self.pixels(indices)
+        return self.normalise(pixels.float() / 255), labels
+
+    def first(self, n: int) -> tuple[Tensor, Tensor]:
+        """The first `n` images, or all if there are fewer, as `take` gives them."""
+        return self.take(np.arange(min(n, len(self))))
 
     def batches(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """All images once, in their order; the last batch may be smaller."""
+        """All images once, in their order, as `take` gives them; the last batch may be smaller."""
         for start in range(0, len(self), size):
             yield self.take(np.arange(start, min(start + size, len(self))))
 
 
-@dataclass(frozen=True, eq=False)
-class Dataset:
-    """What a supernet is trained and judged on.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Pixels(Images):
+    """Images in an array, which may be mapped from a file; read and converted when asked for.
 
     Attributes:
-        name: how people and files call it.
-        task: the image size, channels and classes that a network for it must have.
-        train: images to learn from.
-        val: images to judge subnets by; never learnt from.
-        mean: of each channel of the training pixels, which lie in 0..1.
-        std: of each channel of the training pixels; images are (pixels - mean) / std.
+        x: uint8, or floats in 0..1, of shape (N, C, H, W); any view will do.
     """
 
-    name: str
-    task: Task
-    train: Images
-    val: Images
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
+    x: NDArray[Any]
 
     @classmethod
-    def from_pixels(
-        cls, name: str, pixels: NDArray[np.floating], labels: NDArray[np.integer], val_share: float = 0.2, seed: int = 0
-    ) -> Dataset:
-        """Splits stratified by class, and normalises by what the training part measures.
+    def of(
+        cls,
+        x: NDArray[Any],
+        labels: NDArray[np.integer],
+        mean: tuple[float, ...] | None = None,
+        std: tuple[float, ...] | None = None,
+    ) -> Pixels:
+        """All images of an array (N, C, H, W) at the size they have, normalised to 0..1 unless told otherwise.
 
-        Args:
-            name: of the data set.
-            pixels: (N, C, H, W) in 0..1.
-            labels: (N,) classes from 0.
-            val_share: how much of each class is kept for validation.
-            seed: of the split.
+        Images that are not square lose what is left and right, or above and below, of their middle.
         """
-        if not len(pixels) == len(labels) > 0 or pixels.shape[2] != pixels.shape[3]:
+        if x.ndim != 4 or len(x) != len(labels):
             raise DataError(
-                f"dataset '{name}' needs square images, each with one label; got images of shape {pixels.shape} "
-                f"and {len(labels)} labels; check how it is read"
+                f"images need an array of shape (N, channels, height, width) and one label each; got shape {x.shape} "
+                f"and {len(labels)} labels; check how they are read"
             )
-        in_train = ~_validation_rows(labels, val_share, seed)
-        kept = pixels[in_train].astype(np.float64)
-        mean, std = kept.mean(axis=(0, 2, 3)), kept.std(axis=(0, 2, 3))
-        if (std == 0).any():
-            raise DataError(f"dataset '{name}' has a channel whose pixels are all equal; check how it is read")
-        x = torch.from_numpy(((pixels - mean[:, None, None]) / std[:, None, None]).astype(np.float32))
-        y = torch.from_numpy(labels.astype(np.int64))
-        rows = torch.from_numpy(in_train)
-        task = Task(image_size=pixels.shape[2], num_classes=int(labels.max()) + 1, in_channels=pixels.shape[1])
+        if x.dtype != np.uint8 and x.dtype.kind != "f":
+            raise DataError(f"images must be uint8, or floats in 0..1; got {x.dtype}; convert them")
+        height, width = x.shape[2:]
+        size = min(height, width)
+        top, left = (height - size) // 2, (width - size) // 2
+        channels = x.shape[1]
         return cls(
-            name, task, Images(x[rows], y[rows]), Images(x[~rows], y[~rows]), tuple(mean.tolist()), tuple(std.tolist())
+            x=x[:, :, top : top + size, left : left + size],
+            labels=labels.astype(np.int64),
+            rows=np.arange(len(x)),
+            image_size=size,
+            channels=channels,
+            mean=mean or (0.0,) * channels,
+            std=std or (1.0,) * channels,
         )
 
-    def check(self, space: SearchSpace) -> None:
-        """Refuses a space whose networks are built for another task."""
-        if space.task != self.task:
-            raise DataError(
-                f"dataset '{self.name}' holds {_words(self.task)}, but space '{space.name}' is built for "
-                f"{_words(space.task)}; load the space for {self.task}"
-            )
+    def pixels(self, indices: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        rows = self.rows[indices]
+        x = self.x[rows]
+        if x.dtype != np.uint8:
+            x = np.rint(np.clip(x, 0, 1) * np.float32(255)).astype(np.uint8)
+        pixels = torch.from_numpy(np.ascontiguousarray(x))
+        if pixels.shape[1] != self.channels:
+            pixels = _with_channels(pixels, self.channels)
+        if pixels.shape[2] != self.image_size:
+            pixels = F.interpolate(pixels, (self.image_size, self.image_size), mode="bicubic", antialias=True)
+        return pixels, torch.from_numpy(self.labels[rows])
 
 
-def _validation_rows(labels: NDArray[np.integer], share: float, seed: int) -> NDArray[np.bool_]:
-    rng = np.random.default_rng(seed)
-    held_back = np.zeros(len(labels), dtype=np.bool_)
-    for label in np.unique(labels):
-        members = rng.permutation(np.flatnonzero(labels == label))
-        held_back[members[: round(share * len(members))]] = True
-    return held_back
-
-
-def _words(task: Task) -> str:
-    size = task.image_size
-    return f"{size}x{size} images with {task.in_channels} channel(s) and {task.num_classes} classes"
+def _with_channels(pixels: Tensor, channels: int) -> Tensor:
+    """Gray as colours, or colours as gray (Rec. 601)."""
+    if pixels.shape[1] == 1:
+        return pixels.repeat(1, channels, 1, 1)
+    red, green, blue = pixels[:, :3].float().unbind(dim=1)
+    return (0.299 * red + 0.587 * green + 0.114 * blue).round().to(torch.uint8)[:, None]

@@ -1,0 +1,50 @@
+"""A data set: images to learn from, images that judge, and the task they pose."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vitnas.errors import DataError
+from vitnas.search_spaces import SearchSpace, Task
+from vitnas.supernets.data.images import Images
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """What a supernet is trained and judged on.
+
+    Attributes:
+        name: how people and files call it.
+        task: the image size, channels and classes that a network for it must have.
+        train: images to learn from.
+        val: images to judge subnets by; never learnt from.
+        mean: of each channel of the training pixels, which lie in 0..1.
+        std: of each channel of the training pixels; images are (pixels - mean) / std.
+        classes: the name of each class.
+    """
+
+    name: str
+    task: Task
+    train: Images
+    val: Images
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    classes: tuple[str, ...]
+
+    @property
+    def damaged(self) -> tuple[str, ...]:
+        """Images of either part that could not be read, as far as they were met."""
+        return self.train.damaged + self.val.damaged
+
+    def check(self, space: SearchSpace) -> None:
+        """Refuses a space whose networks are built for another task."""
+        if space.task != self.task:
+            raise DataError(
+                f"dataset '{self.name}' holds {_words(self.task)}, but space '{space.name}' is built for "
+                f"{_words(space.task)}; load the space for {self.task}"
+            )
+
+
+def _words(task: Task) -> str:
+    size = task.image_size
+    return f"{size}x{size} images with {task.in_channels} channel(s) and {task.num_classes} classes"
