@@ -7,7 +7,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vitnas.supernets.augment.draws import Draws
+from vitnas.supernets.augment.erasing import erase
+from vitnas.supernets.augment.geometric import crop, flip, shift, warp
 from vitnas.supernets.augment.mixing import mix
+from vitnas.supernets.augment.rand_augment import rand_augment
+from vitnas.supernets.augment.rectangles import Rectangles
 from vitnas.supernets.augment.settings import Augment
 
 
@@ -30,8 +34,18 @@ def augment(
         float32 (N, C, H, W), and float32 (N, num_classes) whose rows sum to one.
     """
     draws = Draws(seeds)
-    flipped = torch.from_numpy(draws["flip"] < settings.flip).to(pixels.device)
-    pixels = torch.where(flipped[:, None, None, None], pixels.flip(3), pixels)
-    images = pixels.to(torch.float32) / 255
+    size = (pixels.shape[2], pixels.shape[3])
+    if settings.crop_scale < 1:
+        places = Rectangles.draw(draws, "crop", area=(settings.crop_scale, 1), ratio=(3 / 4, 4 / 3))
+        pixels = warp(pixels, crop(places, size), settings.fill)
+    if settings.crop_padding > 0:
+        pixels = shift(pixels, draws, settings.crop_padding, settings.fill)
+    if settings.flip > 0:
+        pixels = flip(pixels, draws, settings.flip)
+    if settings.rand_augment > 0:
+        pixels = rand_augment(pixels, draws, settings)
+    images = pixels.to(torch.float32).div_(255)
+    if settings.erase > 0:
+        images = erase(images, draws, settings.erase)
     target = F.one_hot(labels, num_classes).to(torch.float32)
     return mix(images, target, batch_seed, settings)

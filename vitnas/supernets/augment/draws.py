@@ -55,7 +55,8 @@ class Draws:
 
     def __getitem__(self, purpose: str) -> NDArray[np.float64]:
         """One number in [0, 1) for every image; another purpose gives an independent one."""
-        return uniform(self.keys(purpose)).double().numpy()  # type: ignore[no-any-return]
+        numbers: NDArray[np.float64] = uniform(self.keys(purpose)).double().numpy()
+        return numbers
 
     def keys(self, purpose: str) -> Tensor:
         return scramble(scramble(self.seeds) ^ zlib.crc32(purpose.encode()))
