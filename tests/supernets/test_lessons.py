@@ -1,22 +1,26 @@
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from vitnas.search_spaces import Arch, load_space
 from vitnas.supernets.layers.layer import crop
-from vitnas.supernets.lessons import take_lessons
+from vitnas.supernets.lessons import Batch, take_lessons
+from vitnas.supernets.losses import alpha_divergence
 from vitnas.supernets.samplers import Lesson
 from vitnas.supernets.samplers.sandwich import Sandwich
 from vitnas.supernets.supernet import Supernet
 
 SPACE = load_space("autoformer-mini").restrict(width=(48, 64), depth=(3, 4))
-SMOOTHING = 0.1
+SMALL, LARGE = SPACE.smallest(), SPACE.largest()
 
 
-def batch() -> tuple[Tensor, Tensor]:
+def batch() -> Batch:
     made = torch.Generator().manual_seed(3)
-    return torch.randn(8, 1, 8, 8, generator=made), torch.randint(0, 10, (8,), generator=made)
+    x, y = torch.randn(8, 1, 8, 8, generator=made), torch.randint(0, 10, (8,), generator=made)
+    return Batch(x, y, F.one_hot(y, 10).float() * 0.9 + 0.01)
 
 
 def gradients(net: Supernet) -> dict[str, Tensor]:
@@ -27,54 +31,79 @@ def soft_cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
     return -(target * logits.log_softmax(dim=1)).sum(dim=1).mean()
 
 
+def assert_close(found: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
+    assert found.keys() == expected.keys()
+    for name, gradient in found.items():
+        torch.testing.assert_close(gradient, expected[name], rtol=1e-4, atol=1e-6)
+
+
 def test_gradients_of_a_sandwich_are_the_sum_of_each() -> None:
-    x, y = batch()
+    given = batch()
     lessons = Sandwich(SPACE, 0, label_steps=0).plan(0)
     net = Supernet(SPACE, 1)
-    losses = take_lessons(net, lessons, x, y, SMOOTHING)
-    together = gradients(net)
+    marks = take_lessons(net, lessons, [batch()])
 
-    one_hot = torch.nn.functional.one_hot(y, 10).float()
     with torch.no_grad():
-        taught = net(x, SPACE.largest()).softmax(dim=1)
+        taught = net(given.x, LARGE).softmax(dim=1)
     summed = {name: torch.zeros_like(p) for name, p in net.named_parameters()}
     for i, lesson in enumerate(lessons):
         alone = Supernet(SPACE, 1)
-        target = taught if lesson.teachers else one_hot * (1 - SMOOTHING) + SMOOTHING / 10
-        loss = soft_cross_entropy(alone(x, lesson.arch), target)
-        torch.testing.assert_close(losses[i], loss.item(), rtol=1e-6, atol=0)
+        logits = alone(given.x, lesson.arch)
+        loss = soft_cross_entropy(logits, taught if lesson.teachers else given.target)
+        torch.testing.assert_close(marks.losses[i], loss.item(), rtol=1e-6, atol=0)
+        torch.testing.assert_close(marks.label_losses[i], F.cross_entropy(logits, given.y).item(), rtol=1e-6, atol=0)
         loss.backward()
         for name, gradient in gradients(alone).items():
             summed[name] += gradient
-    assert together.keys() == summed.keys()
-    for name, gradient in together.items():
-        torch.testing.assert_close(gradient, summed[name], rtol=1e-4, atol=1e-7)
+    assert_close(gradients(net), summed)
 
 
-def test_several_teachers_are_averaged() -> None:
-    x, y = batch()
-    small, large, pupil = SPACE.smallest(), SPACE.largest(), SPACE.smallest()
+@pytest.mark.parametrize("loss", ["soft", "alpha"])
+def test_several_teachers_are_averaged(loss: str) -> None:
+    given = batch()
     net = Supernet(SPACE, 1)
-    losses = take_lessons(net, (Lesson(small), Lesson(large), Lesson(pupil, (0, 1))), x, y, 0.0)
+    marks = take_lessons(net, (Lesson(SMALL), Lesson(LARGE), Lesson(SMALL, (0, 1), loss)), [given])  # type: ignore[arg-type]
     with torch.no_grad():
-        target = (net(x, small).softmax(dim=1) + net(x, large).softmax(dim=1)) / 2
-        torch.testing.assert_close(losses[2], soft_cross_entropy(net(x, pupil), target).item())
+        target = (net(given.x, SMALL).softmax(dim=1) + net(given.x, LARGE).softmax(dim=1)) / 2
+        distance = alpha_divergence if loss == "alpha" else soft_cross_entropy
+        torch.testing.assert_close(marks.losses[2], distance(net(given.x, SMALL), target).item())
 
 
-def test_labels_of_a_lesson_are_smoothed_as_torch_does() -> None:
-    x, y = batch()
-    net = Supernet(SPACE, 1)
-    (loss,) = take_lessons(net, (Lesson(SPACE.largest()),), x, y, 0.3)
-    with torch.no_grad():
-        expected = torch.nn.CrossEntropyLoss(label_smoothing=0.3)(net(x, SPACE.largest()), y)
-    torch.testing.assert_close(loss, expected.item())
+def test_shares_of_a_batch_add_up_to_it() -> None:
+    lessons = (Lesson(LARGE), Lesson(SMALL, (0,)))
+    whole, shared = Supernet(SPACE, 1), Supernet(SPACE, 1)
+    given = batch()
+    expected = take_lessons(whole, lessons, [given])
+    parts = [Batch(*part) for part in zip(*(t.split((5, 3)) for t in (given.x, given.y, given.target)), strict=True)]
+    marks = take_lessons(shared, lessons, parts)
+    assert_close(gradients(shared), gradients(whole))
+    assert marks.losses == pytest.approx(expected.losses, rel=1e-5)
+    assert marks.label_losses == pytest.approx(expected.label_losses, rel=1e-5)
+
+
+def test_archs_that_see_a_part_each_make_one_step_together() -> None:
+    given = batch()
+    net, alone = Supernet(SPACE, 1), Supernet(SPACE, 1)
+    take_lessons(net, (Lesson(SMALL, part=(0, 2)), Lesson(LARGE, part=(1, 2))), [given])
+    logits = torch.cat([alone(given.x[:4], SMALL), alone(given.x[4:], LARGE)])
+    soft_cross_entropy(logits, given.target).backward()
+    assert_close(gradients(net), gradients(alone))
+
+
+def test_lessons_can_be_taken_one_group_after_the_other() -> None:
+    lessons = (Lesson(LARGE), Lesson(SMALL, (0,)))
+    whole, parted = Supernet(SPACE, 1), Supernet(SPACE, 1)
+    expected = take_lessons(whole, lessons, [batch()])
+    given = batch()
+    first, second = (take_lessons(parted, lessons, [given], chosen) for chosen in ((0,), (1,)))
+    assert [*first.losses, *second.losses] == expected.losses
+    assert_close(gradients(parted), gradients(whole))
 
 
 def test_gradients_of_one_arch_stay_inside_its_slices() -> None:
-    x, y = batch()
-    arch: Arch = SPACE.smallest()
+    arch: Arch = SMALL
     net = Supernet(SPACE, 1)
-    take_lessons(net, (Lesson(arch),), x, y, SMOOTHING)
+    take_lessons(net, (Lesson(arch),), [batch()])
     # Independent truth: where the weights of the extracted network lie in the shared ones.
     sites = SPACE.lower(arch)
     used = {}

@@ -18,9 +18,9 @@ from vitnas.errors import BusyError, CheckpointError, DataError, SettingsError, 
 from vitnas.files import only_here
 from vitnas.run import RunFolder
 from vitnas.search_spaces import SearchSpace, load_space
-from vitnas.supernets import training
 from vitnas.supernets.checkpoints import checkpoint_folders, load_supernet
-from vitnas.supernets.supernet import Supernet
+from vitnas.supernets.learner import Learner, Outcome
+from vitnas.supernets.lessons import Marks
 from vitnas.supernets.train_settings import TrainSettings
 from vitnas.supernets.training import start_run, train
 
@@ -101,9 +101,9 @@ def test_the_surroundings_stay_as_they_are(tmp_path: Path, small_run: MakeRun) -
 def test_everything_assumed_is_in_the_config(tmp_path: Path, small_run: MakeRun) -> None:
     run = small_run(tmp_path / "run", threads=None)
     table = run.config["train"]
-    assert table.pop("threads") >= 1
-    assert {*table, "threads"} == set(TrainSettings.__dataclass_fields__)
-    assert run.config["data"] == {"name": "digits"}
+    assert table["threads"] >= 1
+    assert {*table, "init"} == set(TrainSettings.__dataclass_fields__)
+    assert run.config["data"]["name"] == "digits"
 
 
 def test_metrics_tell_losses_and_scores_of_both_ends(tmp_path: Path, small_run: MakeRun) -> None:
@@ -131,15 +131,15 @@ def test_steps_without_finite_loss_are_skipped_then_end_the_run(
     tmp_path: Path, small_run: MakeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = small_run(tmp_path / "run", steps=20, checkpoint_every=1, max_bad_steps=3)
-    good, calls = training.take_lessons, iter(range(100))
+    good, calls = Learner._gradients, iter(range(100))
 
-    def spoilt(net: Supernet, *rest: Any) -> list[float]:
-        losses = good(net, *rest)
+    def spoilt(self: Learner, *rest: Any) -> Marks:
+        marks = good(self, *rest)
         if next(calls) in (2, 6, 7, 8):
-            next(net.parameters()).grad.fill_(float("nan"))  # type: ignore[union-attr]
-        return losses
+            self.parameters[0].grad.fill_(float("nan"))  # type: ignore[union-attr]
+        return marks
 
-    monkeypatch.setattr(training, "take_lessons", spoilt)
+    monkeypatch.setattr(Learner, "_gradients", spoilt)
     with pytest.raises(TrainingError, match=r"stopped at step 8: 3 steps in a row .* lower learning_rate"):
         train(run, progress=False)
     assert [line["bad_steps"] for line in metrics(run) if "loss" in line] == [0, 0, 1, 0, 0, 0, 1, 2]
@@ -153,15 +153,15 @@ def test_weights_that_are_not_finite_are_never_saved(
     tmp_path: Path, small_run: MakeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = small_run(tmp_path / "run", checkpoint_every=2)
-    good, calls = training.take_lessons, iter(range(100))
+    good, calls = Learner.learn, iter(range(100))
 
-    def spoilt(net: Supernet, *rest: Any) -> list[float]:
-        losses = good(net, *rest)
+    def spoilt(self: Learner, *rest: Any) -> Outcome:
+        outcome = good(self, *rest)
         if next(calls) == 3:
-            next(net.parameters()).data.fill_(float("inf"))
-        return losses
+            self.parameters[0].data.fill_(float("inf"))
+        return outcome
 
-    monkeypatch.setattr(training, "take_lessons", spoilt)
+    monkeypatch.setattr(Learner, "learn", spoilt)
     with pytest.raises(TrainingError, match="weights are no longer finite; the last good checkpoint is kept"):
         train(run, progress=False)
     assert [p.name for p in checkpoint_folders(run)] == ["step-00000002"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,14 @@ from torch import Tensor
 from vitnas.errors import CheckpointError, DataError
 from vitnas.files import new_folder, read_json, sha256, write_json
 from vitnas.run import RunFolder
+from vitnas.supernets.averaging import WeightAverage
 from vitnas.supernets.supernet import Supernet
 
 KEEP = 3
 """How many checkpoints of a run are kept, so that a damaged one has predecessors."""
 
-_WEIGHTS, _OPTIMIZER, _STATE = "supernet.safetensors", "optimizer.safetensors", "state.json"
+_WEIGHTS, _OPTIMIZER, _AVERAGE = "supernet.safetensors", "optimizer.safetensors", "average.safetensors"
+_STATE = "state.json"
 
 
 @dataclass(frozen=True)
@@ -33,11 +35,13 @@ class Progress:
         step: steps made.
         bad_steps: of these the latest ones in a row that had no finite loss.
         sampler: what the sampler has learnt.
+        learner: the scale of half-precision losses.
     """
 
     step: int = 0
     bad_steps: int = 0
-    sampler: Mapping[str, Any] | None = None
+    sampler: Mapping[str, Any] = field(default_factory=dict)
+    learner: Mapping[str, Any] = field(default_factory=dict)
 
 
 def checkpoint_folders(run: RunFolder) -> list[Path]:
@@ -45,18 +49,25 @@ def checkpoint_folders(run: RunFolder) -> list[Path]:
     return sorted(run.checkpoints.glob("step-*"))
 
 
-def save_checkpoint(run: RunFolder, net: Supernet, optimizer: torch.optim.Optimizer, progress: Progress) -> Path:
+def save_checkpoint(
+    run: RunFolder,
+    net: Supernet,
+    optimizer: torch.optim.Optimizer,
+    progress: Progress,
+    average: WeightAverage | None = None,
+) -> Path:
     """Writes a checkpoint as a whole or not at all, then drops the oldest ones."""
     path = run.checkpoints / f"step-{progress.step:08d}"
     tensors = {_WEIGHTS: _on_cpu(net.state_dict()), _OPTIMIZER: _on_cpu(_optimizer_tensors(net, optimizer))}
+    if average is not None:
+        tensors[_AVERAGE] = _on_cpu(average.weights)
     try:
         with new_folder(path) as draft:
             for name, content in tensors.items():
                 save_file(content, draft / name)
             state = {
-                "step": progress.step,
-                "bad_steps": progress.bad_steps,
-                "sampler": progress.sampler or {},
+                **asdict(progress),
+                "updates": average.updates if average is not None else 0,
                 "space": net.space.fingerprint,
                 "sha256": {name: sha256(draft / name) for name in tensors},
             }
@@ -74,35 +85,48 @@ def save_checkpoint(run: RunFolder, net: Supernet, optimizer: torch.optim.Optimi
     return path
 
 
-def resume(run: RunFolder, net: Supernet, optimizer: torch.optim.Optimizer) -> Progress:
-    """Takes up the newest good checkpoint; a run without any starts from the beginning."""
+def resume(
+    run: RunFolder, net: Supernet, optimizer: torch.optim.Optimizer, average: WeightAverage | None = None
+) -> Progress | None:
+    """Takes up the newest good checkpoint; None if the run has none yet."""
     if not checkpoint_folders(run):
-        return Progress()
+        return None
 
     def read(path: Path, state: Mapping[str, Any]) -> None:
         weights, moments = load_file(path / _WEIGHTS), load_file(path / _OPTIMIZER)
         net.load_state_dict(weights)
         _restore_optimizer(net, optimizer, moments)
+        if average is not None:
+            average.load(load_file(path / _AVERAGE), state["updates"])
 
-    state = _read_newest(run, (_WEIGHTS, _OPTIMIZER), read)
-    return Progress(state["step"], state["bad_steps"], state["sampler"])
+    files = (_WEIGHTS, _OPTIMIZER) if average is None else (_WEIGHTS, _OPTIMIZER, _AVERAGE)
+    state = _read_newest(run, files, read)
+    return Progress(**{field.name: state[field.name] for field in fields(Progress)})
 
 
 def load_supernet(run: RunFolder) -> Supernet:
-    """The supernet with the weights of the newest good checkpoint, in evaluation mode."""
+    """The supernet with the weights of the newest good checkpoint, in evaluation mode.
+
+    Where training kept an average of the weights, that is what it gives.
+    """
     if not checkpoint_folders(run):
         raise CheckpointError(
             f"run '{run.path}' has no checkpoint yet; train it with `vitnas train-supernet --resume {run.path}`"
         )
     net = Supernet(run.space)
-    _read_newest(run, (_WEIGHTS,), lambda path, _: net.load_state_dict(load_file(path / _WEIGHTS)))
+
+    def read(path: Path, state: Mapping[str, Any]) -> None:
+        averaged = load_file(path / _AVERAGE) if _AVERAGE in state["sha256"] else {}
+        net.load_state_dict({**load_file(path / _WEIGHTS), **averaged})
+
+    _read_newest(run, (_WEIGHTS, _AVERAGE), read)
     return net.eval()
 
 
 def _read_newest(
     run: RunFolder, files: tuple[str, ...], read: Callable[[Path, Mapping[str, Any]], object]
 ) -> dict[str, Any]:
-    """Reads the newest checkpoint whose `files` are what was written, and returns its state."""
+    """Reads the newest checkpoint in which those of the `files` that it has are what was written; returns its state."""
     damaged = []
     for path in reversed(checkpoint_folders(run)):
         try:
@@ -130,10 +154,12 @@ def _read_state(path: Path, files: tuple[str, ...]) -> dict[str, Any]:
     try:
         if path.name != f"step-{state['step']:08d}":
             raise DataError(f"its {_STATE} is of step {state['step']}")
-        for name in files:
+        if _WEIGHTS not in state["sha256"]:
+            raise DataError(f"its {_STATE} names no weights")
+        for name in state["sha256"].keys() & set(files):
             if sha256(path / name) != state["sha256"][name]:
                 raise DataError(f"the content of {name} is not what was written")
-        return {key: state[key] for key in ("step", "bad_steps", "sampler", "space")}
+        return {"learner": {}, "updates": 0, **state, "space": state["space"], "bad_steps": state["bad_steps"]}
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(f"its {_STATE} is incomplete: {error!r}") from None
 
@@ -144,6 +170,8 @@ def _optimizer_tensors(net: Supernet, optimizer: torch.optim.Optimizer) -> dict[
     found = {}
     for parameter, state in optimizer.state.items():
         for key, value in state.items():
+            if value is None:  # momentum that has not begun
+                continue
             assert isinstance(value, Tensor), f"optimiser state '{key}' is no tensor"
             found[f"{key}:{names[id(parameter)]}"] = value
     return found

@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 from vitnas.errors import DataError
 from vitnas.run import RunFolder
-from vitnas.search_spaces import Arch
+from vitnas.search_spaces import Arch, SearchSpace
 from vitnas.supernets.checkpoints import checkpoint_folders, load_supernet
+from vitnas.supernets.counting import PopulationCounter
 from vitnas.supernets.data import Dataset, Images, dataset_of
 from vitnas.supernets.recalibration import recalibrate
 from vitnas.supernets.supernet import Supernet
@@ -54,6 +56,13 @@ def evaluate_arch(supernet: Supernet, arch: Arch, dataset: Dataset) -> Evaluatio
     network = supernet.extract(arch)
     recalibrate(network, dataset.train)
     return evaluate(network, dataset.val)
+
+
+def landmarks(space: SearchSpace) -> dict[str, Arch]:
+    """The smallest and largest arch and one between, the median by MACs of some random ones."""
+    drawn = space.genome.sample(65, np.random.default_rng(0))
+    middle = drawn[np.argsort(PopulationCounter(space)(drawn).macs, kind="stable")[32:33]]
+    return {"smallest": space.smallest(), "middle": space.decode(middle)[0], "largest": space.largest()}
 
 
 @dataclass(frozen=True)

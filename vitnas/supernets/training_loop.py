@@ -1,0 +1,155 @@
+"""The steps of a training, from where a run stands to its end."""
+
+from __future__ import annotations
+
+import math
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from vitnas.errors import TrainingError
+from vitnas.run import RunFolder
+from vitnas.supernets.augment import augment, batch_seed_of, seeds_of
+from vitnas.supernets.averaging import WeightAverage
+from vitnas.supernets.batches import Batches
+from vitnas.supernets.checkpoints import Progress, resume, save_checkpoint
+from vitnas.supernets.data import Dataset
+from vitnas.supernets.evaluation import evaluate_arch, landmarks
+from vitnas.supernets.learner import Learner, Outcome
+from vitnas.supernets.lessons import Batch
+from vitnas.supernets.metrics import MetricsLog
+from vitnas.supernets.optimisation import learning_rate_at, make_optimizer
+from vitnas.supernets.progress_bar import TrainingBar
+from vitnas.supernets.samplers import make_sampler
+from vitnas.supernets.supernet import Supernet
+from vitnas.supernets.train_settings import TrainSettings
+from vitnas.supernets.world import World
+
+
+class TrainingLoop:
+    """Everything that moves while a supernet trains; the leading process also writes and shows."""
+
+    def __init__(self, run: RunFolder, settings: TrainSettings, dataset: Dataset, world: World) -> None:
+        self.run, self.settings, self.dataset, self.world = run, settings, dataset, world
+        self.batches = Batches(len(dataset.train), settings.batch_size, settings.seed)
+        self.num_steps = settings.steps or settings.epochs * self.batches.per_epoch
+        self.net = Supernet(run.space, settings.seed).train().to(world.device)
+        if settings.channels_last:
+            self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        schedule = (self.batches.per_epoch, self.num_steps)
+        self.sampler = make_sampler(settings.sampler, run.space, settings.seed, settings.sampler_options, *schedule)
+        self.optimizer = make_optimizer(self.net, settings)
+        self.learner = Learner(self.net, self.optimizer, settings, world)
+        self.average = WeightAverage(self.net, settings.average) if settings.average else None
+        self.landmarks = landmarks(run.space) if world.leads else {}
+        self.progress = self._start()
+
+    def _start(self) -> Progress:
+        """From the newest checkpoint, or from the beginning."""
+        found = resume(self.run, self.net, self.optimizer, self.average)
+        if found is None:
+            return Progress()
+        if found.sampler:
+            self.sampler.load_state(found.sampler)
+        self.learner.load_state(found.learner)
+        return found
+
+    def finish(self, show: bool) -> None:
+        """Makes all steps that are left."""
+        done, settings = self.progress.step, self.settings
+        with ExitStack() as stack:
+            bar = stack.enter_context(TrainingBar(show and self.world.leads, done, self.num_steps))
+            log = None
+            if self.world.leads:
+                log = stack.enter_context(MetricsLog(self.run, done, settings.tensorboard))
+            for step in range(done, self.num_steps):
+                indices = self.world.share(self.batches[step])
+                outcome = self._step(step, self._shares(step, *self.dataset.train.pixels(indices), indices))
+                if log is not None:
+                    self._report(step, outcome, log, bar)
+                if step + 1 == self.num_steps or (step + 1) % settings.checkpoint_every == 0:
+                    self._save()
+
+    def _shares(self, step: int, pixels: Tensor, labels: Tensor, indices: NDArray[np.int64]) -> list[Batch]:
+        """This process's part of a batch: augmented, normalised, with its targets, in equal shares."""
+        settings, device = self.settings, self.world.device
+        epoch = step // self.batches.per_epoch
+        seeds = torch.from_numpy(seeds_of(settings.seed, epoch, indices))
+        classes = self.dataset.task.num_classes
+        y = labels.to(device)
+        x, target = augment(pixels.to(device), y, seeds, batch_seed_of(settings.seed, step), settings.augment, classes)
+        target = target * (1 - settings.label_smoothing) + settings.label_smoothing / classes
+        x = self.dataset.train.normalise(x)
+        if settings.channels_last:
+            x = x.contiguous(memory_format=torch.channels_last)
+        parts = (t.chunk(settings.accumulate) for t in (x, y, target))
+        return [Batch(*part) for part in zip(*parts, strict=True)]
+
+    def _step(self, step: int, batches: list[Batch]) -> Outcome:
+        settings = self.settings
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate_at(step, self.num_steps, settings)
+        if heard := self.sampler.audition(step):
+            self.sampler.hear(step, self.learner.label_losses(heard, batches))
+        lessons = self.sampler.plan(step, self.world.rank if settings.own_archs else 0)
+        seed = settings.seed + 1_000_003 * step  # for layers that draw, such as stochastic depth
+        outcome = self.learner.learn(lessons, batches, seed)
+        bad_steps = 0
+        if outcome.updated:
+            self.sampler.observe(step, lessons, outcome.marks.label_losses)
+            if self.average is not None:
+                self.average.update()
+        else:
+            bad_steps = self.progress.bad_steps + 1
+            if bad_steps >= settings.max_bad_steps:
+                raise self._diverged(step, f"{bad_steps} steps in a row had no finite loss and gradient")
+        self.progress = replace(self.progress, step=step + 1, bad_steps=bad_steps)
+        return outcome
+
+    def _report(self, step: int, outcome: Outcome, log: MetricsLog, bar: TrainingBar) -> None:
+        done, last = step + 1, step + 1 == self.num_steps
+        rate = bar.advance(self.settings.batch_size)
+        if last or done % self.settings.log_every == 0:
+            marks = outcome.marks
+            loss = _finite(sum(marks.losses) / len(marks.losses))
+            values: dict[str, Any] = {
+                "epoch": step // self.batches.per_epoch,
+                "loss": loss,
+                "label_loss": _finite(sum(marks.label_losses) / len(marks.label_losses)),
+                "grad_norm": _finite(outcome.norm),
+                "learning_rate": self.optimizer.param_groups[0]["lr"],
+                "images_per_s": round(rate, 1),
+                "bad_steps": self.progress.bad_steps,
+                "damaged_images": len(self.dataset.damaged),
+            }
+            log.write(done, values)
+            bar.show_loss(loss)
+        if last or done % self.settings.evaluate_every == 0:
+            with self.average.in_place() if self.average is not None else ExitStack():
+                scores = {name: evaluate_arch(self.net, arch, self.dataset) for name, arch in self.landmarks.items()}
+            log.write(done, {name: {"accuracy": s.accuracy, "loss": _finite(s.loss)} for name, s in scores.items()})
+            bar.show_scores(scores)
+
+    def _save(self) -> None:
+        if not all(bool(p.isfinite().all()) for p in self.net.parameters()):
+            raise self._diverged(self.progress.step - 1, "some weights are no longer finite")
+        progress = replace(self.progress, sampler=self.sampler.state(), learner=self.learner.state())
+        if self.world.leads:
+            save_checkpoint(self.run, self.net, self.optimizer, progress, self.average)
+        self.world.barrier()
+
+    def _diverged(self, step: int, what: str) -> TrainingError:
+        return TrainingError(
+            f"training of '{self.run.path}' stopped at step {step}: {what}; the last good checkpoint is kept. "
+            f"Start a new run with a lower learning_rate, a longer warmup or a smaller clip_norm"
+        )
+
+
+def _finite(value: float) -> float | None:
+    """The number if JSON can say it."""
+    return value if math.isfinite(value) else None
