@@ -36,13 +36,32 @@ class Dataset:
         """Images of either part that could not be read, as far as they were met."""
         return self.train.damaged + self.val.damaged
 
+    def damage(self) -> str | None:
+        """One line on the images that could not be read; None while all could."""
+        names = self.damaged
+        if not names:
+            return None
+        more = f" and {len(names) - 10} more" if len(names) > 10 else ""
+        return (
+            f"dataset '{self.name}': {len(names)} of {len(self.train) + len(self.val)} images could not be read and were "
+            f"replaced by the next: {', '.join(names[:10])}{more}"
+        )
+
     def check(self, space: SearchSpace) -> None:
-        """Refuses a space whose networks are built for another task."""
+        """Refuses a space whose networks are built for another task, or for larger images than these."""
         if space.task != self.task:
             raise DataError(
                 f"dataset '{self.name}' holds {_words(self.task)}, but space '{space.name}' is built for "
                 f"{_words(space.task)}; load the space for {self.task}"
             )
+        for arch in (space.smallest(), space.largest()):
+            for layer in space.lower(arch):
+                patch = dict(layer.attrs).get("patch", 1) if len(layer.in_shape) == 3 else 1
+                if min(layer.in_shape + layer.out_shape) < 1 or int(patch) > layer.in_shape[-1]:
+                    raise DataError(
+                        f"images of {self.task.image_size}x{self.task.image_size} are too small for space '{space.name}': "
+                        f"nothing would be left of them at layer '{layer.key}'; give a larger image_size"
+                    )
 
 
 def _words(task: Task) -> str:

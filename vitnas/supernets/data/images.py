@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -53,6 +53,10 @@ class Images(ABC):
     def only(self: I, positions: NDArray[np.integer]) -> I:
         """These images and no others."""
         return replace(self, rows=self.rows[positions])
+
+    def relabelled(self: I, new: Sequence[int]) -> I:
+        """The same images; label `i` becomes `new[i]`."""
+        return replace(self, labels=np.asarray(new, np.int64)[self.labels])
 
     def normalise(self, x: Tensor) -> Tensor:
         """Pixels in 0..1 as networks want them: (x - mean) / std, on the device of `x`."""

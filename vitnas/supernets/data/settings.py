@@ -23,6 +23,7 @@ class DataSettings:
         in_channels: 1 for gray or 3 for colours; None takes what the images have.
         mean: of each channel, for normalising; None measures.
         std: of each channel, for normalising; None measures.
+        label_column: of a table, or key in the .json of a tar shard; None finds out.
         max_damaged: share of the images that may turn out to be unreadable before training gives up.
     """
 
@@ -35,6 +36,7 @@ class DataSettings:
     in_channels: int | None = None
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
+    label_column: str | None = None
     max_damaged: float = 0.1
 
     def __post_init__(self) -> None:

@@ -30,7 +30,7 @@ class Splits:
 
 
 def held_back(labels: NDArray[np.integer], share: float, seed: int) -> NDArray[np.bool_]:
-    """A share of each class, the same every time; of a class with two images or more at least one goes to either side."""
+    """A share of each class, the same every time; a class of two images or more has some on either side."""
     rng = np.random.default_rng(seed)
     chosen = np.zeros(len(labels), dtype=np.bool_)
     for label in np.unique(labels):

@@ -1,0 +1,167 @@
+"""Arrays of numpy: an .npz file, or a folder with images.npy and labels.npy, which is mapped and not read."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vitnas.errors import DataError
+from vitnas.supernets.data.format import VAL, Format, pair
+from vitnas.supernets.data.images import Pixels
+from vitnas.supernets.data.pictures import Files, Pictures
+from vitnas.supernets.data.settings import DataSettings
+from vitnas.supernets.data.splits import Splits
+
+Array = NDArray[Any]
+IMAGES, LABELS = "images.npy", "labels.npy"
+PAIRS = (("x_train", "y_train"), ("train_images", "train_labels"), ("x", "y"), ("images", "labels"))
+
+
+class JpegFiles(Files):
+    """Many JPEG files end to end in one array; file i goes from offset[i] to offset[i + 1]."""
+
+    def __init__(self, data: NDArray[np.uint8], offsets: NDArray[np.integer]) -> None:
+        self._data, self._offsets = data, offsets
+
+    def read(self, row: int) -> bytes:
+        return self._data[self._offsets[row] : self._offsets[row + 1]].tobytes()
+
+    def name(self, row: int) -> str:
+        return f"image {row}"
+
+
+class Arrays(Format):
+    """x_train, y_train and x_test, y_test; or x and y; gray or coloured, channels first or last, uint8 or 0..1."""
+
+    def recognises(self, place: str) -> bool:
+        path = Path(place)
+        return path.suffix in (".npz", ".npy") or (path / IMAGES).is_file()
+
+    def open(self, place: str, settings: DataSettings) -> Splits:
+        path = Path(place)
+        if path.suffix == ".npz":
+            return _from_npz(path, settings)
+        images = path / IMAGES if path.is_dir() else path
+        labels = images.with_name(LABELS)
+        if not labels.is_file():
+            raise DataError(f"'{images}' needs its labels beside it, in a file '{LABELS}'; write them there")
+        return _split(_read(images), _read(labels), str(images))
+
+
+def _from_npz(path: Path, settings: DataSettings) -> Splits:
+    arrays = _read(path)
+    with arrays:
+        names = arrays.files
+        if {"jpeg_train", "offset_train", "y_train"} <= set(names):
+            return _splits(arrays, path, ("jpeg_train", "y_train"), settings)
+        for images, labels in PAIRS:
+            if images in names and labels in names:
+                return _splits(arrays, path, (images, labels), settings)
+    raise DataError(
+        f"'{path}' holds arrays {names}; it needs x_train and y_train (and x_test, y_test, where there are any), "
+        f"or x and y; rename them"
+    )
+
+
+def _splits(arrays: Mapping[str, Array], path: Path, names: tuple[str, str], settings: DataSettings) -> Splits:
+    """The training images of these names, and the validation images of names to match, if they are there."""
+    found = _named(arrays, path, names, settings)
+    for val in VAL:
+        others = (names[0].replace("train", val), names[1].replace("train", val))
+        if others != names and set(others) <= set(arrays):
+            return pair(found, _named(arrays, path, others, settings), str(path))
+    return found
+
+
+def _named(arrays: Mapping[str, Array], path: Path, names: tuple[str, str], settings: DataSettings) -> Splits:
+    where = f"'{path}', {names[0]}"
+    try:
+        images, labels = arrays[names[0]], arrays[names[1]]
+        if not names[0].startswith("jpeg"):
+            return _split(images, labels, where)
+        offsets = arrays[names[0].replace("jpeg", "offset")]
+    except KeyError as error:
+        raise DataError(f"{where}: there is no array {error}; add it") from None
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise _unreadable(path, error) from None
+    if len(offsets) != len(labels) + 1 or (np.diff(offsets) < 0).any() or offsets[-1] > len(images):
+        raise DataError(f"{where}: {len(labels)} labels need {len(labels) + 1} rising offsets; check the offsets")
+    y, classes = _labels(labels, len(labels), where)
+    return Splits(Pictures.of(JpegFiles(images, offsets), y, where, settings.max_damaged), None, classes)
+
+
+def _split(images: Array, labels: Array, where: str) -> Splits:
+    x = _channels_first(images, where)
+    y, classes = _labels(labels, len(x), where)
+    if x.dtype != np.uint8:
+        _check_floats(x, where)
+    return Splits(Pixels.of(x, y), None, classes)
+
+
+def _channels_first(x: Array, where: str) -> Array:
+    """A view of shape (N, C, H, W). The axis of channels is the one that is not as long as the two others."""
+    if x.ndim == 3:
+        return x[:, None]
+    if x.ndim == 4:
+        _, a, b, c = x.shape
+        if b == c and a in (1, 3):
+            return x
+        if (a == b and c in (1, 3)) or (c in (1, 3) and a not in (1, 3)):
+            return x.transpose(0, 3, 1, 2)
+        if a in (1, 3) and c not in (1, 3):
+            return x
+    raise DataError(
+        f"{where}: images of shape {x.shape}; it must be (N, H, W), (N, C, H, W) or (N, H, W, C) with 1 or 3 channels; "
+        f"reshape them"
+    )
+
+
+def _check_floats(x: Array, where: str) -> None:
+    if x.dtype.kind != "f":
+        raise DataError(f"{where}: images must be uint8, or floats in 0..1; got {x.dtype}; convert them")
+    some = x[:: max(1, len(x) // 1000)]
+    low, high = (float(some.min()), float(some.max())) if some.size else (0.0, 0.0)
+    if not (low >= 0 and high <= 1):
+        raise DataError(
+            f"{where}: floats must lie in 0..1; got {low:.3g} to {high:.3g}; bring them there, or save uint8"
+        )
+
+
+def _labels(y: Array, num_images: int, where: str) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    y = y.reshape(len(y)) if y.ndim == 2 and y.shape[1] == 1 else y
+    if y.ndim != 1 or y.dtype.kind not in "iu":
+        raise DataError(
+            f"{where}: labels must be whole numbers, one an image; got {y.dtype} of shape {y.shape}; convert them"
+        )
+    if len(y) != num_images or not len(y):
+        raise DataError(f"{where}: {num_images} images and {len(y)} labels; each image needs one label; check the file")
+    if y.min() < 0:
+        raise DataError(f"{where}: labels count from 0; got {y.min()}; number the classes anew")
+    counts = np.bincount(y.astype(np.int64))
+    if not counts.all():
+        raise DataError(
+            f"{where}: labels go up to {len(counts) - 1}, but {np.flatnonzero(counts == 0)[:5].tolist()} have no image; "
+            f"number the classes from 0 without gaps"
+        )
+    return y.astype(np.int64), tuple(str(label) for label in range(len(counts)))
+
+
+def _read(path: Path) -> Any:
+    """What numpy reads without unpickling; an .npy file is mapped."""
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError:
+        raise DataError(f"'{path}' does not exist; check the path") from None
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: Path, error: Exception) -> DataError:
+    return DataError(
+        f"'{path}' cannot be read as arrays: {error}; write it anew with numpy.savez or numpy.save, without objects"
+    )

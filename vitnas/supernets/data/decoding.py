@@ -1,0 +1,74 @@
+"""From the bytes of an image file to square uint8 pixels."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
+GRAY_MODES = ("1", "L", "LA", "I", "I;16", "I;16B", "I;16L", "F")
+
+
+class UnreadableError(Exception):
+    """Bytes that are no image, or not all of one; whoever reads many goes on with the next."""
+
+
+def decode(data: bytes, image_size: int, channels: int) -> NDArray[np.uint8]:
+    """The square in the middle of an image, upright, as (C, H, W).
+
+    Cropping and resizing are one step, with antialiasing. A JPEG is decoded no larger than needed.
+    """
+    mode = "L" if channels == 1 else "RGB"
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            image.draft(mode, (image_size, image_size))
+            square = _square(_eight_bits(image), mode, image_size)
+            if "exif" in image.info:
+                square = ImageOps.exif_transpose(_with_orientation(square, image))
+            x = np.asarray(square)
+    except MemoryError:
+        raise
+    except Exception as error:  # decoders raise whatever they like
+        raise UnreadableError(str(error)) from error
+    return x[None] if channels == 1 else np.ascontiguousarray(x.transpose(2, 0, 1))
+
+
+def look(data: bytes) -> tuple[tuple[int, int], bool]:
+    """Width and height of an image, and whether it is gray; read from its first bytes."""
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            return image.size, image.mode in GRAY_MODES
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise UnreadableError(str(error)) from error
+
+
+def _square(image: Image.Image, mode: str, size: int) -> Image.Image:
+    if image.mode in ("P", "PA"):
+        image = image.convert("RGBA")
+    if image.mode != mode:
+        image = image.convert(mode)
+    width, height = image.size
+    side = min(width, height)
+    left, top = (width - side) / 2, (height - side) / 2
+    if (width, height) == (size, size):
+        image.load()
+        return image
+    return image.resize((size, size), Image.Resampling.BILINEAR, box=(left, top, left + side, top + side))
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Shades of 16 bits as shades of 8; everything else as it is."""
+    if not image.mode.startswith("I"):
+        return image
+    return Image.fromarray((np.asarray(image).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8))
+
+
+def _with_orientation(square: Image.Image, image: Image.Image) -> Image.Image:
+    """The square, told how the camera was held."""
+    square.info["exif"] = image.info["exif"]
+    return square

@@ -1,0 +1,72 @@
+"""Reading ahead: batches are decoded by background threads while the step before them runs."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from vitnas.supernets.batches import Batches
+from vitnas.supernets.data.images import Images
+
+Rows = NDArray[np.int64]
+Batch = tuple[Tensor, Tensor, Rows]
+
+
+class Loader:
+    """The batches of the steps from `start` to `stop`, each as (uint8 pixels, labels, positions in `images`).
+
+    What comes, and in which order, does not depend on the number of threads. To resume, begin at
+    another step. What goes wrong in a thread is raised where the batch would have come. Threads end
+    with the iteration, also when it is left early.
+
+    Args:
+        images: to read.
+        batches: which of them a step sees.
+        start: the first step.
+        stop: the step after the last.
+        share: the part of a batch that this process reads; by default all of it.
+        threads: that read; as many batches again wait in memory.
+    """
+
+    def __init__(
+        self,
+        images: Images,
+        batches: Batches,
+        start: int,
+        stop: int,
+        share: Callable[[Rows], Rows] | None = None,
+        threads: int = 2,
+    ) -> None:
+        assert threads >= 1
+        self._images, self._batches, self._share = images, batches, share
+        self._steps, self._threads = range(start, stop), threads
+
+    def __len__(self) -> int:
+        return len(self._steps)
+
+    def __iter__(self) -> Iterator[Batch]:
+        waiting: deque[tuple[Future[tuple[Tensor, Tensor]], Rows]] = deque()
+        pool = ThreadPoolExecutor(self._threads, "vitnas-loader")
+        try:
+            for step in self._steps:
+                indices = self._batches[step]
+                if self._share is not None:
+                    indices = self._share(indices)
+                waiting.append((pool.submit(self._images.pixels, indices), indices))
+                if len(waiting) > 2 * self._threads:
+                    yield _next(waiting)
+            while waiting:
+                yield _next(waiting)
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _next(waiting: deque[tuple[Future[tuple[Tensor, Tensor]], Rows]]) -> Batch:
+    future, indices = waiting.popleft()
+    pixels, labels = future.result()
+    return pixels, labels, indices

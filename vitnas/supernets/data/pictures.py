@@ -1,0 +1,123 @@
+"""Images that lie encoded somewhere, as JPEG, PNG and the like, and are decoded when asked for."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from vitnas.errors import DataError
+from vitnas.supernets.data.decoding import UnreadableError, decode, look
+from vitnas.supernets.data.images import Images
+
+USUAL_SIZE = 224
+LOOKED_AT = 64
+"""So many images say how large all of them are."""
+
+
+class Files(ABC):
+    """Encoded images by their number. Reading may happen in many threads at once."""
+
+    @abstractmethod
+    def read(self, row: int) -> bytes:
+        """The bytes of an image file; an `OSError` counts as damage."""
+
+    @abstractmethod
+    def name(self, row: int) -> str:
+        """What people call it: a path or a key."""
+
+
+@dataclass(eq=False)
+class Damage:
+    """What could not be read of some files, and how much of that is put up with."""
+
+    limit: int
+    names: dict[int, str] = field(default_factory=dict)
+
+    def add(self, row: int, name: str) -> None:
+        self.names[row] = name
+        if len(self.names) > self.limit:
+            shown = ", ".join(list(self.names.values())[:5])
+            raise DataError(
+                f"{len(self.names)} images cannot be read, more than the limit of {self.limit}; among them {shown}. "
+                f"Mend or remove them, or raise max_damaged in table [data]"
+            )
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Pictures(Images):
+    """Images that are decoded on demand. One that is damaged is replaced by the next good one of the same split.
+
+    Attributes:
+        files: where they lie.
+        damage: what turned out to be unreadable, of all splits.
+    """
+
+    files: Files
+    damage: Damage
+
+    @classmethod
+    def of(cls, files: Files, labels: NDArray[np.integer], where: str, max_damaged: float) -> Pictures:
+        """All images of some files: of the size they have if that is one and square and not large, else of 224."""
+        sizes, gray = [], True
+        for row in np.unique(np.linspace(0, len(labels) - 1, min(LOOKED_AT, len(labels))).astype(int)).tolist():
+            try:
+                size, is_gray = look(files.read(row))
+            except (UnreadableError, OSError):
+                continue
+            sizes.append(size)
+            gray = gray and is_gray
+        if not sizes:
+            raise DataError(f"{where}: none of the images looked at can be read, such as {files.name(0)}; check them")
+        width, _ = sizes[0]
+        one_size = set(sizes) == {(width, width)} and width <= USUAL_SIZE
+        channels = 1 if gray else 3
+        return cls(
+            files=files,
+            damage=Damage(int(max_damaged * len(labels))),
+            labels=labels.astype(np.int64),
+            rows=np.arange(len(labels)),
+            image_size=width if one_size else USUAL_SIZE,
+            channels=channels,
+            mean=(0.0,) * channels,
+            std=(1.0,) * channels,
+        )
+
+    @property
+    def damaged(self) -> tuple[str, ...]:
+        mine = sorted(set(self.damage.names).intersection(self.rows.tolist())) if self.damage.names else ()
+        return tuple(self.damage.names[row] for row in mine)
+
+    def pixels(self, indices: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        pixels = np.empty((len(indices), self.channels, self.image_size, self.image_size), np.uint8)
+        rows = np.empty(len(indices), np.int64)
+        for k, index in enumerate(indices.tolist()):
+            rows[k], pixels[k] = self._next_good(index)
+        return torch.from_numpy(pixels), torch.from_numpy(self.labels[rows])
+
+    def _next_good(self, index: int) -> tuple[int, NDArray[np.uint8]]:
+        for position in range(index, index + len(self)):
+            row = int(self.rows[position % len(self)])
+            if row in self.damage.names:
+                continue
+            try:
+                return row, decode(self.files.read(row), self.image_size, self.channels)
+            except (UnreadableError, OSError):
+                self.damage.add(row, self.files.name(row))
+        raise DataError(
+            f"none of {len(self)} images can be read, such as {self.files.name(int(self.rows[0]))}; check them"
+        )
+
+
+def number(names: Sequence[str]) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """Classes given by name: the label of each image, and the names in their order; numbers are ordered as numbers."""
+    distinct = set(names)
+    digits = all(name.isdecimal() for name in distinct)
+    classes = sorted(distinct, key=int) if digits else sorted(distinct)
+    place = {name: i for i, name in enumerate(classes)}
+    return np.array([place[name] for name in names], np.int64), tuple(classes)

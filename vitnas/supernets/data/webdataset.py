@@ -1,0 +1,142 @@
+"""WebDataset: tar shards in which files of one name are one sample, such as 0001.jpg with 0001.cls."""
+
+from __future__ import annotations
+
+import json
+import re
+import tarfile
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from vitnas.errors import DataError
+from vitnas.supernets.data.decoding import EXTENSIONS
+from vitnas.supernets.data.format import TRAIN, VAL, Format, folder_of_split, pair
+from vitnas.supernets.data.pictures import Files, Pictures, number
+from vitnas.supernets.data.settings import DataSettings
+from vitnas.supernets.data.splits import Splits
+
+BRACES = re.compile(r"\{([^{}]*)\}")
+LABEL_KEYS = ("label", "cls", "class")
+
+
+class TarFiles(Files):
+    """Members of tar files, by where their bytes begin and how many they are."""
+
+    def __init__(self) -> None:
+        self.members: list[tuple[Path, int, int, str]] = []
+
+    def read(self, row: int) -> bytes:
+        path, offset, size, _ = self.members[row]
+        with path.open("rb", buffering=0) as file:
+            file.seek(offset)
+            return file.read(size)
+
+    def name(self, row: int) -> str:
+        path, _, _, key = self.members[row]
+        return f"{path.name}:{key}"
+
+
+class WebDataset(Format):
+    """FOLDER/*.tar, FOLDER/train*.tar with FOLDER/val*.tar, FOLDER/train/*.tar, or a pattern like data-{000..012}.tar."""
+
+    def recognises(self, place: str) -> bool:
+        path = Path(place)
+        return ".tar" in path.suffixes or any(_tars(folder) for folder in (path, *_splits_of(path)))
+
+    def open(self, place: str, settings: DataSettings) -> Splits:
+        path = Path(place)
+        if not path.is_dir():
+            return _index([Path(name) for name in expand(place)], place, settings)
+        train, val = folder_of_split(path, TRAIN), folder_of_split(path, VAL)
+        ours, theirs = (_tars(train) if train else []), (_tars(val) if val else [])
+        if not ours:
+            ours, theirs = (_prefixed(_tars(path), names) for names in (TRAIN, VAL))
+        if not ours:
+            return _index(_tars(path), place, settings)
+        found = _index(ours, place, settings)
+        return pair(found, _index(theirs, place, settings), place) if theirs else found
+
+
+def expand(pattern: str) -> list[str]:
+    """The names that a pattern with braces stands for: {000..012} counts, {a,b} lists."""
+    parts = BRACES.split(pattern)
+    return ["".join(chosen) for chosen in product(*(_choices(p) if i % 2 else [p] for i, p in enumerate(parts)))]
+
+
+def _choices(inside: str) -> list[str]:
+    if found := re.fullmatch(r"(\d+)\.\.(\d+)", inside):
+        first, last = found.groups()
+        return [str(n).zfill(len(first)) for n in range(int(first), int(last) + 1)]
+    return inside.split(",")
+
+
+def _tars(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.tar")) if folder.is_dir() else []
+
+
+def _splits_of(path: Path) -> Iterator[Path]:
+    return (folder for names in (TRAIN, VAL) if (folder := folder_of_split(path, names)) is not None)
+
+
+def _prefixed(tars: list[Path], names: tuple[str, ...]) -> list[Path]:
+    for name in names:
+        if found := [tar for tar in tars if re.match(rf"(.*[-_.])?{name}([-_.]|\d|$)", tar.stem)]:
+            return found
+    return []
+
+
+def _index(shards: list[Path], where: str, settings: DataSettings) -> Splits:
+    """Notes where every image begins, and its label; later any of them is read without the others."""
+    files, names = TarFiles(), []
+    for shard in shards:
+        for key, found in _samples(shard, settings.label_column).items():
+            if "image" in found and "label" in found:
+                files.members.append((shard, *found["image"], key))
+                names.append(found["label"])
+    if not names:
+        raise DataError(
+            f"tar shards '{where}': no sample has both an image ({', '.join(EXTENSIONS[:4])}) and a label (.cls, or "
+            f".json with a key {' or '.join(LABEL_KEYS)}); check the shards, or name the key with label_column"
+        )
+    labels, classes = number(names)
+    return Splits(Pictures.of(files, labels, where, settings.max_damaged), None, classes)
+
+
+def _samples(shard: Path, label_column: str | None) -> dict[str, dict[str, Any]]:
+    samples: dict[str, dict[str, Any]] = {}
+    try:
+        with tarfile.open(shard, "r:") as tar, shard.open("rb") as raw:
+            for member in tar:
+                folder, _, base = member.name.rpartition("/")
+                stem, _, extension = base.partition(".")
+                if not member.isreg() or not stem:
+                    continue
+                sample = samples.setdefault(f"{folder}/{stem}" if folder else stem, {})
+                last = extension.lower().rpartition(".")[2]
+                if f".{last}" in EXTENSIONS:
+                    sample.setdefault("image", (member.offset_data, member.size))
+                elif last in ("cls", "json"):
+                    raw.seek(member.offset_data)
+                    label = _label(raw.read(member.size), last, label_column)
+                    if label is not None:
+                        sample["label"] = label
+    except FileNotFoundError:
+        raise DataError(f"tar shard '{shard}' does not exist; check the path or the numbers in braces") from None
+    except (tarfile.TarError, OSError) as error:
+        raise DataError(f"tar shard '{shard}' cannot be read: {error}; shards must be plain tar, not packed") from None
+    return samples
+
+
+def _label(content: bytes, kind: str, label_column: str | None) -> str | None:
+    try:
+        text = content.decode().strip()
+        if kind == "cls":
+            return text or None
+        values = json.loads(text)
+    except ValueError:
+        return None
+    keys = (label_column,) if label_column else LABEL_KEYS
+    found = [values[key] for key in keys if key in values] if isinstance(values, dict) else []
+    return str(found[0]) if found and isinstance(found[0], str | int) else None
