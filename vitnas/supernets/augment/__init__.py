@@ -1,7 +1,7 @@
 """Augmentation of whole batches on the device of the pixels; every image's change follows from its own seed."""
 
-from vitnas.supernets.augment.batch import augment
+from vitnas.supernets.augment.batch import RECIPE, augment
 from vitnas.supernets.augment.draws import batch_seed_of, seeds_of
 from vitnas.supernets.augment.settings import Augment
 
-__all__ = ["Augment", "augment", "batch_seed_of", "seeds_of"]
+__all__ = ["RECIPE", "Augment", "augment", "batch_seed_of", "seeds_of"]

@@ -14,6 +14,9 @@ from vitnas.supernets.augment.rand_augment import rand_augment
 from vitnas.supernets.augment.rectangles import Rectangles
 from vitnas.supernets.augment.settings import Augment
 
+RECIPE = 1
+"""Grows whenever the same seeds and settings give other images than before; stored answers of teachers depend on it."""
+
 
 def augment(
     pixels: Tensor, labels: Tensor, seeds: Tensor, batch_seed: int, settings: Augment, num_classes: int
