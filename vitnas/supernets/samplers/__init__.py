@@ -9,6 +9,12 @@ SAMPLERS: Registry[type[Sampler]] = Registry(
     "sampler",
     "vitnas.samplers",
     {
+        "complexity": "vitnas.supernets.samplers.complexity:Complexity",
+        "constrained": "vitnas.supernets.samplers.constrained:Constrained",
+        "multi": "vitnas.supernets.samplers.multi:Multi",
+        "nested": "vitnas.supernets.samplers.nested:Nested",
+        "pareto": "vitnas.supernets.samplers.pareto:Pareto",
+        "performance": "vitnas.supernets.samplers.performance:Performance",
         "sandwich": "vitnas.supernets.samplers.sandwich:Sandwich",
         "uniform": "vitnas.supernets.samplers.uniform:Uniform",
     },
