@@ -106,16 +106,17 @@ def _find(name: str, settings: DataSettings) -> Splits:
         raise DataError(
             f"'{name}' is a pickle, which vitnas never opens, for it could run any code; save arrays as .npz"
         )
+    place = str(path.absolute())  # the process may walk elsewhere
     if settings.format is not None:
-        return FORMATS.load(settings.format)().open(name, settings)
+        return FORMATS.load(settings.format)().open(place, settings)
     if not path.exists() and "{" not in name:
         if "/" in name or path.suffix:
             raise DataError(f"data '{name}' does not exist; check the path, or name a data set: {', '.join(DATASETS)}")
         raise UnknownNameError(f"no dataset named '{name}', and no such path; {suggest(name, DATASETS)}")
     for kind in FORMATS:
         form = FORMATS.load(kind)()
-        if form.recognises(name):
-            return form.open(name, settings)
+        if form.recognises(place):
+            return form.open(place, settings)
     raise DataError(
         f"data '{name}' looks like none of {', '.join(FORMATS)}; an image folder needs one subfolder a class; "
         f"docs/data.md shows each"

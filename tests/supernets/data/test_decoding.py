@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from tests.supernets.data.pictures import encoded, picture
+from vitnas.supernets.data.decoding import UnreadableError, decode, look
+
+
+@pytest.mark.parametrize("kind", ["png", "bmp", "tiff", "webp"])
+@pytest.mark.parametrize("gray", [True, False])
+def test_what_is_not_lossy_comes_back_to_the_bit(kind: str, gray: bool) -> None:
+    x = picture(3, gray=gray)
+    data = encoded(x, kind, **({"lossless": True} if kind == "webp" else {}))
+    found = decode(data, 16, 1 if gray else 3)
+    assert np.array_equal(found, x[None] if gray else x.transpose(2, 0, 1))
+    assert look(data) == ((16, 16), gray and kind != "webp")
+
+
+def test_jpeg_is_near() -> None:
+    x = picture(5, (64, 64))
+    found = decode(encoded(x, "jpeg", quality=95), 64, 3)
+    assert np.abs(found.transpose(1, 2, 0).astype(int) - x).mean() < 3
+
+
+def test_the_middle_is_kept() -> None:
+    x = np.zeros((16, 48, 3), np.uint8)
+    x[:, 16:32] = (10, 100, 200)
+    for upright in (x, x.transpose(1, 0, 2)):
+        assert (decode(encoded(upright), 16, 3) == np.array([10, 100, 200])[:, None, None]).all()
+        assert (decode(encoded(upright), 8, 3)[:, 2:-2, 2:-2] == np.array([10, 100, 200])[:, None, None]).all()
+
+
+def test_shrinking_averages_what_falls_together() -> None:
+    # Lines one pixel wide are gray from afar, and not a pattern of black and white.
+    lines = np.zeros((64, 64), np.uint8)
+    lines[:, ::2] = 255
+    assert np.abs(decode(encoded(lines), 8, 1).astype(int) - 127).max() < 12
+
+
+@pytest.mark.parametrize("size", [56, 100, 224])
+def test_a_jpeg_decoded_small_looks_like_one_decoded_whole(size: int) -> None:
+    x = picture(1, (500, 400))
+    found = decode(encoded(x, "jpeg", quality=95), size, 3).astype(int)
+    whole = decode(encoded(x, "png"), size, 3).astype(int)
+    assert np.abs(found - whole).mean() < 3
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_pictures_stand_upright(orientation: int) -> None:
+    x = np.zeros((32, 32, 3), np.uint8)
+    x[:12, :12] = 255  # the corner says how the camera was held
+    x[:12, 12:] = (255, 0, 0)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = encoded(x, "jpeg", exif=exif, quality=95, subsampling=0)
+    # What the standard says of the first row and column of a stored image.
+    turns = {
+        1: lambda a: a,
+        2: lambda a: a[:, ::-1],
+        3: lambda a: a[::-1, ::-1],
+        4: lambda a: a[::-1],
+        5: lambda a: a.transpose(1, 0, 2),
+        6: lambda a: np.rot90(a, -1),
+        7: lambda a: a.transpose(1, 0, 2)[::-1, ::-1],
+        8: lambda a: np.rot90(a),
+    }
+    found = decode(data, 32, 3).transpose(1, 2, 0).astype(int)
+    assert np.abs(found - turns[orientation](x)).mean() < 12
+
+
+def test_palettes_alpha_and_sixteen_bits_are_understood() -> None:
+    x = picture(2)
+    for mode in ("RGBA", "P", "CMYK"):
+        file = io.BytesIO()
+        Image.fromarray(x).convert(mode).save(file, "png" if mode != "CMYK" else "tiff")
+        assert np.abs(decode(file.getvalue(), 16, 3).transpose(1, 2, 0).astype(int) - x).mean() < 20
+    deep = (picture(2, gray=True).astype(np.uint16) << 8) + 17
+    assert np.array_equal(decode(encoded(deep), 16, 1)[0], picture(2, gray=True))
+
+
+def test_colour_and_gray_become_each_other() -> None:
+    gray = picture(4, gray=True)
+    assert (decode(encoded(gray), 16, 3) == gray).all()
+    x = picture(4)
+    luma = x @ np.array([0.299, 0.587, 0.114])
+    assert np.abs(decode(encoded(x), 16, 1)[0] - luma).max() <= 1
+
+
+@given(st.integers(0, 3), st.floats(0, 0.9), st.sampled_from(["png", "jpeg", "webp", "gif"]))
+def test_half_a_file_is_refused_and_nothing_else_happens(number: int, share: float, kind: str) -> None:
+    data = encoded(picture(number, (40, 40)), kind)
+    with pytest.raises(UnreadableError):
+        decode(data[: int(share * len(data))], 16, 3)
+
+
+@given(st.binary(max_size=200), st.sampled_from([b"", b"\xff\xd8\xff\xe0", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"BM"]))
+def test_noise_is_refused(noise: bytes, beginning: bytes) -> None:
+    with pytest.raises(UnreadableError):
+        decode(beginning + noise, 16, 3)

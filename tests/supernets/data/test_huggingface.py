@@ -1,0 +1,119 @@
+"""The layouts as `datasets` 5.2 writes them, rebuilt with pyarrow; its own output was read once and agreed to the bit."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tests.supernets.data.pictures import chw, encoded, picture
+from vitnas.errors import DataError
+from vitnas.supernets.data import Dataset, DataSettings, load_dataset
+
+FEATURES = {
+    "image": {"_type": "Image"},
+    "label": {"names": ["ant", "bee"], "_type": "ClassLabel"},
+    "note": {"dtype": "string", "_type": "Value"},
+}
+
+
+def table(numbers: range, labels: list[int] | None = None) -> pa.Table:
+    kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    images = pa.array([{"bytes": encoded(picture(i)), "path": None} for i in numbers], kind)
+    y = pa.array(labels or [i % 2 for i in numbers], pa.int64())
+    made = pa.table({"image": images, "label": y, "note": pa.array(["x"] * len(numbers))})
+    return made.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": FEATURES}})})
+
+
+def save_to_disk(folder: Path, shards: list[pa.Table], features: dict[str, object] = FEATURES) -> None:
+    folder.mkdir(parents=True)
+    names = [f"data-{i:05}-of-{len(shards):05}.arrow" for i in range(len(shards))]
+    for name, shard in zip(names, shards, strict=True):
+        with pa.OSFile(str(folder / name), "wb") as file, pa.ipc.new_stream(file, shard.schema) as stream:
+            stream.write_table(shard, max_chunksize=3)
+    state = {"_data_files": [{"filename": name} for name in names], "_fingerprint": "0", "_format_type": None}
+    (folder / "state.json").write_text(json.dumps({**state, "_split": None}))
+    (folder / "dataset_info.json").write_text(json.dumps({"description": "", "features": features}))
+
+
+def check(dataset: Dataset, num_train: int, num_val: int) -> None:
+    assert (dataset.classes, dataset.task.image_size) == (("ant", "bee"), 16)
+    assert (len(dataset.train), len(dataset.val)) == (num_train, num_val)
+    found = {}
+    for images in (dataset.train, dataset.val):
+        pixels, labels = images.pixels(np.arange(len(images)))
+        found.update({x.numpy().tobytes(): y for x, y in zip(pixels, labels.tolist(), strict=True)})
+    total = num_train + num_val
+    assert found == {np.ascontiguousarray(chw(picture(i))).tobytes(): i % 2 for i in range(total)}
+
+
+def test_a_data_set_saved_in_shards(tmp_path: Path) -> None:
+    save_to_disk(tmp_path / "one", [table(range(7)), table(range(7, 10))])
+    check(load_dataset(str(tmp_path / "one")), 8, 2)
+
+
+def test_splits_saved_to_disk(tmp_path: Path) -> None:
+    save_to_disk(tmp_path / "two" / "train", [table(range(10))])
+    save_to_disk(tmp_path / "two" / "test", [table(range(10, 14))])
+    (tmp_path / "two" / "dataset_dict.json").write_text('{"splits": ["train", "test"]}')
+    check(load_dataset(str(tmp_path / "two")), 10, 4)
+
+
+def test_parquet_as_the_hub_has_it(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    pq.write_table(table(range(6)), tmp_path / "data" / "train-00000-of-00002.parquet")
+    pq.write_table(table(range(6, 10)), tmp_path / "data" / "train-00001-of-00002.parquet")
+    pq.write_table(table(range(10, 14)), tmp_path / "data" / "validation-00000-of-00001.parquet")
+    check(load_dataset(str(tmp_path)), 10, 4)
+    pq.write_table(table(range(10)), tmp_path / "one.parquet")
+    check(load_dataset(str(tmp_path / "one.parquet")), 8, 2)
+
+
+def test_images_beside_the_table(tmp_path: Path) -> None:
+    (tmp_path / "0.png").write_bytes(encoded(picture(0)))
+    (tmp_path / "1.png").write_bytes(encoded(picture(1)))
+    kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    images = pa.array([{"bytes": None, "path": str(tmp_path / f"{i % 2}.png")} for i in range(4)], kind)
+    save_to_disk(tmp_path / "set", [pa.table({"image": images, "label": pa.array([0, 1, 0, 1])})])
+    dataset = load_dataset(str(tmp_path / "set"))
+    assert (dataset.train.pixels(np.array([0]))[0][0].numpy() == chw(picture(0))).all()
+    (tmp_path / "1.png").unlink()
+    dataset = load_dataset(DataSettings(str(tmp_path / "set"), mean=(0.0,) * 3, std=(1.0,) * 3, max_damaged=0.5))
+    dataset.train.pixels(np.array([1]))
+    assert dataset.damaged == (str(tmp_path / "1.png"),)
+
+
+def test_labels_may_be_words_in_a_column_that_is_named(tmp_path: Path) -> None:
+    made = table(range(8)).append_column("kind", pa.array(["wasp", "fly"] * 4))
+    save_to_disk(tmp_path / "set", [made], {"image": {"_type": "Image"}})
+    dataset = load_dataset(DataSettings(str(tmp_path / "set"), label_column="kind"))
+    assert dataset.classes == ("fly", "wasp")
+    assert sorted(dataset.train.labels.tolist()) == [0] * 4 + [1] * 4
+    with pytest.raises(DataError, match=r"no column 'king'; .*Did you mean 'kind'"):
+        load_dataset(DataSettings(str(tmp_path / "set"), label_column="king"))
+
+
+def test_folders_that_cannot_be_used_are_refused(tmp_path: Path) -> None:
+    save_to_disk(tmp_path / "hidden", [table(range(4), [-1] * 4)])
+    with pytest.raises(DataError, match="some images have no label"):
+        load_dataset(str(tmp_path / "hidden"))
+    two = {**FEATURES, "coarse": {"names": ["x"], "_type": "ClassLabel"}}
+    save_to_disk(tmp_path / "two", [table(range(4)).append_column("coarse", pa.array([0] * 4))], two)
+    with pytest.raises(DataError, match=r"labels in \['label', 'coarse'\].*name the labels with label_column"):
+        load_dataset(str(tmp_path / "two"))
+    save_to_disk(tmp_path / "cut", [table(range(4))])
+    (arrow,) = (tmp_path / "cut").glob("*.arrow")
+    arrow.write_bytes(arrow.read_bytes()[:700])
+    with pytest.raises(DataError, match="cannot be read.*save_to_disk"):
+        load_dataset(str(tmp_path / "cut"))
+    (tmp_path / "a.parquet").write_bytes(b"PAR1")
+    with pytest.raises(DataError, match="parquet files in .* cannot be read"):
+        load_dataset(str(tmp_path / "a.parquet"))
+    (tmp_path / "untrained").mkdir()
+    (tmp_path / "untrained" / "dataset_dict.json").write_text('{"splits": ["big"]}')
+    with pytest.raises(DataError, match=r"has splits \['big'\], and none of them is named 'train'"):
+        load_dataset(str(tmp_path / "untrained"))
