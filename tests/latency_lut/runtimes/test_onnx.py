@@ -111,14 +111,13 @@ def test_the_fast_converter_gives_what_the_slow_one_gives_for_many_kinds(tmp_pat
     check_same(spec, tmp_path)
 
 
-def test_what_the_fast_converter_cannot_convert_goes_the_slow_way(tmp_path, capfd):
+def test_what_the_fast_converter_cannot_convert_goes_the_slow_way(tmp_path):
     spec = LayerSpec.of("overlapping_merging", (4, 8, 8), (6, 4, 4), kernel=2)
     worked, fast, _ = convert_both_ways(spec, tmp_path)
     assert not worked
     assert not fast.exists()
     path = BlueprintFiles(tmp_path).file(Blueprint.single(spec))
     assert run(path, torch.zeros(1, 4, 8, 8)).shape == (1, 6, 4, 4)
-    assert capfd.readouterr().out == ""
 
 
 def test_the_empty_blueprint_hands_its_input_on(tmp_path):

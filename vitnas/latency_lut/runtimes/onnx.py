@@ -9,7 +9,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
-from io import BytesIO, StringIO
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -80,21 +80,20 @@ def trace_to_onnx(module: nn.Module, example: Tensor, path: Path) -> bool:
         Whether that worked; a few operators are known to the slow converter only.
     """
     module.eval()
-    content = BytesIO()
     try:
         with _quiet(), torch.no_grad():
             torch.onnx.export(
                 module,
                 (example,),
-                content,
+                path,
                 dynamo=False,
                 opset_version=OPSET,
                 input_names=[INPUT],
                 output_names=[OUTPUT],
             )
     except (torch.onnx.OnnxExporterError, RuntimeError):
+        path.unlink(missing_ok=True)
         return False
-    path.write_bytes(content.getvalue())
     return True
 
 
@@ -225,7 +224,6 @@ def _quiet() -> Iterator[None]:
     log = logging.getLogger("torch.onnx")
     level = log.level
     log.setLevel(logging.ERROR)
-    torch._C._jit_set_onnx_log_enabled(False)  # or it prints the whole graph of what it cannot convert
     try:
         with warnings.catch_warnings(), redirect_stdout(StringIO()):
             warnings.simplefilter("ignore")
