@@ -15,6 +15,7 @@ from vitnas.commands.plot import plot
 from vitnas.commands.profile import profile
 from vitnas.commands.search import search
 from vitnas.commands.spaces import spaces_app
+from vitnas.commands.teach import teach
 from vitnas.commands.train_supernet import train_supernet
 from vitnas.errors import VitnasError
 
@@ -26,7 +27,7 @@ app = typer.Typer(
     epilog="Start with: vitnas demo",
 )
 app.add_typer(spaces_app, name="spaces")
-for command in (count, train_supernet, profile, search, export, plot, demo):
+for command in (count, train_supernet, teach, profile, search, export, plot, demo):
     app.command()(command)
 
 

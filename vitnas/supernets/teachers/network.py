@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vitnas.errors import CheckpointError, DataError, SettingsError, VitnasError, suggest
+from vitnas.errors import CheckpointError, DataError, DeviceError, SettingsError, VitnasError, suggest
 from vitnas.files import read_json
 from vitnas.run import RunFolder
 from vitnas.search_spaces import Arch, Blueprint, LayerSpec, Task
@@ -71,6 +71,8 @@ def load_teacher(text: str, dataset: Dataset, device: torch.device | str = "cpu"
         dataset: what it shall teach.
         device: where it works.
     """
+    if torch.device(device).type == "cuda" and not torch.cuda.is_available():
+        raise DeviceError(f"teacher '{text}' shall work on '{device}', but torch finds no GPU here; choose 'cpu'")
     kind, _, rest = text.partition(":")
     if kind not in _KINDS or not rest:
         raise SettingsError(

@@ -16,14 +16,12 @@ class Distil:
         logits: a folder that `vitnas teach` wrote, instead of a teacher at work.
         weight: share of the teacher in the target; the rest is the labels'.
         temperature: of the teacher; less than 1 makes it surer.
-        top_k: classes that `vitnas teach` keeps of every answer.
     """
 
     teacher: str | None = None
     logits: str | None = None
     weight: float = 1.0
     temperature: float = 1.0
-    top_k: int = 10
 
     def __post_init__(self) -> None:
         if self.teacher is not None and self.logits is not None:
@@ -32,7 +30,6 @@ class Distil:
             )
         self._demand("weight", 0 < self.weight <= 1, "a share: more than 0, at most 1")
         self._demand("temperature", 0.01 <= self.temperature <= 100, "from 0.01 to 100")
-        self._demand("top_k", self.top_k >= 1, "at least 1")
 
     def _demand(self, name: str, holds: bool, rule: str) -> None:
         if not holds:

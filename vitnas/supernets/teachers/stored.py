@@ -5,8 +5,8 @@
       steps-00000000.safetensors    those of steps 0 ... 255; the next file begins with step 256
 
 A file of S steps with B images each holds `values` fp16 (S, B, K), `classes` int16 or int32 (S, B, K), `seeds` int64
-(S, B) and `batch_seeds` int64 (S,); its metadata the hash of teacher.json and that of the tensors. Files can be mapped
-into memory; each is written as a whole or not at all.
+(S, B) and `batch_seeds` int64 (S,); its metadata a hash of the tensors and of teacher.json. Files can be mapped into
+memory; each is written as a whole or not at all.
 """
 
 from __future__ import annotations
@@ -67,10 +67,6 @@ class Answers:
     def write_header(self) -> None:
         write_json(self.folder / HEADER, self.to_json())
 
-    @property
-    def key(self) -> str:
-        return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()
-
     def file(self, step: int) -> Path:
         """The file that holds a step."""
         return self.folder / f"steps-{step - step % STEPS_PER_FILE:08d}.safetensors"
@@ -78,7 +74,7 @@ class Answers:
     def write(self, first: int, tensors: Mapping[str, Tensor]) -> None:
         """Writes the file that begins with step `first`."""
         whole = {name: tensor.contiguous() for name, tensor in tensors.items()}
-        metadata = {"answers": self.key, "sha256": _digest(whole)}
+        metadata = {"sha256": self._digest(whole)}  # one entry, since the order of several is not kept
         try:
             write_bytes(self.file(first), save(whole, metadata))
         except OSError as error:
@@ -99,7 +95,7 @@ class Answers:
             raise CheckpointError(
                 f"'{path}' cannot be read ({error}); delete it and let `vitnas teach` go on"
             ) from None
-        if metadata.get("answers") != self.key or metadata.get("sha256") != _digest(tensors):
+        if metadata.get("sha256") != self._digest(tensors):
             raise CheckpointError(
                 f"'{path}' is not what was written for '{self.folder / HEADER}'; delete it and let `vitnas teach` go on"
             )
@@ -112,10 +108,9 @@ class Answers:
         except CheckpointError:
             return 0
 
-
-def _digest(tensors: Mapping[str, Tensor]) -> str:
-    digest = hashlib.sha256()
-    for name in sorted(tensors):
-        digest.update(f"{name} {tensors[name].dtype} {tuple(tensors[name].shape)}".encode())
-        digest.update(tensors[name].numpy().data)
-    return digest.hexdigest()
+    def _digest(self, tensors: Mapping[str, Tensor]) -> str:
+        digest = hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode())
+        for name in sorted(tensors):
+            digest.update(f"{name} {tensors[name].dtype} {tuple(tensors[name].shape)}".encode())
+            digest.update(tensors[name].numpy().data)
+        return digest.hexdigest()

@@ -45,9 +45,14 @@ def write_answers(
         progress: told how many steps are done.
     """
     terms = Terms.of(dataset, settings, batch_size, seed)
-    if top_k > terms.num_classes:
+    if not 1 <= top_k <= terms.num_classes:
         raise SettingsError(
-            f"top_k is {top_k}, but dataset '{dataset.name}' has {terms.num_classes} classes; keep at most that many"
+            f"top_k is {top_k}, but dataset '{dataset.name}' has {terms.num_classes} classes; choose 1 to that many"
+        )
+    if batch_size > len(dataset.train):
+        raise SettingsError(
+            f"batch_size is {batch_size}, but dataset '{dataset.name}' has {len(dataset.train)} training images; "
+            f"choose at most that"
         )
     answers = Answers(folder, name, top_k, terms)
     with only_here(folder, "teacher"):
