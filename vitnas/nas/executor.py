@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
-import sys
 import time
 import traceback
 from abc import ABC, abstractmethod
@@ -16,6 +14,7 @@ from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
 from vitnas.errors import SearchError, VitnasError
+from vitnas.ray_cluster import connect
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -150,25 +149,7 @@ class RayExecutor(Executor):
             self._started = False
 
     def _connect(self) -> None:
-        if self._address is None:
-            _make_secret()
-        import ray
-
-        if not ray.is_initialized():
-            try:
-                if self._address:
-                    ray.init(address=self._address, log_to_driver=False, logging_level="ERROR")
-                else:
-                    _start_local_cluster(self.workers)
-            except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-                where = f"the Ray cluster at '{self._address}' does not answer" if self._address else "Ray cannot start"
-                raise SearchError(
-                    f"{where}: {error}; check --ray-address, or work in one process with --workers 1"
-                ) from None
-            self._started = True
-        cores = int(ray.cluster_resources().get("CPU", 0))
-        if cores < self.workers:
-            raise SearchError(f"{self.workers} workers need as many cores, the Ray cluster has {cores}; ask for fewer")
+        self._started |= connect(self.workers, self._address, SearchError)
 
     def _hold(self, function: Callable[..., Any]) -> None:
         """Sends a function to the object store once; workers that hold an older one end."""
@@ -262,36 +243,3 @@ def _attempt(function: Callable[[T], R], item: T) -> tuple[R | None, str | None,
         place = traceback.extract_tb(problem.__traceback__)[-1]
         value, error = None, f"{type(problem).__name__}: {problem} (in {place.name}, line {place.lineno})"
     return value, error, time.perf_counter() - start
-
-
-def _make_secret() -> None:
-    """Keeps others out of a cluster of our own: Ray listens on every interface.
-
-    The token exists only in this process and its children, and nothing is written to the home folder
-    for it. Ray reads its mode once, when it is first imported; after that it stays as it is.
-    """
-    if "ray" not in sys.modules and "RAY_AUTH_MODE" not in os.environ:
-        os.environ["RAY_AUTH_MODE"] = "token"
-        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
-
-
-def _start_local_cluster(workers: int) -> None:
-    """Ray on this machine alone: no dashboard, one computing thread a worker."""
-    import ray
-
-    threads = os.environ.get("OMP_NUM_THREADS")
-    os.environ["OMP_NUM_THREADS"] = "1"  # inherited by the workers
-    try:
-        ray.init(
-            address="local",
-            num_cpus=workers,
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level="ERROR",
-            _node_ip_address="127.0.0.1",
-        )
-    finally:
-        if threads is None:
-            del os.environ["OMP_NUM_THREADS"]
-        else:
-            os.environ["OMP_NUM_THREADS"] = threads

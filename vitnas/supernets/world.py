@@ -24,6 +24,11 @@ PATIENCE = timedelta(hours=2)
 BUCKET = 2**23
 """Numbers that are averaged at a time; bounds the memory that averaging takes."""
 
+
+class LostWorldError(TrainingError):
+    """Another process of the world is gone, for a reason that only it knows."""
+
+
 Indices = TypeVar("Indices", NDArray[np.int64], Tensor)
 
 
@@ -101,7 +106,7 @@ class World:
         try:
             dist.all_reduce(numbers)
         except RuntimeError as error:
-            raise TrainingError(
+            raise LostWorldError(
                 f"process {self.rank} of {self.size} lost the others: {error}; see what they said, "
                 f"then go on from the last checkpoint with --resume"
             ) from None
@@ -181,4 +186,4 @@ def _buckets(parameters: Iterable[nn.Parameter]) -> Iterator[list[nn.Parameter]]
         yield bucket
 
 
-__all__ = ["World", "join_world"]
+__all__ = ["LostWorldError", "World", "join_world"]
