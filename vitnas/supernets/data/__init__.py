@@ -2,14 +2,109 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from vitnas.errors import DataError, UnknownNameError, suggest
+from vitnas.registry import Registry
+from vitnas.run import RunFolder
+from vitnas.settings import make_settings
+from vitnas.supernets.data.assemble import assemble
 from vitnas.supernets.data.dataset import Dataset
-from vitnas.supernets.data.format import Format
+from vitnas.supernets.data.format import Format, pair
 from vitnas.supernets.data.images import Images, Pixels
-from vitnas.supernets.data.load import DATASETS, FORMATS, dataset_of, load_dataset, resolved
 from vitnas.supernets.data.loader import Loader
 from vitnas.supernets.data.pictures import Files, Pictures
 from vitnas.supernets.data.settings import DataSettings
 from vitnas.supernets.data.splits import Splits
+
+DATASETS: Registry[Callable[[], Splits]] = Registry(
+    "dataset",
+    "vitnas.datasets",
+    {
+        "digits": "vitnas.supernets.data.digits:digits",
+    },
+)
+"""Data sets that have a name."""
+
+FORMATS: Registry[type[Format]] = Registry(
+    "data format",
+    "vitnas.formats",
+    {
+        "arrays": "vitnas.supernets.data.arrays:Arrays",
+        "huggingface": "vitnas.supernets.data.huggingface:HuggingFace",
+        "image-folder": "vitnas.supernets.data.image_folder:ImageFolder",
+        "webdataset": "vitnas.supernets.data.webdataset:WebDataset",
+    },
+)
+"""Ways in which data sets lie at a path."""
+
+PICKLES = (".pkl", ".pickle", ".pt", ".pth", ".joblib")
+
+
+def load_dataset(settings: DataSettings | str) -> Dataset:
+    """The images that settings, or a bare name or path, speak of."""
+    if isinstance(settings, str):
+        settings = DataSettings(settings)
+    found = _find(settings.name, settings)
+    if settings.val is not None:
+        judges = _find(settings.val, settings)
+        found = pair(found, Splits(judges.val or judges.train, None, judges.classes), settings.val)
+    return assemble(found, settings, _short(settings.name))
+
+
+def dataset_of(run: RunFolder) -> Dataset:
+    """What a run was trained on."""
+    return load_dataset(make_settings(DataSettings, run.config["data"], f"{run.config_file}, [data]"))
+
+
+def resolved(settings: DataSettings, dataset: Dataset) -> DataSettings:
+    """Settings that find the same data set from any folder, and do not measure it again."""
+
+    def absolute(place: str) -> str:
+        return place if place in DATASETS else str(Path(place).absolute())
+
+    return replace(
+        settings,
+        name=absolute(settings.name),
+        val=settings.val and absolute(settings.val),
+        image_size=dataset.task.image_size,
+        in_channels=dataset.task.in_channels,
+        mean=dataset.mean,
+        std=dataset.std,
+    )
+
+
+def _find(name: str, settings: DataSettings) -> Splits:
+    if name in DATASETS:
+        return DATASETS.load(name)()
+    path = Path(name)
+    if path.suffix in PICKLES:
+        raise DataError(
+            f"'{name}' is a pickle, which vitnas never opens, for it could run any code; save arrays as .npz"
+        )
+    place = str(path.absolute())  # the process may walk elsewhere
+    if settings.format is not None:
+        return FORMATS.load(settings.format)().open(place, settings)
+    if not path.exists() and "{" not in name:
+        if "/" in name or path.suffix:
+            raise DataError(f"data '{name}' does not exist; check the path, or name a data set: {', '.join(DATASETS)}")
+        raise UnknownNameError(f"no dataset named '{name}', and no such path; {suggest(name, DATASETS)}")
+    for kind in FORMATS:
+        form = FORMATS.load(kind)()
+        if form.recognises(place):
+            return form.open(place, settings)
+    raise DataError(
+        f"data '{name}' looks like none of {', '.join(FORMATS)}; an image folder needs one subfolder a class; "
+        f"docs/data.md shows each"
+    )
+
+
+def _short(name: str) -> str:
+    """What people call it: the last part of a path, without its ending."""
+    return name if name in DATASETS else Path(name).absolute().name.partition(".")[0].partition("{")[0].strip("-_")
+
 
 __all__ = [
     "DATASETS",
