@@ -1,0 +1,7 @@
+"""Estimates for devices that nobody here can touch: operators, a fitted cost of each, and where they would run."""
+
+from vitnas.latency_lut.estimate.model import Estimate, EstimateModel, load_model
+from vitnas.latency_lut.estimate.ops import Op
+from vitnas.latency_lut.estimate.placement import Placement, placement
+
+__all__ = ["Estimate", "EstimateModel", "Op", "Placement", "load_model", "placement"]

@@ -1,0 +1,225 @@
+"""Fits the prices to published measurements, and tells how far off they are on families they have not seen.
+
+    python -m vitnas.latency_lut.estimate.fit published_latency.csv
+
+writes `apple.json` anew. What was chosen was chosen before a family was left out: first guesses come from the maker's
+figures, and every choice of a size is replaced by the mean over several.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vitnas.files import write_json
+from vitnas.latency_lut.calibration import Fidelity
+from vitnas.latency_lut.estimate.cost import GUESS, Floats, Prices, Work
+from vitnas.latency_lut.estimate.model import FILE, Accuracy, EstimateModel, FallBack, Target
+from vitnas.latency_lut.estimate.ops import Op
+from vitnas.latency_lut.estimate.placement import placement
+from vitnas.latency_lut.estimate.published import CHIPS, DEVICES, Row, fell_back, read_rows
+
+RESIDENT_MB = (0.5, 1.0, 2.0, 4.0)
+"""Sizes of the memory on the chip: one member of the model each."""
+PRICE_SPREAD = 0.7
+"""Standard deviation of ln(price / guess) before a measurement is seen."""
+FACTOR_GUESS = {"iphone12": 1.0, "iphone13": 0.85, "iphone14": 0.85, "iphone14-pro": 0.6, "iphone15-pro": 0.5}
+FACTOR_SPREAD = 0.3
+SOURCE_SPREAD = 0.06
+"""Publications differ by 4 to 7 % on the same network and phone."""
+NOISE = 0.1
+"""Standard deviation of ln(measured / estimated) of one network; what is further off counts less."""
+MAX_IMAGE_SIZE = 288
+"""Errors are stated up to here, as larger images are rare in the sources."""
+
+Traces = Mapping[tuple[str, int], Sequence[Op]]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Prices and factors that go with some rows."""
+
+    members: tuple[Prices, ...]
+    factors: Mapping[str, float]
+
+    def ms(self, ops: Sequence[Op], device: str) -> float:
+        work = Work.of(ops)
+        return self.factors[device] * float(np.mean([m.network_ms + m.cost_ms(work).sum() for m in self.members]))
+
+
+def fit(rows: Sequence[Row], traces: Traces) -> Fit:
+    """The most likely prices given the rows, none of which fell back."""
+    found = [_fit_member(rows, traces, size) for size in RESIDENT_MB]
+    factors = {d: float(np.exp(np.mean([np.log(f[d]) for _, f in found]))) for d in DEVICES}
+    return Fit(tuple(prices for prices, _ in found), factors)
+
+
+def _fit_member(rows: Sequence[Row], traces: Traces, resident_mb: float) -> tuple[Prices, dict[str, float]]:
+    from scipy.optimize import least_squares
+
+    networks = sorted({row.network for row in rows})
+    sources = sorted({row.source for row in rows})
+    devices = list(DEVICES)
+    works = [Work.of(traces[network]) for network in networks]
+    joined, starts = Work.join(works), np.concatenate([[0], np.cumsum([len(w) for w in works])[:-1]])
+    network = np.array([networks.index(row.network) for row in rows])
+    device = np.array([devices.index(row.device) for row in rows])
+    source = np.array([sources.index(row.source) for row in rows])
+    log_ms = np.log([row.ms or 0.0 for row in rows])
+    pairs, pair, repeats = np.unique(np.stack([network, device]), axis=1, return_inverse=True, return_counts=True)
+    weight = 1 / (NOISE * np.sqrt(repeats[pair.ravel()]))
+    count, line = len(GUESS), np.arange(len(rows))
+    mean = np.concatenate([np.log(GUESS), np.log([FACTOR_GUESS[d] for d in devices]), np.zeros(len(sources))])
+    # The first device is the unit in which prices are given.
+    spread = np.array(
+        [PRICE_SPREAD] * count + [1e-4] + [FACTOR_SPREAD] * (len(devices) - 1) + [SOURCE_SPREAD] * len(sources)
+    )
+
+    def both(theta: Floats) -> tuple[Floats, Floats]:
+        prices = np.exp(theta[:count])
+        cost, slope = joined.cost_ms(prices, resident_mb)
+        total = np.add.reduceat(cost, starts) + prices[0]
+        slopes = np.add.reduceat(slope, starts, axis=0)
+        slopes[:, 0] = 1.0
+        miss = (np.log(total)[network] + theta[count + device] + theta[count + len(devices) + source] - log_ms) * weight
+        # Of Huber's kind: a square near zero and a line far off, as the root of a sum of squares wants it.
+        bent = np.sqrt(1 + miss**2)
+        robust = np.sign(miss) * np.sqrt(2 * (bent - 1))
+        steep = weight * np.where(np.abs(miss) < 1e-6, 1.0, np.abs(miss) / bent / np.maximum(np.abs(robust), 1e-12))
+        jacobian = np.zeros((len(rows), len(theta)))
+        jacobian[:, :count] = (slopes * prices / total[:, None])[network]
+        jacobian[line, count + device] = 1.0
+        jacobian[line, count + len(devices) + source] = 1.0
+        return (
+            np.concatenate([robust, (theta - mean) / spread]),
+            np.vstack([jacobian * steep[:, None], np.diag(1 / spread)]),
+        )
+
+    found = least_squares(lambda t: both(t)[0], mean, lambda t: both(t)[1], max_nfev=60).x
+    factors = dict(zip(devices, np.exp(found[count : count + len(devices)]).tolist(), strict=True))
+    return Prices.of(resident_mb, np.exp(found[:count])), factors
+
+
+@dataclass(frozen=True)
+class Point:
+    """A network on a device: the median over the sources, and what it was estimated at without its family."""
+
+    model: str
+    image_size: int
+    family: str
+    measured_ms: float
+    estimated_ms: float
+
+
+def leave_out(
+    rows: Sequence[Row], traces: Traces, device: str, group: Callable[[Row], object], largest: int = MAX_IMAGE_SIZE
+) -> list[Point]:
+    """Estimates every network of a device by a fit to the rows of all other groups, on whatever device.
+
+    Args:
+        rows: that did not fall back.
+        traces: of all their networks.
+        device: whose networks are estimated.
+        group: what is left out together.
+        largest: larger images are fitted to, but not estimated.
+    """
+    asked = {row.network: row for row in rows if row.device == device and row.image_size <= largest}
+    points = []
+    for left_out in sorted({str(group(row)) for row in asked.values()}):
+        found = fit([row for row in rows if str(group(row)) != left_out], traces)
+        for network, row in sorted(asked.items()):
+            if str(group(row)) == left_out:
+                measured = [r.ms or 0.0 for r in rows if r.device == device and r.network == network]
+                estimated = found.ms(traces[network], device)
+                points.append(Point(*network, row.family, float(np.median(measured)), estimated))
+    return points
+
+
+def accuracy(points: Sequence[Point]) -> Accuracy:
+    """Errors of points, and whether an interval that all other families gave would have held them."""
+    measured, estimated = (np.array([getattr(p, n) for p in points]) for n in ("measured_ms", "estimated_ms"))
+    off = np.abs(np.log(measured / estimated))
+    families = np.array([p.family for p in points])
+    inside: dict[float, list[NDArray[np.bool_]]] = {0.68: [], 0.9: []}
+    for name in np.unique(families):
+        others = off[families != name]
+        for level, held in inside.items():
+            held.append(off[families == name] <= _width(others, level))
+    return Accuracy(
+        Fidelity.between(estimated, measured), len(np.unique(families)), sigma=_width(off, 0.68),
+        within_sigma=float(np.concatenate(inside[0.68]).mean()), within_90=float(np.concatenate(inside[0.9]).mean()),
+    )  # fmt: skip
+
+
+def _width(off: Floats, level: float) -> float:
+    """Half of the interval that holds this share of the next one; with few points wider than their own quantile."""
+    if len(off) == 0:
+        return float("inf")
+    return float(np.quantile(off, min(1.0, level * (len(off) + 1) / len(off)), method="higher"))
+
+
+def split(rows: Sequence[Row], traces: Traces) -> tuple[list[Row], list[Row]]:
+    """Rows that stayed on the Neural Engine, and rows that fell back."""
+    fell = [fell_back(row, traces[row.network]) for row in rows]
+    return [r for r, f in zip(rows, fell, strict=True) if not f], [r for r, f in zip(rows, fell, strict=True) if f]
+
+
+def trace_rows(rows: Sequence[Row]) -> tuple[list[Row], dict[tuple[str, int], list[Op]]]:
+    """The operators of every network, and the rows whose network timm can build at its resolution."""
+    from vitnas.errors import VitnasError
+    from vitnas.latency_lut.estimate.networks import timm_ops
+
+    traces: dict[tuple[str, int], list[Op]] = {}
+    refused: set[tuple[str, int]] = set()
+    for network in {row.network: None for row in rows}:
+        try:
+            traces[network] = timm_ops(*network)
+        except VitnasError:
+            refused.add(network)
+    return [row for row in rows if row.network not in refused], traces
+
+
+def fit_model(rows: Sequence[Row], traces: Traces, devices: Sequence[str] = ("iphone12", "iphone13", "iphone14")) -> EstimateModel:
+    """The model that is shipped, with the error of each device on families left out."""
+    stayed, fell = split(rows, traces)
+    found = fit(stayed, traces)
+    targets = {}
+    for device in devices:
+        points = leave_out(stayed, traces, device, lambda row: row.family)
+        targets[device] = Target(
+            CHIPS[device], found.factors[device], sum(row.device == device for row in stayed), accuracy(points)
+        )
+    times = [row.ms / found.ms(traces[row.network], row.device) for row in fell if row.ms]
+    low, middle, high = np.quantile(times, [0.25, 0.5, 0.75])
+    return EstimateModel(
+        1, datetime.date.today().isoformat(), found.members, targets,
+        FallBack(len(times), float(middle), float(low), float(high)), tuple(sorted({row.citation for row in rows})),
+    )  # fmt: skip
+
+
+def flagged(rows: Sequence[Row], traces: Traces) -> list[bool]:
+    """What the placement rules say of the networks of some rows."""
+    return [placement(traces[row.network]).falls_back for row in rows]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("csv", type=Path, help="the published latencies")
+    parser.add_argument("--out", type=Path, default=Path(__file__).with_name(FILE))
+    given = parser.parse_args()
+    rows, traces = trace_rows(read_rows(given.csv))
+    model = fit_model(rows, traces)
+    write_json(given.out, asdict(model))
+    for name, target in model.devices.items():
+        print(f"{name}: factor {target.factor:.3f}, {target.accuracy}")
+    print(model.fallback)
+
+
+if __name__ == "__main__":
+    main()

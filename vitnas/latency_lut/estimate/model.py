@@ -1,0 +1,136 @@
+"""EstimateModel: the fitted prices, what they say about a network, and how far off they were. Needs no torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import resources
+
+import msgspec
+import numpy as np
+
+from vitnas.errors import UnknownNameError, suggest
+from vitnas.latency_lut.calibration import Fidelity
+from vitnas.latency_lut.estimate.cost import Floats, Prices, Work
+from vitnas.latency_lut.estimate.ops import Op
+from vitnas.latency_lut.estimate.placement import Placement, placement
+
+FILE = "apple.json"
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """How far the model was off on networks whose whole family it was not fitted to.
+
+    Attributes:
+        fidelity: over networks at a resolution that did not fall back.
+        families: how many of them there were.
+        sigma: of ln(measured / estimated): 68 % lay within it.
+        within_sigma: the share within the interval of 68 % that all other families gave.
+        within_90: the share within the interval of 90 % that all other families gave.
+    """
+
+    fidelity: Fidelity
+    families: int
+    sigma: float
+    within_sigma: float
+    within_90: float
+
+
+@dataclass(frozen=True)
+class Target:
+    """One device of the model."""
+
+    chip: str
+    factor: float
+    rows: int
+    accuracy: Accuracy
+
+
+@dataclass(frozen=True)
+class FallBack:
+    """How many times the estimate the networks took that fell back, with quartiles."""
+
+    rows: int
+    times: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a network would take, by a model and not by a clock.
+
+    Attributes:
+        device: where.
+        ms: expected, if it stays on the Neural Engine.
+        std_ms: standard deviation of the true value around it, for a network of an unknown family.
+        network_ms: the part of `ms` that every call costs.
+        op_ms: the part of each operator.
+        placement: where it is likely to run.
+        fallback_ms: low, middle and high of what it takes if it falls back.
+    """
+
+    device: str
+    ms: float
+    std_ms: float
+    network_ms: float
+    op_ms: Floats
+    placement: Placement
+    fallback_ms: tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class EstimateModel:
+    """Plain numbers in a JSON file: members, devices, errors and where the measurements were published.
+
+    Attributes:
+        format: of the file.
+        fitted: the date of the fit.
+        members: their mean is the estimate.
+        devices: what can be estimated.
+        fallback: of all rows that fell back.
+        sources: the publications whose measurements the prices were fitted to.
+    """
+
+    format: int
+    fitted: str
+    members: tuple[Prices, ...]
+    devices: Mapping[str, Target]
+    fallback: FallBack
+    sources: tuple[str, ...]
+
+    def target(self, device: str) -> Target:
+        if device not in self.devices:
+            raise UnknownNameError(f"no estimate for device '{device}'; {suggest(device, self.devices)}")
+        return self.devices[device]
+
+    def network_ms(self, device: str) -> float:
+        return self.target(device).factor * float(np.mean([m.network_ms for m in self.members]))
+
+    def op_ms(self, ops: Sequence[Op], device: str) -> Floats:
+        """Milliseconds of each operator; a network is `network_ms` and their sum."""
+        factor, work = self.target(device).factor, Work.of(ops)
+        mean: Floats = np.mean([m.cost_ms(work) for m in self.members], axis=0)
+        return factor * mean
+
+    def estimate(self, ops: Sequence[Op], device: str) -> Estimate:
+        each, fixed = self.op_ms(ops, device), self.network_ms(device)
+        ms, fell = fixed + float(each.sum()), self.fallback
+        return Estimate(
+            device, ms, ms * self.relative_std(device), fixed, each, placement(ops),
+            (ms * fell.low, ms * fell.times, ms * fell.high),
+        )  # fmt: skip
+
+    def relative_std(self, device: str) -> float:
+        sigma = self.target(device).accuracy.sigma
+        return math.sqrt(math.expm1(sigma**2) * math.exp(sigma**2))
+
+
+@lru_cache(maxsize=1)
+def load_model() -> EstimateModel:
+    """The model that vitnas comes with."""
+    text = resources.files("vitnas.latency_lut.estimate").joinpath(FILE).read_bytes()
+    return msgspec.json.decode(text, type=EstimateModel)

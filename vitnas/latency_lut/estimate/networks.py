@@ -1,0 +1,88 @@
+"""Operators of layers, of vitnas's networks and of timm's, without weights or memory."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from functools import lru_cache
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import nn
+
+from vitnas.errors import DeviceError, UnknownNameError, suggest
+from vitnas.latency_lut.estimate.ops import Op
+from vitnas.latency_lut.estimate.trace import trace
+from vitnas.search_spaces import LayerSpec
+from vitnas.supernets.layers import build
+
+_libraries: list[torch.library.Library] = []  # operators live as long as the library that defines them
+
+
+@lru_cache(maxsize=100_000)
+def layer_ops(spec: LayerSpec) -> tuple[Op, ...]:
+    """The operators of one layer."""
+    with torch.device("meta"):
+        layer = build(spec).to("meta").eval()
+    return tuple(trace(layer, spec.in_shape))
+
+
+def timm_ops(name: str, image_size: int | None = None) -> list[Op]:
+    """The operators of a timm model as it is deployed: branches of training folded into one.
+
+    Args:
+        name: as timm calls the model.
+        image_size: side in pixels; by default the model's own.
+    """
+    network, shape = timm_network(name, image_size)
+    try:
+        return trace(network, shape)
+    except (RuntimeError, ValueError, AssertionError) as error:
+        raise DeviceError(
+            f"timm's '{name}' does not run on {shape[1]} pixels: {error}; use another --image-size"
+        ) from error
+
+
+def timm_network(name: str, image_size: int | None = None) -> tuple[nn.Module, tuple[int, int, int]]:
+    """A timm model without weights in its deployed form, and the shape of its image."""
+    timm = _import_timm()
+    if not timm.is_model(name):
+        raise UnknownNameError(f"timm {timm.__version__} has no model '{name}'; {_near(name, timm.list_models())}")
+    given: dict[str, Any] = {} if image_size is None else {"img_size": image_size}
+    with torch.device("meta"):
+        try:
+            model = timm.create_model(name, **given)
+        except TypeError:  # most convolutional networks take any size and have no such argument
+            model = timm.create_model(name)
+        model = importlib.import_module("timm.utils.model").reparameterize_model(model.eval()).eval()
+    channels, *sides = model.pretrained_cfg.get("input_size", (3, 224, 224))
+    return model, (channels, image_size or sides[0], image_size or sides[1])
+
+
+def _near(name: str, names: list[str]) -> str:
+    import difflib
+
+    return suggest(name, difflib.get_close_matches(name, names, n=5, cutoff=0.4))
+
+
+def _import_timm() -> ModuleType:
+    """timm, also where a torchvision for another torch stands in its way.
+
+    Beside a torch for the CPU alone, torchvision misses its compiled operators and refuses to be imported; naming
+    the two that it asks for is enough for timm's models.
+    """
+    if importlib.util.find_spec("timm") is None:
+        raise DeviceError("timm is not installed; `pip install timm`, or give the network as --onnx FILE")
+    if importlib.util.find_spec("torchvision") is not None:
+        try:
+            importlib.import_module("torchvision")
+        except RuntimeError:
+            for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
+                del sys.modules[name]
+            library = torch.library.Library("torchvision", "FRAGMENT")
+            library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+            library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+            _libraries.append(library)
+    return importlib.import_module("timm")
