@@ -12,7 +12,7 @@ from torch import Tensor
 
 from vitnas.errors import SettingsError
 from vitnas.settings import make_settings
-from vitnas.supernets.augment import Augment, augment, batch_seed_of, seeds_of
+from vitnas.supernets.augment import RECIPE, Augment, augment, batch_seed_of, seeds_of
 from vitnas.supernets.augment.draws import Draws
 
 ALONE = Augment(flip=0.5, crop_padding=2, crop_scale=0.3, rand_augment=2, rand_probability=0.9, erase=0.5)
@@ -224,3 +224,24 @@ def test_even_parts_of_a_batch_are_mixed_as_the_whole():
 def test_settings_out_of_range_are_refused(key, value, rule):
     with pytest.raises(SettingsError, match=rule):
         make_settings(Augment, {key: value}, "[train.augment]")
+
+
+def test_the_recipe_is_the_one_that_stored_answers_know():
+    """A change of what seeds and settings mean must raise RECIPE, or answers stored before would be taken for others."""
+    pixels, labels, seeds = batch(64, (3, 16, 16))
+    settings = replace(ALONE, mixup=0.8, cutmix=1.0)
+    images, target = augment(pixels, labels, seeds, batch_seed_of(0, 0), settings, 10)
+    weights = torch.linspace(-1, 1, images.numel(), dtype=torch.float64).view_as(images)
+    found = ((images.double() * weights).mean().item(), (target.double() ** 2).mean().item())
+    assert RECIPE == 1
+    assert found == pytest.approx((-0.010711355, 0.064466827), abs=2e-6)
+
+
+@pytest.mark.gpu
+def test_a_gpu_draws_the_same():
+    args = batch(64, (3, 32, 32))
+    settings = replace(ALONE, mixup=0.8)
+    here, there = (augment(*(a.to(d) for a in args[:2]), args[2], 5, settings, 10) for d in ("cpu", "cuda"))
+    assert torch.allclose(here[1], there[1].cpu(), rtol=0, atol=1e-6)
+    apart = (here[0] - there[0].cpu()).abs()
+    assert (apart > 2.5 / 255).float().mean() < 0.01, "but for pixels on the border of what a map reaches"

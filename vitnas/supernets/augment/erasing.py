@@ -20,12 +20,12 @@ def erase(images: Tensor, draws: Draws, probability: float) -> Tensor:
     device = images.device
     down = _covered(places.top, places.height, images.shape[2])[rows].to(device)
     right = _covered(places.left, places.width, images.shape[3])[rows].to(device)
-    inside = down[:, None, :, None] & right[:, None, None, :]
-    rows_there, keys = rows.to(device), draws.keys("noise")[rows].to(device)
-    number = torch.arange(images[0].numel(), device=device).view(images.shape[1:])
-    noise = uniform(scramble(keys[:, None, None, None] + number))
+    image, y, x = (down[:, :, None] & right[:, None, :]).nonzero().unbind(dim=1)
+    channels, height, width = images.shape[1:]
+    number = torch.arange(channels, device=device) * (height * width) + (y * width + x)[:, None]
+    noise = uniform(scramble(draws.keys("noise")[rows].to(device)[image][:, None] + number))
     erased = images.clone()
-    erased[rows_there] = torch.where(inside, noise, images[rows_there])
+    erased[rows.to(device)[image], :, y, x] = noise
     return erased
 
 

@@ -30,7 +30,7 @@ def warp(pixels: Tensor, maps: NDArray[np.float64], fill: float) -> Tensor:
     from_y = (a[:, 1, 0] * x + a[:, 1, 1] * y + a[:, 1, 2]) * (2 / height) - 1
     grid = torch.stack([from_x, from_y], dim=-1)
     found = F.grid_sample(pixels.to(torch.float32), grid, padding_mode="border", align_corners=False)
-    outside = (grid.abs() > 1).any(dim=-1)[:, None]
+    outside = ((from_x.abs() > 1) | (from_y.abs() > 1))[:, None]
     return found.masked_fill_(outside, fill * 255).add_(0.5).to(torch.uint8)
 
 

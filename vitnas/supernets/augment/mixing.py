@@ -34,7 +34,7 @@ def mix(images: Tensor, target: Tensor, batch_seed: int, settings: Augment) -> t
         mixed[:, :, top:bottom, left:right] = images[order, :, top:bottom, left:right]
         share = 1 - (bottom - top) * (right - left) / (height * width)
     else:
-        mixed = images * share + images[order] * (1 - share)
+        mixed = images[order].mul_(1 - share).add_(images * share)
     return mixed, target * share + target[order] * (1 - share)
 
 
