@@ -1,0 +1,60 @@
+"""How good archs are on the weights of a run, and what they cost: as data and as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from vitnas.latency_lut.table import LatencyTable
+from vitnas.quantities import format_count
+from vitnas.reporting.tables import print_table
+from vitnas.run import RunFolder
+from vitnas.search_spaces import Arch
+from vitnas.supernets.count_cache import count_specs
+from vitnas.supernets.counting import Counts
+
+
+def describe_evaluations(
+    run: RunFolder, archs: Mapping[str, Arch], scores: Sequence[Mapping[str, float]]
+) -> list[dict[str, Any]]:
+    """For every arch what it is called, its scores and counts, and its latency on each device with a table."""
+    space = run.space
+    blueprints = [space.lower(arch) for arch in archs.values()]
+    specs = list(dict.fromkeys(spec for blueprint in blueprints for spec in blueprint))
+    counts = dict(zip(specs, count_specs(space, specs), strict=True))
+    codes = space.encode(list(archs.values()))
+    tables = {file.stem: LatencyTable.read(file) for file in sorted((run.path / "latency").glob("*.parquet"))}
+    latencies = {device: table.latency_ms(space)(codes) for device, table in tables.items()}
+    found = []
+    for i, (name, arch) in enumerate(archs.items()):
+        total = asdict(Counts.over(counts[spec] for spec in blueprints[i]))
+        found.append(
+            {
+                "name": name,
+                "id": arch.id,
+                **scores[i],
+                "num_params": total["num_params"],
+                "macs": total["macs"],
+                "latency_ms": {device: float(values[i]) for device, values in latencies.items()},
+                "arch": arch.to_json(),
+            }
+        )
+    return found
+
+
+def print_evaluations(evaluated: Sequence[Mapping[str, Any]]) -> None:
+    devices = [str(device) for device in evaluated[0]["latency_ms"]]
+    rows = [
+        (
+            one["name"],
+            one["id"],
+            f"{one['accuracy']:.2%}",
+            f"{one['loss']:.4f}",
+            format_count(one["num_params"]),
+            format_count(one["macs"]),
+            *(f"{one['latency_ms'][device]:.4g}" for device in devices),
+        )
+        for one in evaluated
+    ]
+    print_table(["", "arch"], ["accuracy", "loss", "parameters", "MACs", *(f"{d} ms" for d in devices)], rows)
