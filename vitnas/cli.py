@@ -10,6 +10,8 @@ import typer
 from vitnas import __version__
 from vitnas.commands.count import count
 from vitnas.commands.demo import demo
+from vitnas.commands.estimate import estimate
+from vitnas.commands.evaluate import evaluate
 from vitnas.commands.export import export
 from vitnas.commands.plot import plot
 from vitnas.commands.profile import profile
@@ -27,7 +29,7 @@ app = typer.Typer(
     epilog="Start with: vitnas demo",
 )
 app.add_typer(spaces_app, name="spaces")
-for command in (count, train_supernet, teach, profile, search, export, plot, demo):
+for command in (count, train_supernet, teach, profile, evaluate, estimate, search, export, plot, demo):
     app.command()(command)
 
 
