@@ -12,7 +12,8 @@ from vitnas.commands.options import Config
 
 def teach(
     teacher: Annotated[
-        str, typer.Option(help="timm:NAME[@FILE.safetensors], run:FOLDER[@ARCH.json] or export:FOLDER.")
+        str,
+        typer.Option(help="timm:NAME, timm:NAME@FILE.safetensors, run:FOLDER, run:FOLDER@ARCH.json or export:FOLDER."),
     ],
     out: Annotated[Path, typer.Option(help="Folder for the answers; goes on with what is there.")],
     data: Annotated[str | None, typer.Option(help="Data set by name or path; 'digits' is built in.")] = None,
@@ -23,7 +24,7 @@ def teach(
     torch_device: Annotated[str | None, typer.Option(help="Where the teacher works, cpu or cuda.")] = None,
     config: Config = None,
 ) -> None:
-    """Ask a teacher once about every image a training will see; its table [train.distil] then names the folder.
+    """Ask a teacher once about every image a training will see, so that the training needs no teacher.
 
     Example: vitnas teach --teacher run:runs/digits-autoformer-mini --data digits --epochs 20 --out runs/answers
     """
