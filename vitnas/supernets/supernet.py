@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterator
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
 
 from vitnas.search_spaces import Arch, Blueprint, LayerSpec, SearchSpace
+from vitnas.supernets.drop_path import DropPath, drop_rates, is_residual
+from vitnas.supernets.experts import Experts, ignore_experts
 from vitnas.supernets.layers import Layer, build
+from vitnas.supernets.resolution import lower_at
 
 
 def build_network(blueprint: Blueprint) -> nn.Sequential:
@@ -20,11 +25,17 @@ class Supernet(nn.Module):
     """The largest layer of every site; smaller ones are slices of it.
 
     There is no active subnet: every call names its arch, so two may run side by side.
+
+    Attributes:
+        space: whose archs it holds.
+        layers: the shared weights, by site and kind.
+        experts: copies of some layers that training may keep beside them, see `use_experts`.
     """
 
     def __init__(self, space: SearchSpace, seed: int = 0) -> None:
         super().__init__()
         self.space = space
+        self.experts: Experts | None = None
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.layers = nn.ModuleDict()
@@ -32,29 +43,60 @@ class Supernet(nn.Module):
                 for kind in dict.fromkeys(spec.kind for spec in specs):
                     largest = LayerSpec.join(s for s in specs if s.kind == kind)
                     self.layers[f"{site}-{kind}"] = build(largest)
+        self.register_load_state_dict_pre_hook(ignore_experts)  # type: ignore[no-untyped-call]
 
-    def forward(self, x: Tensor, arch: Arch) -> Tensor:
-        for layer, spec in self._layers_of(arch):
-            x = layer.at(spec)(x)
+    def forward(self, x: Tensor, arch: Arch, drop_path: float = 0.0, image_size: int | None = None) -> Tensor:
+        """The logits of an arch.
+
+        Args:
+            x: images (N, C, H, W).
+            arch: of the space.
+            drop_path: rate at which the last residual layer of the deepest arch is left out for an image, see
+                `DropPath`; only in training mode.
+            image_size: look at images of this size instead of the task's, see `vitnas.supernets.resolution`.
+        """
+        for module in self._modules_of(arch, drop_path, image_size):
+            x = module(x)
         return x
 
-    def at(self, arch: Arch) -> nn.Sequential:
+    def at(self, arch: Arch, drop_path: float = 0.0, image_size: int | None = None) -> nn.Sequential:
         """The network of an arch on the shared weights, for one forward pass (see `Layer.at`)."""
-        return nn.Sequential(*(layer.at(spec) for layer, spec in self._layers_of(arch)))
+        return nn.Sequential(*self._modules_of(arch, drop_path, image_size))
 
     def extract(self, arch: Arch) -> nn.Sequential:
         """The network of an arch as a plain module with its own copy of the weights."""
-        sites = self.space.lower(arch).sites
         return nn.Sequential(
-            OrderedDict(
-                (site, layer.narrow(spec)) for site, (layer, spec) in zip(sites, self._layers_of(arch), strict=True)
-            )
+            OrderedDict((site, self._layer(site, spec).narrow(spec)) for site, spec in self.space.lower(arch).items())
         )
 
-    def _layers_of(self, arch: Arch) -> list[tuple[Layer, LayerSpec]]:
-        found = []
-        for site, spec in self.space.lower(arch).items():
-            layer = self.layers[f"{site}-{spec.kind}"]
-            assert isinstance(layer, Layer)
-            found.append((layer, spec))
-        return found
+    def use_experts(self, num: int) -> Experts:
+        """From now on, training sends each token to one of `num` copies of the feed-forward layers (see `Experts`).
+
+        To be called before an optimiser is made, which shall see the copies too.
+        """
+        self.experts = Experts(self.layers, num)
+        return self.experts
+
+    def _modules_of(self, arch: Arch, drop_path: float, image_size: int | None) -> Iterator[nn.Module]:
+        blueprint = lower_at(self.space, arch, image_size)
+        experts = self.experts if self.training else None
+        layers: Iterator[nn.Module] = (
+            self._layer(site, spec).at(spec)
+            if experts is None or f"{site}-{spec.kind}" not in experts
+            else experts.at(f"{site}-{spec.kind}", spec)
+            for site, spec in blueprint.items()
+        )
+        if not (drop_path and self.training):
+            return layers
+        rates = drop_rates(blueprint, drop_path, self._depth)
+        return (DropPath(layer, rate) if rate else layer for layer, rate in zip(layers, rates, strict=True))
+
+    @cached_property
+    def _depth(self) -> int:
+        """The residual layers of the largest arch."""
+        return sum(map(is_residual, self.space.lower(self.space.largest())))
+
+    def _layer(self, site: str, spec: LayerSpec) -> Layer:
+        layer = self.layers[f"{site}-{spec.kind}"]
+        assert isinstance(layer, Layer)
+        return layer

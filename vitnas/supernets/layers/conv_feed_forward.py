@@ -18,6 +18,8 @@ class ConvFeedForward(Layer):
     With ``rectified``, a ReLU stands before the depthwise convolution, as in the linear form of PVT v2.
     """
 
+    residual: ClassVar[bool] = True
+
     centred: ClassVar[Mapping[str, tuple[int, ...]]] = {"depthwise.weight": (2, 3)}
 
     def __init__(self, spec: LayerSpec) -> None:

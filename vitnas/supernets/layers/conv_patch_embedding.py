@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -17,6 +20,8 @@ class ConvPatchEmbedding(Layer):
     The first convolution halves the image, so that the projection's kernel is p/2; its output skips the other
     two. attrs: ``patch``, an even p; ``hidden``, the channels of the three.
     """
+
+    averaged: ClassVar[Mapping[str, tuple[int, int]]] = {"position": (0, 1)}
 
     def __init__(self, spec: LayerSpec) -> None:
         super().__init__(spec)

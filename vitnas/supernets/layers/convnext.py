@@ -16,6 +16,8 @@ from vitnas.supernets.layers.layer import Layer, init_weight
 class ConvNeXtBlock(Layer):
     """x + scale * W2 gelu(W1 norm(depthwise(x))), from (D, H, W) to (D, H, W); attrs: kernel (odd), hidden."""
 
+    residual: ClassVar[bool] = True
+
     centred: ClassVar[Mapping[str, tuple[int, ...]]] = {"depthwise.weight": (2, 3)}
 
     def __init__(self, spec: LayerSpec) -> None:

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 from operator import mul
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from vitnas.search_spaces import LayerSpec
+
+if TYPE_CHECKING:
+    from vitnas.supernets.layers.layer import Layer
 
 
 class Part(NamedTuple):
@@ -26,6 +30,21 @@ class Part(NamedTuple):
         if self.starts is None:
             return whole.as_strided(self.shape, strides)
         return whole.as_strided(self.shape, strides, whole.storage_offset() + sum(map(mul, self.starts, strides)))
+
+
+class Averages(NamedTuple):
+    """Of two axes means over the places that each of fewer places covers, of the others the first entries."""
+
+    shape: tuple[int, ...]
+    axes: tuple[int, int]
+
+    def of(self, whole: Tensor) -> Tensor:
+        last = [*(axis for axis in range(whole.ndim) if axis not in self.axes), *self.axes]
+        maps = whole.permute(last)
+        size = self.shape[self.axes[0]], self.shape[self.axes[1]]
+        means = F.adaptive_avg_pool2d(maps.reshape(-1, 1, *maps.shape[-2:]), size).reshape(*maps.shape[:-2], *size)
+        back = means.permute([last.index(axis) for axis in range(whole.ndim)])
+        return crop(back, torch.Size(self.shape))
 
 
 def part_of(whole: torch.Size, shape: torch.Size, centred: tuple[int, ...] = ()) -> Part | None:
@@ -51,9 +70,7 @@ class Cut:
     It holds structure, shapes and constants but no weights, so all supernets of a process share it.
     """
 
-    def __init__(
-        self, small: nn.Module, large: nn.Module, centred: Mapping[str, tuple[int, ...]], prefix: str = ""
-    ) -> None:
+    def __init__(self, small: nn.Module, large: nn.Module, layer: Layer, prefix: str = "") -> None:
         own = ("_parameters", "_buffers", "_modules", "training")
         self._type = type(small)
         self._fields = {name: value for name, value in small.__dict__.items() if name not in own}
@@ -63,7 +80,7 @@ class Cut:
 
         def parts(tensors: Mapping[str, Tensor | None], wholes: Mapping[str, Tensor | None]) -> _Parts:
             return tuple(
-                (name, part_of(whole.shape, tensor.shape, centred.get(prefix + name, ())))
+                (name, _part(layer, prefix + name, whole.shape, tensor.shape))
                 for name, tensor in tensors.items()
                 if tensor is not None and (whole := wholes[name]) is not None
             )
@@ -74,7 +91,7 @@ class Cut:
         self._no_parameters: dict[str, Tensor | None] = dict.fromkeys(small._parameters)
         self._no_statistics: dict[str, Tensor | None] = dict.fromkeys(statistics)
         self._children = {
-            name: child if child is None else Cut(child, large.get_submodule(name), centred, f"{prefix}{name}.")
+            name: child if child is None else Cut(child, large.get_submodule(name), layer, f"{prefix}{name}.")
             for name, child in small._modules.items()
         }
         self.has_statistics: bool = bool(self._statistics) or any(
@@ -84,7 +101,7 @@ class Cut:
     def lay_over(self, large: nn.Module, copy: bool) -> nn.Module:
         """The smaller module, on the weights of the larger one or on a copy of them."""
         training, wholes = large.training, large._parameters
-        parameters = self._no_parameters.copy()
+        parameters: dict[str, Tensor | None] = self._no_parameters.copy()
         for name, part in self._parameters:
             whole = wholes[name]
             if whole is not None:
@@ -95,10 +112,10 @@ class Cut:
         # get a copy.
         if copy or not (training and issubclass(self._type, _BatchNorm)):
             for name, part in self._statistics:
-                whole = large._buffers[name]
-                if whole is not None:
-                    view = whole if part is None else part.of(whole)
-                    buffers[name] = view.clone() if copy or training else view
+                held = large._buffers[name]
+                if held is not None:
+                    seen = held if part is None else part.of(held)
+                    buffers[name] = seen.clone() if copy or training else seen
         if self._constants:
             buffers |= self._constants_beside(large)
         modules = large._modules
@@ -120,7 +137,14 @@ class Cut:
         return self._constants_on[device]
 
 
-_Parts = tuple[tuple[str, Part | None], ...]
+_Parts = tuple[tuple[str, Part | Averages | None], ...]
+
+
+def _part(layer: Layer, name: str, whole: torch.Size, shape: torch.Size) -> Part | Averages | None:
+    places = layer.averaged.get(name, ())
+    if any(whole[axis] != shape[axis] for axis in places):
+        return Averages(tuple(shape), layer.averaged[name])
+    return part_of(whole, shape, layer.centred.get(name, ()))
 
 
 @lru_cache(maxsize=100_000)
@@ -129,4 +153,4 @@ def cut(small: LayerSpec, large: LayerSpec) -> Cut:
     from vitnas.supernets.layers import outline  # the table of kinds imports layer.py, which imports this file
 
     layer = outline(large)
-    return Cut(outline(small), layer, layer.centred)
+    return Cut(outline(small), layer, layer)

@@ -22,6 +22,8 @@ class ExcitedMBConv(Layer):
     ``stride``, ``residual``, ``act``.
     """
 
+    residual: ClassVar[bool] = True
+
     centred: ClassVar[Mapping[str, tuple[int, ...]]] = {"depthwise.conv.weight": (2, 3)}
 
     def __init__(self, spec: LayerSpec) -> None:
@@ -32,6 +34,9 @@ class ExcitedMBConv(Layer):
         self.squeeze = ConvNorm(hidden, squeeze, bias=False)
         self.excite = ConvNorm(squeeze, hidden, bias=False)
         self.reduce = ConvNorm(hidden, spec.out_shape[0], bias=False)
+
+    def is_residual(self) -> bool:
+        return bool(self.spec["residual"])
 
     def forward(self, x: Tensor) -> Tensor:
         activate = ACTIVATIONS[self.spec["act"]]

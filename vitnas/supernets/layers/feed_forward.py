@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -11,6 +13,9 @@ from vitnas.supernets.layers.layer import Layer, init_weight
 
 class FeedForward(Layer):
     """x + W2 gelu(W1 norm(x)), from (T, width) to (T, width)."""
+
+    residual: ClassVar[bool] = True
+    per_token: ClassVar[bool] = True
 
     def __init__(self, spec: LayerSpec) -> None:
         super().__init__(spec)

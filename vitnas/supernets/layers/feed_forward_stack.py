@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from torch import Tensor, nn
 
 from vitnas.search_spaces import LayerSpec
@@ -16,6 +18,9 @@ class FeedForwardStack(Layer):
     Each repeat has its own norm and weights; all share the scale s, which is learned where ``rescale`` is set (see
     `ResidualScale`) and otherwise 1. NASViT has two narrow FFNs, ElasticViT a single wide one.
     """
+
+    residual: ClassVar[bool] = True
+    per_token: ClassVar[bool] = True
 
     def __init__(self, spec: LayerSpec) -> None:
         super().__init__(spec)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -17,6 +19,8 @@ class FusedMBConv(Layer):
     attrs: ``hidden``, the channels between; ``squeeze``, channels of the squeeze-and-excitation between its two biased
     1x1 convolutions; ``act``.
     """
+
+    residual: ClassVar[bool] = True
 
     def __init__(self, spec: LayerSpec) -> None:
         super().__init__(spec)

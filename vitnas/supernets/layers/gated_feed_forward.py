@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -14,6 +16,9 @@ class GatedFeedForward(Layer):
 
     With three maps instead of two it costs what a plain one costs at 3/2 of its hidden width.
     """
+
+    residual: ClassVar[bool] = True
+    per_token: ClassVar[bool] = True
 
     def __init__(self, spec: LayerSpec) -> None:
         super().__init__(spec)

@@ -26,9 +26,23 @@ class Layer(nn.Module):
     centred: ClassVar[Mapping[str, tuple[int, ...]]] = {}
     """Parameter name -> axes of which a smaller layer uses the middle instead of the beginning."""
 
+    averaged: ClassVar[Mapping[str, tuple[int, int]]] = {}
+    """Parameter name -> the two axes of places, such as of absolute positions: each place of a smaller map takes the
+    mean over the places that it covers."""
+
+    residual: ClassVar[bool] = False
+    """Whether this kind adds to its input, layer(x) = x + f(x); see `is_residual`."""
+
+    per_token: ClassVar[bool] = False
+    """Whether every token, or place of a map, is answered for by itself."""
+
     def __init__(self, spec: LayerSpec) -> None:
         super().__init__()
         self.spec = spec
+
+    def is_residual(self) -> bool:
+        """Whether this layer is x + f(x), so that leaving f out leaves a network."""
+        return self.residual and self.spec.in_shape == self.spec.out_shape
 
     def constant(self, name: str, values: NDArray[np.generic]) -> None:
         """Keeps an array that follows from the spec; it is neither trained nor saved nor sliced."""

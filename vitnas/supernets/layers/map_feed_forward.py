@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -12,6 +14,9 @@ from vitnas.supernets.layers.layer import Layer, init_weight
 
 class MapFeedForward(Layer):
     """x + s W2 gelu(W1 norm(x)), from (C, H, W) to (C, H, W); without ``layer_scale``, s is 1."""
+
+    residual: ClassVar[bool] = True
+    per_token: ClassVar[bool] = True
 
     def __init__(self, spec: LayerSpec) -> None:
         super().__init__(spec)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -16,6 +19,8 @@ class MapResidualReduction(Layer):
 
     The residual's missing channels are zero, so the width must not shrink.
     """
+
+    averaged: ClassVar[Mapping[str, tuple[int, int]]] = {"position": (1, 2)}
 
     def __init__(self, spec: LayerSpec) -> None:
         super().__init__(spec)

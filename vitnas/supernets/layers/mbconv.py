@@ -30,6 +30,8 @@ class MBConv(Layer):
         act: activation after expansion and depthwise convolution.
     """
 
+    residual: ClassVar[bool] = True
+
     centred: ClassVar[Mapping[str, tuple[int, ...]]] = {"depthwise.conv.weight": (2, 3)}
 
     def __init__(self, spec: LayerSpec) -> None:
@@ -48,6 +50,9 @@ class MBConv(Layer):
                 nn.init.kaiming_normal_(conv.weight, mode="fan_out")
                 if conv.bias is not None:
                     nn.init.zeros_(conv.bias)
+
+    def is_residual(self) -> bool:
+        return super().is_residual() and self.shortcut is None
 
     def forward(self, x: Tensor) -> Tensor:
         activate = ACTIVATIONS[self.spec["act"]]

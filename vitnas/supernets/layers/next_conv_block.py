@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -47,6 +49,8 @@ class NormedConvFFN(nn.Module):
 
 class NextConvBlock(Layer):
     """x + heads(x), then x + FFN(x), from (C, H, W) to (C, H, W); C is a multiple of 32."""
+
+    residual: ClassVar[bool] = True
 
     def __init__(self, spec: LayerSpec) -> None:
         super().__init__(spec)

@@ -5,6 +5,8 @@ The attention of LeViT's family: EfficientFormer V1 uses it over its last, whole
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -24,6 +26,8 @@ class OffsetAttention(Layer):
     attention, as published. The bias depends on the distance between two tokens, down and across. Without
     ``layer_scale``, s is 1.
     """
+
+    residual: ClassVar[bool] = True
 
     def __init__(self, spec: LayerSpec) -> None:
         super().__init__(spec)

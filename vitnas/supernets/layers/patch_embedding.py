@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 
@@ -15,6 +18,8 @@ class PatchEmbedding(Layer):
     attrs: patch; registers, which may be left out for none. Registers have no position: they are for the
     blocks to write to, and no classifier reads them.
     """
+
+    averaged: ClassVar[Mapping[str, tuple[int, int]]] = {"position": (0, 1)}
 
     def __init__(self, spec: LayerSpec) -> None:
         super().__init__(spec)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +20,8 @@ class ResidualReduction(Layer):
     Patches take a strided convolution and a position on a residual of their averages, the class token a linear map on
     itself. Channels that a residual lacks are zero. `MapResidualReduction` is the same for maps.
     """
+
+    averaged: ClassVar[Mapping[str, tuple[int, int]]] = {"position": (0, 1)}
 
     def __init__(self, spec: LayerSpec) -> None:
         super().__init__(spec)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -23,6 +25,8 @@ class TalkingAttention(Layer):
     Rows of queries, keys and values are ordered by head, so fewer heads are a slice; the widths of one head must be
     the same in all specs that share weights.
     """
+
+    residual: ClassVar[bool] = True
 
     def __init__(self, spec: LayerSpec) -> None:
         super().__init__(spec)

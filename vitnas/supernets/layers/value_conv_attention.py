@@ -34,6 +34,8 @@ class ValueConvAttention(Layer):
         rescale: a learned scale on the residual, see `ResidualScale`.
     """
 
+    residual: ClassVar[bool] = True
+
     centred: ClassVar[Mapping[str, tuple[int, ...]]] = {"offset_bias": (1, 2)}
 
     def __init__(self, spec: LayerSpec) -> None:

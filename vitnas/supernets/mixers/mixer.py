@@ -22,6 +22,8 @@ class Mixer(Layer):
     has no statistics that every subnet of a supernet would need for itself.
     """
 
+    residual: ClassVar[bool] = True
+
     norm_eps: ClassVar[float] = 1e-6
 
     def __init__(self, spec: LayerSpec) -> None:

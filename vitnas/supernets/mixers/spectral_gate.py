@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -18,6 +21,8 @@ class SpectralGate(ConvMixer):
     the D (W/2 + 1) (4 H W + 8 H^2) MACs they are. The gains belong to the map's size. SpectFormer has one
     residual around gate and FFN together; here each has its own.
     """
+
+    averaged: ClassVar[Mapping[str, tuple[int, int]]] = {"gain": (2, 3)}
 
     across_real: Tensor
     across_imag: Tensor

@@ -1,0 +1,186 @@
+"""Looking at smaller images than a space is made for: fewer tokens for a part of the training, on the same weights.
+
+Progressive tokens (As-ViT) enlarge stride and dilation of the first convolution, which is to look at every f-th pixel only;
+multi-resolution batches look at images that were scaled down. Either way the network is that of the same genes in the
+same space for smaller images, on the shared weights: absolute positions are averaged over the places that a coarser one covers
+(`Layer.averaged`), and tables of offsets count tokens, so that the entries of the offsets that still occur are used.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import numpy as np
+from torch import Tensor
+from torch.nn import functional as F
+
+from vitnas.errors import SettingsError, SpaceError
+from vitnas.search_spaces import Arch, Blueprint, LayerSpec, SearchSpace
+
+FOLLOW_THE_MAP = ("window", "shift", "halvings", "grid", "stripe")
+"""Attributes that a smaller map makes smaller without giving a weight another role."""
+
+TABLES = ("reach",)
+"""Attributes that a smaller map would make smaller, but that say where in a table of offsets the middle is."""
+
+TOLERANCE = 1.5
+"""A size stands for another one if their numbers of tokens differ by no more than this factor."""
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """At which sizes training looks at the images: table [train.resolution].
+
+    Attributes:
+        progressive: pairs of a share of all steps and a factor: until that share, images have so many times fewer tokens,
+            as in [[0.3, 4], [0.6, 2]]; whole images after the last.
+        sizes: image sizes of which every step draws one, such as [160, 192, 224].
+    """
+
+    progressive: tuple[tuple[float, float], ...] = ()
+    sizes: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        where = "[train.resolution]"
+        shares = [share for share, _ in self.progressive]
+        if shares != sorted(set(shares)) or any(not 0 < share <= 1 for share in shares):
+            raise SettingsError(f"{where} progressive: shares must rise and lie in 0..1; got {shares}, change them")
+        if any(not 1 <= factor < math.inf for _, factor in self.progressive):
+            raise SettingsError(
+                f"{where} progressive: factors must be 1 or more, of {[f for _, f in self.progressive]}; change them"
+            )
+        if self.progressive and self.sizes:
+            raise SettingsError(f"{where} progressive and sizes both say how large images are; leave one of them out")
+
+    def check(self, space: SearchSpace) -> None:
+        """Refuses sizes that the space cannot take."""
+        for size in self.sizes:
+            space_at(space, size)
+        for _, factor in self.progressive:
+            size_for(space, factor)
+
+    def size_at(self, space: SearchSpace, step: int, num_steps: int, seed: int) -> int:
+        """The image size of a step; all processes of a run agree on it."""
+        if self.sizes:
+            return int(np.random.default_rng((seed, step)).choice(self.sizes))
+        for share, factor in self.progressive:
+            if step < share * num_steps:
+                return size_for(space, factor)
+        return space.task.image_size
+
+    def view(self, x: Tensor, size: int) -> Tensor:
+        """Images at this size: every f-th pixel for progressive tokens, scaled down for several resolutions."""
+        if x.shape[-1] == size:
+            return x
+        return resized(x, size) if self.sizes else sparse(x, size)
+
+
+def sparse(x: Tensor, size: int) -> Tensor:
+    """Pixels at equal distances: where f divides the size, what a convolution of stride and dilation f times as large sees."""
+    return F.interpolate(x, size=(size, size), mode="nearest")
+
+
+def resized(x: Tensor, size: int) -> Tensor:
+    """Images scaled down."""
+    return F.interpolate(x, size=(size, size), mode="bilinear", antialias=True)
+
+
+@lru_cache(maxsize=1024)
+def space_at(space: SearchSpace, size: int) -> SearchSpace:
+    """The same space for smaller images, all of whose layers are slices of the ones for larger images."""
+    full = space.task.image_size
+    if size == full:
+        return space
+    reason = _why_not(space, size)
+    if reason is not None:
+        known = ", ".join(map(str, allowed_resolutions(space)))
+        raise SettingsError(
+            f"[train.resolution] space '{space.name}' for images of {full} cannot look at images of {size}: {reason}; "
+            f"choose of {known}"
+        )
+    return _smaller(space, size)
+
+
+@lru_cache(maxsize=64)
+def allowed_resolutions(space: SearchSpace) -> tuple[int, ...]:
+    """The image sizes that a supernet of this space can look at, in multiples of 8, or of 2 for small images."""
+    full = space.task.image_size
+    step = 2 if full <= 64 else 8
+    return (*(size for size in range(step, full, step) if _why_not(space, size) is None), full)
+
+
+def size_for(space: SearchSpace, factor: float) -> int:
+    """The allowed size that comes nearest to so many times fewer tokens."""
+    wanted = space.task.image_size / factor**0.5
+    sizes = allowed_resolutions(space)
+    size = min(sizes, key=lambda s: abs(math.log(s / wanted)))
+    if max(size / wanted, wanted / size) ** 2 > TOLERANCE:
+        raise SettingsError(
+            f"[train.resolution] progressive: {factor:g} times fewer tokens are images of {wanted:.0f}, which space "
+            f"'{space.name}' cannot look at; it can at {', '.join(map(str, sizes))}: change the factor"
+        )
+    return size
+
+
+def lower_at(space: SearchSpace, arch: Arch, image_size: int | None) -> Blueprint:
+    """The layers of an arch for images of this size, or of the task's."""
+    if image_size is None or image_size == space.task.image_size:
+        return space.lower(arch)
+    return _lower_at(space, arch, image_size)
+
+
+@lru_cache(maxsize=4096)
+def _lower_at(space: SearchSpace, arch: Arch, size: int) -> Blueprint:
+    smaller = space_at(space, size)
+    genes = dict(space.check(arch).genes)
+    for here, there in zip(replace(space, only=()).all_genes, smaller.all_genes, strict=True):
+        if here.choices != there.choices:  # a resolution, which scales with the images
+            wanted = float(genes[here.name]) * size / space.task.image_size  # type: ignore[arg-type]
+            genes[here.name] = min(there.choices, key=lambda choice: abs(float(choice) - wanted))
+    large = dict(space.lower(arch).items())
+    small = smaller.lower(smaller.arch(**genes))
+    return Blueprint(small.sites, tuple(_with_tables(spec, large[site]) for site, spec in small.items()))
+
+
+def _smaller(space: SearchSpace, size: int) -> SearchSpace:
+    """Without `only`: a resolution that it keeps has another name there, and all other genes are the same."""
+    return replace(space, task=replace(space.task, image_size=size), only=())
+
+
+def _with_tables(spec: LayerSpec, large: LayerSpec) -> LayerSpec:
+    return replace(spec, attrs=tuple((name, large[name] if name in TABLES else value) for name, value in spec.attrs))
+
+
+@lru_cache(maxsize=4096)
+def _why_not(space: SearchSpace, size: int) -> str | None:
+    """Why the space for images of this size is none of slices, or None if it is."""
+    if size > space.task.image_size:
+        return "they are larger than those that its weights are for"
+    try:
+        there = _smaller(space, size).lowering.specs_at()
+    except (SpaceError, ArithmeticError) as error:
+        return str(error)
+    here = replace(space, only=()).lowering.specs_at()
+    if list(here) != list(there):
+        return "it has other layers there"
+    for site, specs in there.items():
+        for kind in dict.fromkeys(spec.kind for spec in specs):
+            alike = [spec for spec in here[site] if spec.kind == kind]
+            roles, largest = set(map(_roles, alike)), _numbers(LayerSpec.join(alike)) if alike else ()
+            for spec in (spec for spec in specs if spec.kind == kind):
+                if _roles(spec) not in roles or any(a > b for a, b in zip(_numbers(spec), largest, strict=True)):
+                    return f"at site '{site}' there is a layer '{spec.key}', which is no slice of any for larger images"
+    return None
+
+
+def _roles(spec: LayerSpec) -> tuple[object, ...]:
+    """What a layer has in common with that of a larger map whose weights it can take."""
+    channels = [shape[0] if len(shape) == 3 else shape[-1] for shape in (spec.in_shape, spec.out_shape)]
+    return spec.kind, *channels, *((n, v) for n, v in spec.attrs if n not in (*FOLLOW_THE_MAP, *TABLES))
+
+
+def _numbers(spec: LayerSpec) -> tuple[float, ...]:
+    """What grows with the map: shapes, and the attributes that follow it."""
+    return (*spec.in_shape, *spec.out_shape, *(float(v) for n, v in spec.attrs if n in FOLLOW_THE_MAP))
