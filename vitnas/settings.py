@@ -56,8 +56,8 @@ def _check_keys(cls: type, values: Mapping[str, Any], where: str) -> None:
             _check_keys(kind, values[name], f"{where}, table '{name}'")
 
 
-TABLES = ("train", "profile", "search", "export")
-"""The tables a settings file may have, one a command."""
+TABLES = ("data", "train", "profile", "search", "export")
+"""The tables a settings file may have: the images, and one a command."""
 
 
 def read_settings(cls: type[S], path: Path | None, table: str, flags: Mapping[str, Any]) -> S:

@@ -155,8 +155,8 @@ def test_weights_that_are_not_finite_are_never_saved(
     run = small_run(tmp_path / "run", checkpoint_every=2)
     good, calls = Learner.learn, iter(range(100))
 
-    def spoilt(self: Learner, *rest: Any) -> Outcome:
-        outcome = good(self, *rest)
+    def spoilt(self: Learner, *rest: Any, **how: Any) -> Outcome:
+        outcome = good(self, *rest, **how)
         if next(calls) == 3:
             self.parameters[0].data.fill_(float("inf"))
         return outcome

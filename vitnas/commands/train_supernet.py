@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -13,47 +14,82 @@ from vitnas.errors import SettingsError
 
 def train_supernet(
     space: SpaceName = "autoformer-mini",
-    data: Annotated[str, typer.Option(help="Data set; 'digits' is built in.")] = "digits",
+    data: Annotated[
+        str | None, typer.Option(help="'digits', built in and the default, or a folder or file of images.")
+    ] = None,
+    val: Annotated[
+        str | None, typer.Option(help="Images that judge, if the data do not say; default: a share.")
+    ] = None,
+    image_size: Annotated[int | None, typer.Option(help="Side in pixels that networks see.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the new run (default: runs/DATA-SPACE).")] = None,
     resume: Annotated[Path | None, typer.Option(help="Go on with this run instead, after a stop or a kill.")] = None,
+    init: Annotated[
+        str | None, typer.Option(help="First weights: timm:NAME, a safetensors file, an exported arch or a run.")
+    ] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training images.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Images a step.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Images a step, over all workers.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="At its peak.")] = None,
-    sampler: Annotated[str | None, typer.Option(help="Which subnets a step trains: uniform or sandwich.")] = None,
+    sampler: Annotated[
+        str | None, typer.Option(help="Which subnets a step trains, see docs/samplers.md; default: sandwich.")
+    ] = None,
+    precision: Annotated[str | None, typer.Option(help="fp32, bf16, or fp16 on a GPU.")] = None,
+    torch_device: Annotated[str | None, typer.Option(help="cpu, cuda or cuda:1.")] = None,
+    workers: Annotated[int, typer.Option(help="Processes that share every batch, on Ray Train.")] = 1,
+    ray_address: Annotated[str | None, typer.Option(help="Ray cluster to join.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of weights, batches and archs.")] = None,
     threads: Annotated[int | None, typer.Option(help="Processor threads; default: all cores.")] = None,
     config: Config = None,
 ) -> None:
     """Train one set of weights for a whole space.
 
-    Example: vitnas train-supernet --data digits
+    Example: vitnas train-supernet --data photos/ --space autoformer-tiny
     """
     from vitnas.run import RunFolder
     from vitnas.settings import read_settings
 
+    images = {"name": data, "val": val, "image_size": image_size}
     flags = {
+        "init": init,
         "epochs": epochs,
         "batch_size": batch_size,
         "learning_rate": learning_rate,
         "sampler": sampler,
+        "precision": precision,
+        "torch_device": torch_device,
         "seed": seed,
         "threads": threads,
     }
+    if workers < 1:
+        raise SettingsError(f"--workers {workers}: training needs at least 1")
+    leads = os.environ.get("RANK", "0") == "0"
     if resume is not None:
-        given = [name for name, value in {**flags, "out": out, "config": config}.items() if value is not None]
-        if given:
-            raise SettingsError(
-                f"--resume goes on with the settings of the run; leave out --{given[0].replace('_', '-')}"
-            )
+        given = {"--data": data, "--val": val, "--image-size": image_size, "--out": out, "--config": config}
+        given |= {f"--{name.replace('_', '-')}": value for name, value in flags.items()}
+        for name, value in given.items():
+            if value is not None:
+                raise SettingsError(f"--resume goes on with the settings of the run; leave out {name}")
         run = RunFolder.open(resume)
-        from vitnas.supernets.training import train
     else:
         from vitnas.search_spaces import load_space
-        from vitnas.supernets.data import load_dataset
-        from vitnas.supernets.training import TrainSettings, start_run, train
+        from vitnas.supernets.data import DataSettings, load_dataset
+        from vitnas.supernets.ray_training import check_workers
+        from vitnas.supernets.training import TrainSettings, start_run, wait_for_run
 
         settings = read_settings(TrainSettings, config, "train", flags)
-        loaded = load_space(space, load_dataset(data).task)
-        run = start_run(out or Path("runs") / f"{data}-{loaded.name}", loaded, data, settings)
-    train(run)
-    print(f"{run.path}: trained; next, profile your device: vitnas profile --run {run.path} --device cpu")
+        check_workers(workers, settings)
+        wanted = read_settings(DataSettings, config, "data", images)
+        dataset = load_dataset(wanted)
+        loaded = load_space(space, dataset.task)
+        path = out or Path("runs") / f"{dataset.name}-{loaded.name}"
+        # torchrun starts this command many times; the first one makes the folder.
+        run = start_run(path, loaded, wanted, settings) if leads else wait_for_run(path)
+    if workers > 1 or ray_address is not None:
+        from vitnas.supernets.ray_training import train_on_ray
+
+        train_on_ray(run, workers, ray_address)
+    else:
+        from vitnas.supernets.training import train
+
+        train(run)
+    if leads:
+        print(f"{run.path}: trained; next, profile your device: vitnas profile --run {run.path} --device cpu")

@@ -12,8 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from vitnas.search_spaces import Arch
+from vitnas.supernets.gradient_conflict import combine, split
 from vitnas.supernets.lessons import Batch, Marks, take_lessons
 from vitnas.supernets.samplers import Lesson
+from vitnas.supernets.sharpness import climb
 from vitnas.supernets.supernet import Supernet
 from vitnas.supernets.train_settings import TrainSettings
 from vitnas.supernets.world import World
@@ -59,8 +61,6 @@ class Learner:
         """
         marks = self._gradients(lessons, batches, seed, how)
         if self.settings.sharpness and all(map(math.isfinite, marks.losses)):
-            from vitnas.supernets.sharpness import climb
-
             undo = climb(self.parameters, self.settings.sharpness)
             self._gradients(lessons, batches, seed, how)
             undo()
@@ -73,10 +73,10 @@ class Learner:
         return Outcome(marks, norm, updated)
 
     @torch.no_grad()
-    def label_losses(self, archs: Sequence[Arch], batches: Sequence[Batch]) -> dict[Arch, float]:
+    def label_losses(self, archs: Sequence[Arch], batches: Sequence[Batch], **how: Any) -> dict[Arch, float]:
         """The cross-entropy of each arch from the labels, without learning."""
         losses = [
-            sum(float(nn.functional.cross_entropy(self._forward(b.x, arch).float(), b.y)) for b in batches)
+            sum(float(nn.functional.cross_entropy(self._forward(b.x, arch, **how).float(), b.y)) for b in batches)
             for arch in archs
         ]
         return dict(zip(archs, self.world.mean([loss / len(batches) for loss in losses]), strict=True))
@@ -109,11 +109,14 @@ class Learner:
             self.world.average_gradients(self.parameters)
             found.append([p.grad for p in self.parameters])
         if len(found) == 2:
-            raise NotImplementedError
+            for p, gradient in zip(self.parameters, combine(*found), strict=True):
+                p.grad = gradient
         return Marks(self.world.mean(losses), self.world.mean(label_losses))
 
     def _groups(self, lessons: Sequence[Lesson]) -> list[Sequence[int] | None]:
-        return [None]
+        """The lessons whose gradients stay apart until they are joined; None is all of them."""
+        lead, pupils = split(lessons) if self.settings.conflict == "project" else ([], [])
+        return [lead, pupils] if lead and pupils else [None]
 
     def _backward(self, loss: Tensor) -> None:
         self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]

@@ -8,8 +8,11 @@ from typing import Any, Literal
 
 from vitnas.errors import SettingsError, suggest
 from vitnas.supernets.augment import Augment
+from vitnas.supernets.experts import ExpertSettings
 from vitnas.supernets.optimisation import OPTIMIZERS
+from vitnas.supernets.resolution import Resolution
 from vitnas.supernets.samplers import read_options
+from vitnas.supernets.teachers.settings import Distil
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,9 @@ class TrainSettings:
         conflict: "sum" adds up the gradients of the lessons; "project" first takes from those of the teachers
             what opposes those of the pupils (NASViT).
         augment: how images are changed, table [train.augment].
+        distil: an outside network that teaches beside the labels, table [train.distil].
+        resolution: the sizes at which images are seen, table [train.resolution].
+        experts: feed-forward layers as several that are averaged, table [train.experts].
         precision: fp32, bf16 or fp16; the last with scaled losses, for GPUs only.
         compile: whether torch.compile may take the archs that come again in every step.
         channels_last: memory layout that suits convolutions on some processors and GPUs.
@@ -72,6 +78,9 @@ class TrainSettings:
     own_archs: bool = False
     conflict: Literal["sum", "project"] = "sum"
     augment: Augment = field(default_factory=Augment)
+    distil: Distil = field(default_factory=Distil)
+    resolution: Resolution = field(default_factory=Resolution)
+    experts: ExpertSettings = field(default_factory=ExpertSettings)
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     compile: bool = False
     channels_last: bool = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, replace
@@ -16,8 +17,12 @@ from vitnas.search_spaces import SearchSpace
 from vitnas.settings import make_settings
 from vitnas.supernets.count_cache import count_specs
 from vitnas.supernets.data import Dataset, DataSettings, dataset_of, load_dataset
+from vitnas.supernets.data import resolved as resolved_data
+from vitnas.supernets.initial_weights import initialise
+from vitnas.supernets.supernet import Supernet
+from vitnas.supernets.teachers import make_teacher
 from vitnas.supernets.train_settings import TrainSettings
-from vitnas.supernets.training_loop import TrainingLoop
+from vitnas.supernets.training_loop import TrainingLoop, count_steps
 from vitnas.supernets.world import World, join_world
 
 
@@ -33,11 +38,28 @@ def start_run(path: Path, space: SearchSpace, data: DataSettings | str, settings
     wanted = DataSettings(data) if isinstance(data, str) else data
     dataset = load_dataset(wanted)
     dataset.check(space)
-    _check(settings, dataset, 1)
+    _check(settings, dataset, space, 1)
     if space.source is not None:
         count_specs(space)  # refuses layers that cannot be built; the spaces of vitnas are tested for it
+    if settings.init is not None:
+        initialise(Supernet(space, settings.seed), settings.init)  # refuses weights that do not fit
+    steps = (settings.batch_size, settings.seed, count_steps(settings, dataset))
+    make_teacher(settings.distil, dataset, settings.augment, *steps)  # refuses a teacher that cannot teach this
     resolved = replace(settings, threads=settings.threads or torch.get_num_threads())
-    return RunFolder.create(path, space, {"data": asdict(wanted), "train": asdict(resolved)})
+    return RunFolder.create(path, space, {"data": asdict(resolved_data(wanted, dataset)), "train": asdict(resolved)})
+
+
+def wait_for_run(path: Path, seconds: float = 600.0) -> RunFolder:
+    """The run that the first of several processes is making; this is one of the others."""
+    deadline = time.monotonic() + seconds
+    while not RunFolder(path).config_file.is_file():
+        if time.monotonic() > deadline:
+            raise CheckpointError(
+                f"the first process has made no run '{path}' in {seconds:g} s; see what it said, and that all "
+                f"processes see the same folder"
+            )
+        time.sleep(0.1)
+    return RunFolder.open(path)
 
 
 def train(run: RunFolder, progress: bool = True) -> None:
@@ -56,14 +78,16 @@ def train(run: RunFolder, progress: bool = True) -> None:
     dataset = dataset_of(run)
     dataset.check(run.space)
     with join_world(settings.torch_device) as world:
-        _check(settings, dataset, world.size)
+        _check(settings, dataset, run.space, world.size)
         alone = only_here(run.path, "training") if world.leads else nullcontext()
         with alone, _surroundings(settings, world):
             TrainingLoop(run, settings, dataset, world).finish(progress)
 
 
-def _check(settings: TrainSettings, dataset: Dataset, num_processes: int) -> None:
-    """Refuses settings that do not go with the data or this machine."""
+def _check(settings: TrainSettings, dataset: Dataset, space: SearchSpace, num_processes: int) -> None:
+    """Refuses settings that do not go with the data, the space or this machine."""
+    settings.resolution.check(space)
+    settings.experts.check(space)
     if settings.batch_size > len(dataset.train):
         raise SettingsError(
             f"[train] batch_size is {settings.batch_size}, but dataset '{dataset.name}' has {len(dataset.train)} "
@@ -93,4 +117,4 @@ def _surroundings(settings: TrainSettings, world: World) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-__all__ = ["TrainSettings", "start_run", "train"]
+__all__ = ["TrainSettings", "start_run", "train", "wait_for_run"]

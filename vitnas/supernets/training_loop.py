@@ -18,8 +18,9 @@ from vitnas.supernets.augment import augment, batch_seed_of, seeds_of
 from vitnas.supernets.averaging import WeightAverage
 from vitnas.supernets.batches import Batches
 from vitnas.supernets.checkpoints import Progress, resume, save_checkpoint
-from vitnas.supernets.data import Dataset
+from vitnas.supernets.data import Dataset, Loader
 from vitnas.supernets.evaluation import evaluate_arch, landmarks
+from vitnas.supernets.initial_weights import initialise
 from vitnas.supernets.learner import Learner, Outcome
 from vitnas.supernets.lessons import Batch
 from vitnas.supernets.metrics import MetricsLog
@@ -27,6 +28,7 @@ from vitnas.supernets.optimisation import learning_rate_at, make_optimizer
 from vitnas.supernets.progress_bar import TrainingBar
 from vitnas.supernets.samplers import make_sampler
 from vitnas.supernets.supernet import Supernet
+from vitnas.supernets.teachers import make_teacher
 from vitnas.supernets.train_settings import TrainSettings
 from vitnas.supernets.world import World
 
@@ -37,10 +39,14 @@ class TrainingLoop:
     def __init__(self, run: RunFolder, settings: TrainSettings, dataset: Dataset, world: World) -> None:
         self.run, self.settings, self.dataset, self.world = run, settings, dataset, world
         self.batches = Batches(len(dataset.train), settings.batch_size, settings.seed)
-        self.num_steps = settings.steps or settings.epochs * self.batches.per_epoch
+        self.num_steps = count_steps(settings, dataset)
+        steps = (settings.batch_size, settings.seed, self.num_steps)
+        self.teacher = make_teacher(settings.distil, dataset, settings.augment, *steps, world.device)
         self.net = Supernet(run.space, settings.seed).train().to(world.device)
         if settings.channels_last:
             self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if settings.experts.num > 1:
+            self.net.use_experts(settings.experts.num)
         schedule = (self.batches.per_epoch, self.num_steps)
         self.sampler = make_sampler(settings.sampler, run.space, settings.seed, settings.sampler_options, *schedule)
         self.optimizer = make_optimizer(self.net, settings)
@@ -53,6 +59,10 @@ class TrainingLoop:
         """From the newest checkpoint, or from the beginning."""
         found = resume(self.run, self.net, self.optimizer, self.average)
         if found is None:
+            if self.settings.init is not None:
+                initialise(self.net, self.settings.init)
+                if self.average is not None:
+                    self.average = WeightAverage(self.net, self.settings.average)
             return Progress()
         if found.sampler:
             self.sampler.load_state(found.sampler)
@@ -67,9 +77,10 @@ class TrainingLoop:
             log = None
             if self.world.leads:
                 log = stack.enter_context(MetricsLog(self.run, done, settings.tensorboard))
-            for step in range(done, self.num_steps):
-                indices = self.world.share(self.batches[step])
-                outcome = self._step(step, self._shares(step, *self.dataset.train.pixels(indices), indices))
+            share, threads = self.world.share, settings.loader_threads
+            loader = Loader(self.dataset.train, self.batches, done, self.num_steps, share, threads)
+            for step, images in enumerate(loader, start=done):
+                outcome = self._step(step, self._shares(step, *images))
                 if log is not None:
                     self._report(step, outcome, log, bar)
                 if step + 1 == self.num_steps or (step + 1) % settings.checkpoint_every == 0:
@@ -80,11 +91,14 @@ class TrainingLoop:
         settings, device = self.settings, self.world.device
         epoch = step // self.batches.per_epoch
         seeds = torch.from_numpy(seeds_of(settings.seed, epoch, indices))
-        classes = self.dataset.task.num_classes
+        batch_seed = batch_seed_of(settings.seed, step)
+        classes, smoothing = self.dataset.task.num_classes, settings.label_smoothing
         y = labels.to(device)
-        x, target = augment(pixels.to(device), y, seeds, batch_seed_of(settings.seed, step), settings.augment, classes)
-        target = target * (1 - settings.label_smoothing) + settings.label_smoothing / classes
-        x = self.dataset.train.normalise(x)
+        x, target = augment(pixels.to(device), y, seeds, batch_seed, settings.augment, classes)
+        target = target * (1 - smoothing) + smoothing / classes
+        if self.teacher is not None:
+            target = target.lerp(self.teacher(x, step, seeds, batch_seed), settings.distil.weight)
+        x = settings.resolution.view(self.dataset.train.normalise(x), self._size_at(step))
         if settings.channels_last:
             x = x.contiguous(memory_format=torch.channels_last)
         parts = (t.chunk(settings.accumulate) for t in (x, y, target))
@@ -95,13 +109,16 @@ class TrainingLoop:
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate_at(step, self.num_steps, settings)
         if heard := self.sampler.audition(step):
-            self.sampler.hear(step, self.learner.label_losses(heard, batches))
+            self.sampler.hear(step, self.learner.label_losses(heard, batches, image_size=self._size_at(step)))
         lessons = self.sampler.plan(step, self.world.rank if settings.own_archs else 0)
         seed = settings.seed + 1_000_003 * step  # for layers that draw, such as stochastic depth
-        outcome = self.learner.learn(lessons, batches, seed)
+        how = {"drop_path": settings.drop_path, "image_size": self._size_at(step)}
+        outcome = self.learner.learn(lessons, batches, seed, **how)
         bad_steps = 0
         if outcome.updated:
             self.sampler.observe(step, lessons, outcome.marks.label_losses)
+            if self.net.experts is not None:
+                self.net.experts.share(self.net.layers, settings.experts.share_at(step, self.num_steps))
             if self.average is not None:
                 self.average.update()
         else:
@@ -110,6 +127,11 @@ class TrainingLoop:
                 raise self._diverged(step, f"{bad_steps} steps in a row had no finite loss and gradient")
         self.progress = replace(self.progress, step=step + 1, bad_steps=bad_steps)
         return outcome
+
+    def _size_at(self, step: int) -> int:
+        """How large the images of a step are seen."""
+        settings = self.settings
+        return settings.resolution.size_at(self.run.space, step, self.num_steps, settings.seed)
 
     def _report(self, step: int, outcome: Outcome, log: MetricsLog, bar: TrainingBar) -> None:
         done, last = step + 1, step + 1 == self.num_steps
@@ -148,6 +170,11 @@ class TrainingLoop:
             f"training of '{self.run.path}' stopped at step {step}: {what}; the last good checkpoint is kept. "
             f"Start a new run with a lower learning_rate, a longer warmup or a smaller clip_norm"
         )
+
+
+def count_steps(settings: TrainSettings, dataset: Dataset) -> int:
+    """How many steps a training makes in all."""
+    return settings.steps or settings.epochs * Batches(len(dataset.train), settings.batch_size, settings.seed).per_epoch
 
 
 def _finite(value: float) -> float | None:
