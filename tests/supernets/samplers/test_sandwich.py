@@ -24,3 +24,8 @@ def test_at_first_all_learn_from_labels() -> None:
     assert not any(lesson.teachers for lesson in sampler.plan(4))
     assert [lesson.teachers for lesson in sampler.plan(5)] == [(), (0,), (0,), (0,)]
     assert [lesson.arch for lesson in sampler.plan(4)] == [x.arch for x in Sandwich(SPACE, 0, 2, label_steps=0).plan(4)]
+
+
+def test_pupils_may_learn_by_the_alpha_divergence() -> None:
+    lessons = Sandwich(SPACE, 0, label_steps=0, distil="alpha").plan(0)
+    assert [lesson.loss for lesson in lessons] == ["soft", "alpha", "alpha", "alpha"]

@@ -91,13 +91,19 @@ def tabulate(
 
 def clamp(space: SearchSpace, floor: Row) -> SearchSpace:
     """The archs that have no amount below those of another; kinds, which are no amounts, stay free."""
-    only = {}
-    for gene in space.all_genes:
-        codes = [row for row, column in zip(floor, space.columns, strict=True) if column.gene == gene.name]
-        on = [code for code in codes if code != OFF]
-        if is_numeric(gene) and on and min(on) > 0:
-            only[gene.name] = gene.choices[min(on) :]
+    least = dict(zip((column.gene for column in space.columns), _least(space, floor), strict=True))
+    only = {gene.name: gene.choices[least[gene.name] :] for gene in space.all_genes if least[gene.name] > 0}
     return space.restrict(**only) if only else space
+
+
+def _least(space: SearchSpace, floor: Row) -> Row:
+    """Per column the least code that a floor leaves: of an amount per layer the least that it has in any layer."""
+    numeric = {gene.name for gene in space.all_genes if is_numeric(gene)}
+    on: dict[str, list[int]] = {}
+    for code, column in zip(floor, space.columns, strict=True):
+        if code != OFF and column.gene in numeric:
+            on.setdefault(column.gene, []).append(int(code))
+    return np.array([min(on.get(column.gene, [0])) for column in space.columns], dtype=np.int16)
 
 
 def widen(codes: Codes, part: SearchSpace, whole: SearchSpace) -> Codes:
@@ -124,8 +130,8 @@ def _roam(
     start: Row,
 ) -> Codes:
     """Archs that walkers meet who leave one arch of a band by mutations and stay in the band."""
-    numeric = _numeric(space)
-    free = np.ones(len(space.columns), bool) if floor is None else ~numeric | (start < floor)
+    least = np.zeros_like(start) if floor is None else _least(space, floor)
+    free = start < least
     walkers = np.repeat(start[None], WALKERS, axis=0)
     met = []
     every = max(1, ROUNDS // 2 // math.ceil(n / WALKERS))
@@ -133,19 +139,12 @@ def _roam(
         moved = space.genome.mutate(walkers, rng, rate=1 / len(space.columns))
         costs = np.asarray(macs(moved))
         taken = (low <= costs) & (costs <= high)
-        if floor is not None:
-            taken &= (free | (moved == OFF) | (moved >= floor)).all(axis=1)
+        taken &= (free | (moved == OFF) | (moved >= least)).all(axis=1)
         walkers = np.where(taken[:, None], moved, walkers).astype(np.int16)
         if i >= ROUNDS // 2 and i % every == 0:
             met.append(walkers)
     found: Codes = rng.permutation(np.concatenate(met))[:n]
     return found
-
-
-def _numeric(space: SearchSpace) -> NDArray[np.bool_]:
-    """Per column, whether it is an amount."""
-    names = {gene.name for gene in space.all_genes if is_numeric(gene)}
-    return np.array([column.gene in names for column in space.columns])
 
 
 def minimum_codes(space: SearchSpace, macs: Cost, smallest: Row, budgets: Sequence[float]) -> Codes:
@@ -154,7 +153,8 @@ def minimum_codes(space: SearchSpace, macs: Cost, smallest: Row, budgets: Sequen
     All amounts of such an arch are about as far along their choices, so one of a larger budget has
     nowhere less than one of a smaller. A budget below the smallest arch gets the smallest.
     """
-    tops = np.where(_numeric(space), [len(column.choices) - 1 for column in space.columns], OFF)
+    numeric = {gene.name for gene in space.all_genes if is_numeric(gene)}
+    tops = np.array([len(column.choices) - 1 if column.gene in numeric else OFF for column in space.columns])
     along = np.floor(np.linspace(0, 1, FINENESS)[:, None] * tops + 1e-9)
     codes = space.genome.repair(np.maximum(along, smallest).astype(np.int16))
     costs = np.asarray(macs(codes), dtype=np.float64)

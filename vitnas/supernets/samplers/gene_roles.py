@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import numpy as np
 
-from vitnas.search_spaces import OFF, Blueprint, Gene, SearchSpace
+from vitnas.search_spaces import OFF, Blueprint, Gene, LayerSpec, SearchSpace
 
 Role = Literal["depth", "size", "width", "inner"]
 """How many layers there are; how large their maps or how many their tokens; how many channels lie between
@@ -36,18 +37,14 @@ def _role(one: Blueprint, other: Blueprint) -> Role | None:
     if one.layers == other.layers:
         return None
     if len(one) != len(other):
-        return "depth" if _channels(one) == _channels(other) else "width"
-    shapes = [(a.out_shape, b.out_shape) for a, b in zip(one, other, strict=True)]
-    if one.in_shape != other.in_shape or any(_extent(a) != _extent(b) for a, b in shapes):
+        return "depth" if {*map(_shape, one)} == {*map(_shape, other)} else "width"
+    shapes = [(_shape(a), _shape(b)) for a, b in zip(one, other, strict=True)]
+    if one.in_shape != other.in_shape or any(a[1] != b[1] for a, b in shapes):
         return "size"
     return "width" if any(a != b for a, b in shapes) else "inner"
 
 
-def _channels(layers: Blueprint) -> set[int]:
-    """Maps are (channels, height, width), tokens (number, channels)."""
-    return {spec.out_shape[0 if len(spec.out_shape) == 3 else -1] for spec in layers}
-
-
-def _extent(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """A shape without its channels."""
-    return shape[1:] if len(shape) == 3 else shape[:-1]
+def _shape(spec: LayerSpec) -> tuple[int, int]:
+    """Channels and positions of what a layer gives: maps are (channels, height, width), tokens (number, channels)."""
+    channels = spec.out_shape[0 if len(spec.out_shape) == 3 else -1]
+    return channels, math.prod(spec.out_shape) // channels
