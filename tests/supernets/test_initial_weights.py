@@ -173,6 +173,13 @@ def test_a_hugging_face_model_that_computes_otherwise_is_refused(
         initialise(Supernet(deit()), str(tmp_path))
 
 
+def test_a_distillation_token_is_refused_by_its_name(tmp_path: Path) -> None:
+    state = hugging_face_state(dict(timm_model(10).state_dict()))
+    save_file(state | {"vit.embeddings.distillation_token": torch.zeros(1, 1, WIDTH)}, tmp_path / "model.safetensors")
+    with pytest.raises(CheckpointError, match="has a distillation token, which no network of space 'deit' reads"):
+        initialise(Supernet(deit()), str(tmp_path))
+
+
 def test_an_odd_tensor_of_hugging_face_is_named() -> None:
     with pytest.raises(CheckpointError, match=r"'vit\.encoder\.layer\.0\.adapter\.weight', which a plain ViT"):
         to_timm({"vit.embeddings.cls_token": torch.zeros(1), "vit.encoder.layer.0.adapter.weight": torch.zeros(1)})

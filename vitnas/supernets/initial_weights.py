@@ -71,6 +71,11 @@ def _from_file(net: Supernet, file: Path, source: str) -> str:
 
 
 def _from_timm(net: Supernet, state: Mapping[str, Tensor], source: str) -> str:
+    if "dist_token" in state:
+        raise CheckpointError(
+            f"--init {source}: the model has a distillation token, which no network of space '{net.space.name}' reads; "
+            f"choose a model without one"
+        )
     arch, classes = find_arch(net.space, state)
     new_head = classes != net.space.task.num_classes
     load_timm(net, arch, state, new_head)
