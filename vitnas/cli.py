@@ -10,6 +10,7 @@ import typer
 from vitnas import __version__
 from vitnas.commands.count import count
 from vitnas.commands.demo import demo
+from vitnas.commands.devices import devices
 from vitnas.commands.estimate import estimate
 from vitnas.commands.evaluate import evaluate
 from vitnas.commands.export import export
@@ -29,7 +30,7 @@ app = typer.Typer(
     epilog="Start with: vitnas demo",
 )
 app.add_typer(spaces_app, name="spaces")
-for command in (count, train_supernet, teach, profile, evaluate, estimate, search, export, plot, demo):
+for command in (count, train_supernet, teach, profile, evaluate, estimate, search, export, plot, demo, devices):
     app.command()(command)
 
 

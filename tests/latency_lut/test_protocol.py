@@ -53,6 +53,57 @@ def test_disturbed_blocks_are_repeated():
     assert rough.blocks > calm.blocks
 
 
+def test_a_candidate_that_scatters_by_itself_goes_on_to_the_cap():
+    rng = np.random.default_rng(0)
+    machine = Machine(lambda t: 1.0)
+
+    def scattering(runs):
+        machine.now += 1
+        return runs * rng.uniform(0.93, 1.07)
+
+    def blocks_tried(max_spread):
+        tried = []
+
+        def counted(runs):
+            tried.append(runs)
+            return scattering(runs)
+
+        settings = dataclasses.replace(FAST, max_spread=max_spread)
+        (found,) = measure([counted], machine.stopwatch(0.1), settings)
+        assert found.blocks == FAST.blocks
+        return sum(runs >= 9 for runs in tried)
+
+    assert blocks_tried(max_spread=0.5) == FAST.blocks
+    assert blocks_tried(max_spread=0.001) == FAST.blocks * FAST.max_repeats
+
+
+def test_a_block_is_never_shorter_than_asked():
+    lengths = []
+
+    def call(runs):
+        lengths.append(runs * 7.0)
+        return runs * 7.0
+
+    measure([call], Machine(lambda t: 1.0).stopwatch(0.1), FAST)
+    assert min(lengths[-FAST.blocks :]) >= FAST.block_ms
+
+
+def test_energy_is_that_of_one_call():
+    spent = [0.0]
+
+    def call(runs):
+        spent[0] += 0.5 * runs
+        return runs * 2.0
+
+    def reference(runs):
+        spent[0] += 1000.0
+        return runs * 0.1
+
+    (found,) = measure([call], reference, FAST, lambda: spent[0])
+    assert found.energy_mj == pytest.approx(0.5)
+    assert measure([call], reference, FAST)[0].energy_mj is None
+
+
 def test_a_hopeless_machine_ends_at_the_cap():
     rng = np.random.default_rng(0)
     settings = dataclasses.replace(FAST, max_repeats=2, max_drift=1e-9)

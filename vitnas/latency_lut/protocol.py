@@ -29,6 +29,11 @@ def thread_clock(run: Callable[[], object]) -> Stopwatch:
     return _clock(run, time.thread_time_ns)
 
 
+def process_clock(run: Callable[[], object]) -> Stopwatch:
+    """Times a call that works in one thread of this process at a time, whichever that is."""
+    return _clock(run, time.process_time_ns)
+
+
 def _clock(run: Callable[[], object], now_ns: Callable[[], int]) -> Stopwatch:
     def milliseconds(runs: int) -> float:
         start = now_ns()
@@ -51,6 +56,10 @@ class Timing:
         blocks: how many blocks these figures rest on.
         reference_ms: what the reference network took meanwhile; see `align`.
         provenance: where the figures come from.
+        energy_mj: the median energy of the processor package during one call, its idle power included, in
+            millijoules; None where the platform does not tell.
+        peak_bytes: the most memory that a fresh process took for the network over what its runtime takes
+            without one; None where it was not measured.
     """
 
     median_ms: float
@@ -60,6 +69,8 @@ class Timing:
     blocks: int
     reference_ms: float
     provenance: Provenance = "measured"
+    energy_mj: float | None = None
+    peak_bytes: int | None = None
 
     def scaled(self, factor: float) -> Timing:
         """The timing of a machine that is slower by `factor`."""
@@ -82,6 +93,7 @@ class TimingSettings:
         warmup_ms: the least time of warming up for each candidate.
         max_warmup_ms: the most time of it, steady or not.
         max_drift: a block next to which the reference ran slower by more than this fraction is repeated.
+        max_spread: a candidate whose steady blocks have a larger IQR than this fraction of their median goes on.
         max_repeats: at most this many times `blocks` are tried; the steadiest are kept.
         group: candidates measured in turns; a kill loses the work on one group at most.
     """
@@ -91,6 +103,7 @@ class TimingSettings:
     warmup_ms: float = 500.0
     max_warmup_ms: float = 3000.0
     max_drift: float = 0.05
+    max_spread: float = 0.05
     max_repeats: int = 4
     group: int = 6
 
@@ -110,13 +123,25 @@ def require_positive(settings: object, names: Iterable[str]) -> None:
             raise ValueError(f"'{name}' must be a number above zero, got {value!r}")
 
 
-def measure(candidates: Sequence[Stopwatch], reference: Stopwatch, settings: TimingSettings) -> list[Timing]:
+def measure(
+    candidates: Sequence[Stopwatch],
+    reference: Stopwatch,
+    settings: TimingSettings,
+    energy: Callable[[], float] | None = None,
+) -> list[Timing]:
     """Times candidates in turns, a block each, with a block of the reference between any two.
 
     Other work on the machine only ever adds time. So a candidate's block is steady when the
     reference was near its quiet time before and after, and the block itself not far above its
     candidate's. A block that is not is repeated in a later round; what little drift remains is
-    divided out. The work is bounded: by `max_warmup_ms` for each, then by `blocks * max_repeats`.
+    divided out. A candidate whose steady blocks still scatter goes on as well. The work is bounded:
+    by `max_warmup_ms` for each, then by `blocks * max_repeats`.
+
+    Args:
+        candidates: what to time.
+        reference: the same in every measurement on a device.
+        settings: how carefully.
+        energy: tells the millijoules spent so far, if anything here does.
     """
     reference_runs = _warm_up(reference, settings)
     runs = [_warm_up(candidate, settings) for candidate in candidates]
@@ -129,17 +154,15 @@ def measure(candidates: Sequence[Stopwatch], reference: Stopwatch, settings: Tim
         before = reference(reference_runs) / reference_runs
         seen.append(before)
         for i in waiting:
+            spent_mj = energy() if energy else 0.0
             mean_ms = candidates[i](runs[i]) / runs[i]
+            call_mj = (energy() - spent_mj) / runs[i] if energy else None
             after = reference(reference_runs) / reference_runs
             seen.append(after)
-            tried[i].append(_Block(mean_ms, before, after))
+            tried[i].append(_Block(mean_ms, before, after, call_mj))
             before = after
         quiet_ms = _quiet(seen)
-        waiting = [
-            i
-            for i in waiting
-            if sum(d <= settings.max_drift for d in _disturbance(tried[i], quiet_ms)) < settings.blocks
-        ]
+        waiting = [i for i in waiting if not _settled(tried[i], quiet_ms, settings)]
     return [_summarise(blocks, _quiet(seen), settings.blocks) for blocks in tried]
 
 
@@ -155,6 +178,15 @@ class _Block:
     mean_ms: float
     reference_before_ms: float
     reference_after_ms: float
+    energy_mj: float | None = None
+
+
+def _settled(blocks: Sequence[_Block], quiet_ms: float, settings: TimingSettings) -> bool:
+    """Whether a candidate has its steady blocks, and they agree."""
+    if sum(d <= settings.max_drift for d in _disturbance(blocks, quiet_ms)) < settings.blocks:
+        return False
+    timing = _summarise(blocks, quiet_ms, settings.blocks)
+    return timing.iqr_ms <= settings.max_spread * timing.median_ms
 
 
 def _quiet(means_ms: Sequence[float]) -> float:
@@ -184,7 +216,16 @@ def _summarise(blocks: Sequence[_Block], quiet_ms: float, most: int) -> Timing:
     drifts_ms = [(block.reference_before_ms + block.reference_after_ms) / 2 for block in kept]
     means = np.array([block.mean_ms * quiet_ms / drift for block, drift in zip(kept, drifts_ms, strict=True)])
     low, median, high, p90 = np.quantile(means, [0.25, 0.5, 0.75, 0.9])
-    return Timing(float(median), float(high - low), float(means.min()), float(p90), len(kept), quiet_ms)
+    energies = [block.energy_mj for block in kept if block.energy_mj is not None]
+    return Timing(
+        median_ms=float(median),
+        iqr_ms=float(high - low),
+        min_ms=float(means.min()),
+        p90_ms=float(p90),
+        blocks=len(kept),
+        reference_ms=quiet_ms,
+        energy_mj=float(np.median(energies)) if energies else None,
+    )
 
 
 def _warm_up(stopwatch: Stopwatch, settings: TimingSettings) -> int:
@@ -199,4 +240,4 @@ def _warm_up(stopwatch: Stopwatch, settings: TimingSettings) -> int:
             break
         # A tenth of a block at a time, so that short calls are not lost in the clock's own cost.
         runs = max(1, round(settings.block_ms / 10 / means[-1]))
-    return max(1, round(settings.block_ms / float(np.median(means[-5:]))))
+    return max(1, math.ceil(settings.block_ms / float(np.median(means[-5:]))))

@@ -106,8 +106,8 @@ def test_the_fast_converter_gives_what_the_slow_one_gives(tmp_path, spec):
 @pytest.mark.slow
 @pytest.mark.parametrize("spec", layers_of("autoformer-tiny", "efficientformer", "efficientformerv2", "swin", "mixers"))
 def test_the_fast_converter_gives_what_the_slow_one_gives_for_many_kinds(tmp_path, spec):
-    if spec.kind in ("large_kernel", "mix_shift"):
-        pytest.skip("known to the slow converter alone, or left with a norm that only the fast one folds")
+    if spec.kind in ("large_kernel", "mix_shift", "hilo_attention"):
+        pytest.skip("known to the slow converter alone, or with a norm or transposes that the fast one folds")
     check_same(spec, tmp_path)
 
 

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from typing import Literal
 
+from vitnas.errors import DeviceError
 from vitnas.latency_lut.protocol import Timing, TimingSettings
 from vitnas.search_spaces import Blueprint, LayerSpec
 
+Origin = Literal["measured here", "measured elsewhere", "imported", "estimated"]
+
 
 class Device(ABC):
-    """A machine with a runtime, its precision, threads and batch size."""
+    """A machine with a runtime, its precision, threads, batch size and memory layout."""
 
     name: str
     """How people and files call it; it also names the table's file."""
+    origin: Origin = "measured here"
+    """Where its figures come from."""
+    stated_error: str | None = None
+    """How far its figures are off, where that is known before a table says so."""
 
     @abstractmethod
     def fingerprint(self) -> dict[str, str | int]:
@@ -26,6 +34,14 @@ class Device(ABC):
         One layer alone is `Blueprint.single(spec)`. The empty blueprint is a call that computes
         nothing: its time is the overhead of a call.
         """
+
+    def missing(self) -> str | None:
+        """What keeps the device from being used here, and the remedy; None where nothing does."""
+        return None
+
+    def at(self, threads: int, batch: int) -> Device:
+        """The same device with other options, under another name."""
+        raise DeviceError(f"device '{self.name}' has no options; leave out threads and batch")
 
 
 def reference_network() -> Blueprint:

@@ -159,10 +159,13 @@ class BlueprintFiles:
         self._count = 0
 
     def file(self, blueprint: Blueprint) -> Path:
-        """The file of a blueprint; the empty blueprint gives a graph that only hands its input on."""
+        """The file of a blueprint; the empty blueprint gives a graph that only hands its input on.
+
+        The file of a network is there until the next network's takes its place.
+        """
         if len(blueprint) == 1:
             return self._layer(blueprint.layers[0])
-        path = self._new_path()
+        path = self.folder / "network.onnx"  # one at a time: a hundred would fill the disk
         graphs = [onnx.load(self._layer(spec)) for spec in blueprint]
         # Nothing here outlives this process, so nothing needs to reach the disk.
         path.write_bytes((_chain(graphs) if graphs else _identity()).SerializeToString())

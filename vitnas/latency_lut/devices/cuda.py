@@ -1,0 +1,66 @@
+"""An NVIDIA GPU of this machine."""
+
+from __future__ import annotations
+
+import ctypes
+
+from vitnas.latency_lut.devices.measured import MeasuredHere
+
+
+class Cuda(MeasuredHere):
+    """PyTorch operator by operator, timed by the GPU's own events; at batch one launching kernels dominates."""
+
+    base = "cuda"
+    runtime = "vitnas.latency_lut.runtimes.cuda:Eager"
+    distribution = "torch"
+    module = "torch"
+    clock = "gpu_events"
+
+    def fingerprint(self) -> dict[str, str | int]:
+        name, driver = _gpu() or ("none", "none")
+        return {**super().fingerprint(), "clock": self.clock, "gpu": name, "driver": driver}
+
+    def missing(self) -> str | None:
+        if _gpu() is None:
+            return "no NVIDIA GPU answers; install its driver, or measure on 'cpu'"
+        return super().missing()
+
+
+class CudaGraphs(Cuda):
+    """The same kernels, recorded once and replayed."""
+
+    base = "cuda-graphs"
+    runtime = "vitnas.latency_lut.runtimes.cuda:Graphs"
+
+
+class CudaOnnxRuntime(Cuda):
+    """ONNX Runtime's CUDA provider, nothing left to the processor."""
+
+    base = "cuda-onnxruntime"
+    runtime = "vitnas.latency_lut.runtimes.cuda:OnnxCuda"
+    distribution = "onnxruntime-gpu"
+    module = "onnxruntime"
+    extra = "cuda"
+    clock = "wall_clock"
+
+
+class CudaTensorRT(CudaOnnxRuntime):
+    """TensorRT through ONNX Runtime."""
+
+    base = "cuda-tensorrt"
+    runtime = "vitnas.latency_lut.runtimes.cuda:TensorRT"
+    extra = "tensorrt"
+
+
+def _gpu() -> tuple[str, str] | None:
+    """The first GPU's name and what CUDA its driver offers, asked of the driver itself: no package is needed."""
+    try:
+        driver = ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return None
+    version, device, name = ctypes.c_int(), ctypes.c_int(), ctypes.create_string_buffer(256)
+    if driver.cuInit(0) or driver.cuDeviceGet(ctypes.byref(device), 0):
+        return None
+    if driver.cuDeviceGetName(name, len(name), device) or driver.cuDriverGetVersion(ctypes.byref(version)):
+        return None
+    return name.value.decode(), f"CUDA {version.value // 1000}.{version.value % 1000 // 10}"

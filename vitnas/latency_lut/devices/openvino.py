@@ -1,0 +1,24 @@
+"""This machine's processor through OpenVINO."""
+
+from __future__ import annotations
+
+from vitnas.latency_lut.devices.measured import MeasuredHere
+
+
+class OpenVino(MeasuredHere):
+    """OpenVINO with its precision pinned to fp32."""
+
+    base = "cpu-openvino"
+    runtime = "vitnas.latency_lut.runtimes.openvino:OpenVino"
+    distribution = "openvino"
+    module = "openvino"
+    extra = "openvino"
+    clock = "process_clock"
+
+
+class OpenVinoInt8(OpenVino):
+    """OpenVINO, int8 wherever weights are multiplied; proven from the precision of each executed layer."""
+
+    base = "cpu-openvino-int8"
+    runtime = "vitnas.latency_lut.runtimes.openvino:OpenVinoInt8"
+    precision = "int8"

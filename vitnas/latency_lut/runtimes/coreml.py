@@ -1,0 +1,136 @@
+"""Core ML: the one converter from modules to ``.mlpackage`` folders. It runs on Linux; running packages takes a Mac."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from io import StringIO
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from vitnas.errors import ExportError
+from vitnas.files import new_folder
+from vitnas.search_spaces import Blueprint
+from vitnas.supernets.supernet import build_network
+
+INPUT, OUTPUT = "image", "logits"
+"""The names of a package's input and output, in layers as in whole networks."""
+
+IOS = 16
+"""The oldest iOS that packages are made for: it has fp16 programs, and every iPhone since the 8 runs it."""
+
+Precision = Literal["fp16", "fp32"]
+
+
+def to_coreml(
+    module: nn.Module, example: Tensor, path: Path, ios: int = IOS, precision: Precision = "fp16", what: str = ""
+) -> None:
+    """Writes a module as an ML program, weights included.
+
+    Args:
+        module: takes and gives one tensor; it is exported in evaluation mode and left as it was.
+        example: an input ``(B, ...)``; only its shape matters, and the package takes no other.
+        path: the ``.mlpackage`` folder to write; an older one is replaced.
+        ios: the oldest iOS that runs it. From 18 on attention stays one operator.
+        precision: of weights and of arithmetic; input and output are fp32 in either case.
+        what: is converted, for messages; by default the name of the file.
+    """
+    model = convert(module, example, ios, precision, what or path.stem)
+    with new_folder(path) as draft, tempfile.TemporaryDirectory(dir=draft.parent, prefix=".vitnas-") as folder:
+        written = Path(folder) / "model.mlpackage"
+        with _quiet():
+            model.save(str(written))
+        (written / "executorch_debug_handle_mapping.json").unlink(missing_ok=True)  # of no use to who runs it
+        for part in written.iterdir():
+            shutil.move(part, draft / part.name)
+
+
+def convert(
+    module: nn.Module, example: Tensor, ios: int = IOS, precision: Precision = "fp16", what: str = "module"
+) -> Any:
+    """The `coremltools.models.MLModel` of a module, not yet written; see `to_coreml`."""
+    with _quiet():
+        import coremltools as ct
+    target = getattr(ct.target, f"iOS{ios}", None)
+    if target is None or ios < 15:
+        raise ExportError(f"coremltools {ct.__version__} makes no programs for iOS {ios}; choose one from 15 to 18")
+    were_training = {part for part in module.modules() if part.training}
+    module.eval()
+    try:
+        with _quiet(), torch.no_grad():
+            program = torch.export.export(module, (example,)).run_decompositions({})
+            model = ct.convert(
+                program,
+                convert_to="mlprogram",
+                inputs=[ct.TensorType(name=INPUT, shape=tuple(example.shape), dtype=np.float32)],
+                outputs=[ct.TensorType(name=OUTPUT, dtype=np.float32)],
+                compute_precision=ct.precision.FLOAT16 if precision == "fp16" else ct.precision.FLOAT32,
+                minimum_deployment_target=target,
+                skip_model_load=True,
+            )
+    except Exception as error:  # coremltools and torch.export raise bare exceptions of many types
+        first = " ".join(str(error).split())[:300]
+        raise ExportError(
+            f"Core ML has no '{what}': coremltools {ct.__version__} cannot convert it: {first}; leave this kind of layer "
+            "out of the space (`restrict`), or write its operator another way"
+        ) from error
+    finally:
+        for part in were_training:
+            part.training = True
+    return model
+
+
+class CoreMLFiles:
+    """Packages of blueprints with random weights, for measuring; a network is converted as a whole."""
+
+    def __init__(self, folder: Path, batch: int = 1, seed: int = 0, ios: int = IOS) -> None:
+        self.folder = folder
+        self.batch = batch
+        self.seed = seed
+        self.ios = ios
+        self._count = 0
+
+    def file(self, blueprint: Blueprint) -> Path:
+        """The package of a blueprint; the empty blueprint gives one that computes next to nothing."""
+        self._count += 1
+        path = self.folder / f"{self._count}.mlpackage"
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed)
+            network = build_network(blueprint) if len(blueprint) else _next_to_nothing()
+        kinds = ", ".join(dict.fromkeys(spec.kind for spec in blueprint)) or "the empty network"
+        to_coreml(network, torch.zeros(self.shape(blueprint)), path, self.ios, what=kinds)
+        return path
+
+    def shape(self, blueprint: Blueprint) -> tuple[int, ...]:
+        """Of the input of a network."""
+        return (self.batch, *(blueprint.in_shape if len(blueprint) else (64, 8, 8)))
+
+
+def _next_to_nothing() -> nn.Module:
+    """A convolution that every compute unit takes and none is busy with: what a call costs where networks run.
+
+    A graph that only hands its input on would stay on the processor, and not cost the way to the Neural Engine.
+    """
+    return nn.Conv2d(64, 64, 1)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps what coremltools says about itself (versions it was not tested with, parts that only a Mac has) from users."""
+    log = logging.getLogger("coremltools")
+    level = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings(), redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        log.setLevel(level)

@@ -1,0 +1,83 @@
+"""Layers and networks through OpenVINO on a processor, precision pinned."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import openvino
+
+from vitnas.errors import DeviceError
+from vitnas.latency_lut.protocol import process_clock, wall_clock
+from vitnas.latency_lut.runtimes.memory import peak_of
+from vitnas.latency_lut.runtimes.onnx import BlueprintFiles
+from vitnas.latency_lut.runtimes.onnx_runtime import stayed_float
+from vitnas.latency_lut.runtimes.quantise import quantise
+from vitnas.latency_lut.runtimes.runtime import Loaded, Runtime
+from vitnas.search_spaces import Blueprint
+
+WITH_WEIGHTS = ("Convolution", "GroupConvolution", "FullyConnected")
+"""Layer types that multiply by weights. `MatMul` has two activations, which OpenVINO mostly leaves in float."""
+
+
+class OpenVino(Runtime):
+    """fp32: without the pin OpenVINO takes bf16 where a processor has it, which is another device."""
+
+    def __init__(self, folder: Path, threads: int, batch: int) -> None:
+        super().__init__(folder, threads, batch)
+        self.files = BlueprintFiles(folder, batch)
+        self.core = openvino.Core()
+        # The call waits for a thread of OpenVINO's own, so the clock must be the whole process's.
+        self.clock = process_clock if threads == 1 else wall_clock
+
+    def file(self, blueprint: Blueprint) -> Path:
+        return self.files.file(blueprint)
+
+    def compiled(self, blueprint: Blueprint, path: Path) -> Any:
+        properties = {
+            "INFERENCE_PRECISION_HINT": "f32",
+            "INFERENCE_NUM_THREADS": self.threads,
+            "NUM_STREAMS": 1,
+            "PERFORMANCE_HINT": "LATENCY",
+            "ENABLE_CPU_PINNING": False,
+        }
+        try:
+            return self.core.compile_model(self.core.read_model(path), "CPU", properties)
+        except RuntimeError as error:
+            kinds = ", ".join(dict.fromkeys(spec.kind for spec in blueprint))
+            raise DeviceError(f"OpenVINO {openvino.__version__} cannot load layers of [{kinds}]: {error}") from error
+
+    def load(self, blueprint: Blueprint) -> Loaded:
+        path = self.file(blueprint)
+        values = np.random.default_rng(0).standard_normal(self.shape(blueprint), dtype=np.float32)
+
+        def start() -> Any:
+            request = self.compiled(blueprint, path).create_infer_request()
+            request.set_input_tensor(openvino.Tensor(values))
+            request.infer()
+            return request
+
+        request, peak_bytes = peak_of(start)
+        return Loaded(self.clock(request.infer), peak_bytes)
+
+
+class OpenVinoInt8(OpenVino):
+    """int8 wherever OpenVINO multiplies by weights; refused where it would not."""
+
+    def file(self, blueprint: Blueprint) -> Path:
+        path = self.files.file(blueprint)
+        return quantise(path, path.with_suffix(".int8.onnx")) if len(blueprint) else path
+
+    def compiled(self, blueprint: Blueprint, path: Path) -> Any:
+        model = super().compiled(blueprint, path)
+        floats: Counter[str] = Counter()
+        for layer in model.get_runtime_model().get_ops():
+            told = layer.get_rt_info()
+            kind, precision = told["layerType"].astype(str), told["runtimePrecision"].astype(str)
+            if kind in WITH_WEIGHTS and precision not in ("i8", "u8"):
+                floats[f"{kind} in {precision}"] += 1
+        if floats:
+            raise stayed_float("OpenVINO", blueprint, dict(floats))
+        return model

@@ -1,0 +1,64 @@
+"""Int8 files for measuring: quantised everywhere a runtime may compute in integers, ranges made up.
+
+How long a network takes does not depend on where its ranges lie, so none are calibrated; the
+answers of such a file mean nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnxruntime.quantization import CalibrationMethod, QuantType
+from onnxruntime.quantization.calibrate import TensorData, TensorsData
+from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
+from onnxruntime.quantization.registry import QDQRegistry
+from onnxruntime.quantization.shape_inference import quant_pre_process
+
+REACH = 4.0
+"""Every activation is taken to lie between -REACH and REACH."""
+FLOAT = ("LayerNormalization", "InstanceNormalization")
+"""Operators that have no integer kernel on a processor."""
+
+
+def quantise(source: Path, target: Path) -> Path:
+    """Writes an fp32 file as QDQ: u8 activations by tensor, s8 weights by channel, as ONNX Runtime runs them best."""
+    level = logging.root.manager.disable
+    logging.disable(logging.WARNING)  # advice about the very steps taken here
+    try:
+        quant_pre_process(str(source), str(target), skip_symbolic_shape=True)
+    finally:
+        logging.disable(level)
+    model = onnx.load(target)
+    tables = [weight.name for weight in model.graph.initializer if _is_table(model, weight)]
+    names = {name for node in model.graph.node for name in (*node.input, *node.output) if name}
+    names |= {value.name for value in (*model.graph.input, *model.graph.output)}
+    ends = np.array(-REACH, dtype=np.float32), np.array(REACH, dtype=np.float32)
+    ranges = TensorsData(
+        CalibrationMethod.MinMax, {name: TensorData(lowest=ends[0], highest=ends[1]) for name in names}
+    )
+    quantiser = QDQQuantizer(
+        model,
+        per_channel=True,
+        reduce_range=False,
+        weight_qType=QuantType.QInt8,
+        activation_qType=QuantType.QUInt8,
+        tensors_range=ranges,
+        nodes_to_quantize=[],
+        nodes_to_exclude=[],
+        op_types_to_quantize=[name for name in QDQRegistry if name not in FLOAT],
+        # A table of matrices has no channel that its product keeps, so it has one scale.
+        extra_options={"TensorQuantOverrides": {name: [{"quant_type": QuantType.QInt8}] for name in tables}},
+    )
+    quantiser.quantize_model()
+    quantiser.model.save_model_to_file(str(target), False)
+    return target
+
+
+def _is_table(model: onnx.ModelProto, weight: onnx.TensorProto) -> bool:
+    """Whether this is one factor of a product of stacks of matrices."""
+    return len(weight.dims) > 2 and any(
+        node.op_type == "MatMul" and weight.name in node.input for node in model.graph.node
+    )
