@@ -124,9 +124,7 @@ class Prices:
 
     @classmethod
     def of(cls, resident_mb: float, array: Floats) -> Prices:
-        named = {
-            group: {n: float(f"{array[_PLACE[group, n]]:.4g}") for n in names} for group, names in GROUPS.items()
-        }
+        named = {group: {n: float(f"{array[_PLACE[group, n]]:.4g}") for n in names} for group, names in GROUPS.items()}
         return cls(resident_mb, named)
 
     @property

@@ -22,7 +22,6 @@ from vitnas.latency_lut.calibration import Fidelity
 from vitnas.latency_lut.estimate.cost import GUESS, Floats, Prices, Work
 from vitnas.latency_lut.estimate.model import FILE, Accuracy, EstimateModel, FallBack, Target
 from vitnas.latency_lut.estimate.ops import Op
-from vitnas.latency_lut.estimate.placement import placement
 from vitnas.latency_lut.estimate.published import CHIPS, DEVICES, Row, fell_back, read_rows
 
 RESIDENT_MB = (0.5, 1.0, 2.0, 4.0)
@@ -72,7 +71,7 @@ def _fit_member(rows: Sequence[Row], traces: Traces, resident_mb: float) -> tupl
     device = np.array([devices.index(row.device) for row in rows])
     source = np.array([sources.index(row.source) for row in rows])
     log_ms = np.log([row.ms or 0.0 for row in rows])
-    pairs, pair, repeats = np.unique(np.stack([network, device]), axis=1, return_inverse=True, return_counts=True)
+    _, pair, repeats = np.unique(np.stack([network, device]), axis=1, return_inverse=True, return_counts=True)
     weight = 1 / (NOISE * np.sqrt(repeats[pair.ravel()]))
     count, line = len(GUESS), np.arange(len(rows))
     mean = np.concatenate([np.log(GUESS), np.log([FACTOR_GUESS[d] for d in devices]), np.zeros(len(sources))])
@@ -185,7 +184,9 @@ def trace_rows(rows: Sequence[Row]) -> tuple[list[Row], dict[tuple[str, int], li
     return [row for row in rows if row.network not in refused], traces
 
 
-def fit_model(rows: Sequence[Row], traces: Traces, devices: Sequence[str] = ("iphone12", "iphone13", "iphone14")) -> EstimateModel:
+def fit_model(
+    rows: Sequence[Row], traces: Traces, devices: Sequence[str] = ("iphone12", "iphone13", "iphone14")
+) -> EstimateModel:
     """The model that is shipped, with the error of each device on families left out."""
     stayed, fell = split(rows, traces)
     found = fit(stayed, traces)
@@ -195,17 +196,12 @@ def fit_model(rows: Sequence[Row], traces: Traces, devices: Sequence[str] = ("ip
         targets[device] = Target(
             CHIPS[device], found.factors[device], sum(row.device == device for row in stayed), accuracy(points)
         )
-    times = [row.ms / found.ms(traces[row.network], row.device) for row in fell if row.ms]
-    low, middle, high = np.quantile(times, [0.25, 0.5, 0.75])
+    extra = [row.ms - found.ms(traces[row.network], row.device) for row in fell if row.ms]
+    low, middle, high = np.quantile(extra, [0.25, 0.5, 0.75])
     return EstimateModel(
         1, datetime.date.today().isoformat(), found.members, targets,
-        FallBack(len(times), float(middle), float(low), float(high)), tuple(sorted({row.citation for row in rows})),
+        FallBack(len(extra), float(middle), float(low), float(high)), tuple(sorted({row.citation for row in rows})),
     )  # fmt: skip
-
-
-def flagged(rows: Sequence[Row], traces: Traces) -> list[bool]:
-    """What the placement rules say of the networks of some rows."""
-    return [placement(traces[row.network]).falls_back for row in rows]
 
 
 def main() -> None:

@@ -51,12 +51,15 @@ class Target:
 
 @dataclass(frozen=True)
 class FallBack:
-    """How many times the estimate the networks took that fell back, with quartiles."""
+    """What networks that fell back took beyond their estimate: the median and the quartiles.
+
+    A network that leaves the engine pays for the way there and back, which hardly depends on its size.
+    """
 
     rows: int
-    times: float
-    low: float
-    high: float
+    extra_ms: float
+    low_ms: float
+    high_ms: float
 
 
 @dataclass(frozen=True)
@@ -121,7 +124,7 @@ class EstimateModel:
         ms, fell = fixed + float(each.sum()), self.fallback
         return Estimate(
             device, ms, ms * self.relative_std(device), fixed, each, placement(ops),
-            (ms * fell.low, ms * fell.times, ms * fell.high),
+            (ms + fell.low_ms, ms + fell.extra_ms, ms + fell.high_ms),
         )  # fmt: skip
 
     def relative_std(self, device: str) -> float:

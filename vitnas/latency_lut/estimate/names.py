@@ -32,8 +32,30 @@ KINDS: dict[str, Kind] = {name: kind for kind, names in _NAMES.items() for name 
 CONVOLUTIONS = frozenset({"conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d"})
 PRODUCTS = frozenset({"matmul", "bmm", "mm", "einsum", "baddbmm", "addmm"})
 NOTHING = frozenset(
-    "dropout identity contiguous clone to float type type_as half detach detach_ alias lift_fresh_copy dropout2d "
-    "feature_dropout alpha_dropout requires_grad_ _to_copy _assert sym_size copy_ data".split()
+    [
+        "dropout",
+        "identity",
+        "contiguous",
+        "clone",
+        "to",
+        "float",
+        "type",
+        "type_as",
+        "half",
+        "detach",
+        "detach_",
+        "alias",
+        "lift_fresh_copy",
+        "dropout2d",
+        "feature_dropout",
+        "alpha_dropout",
+        "requires_grad_",
+        "_to_copy",
+        "_assert",
+        "sym_size",
+        "copy_",
+        "data",
+    ]
 )
 """Copies, casts and checks that a converter drops."""
 

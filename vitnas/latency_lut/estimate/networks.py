@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import difflib
 import importlib
 import importlib.util
 import sys
@@ -12,7 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from vitnas.errors import DeviceError, UnknownNameError, suggest
+from vitnas.errors import DeviceError, UnknownNameError
 from vitnas.latency_lut.estimate.ops import Op
 from vitnas.latency_lut.estimate.trace import trace
 from vitnas.search_spaces import LayerSpec
@@ -49,7 +51,9 @@ def timm_network(name: str, image_size: int | None = None) -> tuple[nn.Module, t
     """A timm model without weights in its deployed form, and the shape of its image."""
     timm = _import_timm()
     if not timm.is_model(name):
-        raise UnknownNameError(f"timm {timm.__version__} has no model '{name}'; {_near(name, timm.list_models())}")
+        near = difflib.get_close_matches(name, timm.list_models(), n=3, cutoff=0.4)
+        meant = f"did you mean {' or '.join(near)}?" if near else "`timm.list_models()` names them"
+        raise UnknownNameError(f"timm {timm.__version__} has no model '{name}'; {meant}")
     given: dict[str, Any] = {} if image_size is None else {"img_size": image_size}
     with torch.device("meta"):
         try:
@@ -59,12 +63,6 @@ def timm_network(name: str, image_size: int | None = None) -> tuple[nn.Module, t
         model = importlib.import_module("timm.utils.model").reparameterize_model(model.eval()).eval()
     channels, *sides = model.pretrained_cfg.get("input_size", (3, 224, 224))
     return model, (channels, image_size or sides[0], image_size or sides[1])
-
-
-def _near(name: str, names: list[str]) -> str:
-    import difflib
-
-    return suggest(name, difflib.get_close_matches(name, names, n=5, cutoff=0.4))
 
 
 def _import_timm() -> ModuleType:
@@ -81,8 +79,9 @@ def _import_timm() -> ModuleType:
         except RuntimeError:
             for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
                 del sys.modules[name]
-            library = torch.library.Library("torchvision", "FRAGMENT")
-            library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-            library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+            library = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
+            library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")  # type: ignore[no-untyped-call]
+            library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")  # type: ignore[no-untyped-call]
             _libraries.append(library)
-    return importlib.import_module("timm")
+    with contextlib.redirect_stdout(sys.stderr):  # what its own imports print is no result of ours
+        return importlib.import_module("timm")

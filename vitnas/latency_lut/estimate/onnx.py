@@ -49,8 +49,9 @@ def onnx_ops(path: Path) -> list[Op]:
             for dim in value.type.tensor_type.shape.dim:
                 if not dim.HasField("dim_value") or dim.dim_value < 1:
                     dim.dim_value = 1
-        for value in [*model.graph.output, *model.graph.value_info]:
-            value.type.tensor_type.ClearField("shape")  # shapes of an open batch
+        del model.graph.value_info[:]  # they may hold an open batch
+        for value in model.graph.output:
+            value.type.tensor_type.ClearField("shape")
         graph = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
     except Exception as error:  # onnx raises protobuf's exceptions and its own
         raise DeviceError(f"'{path}' cannot be read as an ONNX network: {error}") from error
@@ -66,6 +67,7 @@ class _Reader:
         self.shapes = {
             v.name: tuple(d.dim_value for d in v.type.tensor_type.shape.dim)
             for v in [*graph.input, *graph.value_info, *graph.output]
+            if v.type.tensor_type.HasField("shape")
         }
         constants = {w.name: tuple(w.dims) for w in graph.initializer}
         self.shapes |= constants
@@ -152,7 +154,7 @@ class _Reader:
                 stride=max(strides), channels_in=x[1], channels_out=shape[1], batch=groups, **flow
             )  # fmt: skip
         if node.op_type in ("MatMul", "Gemm"):
-            a, b = inputs[0], inputs[1]
+            a = inputs[0]
             inner = a[0] if node.op_type == "Gemm" and "transA" in given and given["transA"].i else a[-1]
             return Op(
                 "linear" if constants else "matmul", "linear" if constants else "matmul", shape,

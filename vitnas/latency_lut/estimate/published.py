@@ -77,14 +77,23 @@ class Row:
 def read_rows(path: Path) -> list[Row]:
     """Rows in fp16 with a timm name, measured with all units allowed; what the file itself doubts is left out."""
     if not path.is_file():
-        raise DataError(f"'{path}' does not exist; it is the CSV file of published latencies, which vitnas does not ship")
+        raise DataError(
+            f"'{path}' does not exist; it is the CSV file of published latencies, which vitnas does not ship"
+        )
     device_of = {phone: name for name, phones in DEVICES.items() for phone in phones}
     found = []
     with path.open(encoding="utf-8", newline="") as file:
         reader = csv.DictReader(file)
-        missing = {"device", "timm_name", "resolution", "latency_ms", "compute_unit", "precision", "source", "notes"} - {
-            *(reader.fieldnames or ())
-        }
+        missing = {
+            "device",
+            "timm_name",
+            "resolution",
+            "latency_ms",
+            "compute_unit",
+            "precision",
+            "source",
+            "notes",
+        } - {*(reader.fieldnames or ())}
         if missing:
             raise DataError(f"'{path}' lacks the columns {sorted(missing)}; it has {reader.fieldnames}")
         for record in reader:

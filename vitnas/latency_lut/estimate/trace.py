@@ -39,7 +39,7 @@ class Recorder(TorchFunctionMode):
     """Writes down every call that touches what follows from the image; all else is constant and folded away."""
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.ops: list[Op] = []
         self._made_by: dict[int, int] = {}
         self._alive: list[Tensor] = []  # so that no id is used twice
@@ -109,7 +109,7 @@ def _operators(
 ) -> list[Op]:
     """One call as operators; attention is the two products and the softmax that a converter makes of it."""
     out = made[0]
-    flow = {
+    flow: dict[str, Any] = {
         "read": sum(t.numel() for t in {id(t): t for t in live}.values()),
         "written": sum(t.numel() for t in made),
         "weights": sum(t.numel() for t in given if not any(t is x for x in live)),
@@ -151,7 +151,7 @@ def _operators(
 
 
 def _convolution(
-    name: str, args: Sequence[Any], kwargs: dict[str, Any], shape: tuple[int, ...], flow: dict[str, int]
+    name: str, args: Sequence[Any], kwargs: dict[str, Any], shape: tuple[int, ...], flow: dict[str, Any]
 ) -> Op:
     x, weight = args[0], args[1] if len(args) > 1 else kwargs["weight"]
     groups = kwargs.get("groups", args[6] if len(args) > 6 else 1)
@@ -178,11 +178,15 @@ def _product(name: str, a: Sequence[int], b: Sequence[int], shape: Sequence[int]
     )  # fmt: skip
 
 
-def _einsum(args: Sequence[Any], shape: tuple[int, ...], flow: dict[str, int]) -> Op:
+def _einsum(args: Sequence[Any], shape: tuple[int, ...], flow: dict[str, Any]) -> Op:
     equation, *tensors = args
     tensors = list(tensors[0]) if isinstance(tensors[0], list | tuple) else tensors
     inputs, _, output = equation.replace(" ", "").partition("->")
-    sizes = {axis: n for term, t in zip(inputs.split(","), tensors, strict=True) for axis, n in zip(term, t.shape)}
+    sizes = {
+        axis: n
+        for term, t in zip(inputs.split(","), tensors, strict=True)
+        for axis, n in zip(term, t.shape, strict=True)
+    }
     inner = math.prod(n for axis, n in sizes.items() if axis not in output)
     return Op(
         "matmul", "einsum", shape, math.prod(shape) * inner, inner=inner, channels_in=inner, channels_out=shape[-1],

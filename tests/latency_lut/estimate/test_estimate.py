@@ -1,0 +1,193 @@
+"""The shipped model, the device it stands behind, the flag, and the command."""
+
+import dataclasses
+import importlib.util
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from vitnas.cli import app
+from vitnas.errors import DeviceError, UnknownNameError
+from vitnas.latency_lut import LatencyTable, TimingSettings, load_device
+from vitnas.latency_lut.devices.device import reference_network
+from vitnas.latency_lut.estimate import Op, load_model, placement
+from vitnas.latency_lut.estimate.cost import GUESS, PRICES, Work
+from vitnas.latency_lut.estimate.networks import layer_ops
+from vitnas.latency_lut.profile import profile
+from vitnas.latency_lut.runtimes.onnx import to_onnx
+from vitnas.search_spaces import Blueprint, load_space
+from vitnas.supernets.supernet import build_network
+
+needs_timm = pytest.mark.skipif(importlib.util.find_spec("timm") is None, reason="timm is not installed")
+
+
+def conv(**changes):
+    op = Op("conv", "conv2d", (1, 64, 28, 28), 64 * 784 * 576, 64 * 784, 64 * 784, 64 * 576, inner=576, kernel=3)
+    return dataclasses.replace(op, **changes)
+
+
+def test_derivatives_are_those_of_the_cost():
+    ops = [
+        conv(),
+        conv(kind="depthwise", macs=64 * 784 * 9, activation="gelu"),
+        *layer_ops(load_space("deit").lower(load_space("deit").smallest()).layers[1]),
+    ]
+    work, step = Work.of(ops), 1e-7
+    _, slope = work.cost_ms(GUESS, 1.0)
+    for i in range(1, len(PRICES)):
+        moved = GUESS.copy()
+        moved[i] += step
+        change = (work.cost_ms(moved, 1.0)[0] - work.cost_ms(GUESS, 1.0)[0]) / step
+        np.testing.assert_allclose(slope[:, i], change, rtol=1e-3, atol=1e-5, err_msg=str(PRICES[i]))
+
+
+@pytest.mark.parametrize("name", ["macs", "read", "written", "weights"])
+def test_more_work_never_takes_less(name):
+    model = load_model()
+    less, more = conv(), conv(**{name: 2 * getattr(conv(), name)})
+    assert model.op_ms([more], "iphone12")[0] >= model.op_ms([less], "iphone12")[0]
+
+
+def test_arithmetic_alone_is_priced_as_arithmetic():
+    heavy = conv(macs=10**12, read=1, written=1, weights=0)
+    prices = load_model().members[0]
+    assert prices.cost_ms(Work.of([heavy]))[0] == pytest.approx(1000 * prices.prices["arithmetic"]["conv"], rel=1e-4)
+
+
+def test_the_model_states_its_error_and_sources():
+    model = load_model()
+    assert set(model.devices) == {"iphone12", "iphone13", "iphone14"}
+    for target in model.devices.values():
+        assert 0.05 < target.accuracy.fidelity.mape < 0.35
+        assert target.accuracy.families >= 8
+        assert 0.5 < target.accuracy.within_sigma < 0.85 < target.accuracy.within_90
+    assert model.devices["iphone12"].accuracy.fidelity.mape < 0.15
+    assert len(model.sources) > 15
+    with pytest.raises(UnknownNameError, match="no estimate for device 'iphone2'.*Did you mean 'iphone12'"):
+        model.target("iphone2")
+
+
+def test_a_network_is_its_constant_and_its_layers():
+    device, model, space = load_device("iphone12"), load_model(), load_space("elasticvit")
+    blueprint = space.lower(space.largest())
+    empty, whole, *layers = device.time(
+        [Blueprint((), ()), blueprint, *map(Blueprint.single, blueprint)], TimingSettings()
+    )
+    assert empty.median_ms == pytest.approx(model.network_ms("iphone12"))
+    assert whole.median_ms == pytest.approx(empty.median_ms + sum(t.median_ms - empty.median_ms for t in layers))
+    ops = [op for spec in blueprint for op in layer_ops(spec)]
+    assert whole.median_ms == pytest.approx(model.estimate(ops, "iphone12").ms)
+    assert {t.provenance for t in (empty, whole, *layers)} == {"estimated"}
+
+
+def test_a_table_without_a_phone(tmp_path):
+    space, path = load_space("deit"), tmp_path / "deit.parquet"
+    profile(space, load_device("iphone13"), path, progress=False)
+    table = LatencyTable.read(path)
+    assert table.provenances == {"estimated": len(space.lowering.specs)}
+    assert "estimated, not measured" in table.header.source
+    assert table.header.fidelity == load_model().target("iphone13").accuracy.fidelity
+    assert any("misses whole networks" in warning for warning in table.warnings)
+    codes = space.genome.sample(20, np.random.default_rng(0))
+    archs = space.decode(codes)
+    direct = [t.median_ms for t in load_device("iphone13").time([space.lower(a) for a in archs], TimingSettings())]
+    np.testing.assert_allclose(table.latency_ms(space)(codes), direct, rtol=1e-9)
+    relative = table.latency_std_ms(space)(codes) / np.array(direct)
+    assert (relative > load_model().relative_std("iphone13")).all()
+    assert (relative < 0.5).all()
+
+
+def scores(heads, tokens):
+    shape = (1, heads, tokens, tokens)
+    return Op("softmax", "softmax", shape, read=heads * tokens**2, written=heads * tokens**2)
+
+
+@pytest.mark.parametrize(
+    ("op", "why"),
+    [
+        (conv(activation="hardswish"), "hard-swish"),
+        (Op("move", "roll", (1, 56, 56, 96)), "shifted windows"),
+        (Op("move", "permute", (1, 8, 7, 8, 7, 96), rank=6), "more than 5 axes"),
+        (scores(3, 197), "196 or more tokens"),
+        (Op("move", "gather", (1, 5, 5)), "gathering"),
+        (Op("pool", "avg_pool2d", (1, 8, 4, 4), kernel=14, stride=1), "pooling"),
+        (Op("resize", "interpolate", (1, 8, 32, 32), read=8 * 64, written=8 * 1024), "enlarging"),
+    ],
+)
+def test_each_rule_flags(op, why):
+    found = placement([conv(), op])
+    assert found.falls_back
+    assert any(why in reason for reason in found.reasons)
+
+
+@pytest.mark.parametrize(
+    "op",
+    [
+        conv(activation="gelu"),
+        scores(16, 64),
+        scores(1, 196),
+        Op("norm", "group_norm", (1, 8, 4, 4)),
+        conv(kind="depthwise"),
+    ],
+)
+def test_what_stays_is_not_flagged(op):
+    assert not placement([op]).falls_back
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, ["estimate", *arguments])
+
+
+def test_the_command_estimates_an_arch_of_a_space():
+    found = run("--device", "iphone12", "--space", "deit", "--arch", "DeiT-Ti", "--json")
+    told = json.loads(found.stdout)
+    assert told["label"] == "estimated, not measured"
+    assert sum(told["parts_ms"].values()) == pytest.approx(told["latency_ms"])
+    assert {"attention", "feed_forward"} <= told["parts_ms"].keys()
+    assert told["placement"] == "fall-back"
+    assert told["fallback_ms"]["low"] > told["latency_ms"]
+    text = run("--space", "deit", "--arch", "DeiT-Ti").stdout
+    assert "estimated, not measured" in text
+    assert "if it falls back" in text
+
+
+@needs_timm
+def test_the_command_estimates_a_timm_model():
+    told = json.loads(run("--timm", "mobileone_s0", "--json").stdout)
+    assert told["placement"] == "neural engine"
+    assert 0.4 < told["latency_ms"] < 1.0  # 0.7 to 0.8 ms published
+
+
+def test_the_command_estimates_an_onnx_file(tmp_path):
+    blueprint = reference_network()
+    to_onnx(build_network(blueprint).eval(), torch.zeros(1, *blueprint.in_shape), tmp_path / "net.onnx")
+    told = json.loads(run("--onnx", str(tmp_path / "net.onnx"), "--json").stdout)
+    ops = [op for spec in blueprint for op in layer_ops(spec)]
+    assert told["latency_ms"] == pytest.approx(load_model().estimate(ops, "iphone12").ms, rel=0.15)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "say what to estimate"),
+        (("--timm", "a", "--onnx", "b.onnx"), "only one of them"),
+        (("--space", "deit"), "say what to estimate"),
+        (("--onnx", "none.onnx", "--image-size", "32"), "--image-size is fixed"),
+        (("--timm", "a", "--classes", "3"), "go with --space"),
+        (("--device", "iphone99", "--timm", "a"), "no estimate for device 'iphone99'"),
+    ],
+)
+def test_the_command_refuses(arguments, message):
+    found = run(*arguments)
+    assert found.exit_code != 0
+    assert message in str(found.exception)
+
+
+def test_devices_are_registered():
+    assert load_device("iphone14").fingerprint()["runtime"] == "Core ML, estimated"
+    with pytest.raises(DeviceError, match="is a folder"):
+        profile(load_space("deit"), load_device("iphone12"), Path(__file__).parent, progress=False)
