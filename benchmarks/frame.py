@@ -21,23 +21,32 @@ from vitnas.run import environment
 Results = Mapping[str, float]
 
 
-def run(about: str | None, measure: Callable[[bool], Results]) -> None:
+def run(
+    about: str | None, measure: Callable[..., Results], options: Mapping[str, Mapping[str, Any]] | None = None
+) -> None:
     """The main function of a benchmark.
 
     Args:
         about: the docstring of its file.
         measure: told whether to be quick (a smaller sample, under 50 s on 2 cores), gives a number a key.
+        options: flags of its own, such as ``{"--space": {"help": ...}}``, whose values `measure` gets by name.
     """
     parser = argparse.ArgumentParser(description=about)
     parser.add_argument("--quick", action="store_true", help="a smaller sample, in under a minute")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results there")
+    for flag, about_it in (options or {}).items():
+        parser.add_argument(flag, **about_it)
     given = parser.parse_args()
+    own = {name: value for name, value in vars(given).items() if name not in ("quick", "json")}
     start = time.perf_counter()
-    results = {key: float(value) for key, value in measure(given.quick).items()}
+    results = {key: float(value) for key, value in measure(given.quick, **own).items()}
     show("results", ("key", "value"), [(key, f"{value:,.4g}") for key, value in results.items()])
     print(f"{time.perf_counter() - start:.0f} s")
     if given.json is not None:
-        command = f"python benchmarks/{Path(sys.argv[0]).name}" + (" --quick" if given.quick else "")
+        flags = [f"--{name} {value}" for name, value in own.items() if value != parser.get_default(name)]
+        command = " ".join(
+            [f"python benchmarks/{Path(sys.argv[0]).name}", *(["--quick"] if given.quick else []), *flags]
+        )
         write_json(
             given.json,
             {

@@ -7,6 +7,7 @@ import re
 from vitnas.errors import SettingsError
 
 _MILLISECONDS = {"s": 1e3, "ms": 1.0, "us": 1e-3}
+_SECONDS = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 _COUNTS = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9}
 _BYTES = {"B": 1.0, "kB": 1e3, "MB": 1e6, "GB": 1e9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 
@@ -14,6 +15,11 @@ _BYTES = {"B": 1.0, "kB": 1e3, "MB": 1e6, "GB": 1e9, "KiB": 2**10, "MiB": 2**20,
 def parse_ms(text: str, flag: str) -> float:
     """Milliseconds of ``"1.5ms"``, ``"800us"`` or ``"0.2s"``; a bare number is refused."""
     return _parse(text, flag, _MILLISECONDS, "1.5ms, 800us or 0.2s")
+
+
+def parse_duration(text: str, flag: str) -> float:
+    """Seconds of ``"90s"``, ``"5m"`` or ``"1.5h"``; a bare number is refused."""
+    return _parse(text, flag, _SECONDS, "90s, 5m or 1.5h")
 
 
 def parse_count(text: str, flag: str) -> float:

@@ -32,3 +32,9 @@ def test_fidelity_by_hand():
 
 def test_equal_latencies_have_no_rank():
     assert Fidelity.between(np.array([1.0, 1.0]), np.array([1.0, 2.0])).kendall is None
+
+
+def test_the_share_within_two_standard_deviations():
+    found = Fidelity.between(np.array([1.1, 2.5]), np.array([1.0, 2.0]), np.array([0.06, 0.1]), how="left out")
+    assert found.covered == 0.5
+    assert "2 networks, each left out in turn" in str(found)

@@ -7,10 +7,13 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.latency_lut.pretended import CONTEXT, ONCE_MS, OVERHEAD_MS, PretendedDevice, layer_ms
 from vitnas.errors import DeviceError, SettingsError
+from vitnas.latency_lut.assemble import work_of
+from vitnas.latency_lut.interpolation import Interpolator
 from vitnas.latency_lut.partial import PartialTimings, blueprint_key
 from vitnas.latency_lut.profile import ProfileSettings, profile
 from vitnas.latency_lut.table import LatencyTable
@@ -18,6 +21,7 @@ from vitnas.search_spaces import Blueprint, load_space
 from vitnas.settings import make_settings
 
 SPACE = load_space("autoformer-mini")
+FEW = ProfileSettings(fit_networks=8, test_networks=8)
 
 
 @pytest.fixture
@@ -32,7 +36,7 @@ def test_the_table_finds_the_layers_and_the_calibration(path):
     header = table.header
     assert header.overhead_ms == OVERHEAD_MS
     assert (header.calibration.intercept_ms, header.calibration.slope) == pytest.approx((ONCE_MS, CONTEXT))
-    assert (header.fidelity.networks, header.fidelity.kendall) == (8, pytest.approx(1.0))
+    assert (header.fidelity.networks, header.fidelity.kendall) == (50, pytest.approx(1.0, abs=1e-3))
     assert header.fidelity.mape == pytest.approx(0, abs=1e-9)
     assert table.warnings == []
     again = LatencyTable.read(path)
@@ -42,8 +46,8 @@ def test_the_table_finds_the_layers_and_the_calibration(path):
 
 def test_the_fitted_networks_reach_from_smallest_to_largest(path):
     networks = profile(SPACE, PretendedDevice(), path, progress=False).header.networks
-    assert len({n.arch for n in networks}) == 16
-    assert [n.held_out for n in networks].count(True) == 8
+    assert len({n.arch for n in networks}) == 80
+    assert [n.held_out for n in networks].count(True) == 50
     assert (networks[0].arch, networks[-1].arch) == (SPACE.smallest().id, SPACE.largest().id)
     assert not networks[0].held_out
     assert not networks[-1].held_out
@@ -53,7 +57,7 @@ def test_nothing_is_measured_twice(path):
     device = PretendedDevice()
     profile(SPACE, device, path, progress=False)
     keys = [blueprint_key(b) for b in device.asked]
-    assert len(keys) == len(set(keys)) == 1 + len(SPACE.lowering.specs) + 16
+    assert len(keys) == len(set(keys)) == 1 + len(SPACE.lowering.specs) + 80
 
 
 @pytest.mark.parametrize("widths", [(48,), (48, 64)])
@@ -71,11 +75,11 @@ def test_layers_of_a_slow_moment_are_measured_again(path):
     class Hiccup(PretendedDevice):
         def time(self, blueprints, settings):
             for i, timing in enumerate(super().time(blueprints, settings)):
-                slow = len(self.asked) <= 41 and i in (3, 4)
+                slow = len(self.asked) <= 25 and i in (3, 4)
                 yield dataclasses.replace(timing.scaled(2), median_ms=9.9) if slow else timing
 
     device = Hiccup()
-    table = profile(SPACE, device, path, progress=False)
+    table = profile(SPACE, device, path, FEW, progress=False)
     assert len(device.asked) == 43
     assert [r.timing.median_ms for r in table.rows] == pytest.approx([layer_ms(r.spec) for r in table.rows])
 
@@ -85,9 +89,10 @@ import sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 from pretended import PretendedDevice
-from vitnas.latency_lut.profile import profile
+from vitnas.latency_lut.profile import ProfileSettings, profile
 from vitnas.search_spaces import load_space
-profile(load_space("autoformer-mini"), PretendedDevice(pause_s=0.2), Path(sys.argv[1]), progress=False)
+few = ProfileSettings(fit_networks=8, test_networks=8)
+profile(load_space("autoformer-mini"), PretendedDevice(pause_s=0.2), Path(sys.argv[1]), few, progress=False)
 """
 
 
@@ -109,9 +114,9 @@ def test_a_killed_profile_continues_to_the_same_table(path):
     with partial.open("ab") as file:
         file.write(b'{"network": "cut sh')
     device = PretendedDevice()
-    resumed = profile(SPACE, device, path, progress=False)
+    resumed = profile(SPACE, device, path, FEW, progress=False)
     assert len(device.asked) == 41 - done
-    whole = profile(SPACE, PretendedDevice(), path.with_name("whole.parquet"), progress=False)
+    whole = profile(SPACE, PretendedDevice(), path.with_name("whole.parquet"), FEW, progress=False)
     assert resumed.rows == whole.rows
     assert resumed.header.networks == whole.header.networks
     assert not partial.exists()
@@ -140,6 +145,59 @@ def test_timings_on_other_terms_are_not_reused(path, change):
     assert blueprint_key(blueprint) in [blueprint_key(b) for b in device.asked]
 
 
+LARGE = load_space("swin")
+
+
+def test_a_large_space_is_measured_in_part_and_says_which(path):
+    device = PretendedDevice()
+    table = profile(LARGE, device, path, dataclasses.replace(FEW, test_networks=20), progress=False)
+    rows = {row.spec: row for row in table.rows}
+    assert set(rows) == set(LARGE.lowering.specs)
+    asked = {b.layers[0] for b in device.asked if len(b) == 1}
+    assert {spec for spec, row in rows.items() if row.timing.provenance == "measured"} == asked
+    assert len(asked) < len(rows) / 1.5
+    guessed = [row for spec, row in rows.items() if spec not in asked]
+    assert all((row.timing.provenance, row.timing.blocks) == ("interpolated", 0) for row in guessed)
+    off = [abs(row.timing.median_ms / layer_ms(row.spec) - 1) for row in guessed]
+    assert sorted(off)[len(off) // 2] < 0.02
+    within = [abs(row.timing.median_ms - layer_ms(row.spec)) <= 2 * row.std_ms + 1e-6 for row in guessed]
+    assert sum(within) / len(within) > 0.9
+    assert set(table.header.interpolation) == {row.spec.kind for row in guessed}
+    assert table.header.fidelity.mape < 0.01
+
+
+def test_what_matters_most_is_measured_first():
+    specs = LARGE.lowering.specs
+    interpolator = Interpolator(specs, work_of(LARGE))
+    importance = np.zeros(len(specs))
+    windows = [i for i, spec in enumerate(specs) if spec.kind == "window_attention"]
+    importance[windows[::3]] = 1.0
+    noise = np.random.default_rng(0).lognormal(0.0, 0.2, len(specs))
+    known = {i: layer_ms(specs[i]) * noise[i] + 0.01 for i in interpolator.first(importance)}
+    wanted = interpolator.next(interpolator.fit(known), importance, 6)
+    assert len(set(wanted)) == 6
+    assert not set(wanted) & set(known)
+    assert sum(i in set(windows[::3]) for i in wanted) >= 5
+
+
+def test_a_budget_is_kept_and_its_table_is_whole(path):
+    device = PretendedDevice(pause_s=0.02)
+    begun = time.monotonic()
+    settings = ProfileSettings(tolerance=0.0, group=3)
+    table = profile(LARGE, device, path, settings, progress=False, budget_s=6.0)
+    assert time.monotonic() - begun < 8.0
+    assert table.provenances["measured"] < len(table.rows) == len(LARGE.lowering.specs)
+    networks = [n.held_out for n in table.header.networks]
+    assert min(networks.count(True), networks.count(False)) >= 8
+
+
+def test_a_budget_too_short_for_anything_says_so_and_keeps_what_was_measured(path):
+    with pytest.raises(DeviceError, match="no timing of any layer of kind .* time one of each"):
+        profile(SPACE, PretendedDevice(pause_s=0.2), path, FEW, progress=False, budget_s=1.0)
+    assert not path.exists()
+    assert path.with_name(path.name + ".partial.jsonl").exists()
+
+
 def test_a_folder_is_no_table(tmp_path):
     with pytest.raises(DeviceError, match=r"is a folder; name a file .*pretended\.parquet"):
         profile(SPACE, PretendedDevice(), tmp_path, progress=False)
@@ -154,6 +212,7 @@ def test_settings_are_read_strictly():
         ({"fit_networks": 0}, "'fit_networks' must be a number above zero"),
         ({"blocks": "many"}, "Expected `int`"),
         ({"seed": -1}, "'seed' must not be negative"),
+        ({"tolerance": 1.0}, "'tolerance' must be at least 0 and less than 1, got 1.0"),
     ]:
         with pytest.raises(SettingsError, match=message):
             make_settings(ProfileSettings, values, "[profile]")

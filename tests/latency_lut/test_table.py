@@ -65,10 +65,43 @@ def test_the_standard_deviation_holds_spread_and_model_error():
     codes = SPACE.genome.sample(20, np.random.default_rng(0))
     exact, rough = make_table(mape=0.0), make_table(mape=0.2)
     layers = np.array([len(SPACE.lower(arch)) for arch in SPACE.decode(codes)])
-    expected = 1.3 * 0.001 / 1.349 * np.sqrt(layers)
+    expected = 1.3 * 0.001 / 1.349 * np.sqrt(np.pi / 2 / 20 * layers)
     np.testing.assert_allclose(exact.latency_std_ms(SPACE)(codes), expected)
     model = rough.latency_std_ms(SPACE)(codes) / rough.latency_ms(SPACE)(codes)
     assert (model >= 0.2 * 1.25).all()
+
+
+def test_residuals_count_and_may_save():
+    table = make_table()
+    rows = tuple(dataclasses.replace(row, residual_ms=-0.002 if i % 2 else 0.003) for i, row in enumerate(table.rows))
+    corrected = LatencyTable(table.header, rows)
+    codes = SPACE.genome.sample(5, np.random.default_rng(0))
+    residual = {row.spec: row.residual_ms for row in rows}
+    extra = [sum(residual[spec] for spec in SPACE.lower(arch)) for arch in SPACE.decode(codes)]
+    np.testing.assert_allclose(corrected.latency_ms(SPACE)(codes), table.latency_ms(SPACE)(codes) + extra)
+
+
+def test_the_error_of_the_calibration_is_the_stated_one():
+    table = make_table(mape=0.2)
+    calibration = dataclasses.replace(table.header.calibration, error=0.05)
+    stated = LatencyTable(dataclasses.replace(table.header, calibration=calibration), table.rows)
+    codes = SPACE.genome.sample(20, np.random.default_rng(0))
+    relative = stated.latency_std_ms(SPACE)(codes) / stated.latency_ms(SPACE)(codes)
+    assert (relative >= 0.05).all()
+    assert (relative < 0.06).all()
+
+
+def test_an_interpolated_row_states_its_error():
+    row = make_table().rows[0]
+    guessed = dataclasses.replace(row, timing=Timing(1.0, 0.1349, 0.8, 1.2, 0, 0.04, "interpolated"))
+    assert guessed.std_ms == pytest.approx(0.1)
+
+
+def test_figures_of_another_device_never_mix():
+    table = make_table()
+    table.check_fingerprint({"runtime": "pretended", "threads": 1})
+    with pytest.raises(DeviceError, match="threads 1 here, 2 there; clock 'not told' here, 'wall' there"):
+        table.check_fingerprint({"runtime": "pretended", "threads": 2, "clock": "wall"})
 
 
 def test_a_table_serves_a_smaller_space_of_the_same_layers():
@@ -172,6 +205,8 @@ SPEC = LayerSpec.of("feed_forward", (17, 48), (17, 48), hidden=99)
         (set_cell("median_ms", 3, -1.0), "row 3: median_ms must be finite and not negative, got -1.0"),
         (set_cell("iqr_ms", 0, float("nan")), "row 0: iqr_ms must be finite and not negative, got nan"),
         (set_cell("p90_ms", 2, float("inf")), "row 2: p90_ms must be finite"),
+        (set_cell("residual_ms", 2, float("nan")), "row 2: residual_ms must be finite, got nan"),
+        (set_cell("energy_mj", 2, -1.0), "row 2: energy_mj must be finite and not negative, got -1.0"),
         (set_cell("macs", 7, -5), "row 7: macs must be finite and not negative, got -5"),
         (set_cell("macs", 7, None), "row 7: macs must be finite and not negative, got None"),
         (set_cell("spec", 1, "{"), "row 1: "),
@@ -184,6 +219,7 @@ SPEC = LayerSpec.of("feed_forward", (17, 48), (17, 48), hidden=99)
         (lambda columns, metadata: metadata.update({b"vitnas.format": b"99"}), "has format 99"),
         (lambda columns, metadata: metadata.pop(b"vitnas.latency"), "has no header"),
         (lambda columns, metadata: metadata.update({b"vitnas.latency": b"{"}), "damaged header"),
+        (change_header(max_mape=-0.5), "header: max_mape must be finite and not negative, got -0.5"),
         (change_header(overhead_ms="fast"), "damaged header"),
         (change_header(calibration={"intercept_ms": -1.0, "slope": 1.0}), "header: intercept_ms must be finite"),
     ],

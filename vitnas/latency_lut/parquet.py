@@ -1,17 +1,7 @@
 """A latency table as a parquet file, and everything that can be wrong with one.
 
-One row a layer, with these columns:
-
-    kind, key         text: the kind of layer, and the one line that names it at its shape
-    spec              text: the layer as JSON, what `LayerSpec.to_json` writes
-    median_ms ...     float64: median, IQR, minimum and 90th percentile of the net time
-    blocks            int64: blocks of calls behind these
-    reference_ms      float64: the reference network at that time
-    provenance        text: measured, interpolated, estimated or imported
-    num_params ...    int64: num_params, macs, weight_bytes, activation_bytes of one image
-
-The schema's metadata hold the `Header` as JSON under ``vitnas.latency`` and the version of this
-format under ``vitnas.format``.
+One row a layer; the columns are described in docs/latency-tables.md. The schema's metadata hold the `Header`
+as JSON under ``vitnas.latency`` and the version of this format under ``vitnas.format``.
 """
 
 from __future__ import annotations
@@ -31,7 +21,7 @@ from vitnas.latency_lut.protocol import Timing
 from vitnas.latency_lut.table import COUNTS, Header, LatencyTable, Row
 from vitnas.search_spaces import LayerSpec
 
-FORMAT = "1"
+FORMAT = "2"
 TIMES = ("median_ms", "iqr_ms", "min_ms", "p90_ms", "reference_ms")
 COLUMNS = {
     "kind": "string",
@@ -41,7 +31,13 @@ COLUMNS = {
     "blocks": "int64",
     "provenance": "string",
     **dict.fromkeys(COUNTS, "int64"),
+    "residual_ms": "double",
+    "energy_mj": "double",
+    "peak_bytes": "int64",
 }
+OPTIONAL = ("energy_mj", "peak_bytes")
+"""Columns that are empty where a platform does not tell."""
+SIGNED = ("residual_ms",)
 REMEDY = "measure it anew with `vitnas profile`, or take a good copy"
 
 
@@ -50,7 +46,9 @@ def write_table(table: LatencyTable, path: Path) -> None:
     import pyarrow
     from pyarrow import parquet
 
-    fields = [pyarrow.field(name, pyarrow.type_for_alias(kind), nullable=False) for name, kind in COLUMNS.items()]
+    fields = [
+        pyarrow.field(name, pyarrow.type_for_alias(kind), nullable=name in OPTIONAL) for name, kind in COLUMNS.items()
+    ]
     metadata = {"vitnas.format": FORMAT, "vitnas.latency": msgspec.json.encode(table.header).decode()}
     records = [_record(row) for row in table.rows]
     columns = pyarrow.Table.from_pylist(records, schema=pyarrow.schema(fields, metadata=metadata))
@@ -88,8 +86,8 @@ def _record(row: Row) -> dict[str, Any]:
         "kind": row.spec.kind,
         "key": row.spec.key,
         "spec": json.dumps(row.spec.to_json()),
-        **{name: getattr(row.timing, name) for name in (*TIMES, "blocks", "provenance")},
-        **{name: getattr(row, name) for name in COUNTS},
+        **{name: getattr(row.timing, name, None) for name in (*TIMES, "blocks", "provenance", *OPTIONAL)},
+        **{name: getattr(row, name) for name in (*COUNTS, *SIGNED)},
     }
 
 
@@ -107,6 +105,8 @@ def _header(path: Path, metadata: Mapping[str, str]) -> Header:
     except msgspec.DecodeError as error:  # a wrong type is one as well
         raise DeviceError(f"latency table '{path}' has a damaged header: {error}; {REMEDY}") from None
     numbers = {
+        "max_mape": header.max_mape,
+        "reference_ms": header.reference_ms,
         "overhead_ms": header.overhead_ms,
         "intercept_ms": header.calibration.intercept_ms,
         "slope": header.calibration.slope,
@@ -122,21 +122,25 @@ def _check_columns(path: Path, kinds: Mapping[str, str]) -> None:
     if missing:
         raise DeviceError(f"latency table '{path}' lacks the columns {missing}; it has {list(kinds)}; {REMEDY}")
     for name, kind in COLUMNS.items():
-        if kinds[name] != kind:
+        empty = name in OPTIONAL and kinds[name] == "null"
+        if kinds[name] != kind and not empty:
             raise DeviceError(f"latency table '{path}': column '{name}' must be {kind}, got {kinds[name]}; {REMEDY}")
 
 
 def _row(where: str, record: Mapping[str, Any]) -> Row:
     for name, kind in COLUMNS.items():
         value = record[name]
-        if value is None or (kind != "string" and not 0 <= value < math.inf):
-            rule = "a text" if kind == "string" else "finite and not negative"
+        if value is None and name in OPTIONAL:
+            continue
+        least = -math.inf if name in SIGNED else 0
+        if value is None or (kind != "string" and not (math.isfinite(value) and value >= least)):
+            rule = "a text" if kind == "string" else "finite" if name in SIGNED else "finite and not negative"
             raise DeviceError(f"{where}: {name} must be {rule}, got {value}; {REMEDY}")
     try:
         spec = LayerSpec.from_json(json.loads(record["spec"]))
-        timing = msgspec.convert({name: record[name] for name in (*TIMES, "blocks", "provenance")}, Timing)
+        timing = msgspec.convert({name: record[name] for name in (*TIMES, "blocks", "provenance", *OPTIONAL)}, Timing)
     except (ValueError, KeyError, TypeError, msgspec.ValidationError) as error:
         raise DeviceError(f"{where}: {error}; {REMEDY}") from None
     if record["key"] != spec.key:
         raise DeviceError(f"{where}: key '{record['key']}' does not name the layer '{spec.key}'; {REMEDY}")
-    return Row(spec, timing, **{name: record[name] for name in COUNTS})
+    return Row(spec, timing, **{name: record[name] for name in (*COUNTS, *SIGNED)})

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from vitnas.errors import DeviceError
 from vitnas.latency_lut.calibration import Calibration, Fidelity
 from vitnas.latency_lut.protocol import Timing
-from vitnas.search_spaces import Codes, LayerSpec, SearchSpace, Task
+from vitnas.search_spaces import Arch, Codes, LayerSpec, SearchSpace, Task
 
 LatencyCost = Callable[[Codes], NDArray[np.float64]]
 CountCost = Callable[[Codes], NDArray[np.int64]]
@@ -22,10 +23,24 @@ CountCost = Callable[[Codes], NDArray[np.int64]]
 COUNTS = ("num_params", "macs", "weight_bytes", "activation_bytes")
 """The counts of a row: sums over a network, but for activation_bytes, whose peak counts."""
 
+IQR_OF_NORMAL = 1.349
+"""The interquartile range of a normal distribution, in standard deviations."""
+
+ENOUGH = 50
+"""Held-out networks from which on a stated error is more than a rough figure."""
+
 
 @dataclass(frozen=True)
 class Row:
-    """One layer: its net time, without the overhead of a call, and what it counts on any device."""
+    """One layer: its net time, without the overhead of a call, and what it counts on any device.
+
+    Attributes:
+        spec: the layer.
+        timing: of a layer that was not measured, the most likely time; IQR, minimum and 90th percentile are
+            then those of the normal distribution that the interpolation states (the 10th percentile as
+            the minimum), and there are no blocks.
+        residual_ms: what it costs in a network beyond its share of the sum, see `Calibration`; of any sign.
+    """
 
     spec: LayerSpec
     timing: Timing
@@ -33,16 +48,43 @@ class Row:
     macs: int
     weight_bytes: int
     activation_bytes: int
+    residual_ms: float = 0.0
+
+    @property
+    def std_ms(self) -> float:
+        """How far the median may be off: of blocks by their number, of an interpolation as it states."""
+        spread_ms = self.timing.iqr_ms / IQR_OF_NORMAL
+        return spread_ms * math.sqrt(math.pi / 2 / self.timing.blocks) if self.timing.blocks else spread_ms
 
 
 @dataclass(frozen=True)
 class WholeNetwork:
-    """A network timed end to end beside the sum of its layers."""
+    """A network timed end to end beside the sum of its layers and what the table says.
+
+    Attributes:
+        arch: its id.
+        genes: the arch, as `Arch.to_json` writes them.
+        sum_ms: of its layers alone.
+        predicted_ms: what the table says; of a network that was fitted, by a fit without it.
+        std_ms: the standard deviation that the table states for that.
+        measured_ms: what it took.
+        held_out: not used by the fit.
+    """
 
     arch: str
+    genes: dict[str, Any]
     sum_ms: float
+    predicted_ms: float
+    std_ms: float
     measured_ms: float
     held_out: bool
+
+    @classmethod
+    def of(
+        cls, arch: Arch, sum_ms: float, predicted_ms: float, std_ms: float, measured_ms: float, held_out: bool
+    ) -> WholeNetwork:
+        figures = (float(sum_ms), float(predicted_ms), float(std_ms), float(measured_ms))
+        return cls(arch.id, arch.to_json()["genes"], *figures, held_out)
 
 
 @dataclass(frozen=True)
@@ -60,6 +102,9 @@ class Header:
         max_mape: the error this table promises to stay under.
         networks: the networks behind calibration and fidelity.
         settings: how it was measured.
+        interpolation: of every kind of layer with rows that were not measured, the mean relative error of
+            measured ones when predicted from the others.
+        source: the table or file that the figures were taken from, if not measured by vitnas.
         created: date and time, UTC.
         vitnas: the version that wrote it.
     """
@@ -76,6 +121,8 @@ class Header:
     max_mape: float
     networks: tuple[WholeNetwork, ...] = ()
     settings: dict[str, float | int] = field(default_factory=dict)
+    interpolation: dict[str, float] = field(default_factory=dict)
+    source: str = ""
     created: str = ""
     vitnas: str = ""
 
@@ -99,20 +146,42 @@ class LatencyTable:
         write_table(self, path)
 
     @property
+    def provenances(self) -> dict[str, int]:
+        """How many rows come from where."""
+        found = [row.timing.provenance for row in self.rows]
+        return {name: found.count(name) for name in dict.fromkeys(found)}
+
+    @property
     def warnings(self) -> list[str]:
-        """What a user of these figures must know; empty when the table keeps its promise."""
+        """What a user of these figures must know; empty when the table keeps its promise.
+
+        A search shows them, and with ``--strict`` does not start.
+        """
         fidelity, limit = self.header.fidelity, self.header.max_mape
         if fidelity is None:
             return [
                 f"the '{self.header.device}' table was never compared with networks it was not fitted to; "
                 "profile a larger space to learn its error"
             ]
-        if fidelity.mape > limit:
+        if not fidelity.mape <= limit:
             return [
                 f"the '{self.header.device}' table misses whole networks by {fidelity.mape:.1%} on average, over its "
                 f"limit of {limit:.0%}; measure again on an idle machine, or with longer blocks"
             ]
         return []
+
+    def check_fingerprint(self, fingerprint: Mapping[str, str | int]) -> None:
+        """Refuses to be used with figures of a device that differs in anything a latency depends on."""
+        own = self.header.fingerprint
+        differ = [name for name in {**own, **fingerprint} if own.get(name) != fingerprint.get(name)]
+        if differ:
+            shown = "; ".join(
+                f"{n} {own.get(n, 'not told')!r} here, {fingerprint.get(n, 'not told')!r} there" for n in differ
+            )
+            raise DeviceError(
+                f"the '{self.header.device}' table is of another device, though it may bear the same name: {shown}. "
+                "Figures of different fingerprints never mix; measure anew with `vitnas profile`"
+            )
 
     @cached_property
     def _by_key(self) -> dict[str, Row]:
@@ -140,20 +209,23 @@ class LatencyTable:
     def latency_ms(self, space: SearchSpace) -> LatencyCost:
         """Prepares the latency of whole networks, calibration included, for populations of `space`."""
         calibration = self.header.calibration
-        total = space.lowering.total(calibration.slope * np.array([r.timing.median_ms for r in self._rows_of(space)]))
+        total = space.lowering.total(
+            [calibration.slope * row.timing.median_ms + row.residual_ms for row in self._rows_of(space)]
+        )
 
         def cost(codes: Codes) -> NDArray[np.float64]:
-            return np.asarray(total(codes), dtype=np.float64) + calibration.intercept_ms
+            return np.maximum(np.asarray(total(codes), dtype=np.float64) + calibration.intercept_ms, 0.0)
 
         return cost
 
     def latency_std_ms(self, space: SearchSpace) -> LatencyCost:
-        """Prepares the standard deviation of `latency_ms`: the rows' spread and the table's own error."""
-        sigma = self.header.calibration.slope / 1.349  # of a normal distribution with this IQR
-        variance = space.lowering.total([(sigma * row.timing.iqr_ms) ** 2 for row in self._rows_of(space)])
+        """Prepares the standard deviation of `latency_ms`: the rows' errors and the calibration's own."""
+        calibration, fidelity = self.header.calibration, self.header.fidelity
+        variance = space.lowering.total([(calibration.slope * row.std_ms) ** 2 for row in self._rows_of(space)])
         mean_ms = self.latency_ms(space)
-        fidelity = self.header.fidelity
-        relative = (fidelity.mape if fidelity else self.header.max_mape) * math.sqrt(math.pi / 2)
+        relative = calibration.error
+        if relative is None:
+            relative = (fidelity.mape if fidelity else self.header.max_mape) * math.sqrt(math.pi / 2)
 
         def cost(codes: Codes) -> NDArray[np.float64]:
             return np.sqrt(np.asarray(variance(codes), dtype=np.float64) + (relative * mean_ms(codes)) ** 2)

@@ -1,0 +1,134 @@
+"""Timing many networks within a budget, through kills and slow moments of the machine."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from vitnas.latency_lut.devices import Device
+from vitnas.latency_lut.partial import PartialTimings, blueprint_key
+from vitnas.latency_lut.protocol import Timing, TimingSettings
+from vitnas.search_spaces import Blueprint
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+FOR_THE_TABLE = 0.04
+"""The share of a budget that is kept for making the table of what was measured."""
+
+
+class Gathering:
+    """Fills `partial` with timings; with a budget, stops asking when the next group would not be done in time."""
+
+    def __init__(
+        self,
+        device: Device,
+        partial: PartialTimings,
+        settings: TimingSettings,
+        bar: Progress,
+        begun: float,
+        budget_s: float | None = None,
+    ) -> None:
+        """Starts with what `partial` holds.
+
+        Args:
+            device: where.
+            partial: what is known, and gets what is timed.
+            settings: how carefully.
+            bar: from `progress_bar`.
+            begun: by `time.monotonic`, when the budget began.
+            budget_s: its seconds; without one everything asked for is timed.
+        """
+        self.device = device
+        self.partial = partial
+        self.settings = settings
+        self._start = begun
+        self._budget_s = math.inf if budget_s is None else budget_s
+        self._bar = bar
+        self._task = bar.add_task(device.name, total=budget_s)
+        self._planned = 0
+        self._longest_s = 0.0
+
+    @property
+    def found(self) -> dict[str, Timing]:
+        return self.partial.found
+
+    @property
+    def over(self) -> bool:
+        """Whether another group would not be done in time."""
+        return not self._fits(1 - FOR_THE_TABLE)
+
+    def plan(self, more: int) -> None:
+        """Tells the bar how many networks are still to come, when no budget tells the end."""
+        self._planned += more
+        if self._budget_s == math.inf:
+            self._bar.update(self._task, total=self._planned)
+
+    def time(self, blueprints: Sequence[Blueprint], label: str, share: float = 1.0, again: bool = False) -> None:
+        """Times what is not known yet.
+
+        Args:
+            blueprints: the most important first.
+            label: what the bar calls them.
+            share: of the budget that may be spent when this ends.
+            again: times also what is known, and keeps the timing of the quieter moment.
+        """
+        waiting = list(
+            {blueprint_key(b): b for b in blueprints if again or blueprint_key(b) not in self.found}.values()
+        )
+        self.plan(len(waiting))
+        share = min(share, 1 - FOR_THE_TABLE)
+        if not waiting or not self._fits(share):
+            self.plan(-len(waiting))
+            return
+        self._bar.update(self._task, description=label)
+        timings = self.device.time(waiting, self.settings)
+        group, begun = self.settings.group, time.monotonic()
+        for i, (blueprint, timing) in enumerate(zip(waiting, timings, strict=True)):
+            earlier = self.found.get(blueprint_key(blueprint))
+            if earlier is None or timing.reference_ms < earlier.reference_ms:
+                self.partial.add(blueprint, timing)
+            self._advance()
+            if (i + 1) % group == 0:
+                self._longest_s = max(self._longest_s, time.monotonic() - begun)
+                begun = time.monotonic()
+                if not self._fits(share):
+                    self.plan(i + 1 - len(waiting))
+                    break
+
+    def unsettled(self, blueprints: Sequence[Blueprint], most: float) -> list[Blueprint]:
+        """Those timed while the reference took longer by more than this fraction than at its quietest."""
+        quiet_ms = min((timing.reference_ms for timing in self.found.values()), default=0.0)
+        known = [b for b in blueprints if blueprint_key(b) in self.found]
+        return [b for b in known if self.found[blueprint_key(b)].reference_ms > quiet_ms * (1 + most)]
+
+    def _fits(self, share: float) -> bool:
+        return time.monotonic() - self._start + self._longest_s <= self._budget_s * share
+
+    def _advance(self) -> None:
+        if self._budget_s == math.inf:
+            self._bar.advance(self._task)
+        else:
+            self._bar.update(self._task, completed=time.monotonic() - self._start)
+
+
+@contextmanager
+def progress_bar(shown: bool, in_seconds: bool) -> Iterator[Any]:
+    """A bar on standard error with the time left."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    done = TextColumn("{task.percentage:>3.0f} % of the budget") if in_seconds else MofNCompleteColumn()
+    columns = (TextColumn("{task.description}"), BarColumn(), done, TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), disable=not shown, transient=True) as bar:
+        yield bar
