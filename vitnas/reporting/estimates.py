@@ -11,7 +11,9 @@ from vitnas.reporting.tables import print_table
 LABEL = "estimated, not measured"
 
 
-def describe_estimate(model: EstimateModel, network: str, found: Estimate, shares_ms: Mapping[str, float]) -> dict[str, Any]:
+def describe_estimate(
+    model: EstimateModel, network: str, found: Estimate, shares_ms: Mapping[str, float]
+) -> dict[str, Any]:
     """Everything that is known about an estimate.
 
     Args:
@@ -44,7 +46,9 @@ def describe_estimate(model: EstimateModel, network: str, found: Estimate, share
 
 def print_estimate(found: Mapping[str, Any]) -> None:
     """The figure with its error, what it is made of, and what may be wrong with it."""
-    print(f"{found['network']} on {found['device']}: {found['latency_ms']:.2f} ms +- {found['std_ms']:.2f} ms ({LABEL})")
+    print(
+        f"{found['network']} on {found['device']}: {found['latency_ms']:.2f} ms +- {found['std_ms']:.2f} ms ({LABEL})"
+    )
     print(f"runs on: {found['placement']}")
     for reason in found["reasons"]:
         print(f"  warning: {reason}")
