@@ -28,9 +28,13 @@ MAX_MAPE = 0.1
 class EstimatedDevice(Device):
     """A device of the shipped model. A network costs its constant and the sum of its layers, each alone."""
 
+    origin = "estimated"
+
     def __init__(self, name: str) -> None:
         self.name = name
         self._target = self._model.target(name)
+        fidelity = self._target.accuracy.fidelity
+        self.stated_error = f"MAPE {fidelity.mape:.1%} on unseen families"
 
     @cached_property
     def _model(self) -> EstimateModel:
