@@ -32,6 +32,7 @@ from vitnas.supernets.samplers.sandwich import Sandwich
 from vitnas.supernets.supernet import Supernet
 
 BATCHES = {"autoformer-tiny": 8, "elasticvit": 32, "autoformer-mini": 64}
+QUICK_BATCHES = {"autoformer-tiny": 2, "elasticvit": 2, "autoformer-mini": 16}
 ROUNDS = {"autoformer-tiny": 15, "elasticvit": 7, "autoformer-mini": 61}
 QUICK_ROUNDS = {"autoformer-tiny": 3, "elasticvit": 2, "autoformer-mini": 21}
 COUNTED = ("autoformer-tiny", "elasticvit")
@@ -48,7 +49,7 @@ def measure(quick: bool) -> frame.Results:
     for name, batch in BATCHES.items():
         space = load_space(name)
         net = Supernet(space)
-        x, y = _batch(space, batch // 4 if quick else batch)
+        x, y = _batch(space, QUICK_BATCHES[name] if quick else batch)
         rounds = (QUICK_ROUNDS if quick else ROUNDS)[name]
         for label, arch in _archs(space).items():
             plain = net.extract(arch)
