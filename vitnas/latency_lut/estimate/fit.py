@@ -2,8 +2,9 @@
 
     python -m vitnas.latency_lut.estimate.fit published_latency.csv
 
-writes `apple.json` anew. What was chosen was chosen before a family was left out: first guesses come from the maker's
-figures, and every choice of a size is replaced by the mean over several.
+writes `apple.json` anew. First guesses come from the maker's figures, and every price is fitted anew for each family left
+out. The form of the model is not: its classes of work, and that small tensors move cheaply, were kept because they did
+better on families left out, so the stated errors are somewhat too kind. Where sizes were open, the mean over several is used.
 """
 
 from __future__ import annotations
