@@ -27,6 +27,9 @@ INPUT, OUTPUT = "image", "logits"
 IOS = 16
 """The oldest iOS that packages are made for: it has fp16 programs, and every iPhone since the 8 runs it."""
 
+IDLE = (1, 64, 8, 8)
+"""The input of the network that stands for none."""
+
 Precision = Literal["fp16", "fp32"]
 
 
@@ -106,12 +109,9 @@ class CoreMLFiles:
             torch.manual_seed(self.seed)
             network = build_network(blueprint) if len(blueprint) else _next_to_nothing()
         kinds = ", ".join(dict.fromkeys(spec.kind for spec in blueprint)) or "the empty network"
-        to_coreml(network, torch.zeros(self.shape(blueprint)), path, self.ios, what=kinds)
+        shape = (self.batch, *blueprint.in_shape) if len(blueprint) else IDLE
+        to_coreml(network, torch.zeros(shape), path, self.ios, what=kinds)
         return path
-
-    def shape(self, blueprint: Blueprint) -> tuple[int, ...]:
-        """Of the input of a network."""
-        return (self.batch, *(blueprint.in_shape if len(blueprint) else (64, 8, 8)))
 
 
 def _next_to_nothing() -> nn.Module:
