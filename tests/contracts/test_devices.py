@@ -5,7 +5,9 @@ import subprocess
 import sys
 
 import pytest
+from typer.testing import CliRunner
 
+from vitnas.cli import app
 from vitnas.errors import DeviceError, UnknownNameError
 from vitnas.latency_lut import DEVICES, TimingSettings, load_device
 from vitnas.search_spaces import Blueprint, LayerSpec
@@ -101,3 +103,20 @@ def test_options_that_make_no_sense_are_refused(name, options, message):
 def test_an_unknown_device_names_the_nearest(name):
     with pytest.raises(UnknownNameError, match=f"no device named '{name}'.*Did you mean 'cpu"):
         load_device(name)
+
+
+def test_the_command_lists_every_device_with_what_is_missing():
+    found = CliRunner().invoke(app, ["devices", "--json"])
+    assert found.exit_code == 0, found.output
+    listed = {entry["name"]: entry for entry in json.loads(found.stdout)}
+    assert list(listed) == DEVICES.names()
+    for name, entry in listed.items():
+        device = load_device(name)
+        assert entry["missing"] == device.missing()
+        assert entry["usable"] == (entry["missing"] is None)
+        assert (entry["origin"], entry["stated_error"]) == (device.origin, device.stated_error)
+        assert entry["origin"] == "measured here" or entry["stated_error"], (
+            f"{name} is not measured; how far is it off?"
+        )
+    shown = CliRunner().invoke(app, ["devices"])
+    assert all(name in shown.stdout for name in DEVICES)

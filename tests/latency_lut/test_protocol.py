@@ -59,7 +59,7 @@ def test_a_candidate_that_scatters_by_itself_goes_on_to_the_cap():
 
     def scattering(runs):
         machine.now += 1
-        return runs * rng.uniform(0.93, 1.07)
+        return runs * rng.uniform(0.97, 1.03)
 
     def blocks_tried(max_spread):
         tried = []

@@ -30,14 +30,19 @@ class Eager(Runtime):
 
     def load(self, blueprint: Blueprint) -> Loaded:
         torch.manual_seed(0)
-        network = self.ready(build_network(blueprint).eval()) if len(blueprint) else torch.Tensor.detach
         x = torch.randn(self.shape(blueprint))
 
-        @torch.inference_mode()
-        def run() -> None:
-            network(x)
+        def start() -> Callable[[], object]:
+            network = self.ready(build_network(blueprint).eval()) if len(blueprint) else torch.Tensor.detach
 
-        _, peak_bytes = peak_of(run)
+            @torch.inference_mode()
+            def run() -> None:
+                network(x)
+
+            run()
+            return run
+
+        run, peak_bytes = peak_of(start)
         return Loaded(self.clock(run), peak_bytes)
 
 
