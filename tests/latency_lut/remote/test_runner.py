@@ -1,0 +1,127 @@
+"""End to end: a bundle, a process that knows nothing of vitnas, its results, a table."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from vitnas.errors import DeviceError
+from vitnas.latency_lut import LatencyTable, load_device
+from vitnas.latency_lut.remote import import_results, read_results
+
+ALONE = """
+import runpy, sys
+sys.modules["vitnas"] = None  # whoever imports it fails
+sys.path.insert(0, sys.argv[1])
+sys.argv = ["runner.py", *sys.argv[1:]]
+runpy.run_path(sys.argv[1] + "/runner.py", run_name="__main__")
+"""
+
+
+def runner(*arguments, **more):
+    command = [sys.executable, "-c", ALONE, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, **more)
+
+
+@pytest.fixture(scope="module")
+def measured(bundle, tmp_path_factory):
+    out = tmp_path_factory.mktemp("measured") / "results.json"
+    done = runner(bundle.folder, out)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1].startswith(
+        f"{len(bundle.manifest.items)}/{len(bundle.manifest.items)} network-"
+    )
+    return out
+
+
+def test_a_bundle_becomes_a_table(bundle, measured, space, tmp_path):
+    results = read_results(measured, bundle.folder)
+    table = import_results(space, results, tmp_path / "board.parquet")
+    again = LatencyTable.read(tmp_path / "board.parquet")
+    assert (again.header, again.rows) == (table.header, table.rows)
+    assert table.provenances == {"measured": len(space.lowering.specs)}
+    assert (table.header.device, table.header.fingerprint["bundle"]) == ("board", bundle.manifest.id)
+    assert table.header.fingerprint["runtime"].startswith("onnxruntime ")
+    assert [n.held_out for n in table.header.networks].count(True) == table.header.fidelity.networks == 1
+    for network in table.header.networks:
+        assert 0.3 < network.predicted_ms / network.measured_ms < 3
+    assert table.latency_ms(space)(space.encode([space.largest()]))[0] > 0
+
+
+def test_it_never_mixes_with_the_estimate(bundle, measured, space, tmp_path):
+    table = import_results(space, read_results(measured, bundle.folder), tmp_path / "board.parquet")
+    with pytest.raises(DeviceError, match="Figures of different fingerprints never mix"):
+        table.check_fingerprint(load_device("iphone12").fingerprint())
+
+
+def test_a_killed_runner_goes_on_where_it_was(bundle, tmp_path):
+    out = tmp_path / "results.json"
+    partial = tmp_path / "results.json.partial.jsonl"
+    code = ALONE.replace("runpy.run_path", "import time; runpy.run_path")
+    child = subprocess.Popen([sys.executable, "-c", code, str(bundle.folder), str(out)], stdout=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 60
+        while not partial.exists() or partial.read_bytes().count(b"\n") < 5:
+            assert child.poll() is None, "the runner ended before it could be killed"
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+    finally:
+        os.kill(child.pid, signal.SIGKILL)
+        child.wait()
+    assert not out.exists()
+    kept = [json.loads(line) for line in partial.read_bytes().split(b"\n")[1:-1]]
+    with partial.open("ab") as file:
+        file.write(b'{"id": "cut sh')
+    assert runner(bundle.folder, out).returncode == 0
+    rows = json.loads(out.read_text())["items"]
+    assert rows[: len(kept)] == kept
+    assert {row["id"] for row in rows} == {item.id for item in bundle.manifest.items}
+    assert not partial.exists()
+
+
+def test_progress_on_other_terms_is_not_reused(bundle, tmp_path):
+    partial = tmp_path / "results.json.partial.jsonl"
+    partial.write_text('{"bundle": "another"}\n{"id": "overhead", "median_ms": 77.0}\n')
+    assert runner(bundle.folder, tmp_path / "results.json").returncode == 0
+    assert json.loads((tmp_path / "results.json").read_text())["items"][0]["median_ms"] < 77
+
+
+@pytest.mark.parametrize("damage", ["changed", "missing", "another runtime"])
+def test_a_bundle_that_is_not_what_it_says_is_not_timed(bundle, tmp_path, damage):
+    copy = tmp_path / "bundle"
+    shutil.copytree(bundle.folder, copy)
+    victim = copy / bundle.manifest.items[-1].file
+    if damage == "changed":
+        victim.write_bytes(victim.read_bytes()[:-1] + b"\0")
+    elif damage == "missing":
+        victim.unlink()
+    else:
+        manifest = json.loads((copy / "manifest.json").read_text()) | {"runtime": "coreml"}
+        (copy / "manifest.json").write_text(json.dumps(manifest))
+    done = runner(copy, tmp_path / "results.json")
+    said = {"changed": "not what its manifest says", "missing": "is missing", "another runtime": "for coreml"}[damage]
+    assert (done.returncode, said in done.stderr) == (2, True), done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
+
+
+def test_cores_that_are_not_there_are_refused(bundle, tmp_path):
+    done = runner(bundle.folder, tmp_path / "results.json", "--cores", "4096")
+    assert done.returncode == 2
+    assert "this process may use" in done.stderr
+
+
+def test_on_linux_the_core_ml_runner_says_where_to_go(bundle, tmp_path):
+    command = [
+        sys.executable,
+        "-m",
+        "vitnas.latency_lut.remote.coreml_runner",
+        str(bundle.folder),
+        str(tmp_path / "r.json"),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, "is a bundle for onnx" in done.stderr) == (2, True)
