@@ -48,9 +48,10 @@ class Interpolator:
         self.size = len(specs)
 
     def first(self, importance: Floats) -> list[int]:
-        """What to measure before anything is known: the corners of every kind and points between, dearest first."""
-        found = [int(kind.rows[i]) for kind in self.kinds.values() for i in spread(kind.points, kind.start)]
-        return sorted(found, key=lambda i: -importance[i])
+        """What to measure before anything is known: one of each kind, then its corners and points between."""
+        found = [[int(kind.rows[i]) for i in spread(kind.points, kind.start)] for kind in self.kinds.values()]
+        rest = [i for rows in found for i in rows[1:]]
+        return [rows[0] for rows in found] + sorted(rest, key=lambda i: -importance[i])
 
     def fit(self, known_ms: Mapping[int, float]) -> Interpolated:
         """Fills in what is missing; every kind needs one known layer at least."""

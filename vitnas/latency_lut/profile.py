@@ -131,7 +131,9 @@ def _measure(
     whole = _alternating(space, networks)
     gathering.plan(len(whole))
     first = [Blueprint((), ()), *(Blueprint.single(specs[i]) for i in interpolator.first(importance))]
-    gathering.time(first, "layers", share=LAYERS_FIRST)
+    needed = len(interpolator.kinds) + 1
+    gathering.time(first[:needed], "layers")
+    gathering.time(first[needed:], "layers", share=LAYERS_FIRST)
     gathering.plan(-len(whole))
     gathering.time(whole, "whole networks", share=NETWORKS_THEN)
     while not gathering.over:
