@@ -38,7 +38,7 @@ def measure(quick: bool) -> dict[str, float]:
     if not FILE.is_file():
         sys.exit(f"needs {FILE.name} in {FILE.parent}")
     data = pd.read_csv(FILE)
-    settings = [name for name in data if name.startswith("lat_ms_")]
+    settings = [name for name in map(str, data.columns) if name.startswith("lat_ms_")]
     specs, counts = networks(data)
     work = work_of(specs)
     order = np.random.default_rng(0).permutation(len(data))

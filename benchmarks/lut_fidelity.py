@@ -3,9 +3,8 @@
 For each space a table is measured as `vitnas profile` does, within a time budget, and compared with held-out
 archs from small to large that its calibration has not seen. Keys by space: mape, within_5, within_10, kendall,
 spearman, covered (the share within two stated standard deviations), plain_mape (a line through the sum of layers
-instead), rows and measured (rows of the table), build_s (what the table took without the held-out
-networks).
-lookups_per_s is the least over the spaces, on one core.
+instead), rows and measured (rows of the table) and build_s (seconds of the whole call, held-out networks
+included; less if it went on from an earlier one). lookups_per_s is the least over the spaces, on one core.
 
 The protocol interleaves a reference network and keeps the steady blocks; the load of the machine is in the
 result all the same. Kills lose little: the same command continues with what was measured, in --out.
@@ -39,7 +38,9 @@ def measure(quick: bool, space: str | None, budget: str, out: Path) -> dict[str,
     settings = (
         ProfileSettings(block_ms=4.0, blocks=5, warmup_ms=20.0, max_warmup_ms=100.0, fit_networks=8, test_networks=8)
         if quick
-        else ProfileSettings(block_ms=25.0, warmup_ms=200.0, max_warmup_ms=1500.0, fit_networks=40, test_networks=100)
+        else ProfileSettings(
+            block_ms=25.0, blocks=25, warmup_ms=200.0, max_warmup_ms=1500.0, fit_networks=40, test_networks=100
+        )
     )
     seconds = 35.0 if quick else parse_duration(budget, "--budget")
     for name in names:

@@ -193,8 +193,8 @@ def test_a_budget_is_kept_and_its_table_is_whole(path):
 
 
 def test_a_budget_too_short_for_anything_says_so_and_keeps_what_was_measured(path):
+    settings = dataclasses.replace(FEW, group=1)
     with pytest.raises(DeviceError, match="no timing of any layer of kind .* time one of each"):
-        settings = dataclasses.replace(FEW, group=1)
         profile(SPACE, PretendedDevice(pause_s=0.2), path, settings, progress=False, budget_s=0.5)
     assert not path.exists()
     assert path.with_name(path.name + ".partial.jsonl").exists()

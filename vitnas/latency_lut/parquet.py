@@ -86,7 +86,7 @@ def _record(row: Row) -> dict[str, Any]:
         "kind": row.spec.kind,
         "key": row.spec.key,
         "spec": json.dumps(row.spec.to_json()),
-        **{name: getattr(row.timing, name, None) for name in (*TIMES, "blocks", "provenance", *OPTIONAL)},
+        **{name: getattr(row.timing, name) for name in (*TIMES, "blocks", "provenance", *OPTIONAL)},
         **{name: getattr(row, name) for name in (*COUNTS, *SIGNED)},
     }
 

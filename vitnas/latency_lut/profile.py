@@ -45,7 +45,7 @@ class ProfileSettings(TimingSettings):
     fit_networks: int = 30
     test_networks: int = 50
     max_mape: float = 0.1
-    tolerance: float = 0.03
+    tolerance: float = 0.01
     max_passes: int = 2
     seed: int = 0
 
