@@ -10,9 +10,10 @@ import time
 
 import pytest
 
+from tests.latency_lut.remote.conftest import BRIEF
 from vitnas.errors import DeviceError
 from vitnas.latency_lut import LatencyTable, load_device
-from vitnas.latency_lut.remote import import_results, read_results
+from vitnas.latency_lut.remote import import_results, read_results, write_bundle
 
 ALONE = """
 import runpy, sys
@@ -115,13 +116,54 @@ def test_cores_that_are_not_there_are_refused(bundle, tmp_path):
     assert "this process may use" in done.stderr
 
 
-def test_on_linux_the_core_ml_runner_says_where_to_go(bundle, tmp_path):
-    command = [
-        sys.executable,
-        "-m",
-        "vitnas.latency_lut.remote.coreml_runner",
-        str(bundle.folder),
-        str(tmp_path / "r.json"),
-    ]
+STAND_IN = """
+import hashlib, json, subprocess, sys
+from pathlib import Path
+
+phone, twin, out = map(Path, sys.argv[1:])
+manifest = json.loads((phone / "manifest.json").read_text())
+for item in manifest["items"]:
+    package = phone / item["file"]
+    files = sorted(p.relative_to(package).as_posix() for p in package.rglob("*") if p.is_file())
+    lines = "".join(hashlib.sha256((package / name).read_bytes()).hexdigest() + "  " + name + "\\n" for name in files)
+    assert hashlib.sha256(lines.encode()).hexdigest() == item["sha256"], item
+subprocess.run([sys.executable, twin / "runner.py", twin, out], check=True)
+results = json.loads(out.read_text())
+results["manifest"] = manifest
+results["runner"] = "stand-in"
+results["fingerprint"].update(model="iPhone 12", system="iOS 18.3", runtime="coreml", precision="fp16", threads=0)
+out.write_text(json.dumps(results))
+"""
+
+
+@pytest.mark.slow
+def test_a_bundle_for_a_phone_goes_all_the_way(space, tmp_path):
+    """A process plays the phone: it checks every package, and times the ONNX twin of each."""
+    small = space.restrict(width=(48, 64))
+    phone = write_bundle(small, "iphone12", tmp_path / "phone", BRIEF, progress=False)
+    twin = write_bundle(small, "board", tmp_path / "twin", BRIEF, runtime="onnx", progress=False)
+    assert [item.id for item in phone.manifest.items] == [item.id for item in twin.manifest.items]
+    command = [sys.executable, "-c", STAND_IN, str(phone.folder), str(twin.folder), str(tmp_path / "results.json")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    results = read_results(tmp_path / "results.json", phone.folder)
+    table = import_results(small, results, tmp_path / "iphone12.parquet")
+    assert (table.header.device, table.header.fingerprint["model"]) == ("iphone12", "iPhone 12")
+    assert table.provenances == {"measured": len(small.lowering.specs)}
+    assert load_device("iphone12").fingerprint() != table.header.fingerprint
+    with pytest.raises(DeviceError, match="Figures of different fingerprints never mix"):
+        table.check_fingerprint(load_device("iphone12").fingerprint())
+    ran = subprocess.run(
+        [sys.executable, "-m", CORE_ML, phone.folder, tmp_path / "r.json"], capture_output=True, text=True
+    )
+    assert (ran.returncode, "Core ML runs on Apple's systems, and this is Linux" in ran.stderr) == (2, True)
+    assert not (tmp_path / "r.json").exists()
+
+
+CORE_ML = "vitnas.latency_lut.remote.coreml_runner"
+
+
+def test_the_core_ml_runner_takes_core_ml_bundles(bundle, tmp_path):
+    command = [sys.executable, "-m", CORE_ML, str(bundle.folder), str(tmp_path / "r.json")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, "is a bundle for onnx" in done.stderr) == (2, True)

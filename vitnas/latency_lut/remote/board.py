@@ -12,6 +12,7 @@ from typing import IO
 import msgspec
 
 from vitnas.errors import DeviceError
+from vitnas.files import write_bytes
 from vitnas.latency_lut.profile import ProfileSettings
 from vitnas.latency_lut.remote.bundle import LAYERS, Bundle, write_bundle
 from vitnas.latency_lut.remote.manifest import Format, read_manifest
@@ -19,6 +20,10 @@ from vitnas.search_spaces import SearchSpace
 
 ANSWER_S = 60.0
 """How long a command that only asks may take."""
+
+
+TERMS = "terms.json"
+"""What a waiting bundle was written for."""
 
 
 def waiting_bundle(
@@ -36,12 +41,11 @@ def waiting_bundle(
         raise DeviceError(f"'{path}' is a folder; name a file for the table, such as '{path / device}.parquet'")
     folder = path.with_name(path.name + ".bundle")
     terms = msgspec.json.encode([device, runtime, threads, layers, space.fingerprint, settings], order="deterministic")
-    note = folder / "terms.json"
     with suppress(DeviceError, OSError):
-        if note.read_bytes() == terms:
+        if (folder / TERMS).read_bytes() == terms:
             return Bundle(folder, read_manifest(folder))
     bundle = write_bundle(space, device, folder, settings, runtime, layers, threads, progress=progress)
-    note.write_bytes(terms)
+    write_bytes(folder / TERMS, terms)
     return bundle
 
 
