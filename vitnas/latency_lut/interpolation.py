@@ -48,10 +48,16 @@ class Interpolator:
         self.size = len(specs)
 
     def first(self, importance: Floats) -> list[int]:
-        """What to measure before anything is known: one of each kind, then its corners and points between."""
-        found = [[int(kind.rows[i]) for i in spread(kind.points, kind.start)] for kind in self.kinds.values()]
-        rest = [i for rows in found for i in rows[1:]]
-        return [rows[0] for rows in found] + sorted(rest, key=lambda i: -importance[i])
+        """What to measure before anything is known: one of each kind, then corners and points between.
+
+        Kinds take turns, those that do more of the networks' arithmetic more often.
+        """
+        found: list[tuple[float, int]] = []
+        for kind in self.kinds.values():
+            share = float(importance[kind.rows] @ (kind.macs + 1.0))
+            order = spread(kind.points, kind.start)
+            found += [(place / share, int(kind.rows[i])) for place, i in enumerate(order)]
+        return [i for _, i in sorted(found)]
 
     def fit(self, known_ms: Mapping[int, float]) -> Interpolated:
         """Fills in what is missing; every kind needs one known layer at least."""
@@ -88,6 +94,7 @@ class _Kind:
 
     def __init__(self, specs: Sequence[LayerSpec], rows: NDArray[np.intp], work: Floats) -> None:
         self.rows = rows
+        self.macs = work[:, 0]
         self.work = work / np.maximum(work.max(axis=0), 1.0)
         points = points_of(specs, work)
         self.points = (points - points.mean(axis=0)) / np.maximum(points.std(axis=0), 1e-9)
