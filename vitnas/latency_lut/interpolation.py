@@ -54,7 +54,7 @@ class Interpolator:
         """
         found: list[tuple[float, int]] = []
         for kind in self.kinds.values():
-            share = float(importance[kind.rows] @ (kind.macs + 1.0))
+            share = max(float(importance[kind.rows] @ (kind.macs + 1.0)), 1e-9)
             order = spread(kind.points, kind.start)
             found += [(place / share, int(kind.rows[i])) for place, i in enumerate(order)]
         return [i for _, i in sorted(found)]
