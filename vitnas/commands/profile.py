@@ -19,8 +19,9 @@ def profile(
         str | None, typer.Option(help="Search space or its file to profile, when there is no run.")
     ] = None,
     device: Annotated[
-        str, typer.Option(help="Where to measure: cpu is this machine, ONNX Runtime, one thread.")
-    ] = "cpu",
+        str | None,
+        typer.Option(help="Where to measure, see `vitnas devices` (default: cpu), or a name for another machine."),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Table to write (default: RUN/latency/DEVICE.parquet).")] = None,
     budget: Annotated[
         str | None, typer.Option(help="Time it may take in all, such as 5m: the best table that fits.")
@@ -29,6 +30,21 @@ def profile(
         Path | None, typer.Option("--from", help="Table of another device to correct, instead of measuring layers.")
     ] = None,
     samples: Annotated[int, typer.Option(help="With --from: whole networks to time, 10 to 20.")] = 15,
+    bundle: Annotated[
+        Path | None,
+        typer.Option(help="Folder to write for another machine to measure; with --import, what it measured."),
+    ] = None,
+    import_: Annotated[
+        Path | None,
+        typer.Option("--import", help="What another machine measured: a runner's JSON, CSV, Xcode reports."),
+    ] = None,
+    ssh: Annotated[
+        str | None, typer.Option(help="Linux board to measure on, as user@host; nothing is installed there.")
+    ] = None,
+    adb: Annotated[
+        Path | None, typer.Option(help="LiteRT's benchmark_model, to measure on the Android phone at the cable.")
+    ] = None,
+    runtime: Annotated[str, typer.Option(help="What --bundle is for: coreml, onnx or tflite.")] = "coreml",
     quick: Annotated[bool, typer.Option("--quick", help="Short measurements, a few percent less sure.")] = False,
     config: Config = None,
     image_size: ImageSize = None,
@@ -44,6 +60,7 @@ def profile(
     from vitnas.latency_lut.devices import load_device
     from vitnas.latency_lut.profile import ProfileSettings
     from vitnas.latency_lut.profile import profile as measure
+    from vitnas.latency_lut.remote.elsewhere import Elsewhere
     from vitnas.latency_lut.table import LatencyTable
     from vitnas.latency_lut.transfer import transfer
     from vitnas.reporting.fidelity import plot_fidelity, print_fidelity
@@ -53,16 +70,37 @@ def profile(
     if (run is None) == (space is None):
         raise SettingsError("say what to profile: --run RUN, or --space NAME without a run, but not both")
     seconds = parse_duration(budget, "--budget") if budget else None
-    target = load_device(device)
+    elsewhere = Elsewhere(bundle, import_, ssh, adb, runtime)
+    if elsewhere.asked:
+        elsewhere.check(device)
+        if from_ is not None or budget is not None:
+            raise SettingsError(
+                "--from and --budget are for measuring on this machine; leave them out, or measure here"
+            )
+    target = load_device(device or "cpu") if not elsewhere.asked else None
     settings = read_settings(ProfileSettings, config, "profile", asdict(ProfileSettings.quick()) if quick else {})
     if run is not None:
         opened = RunFolder.open(run)
-        found, path = opened.space, out or opened.latency_file(device)
+        found = opened.space
     else:
         assert space is not None
         found = given_space(space, image_size, classes, channels)
-        path = out or Path(f"{found.name}-{device}.parquet")
-    if from_ is not None:
+
+    def path_of(name: str) -> Path:
+        return out or (opened.latency_file(name) if run is not None else Path(f"{found.name}-{name}.parquet"))
+
+    path = path_of(device or "cpu")
+    if target is None:
+        measured = elsewhere.table(
+            found, device, path_of, settings, lambda text: print(f"warning: {text}", file=sys.stderr)
+        )
+        if measured is None:
+            print(
+                f"written to {bundle}; docs/measuring-elsewhere.md says how to measure it, and --import reads what comes back"
+            )
+            return
+        table, path = measured
+    elif from_ is not None:
         table = transfer(found, target, LatencyTable.read(from_), path, samples, settings, budget_s=seconds)
     else:
         table = measure(found, target, path, settings, budget_s=seconds)
