@@ -63,7 +63,13 @@ def train_supernet(
         raise SettingsError(f"--workers {workers}: training needs at least 1")
     leads = os.environ.get("RANK", "0") == "0"
     if resume is not None:
-        given: dict[str, object] = {"--data": data, "--val": val, "--image-size": image_size, "--out": out, "--config": config}
+        given: dict[str, object] = {
+            "--data": data,
+            "--val": val,
+            "--image-size": image_size,
+            "--out": out,
+            "--config": config,
+        }
         given |= {f"--{name.replace('_', '-')}": value for name, value in flags.items()}
         for name, value in given.items():
             if value is not None:

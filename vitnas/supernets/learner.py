@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from vitnas.search_spaces import Arch
+from vitnas.supernets.compiled import CompiledArchs
 from vitnas.supernets.gradient_conflict import combine, split
 from vitnas.supernets.lessons import Batch, Marks, take_lessons
 from vitnas.supernets.samplers import Lesson
@@ -48,6 +49,8 @@ class Learner:
         kind = settings.torch_device.partition(":")[0]
         low = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(settings.precision)
         self._autocast = torch.autocast(kind, low) if low else nullcontext()
+        ends = (net.space.smallest(), net.space.largest())
+        self._compiled = CompiledArchs(net, ends) if settings.compile else None
         self._scaler = torch.amp.GradScaler(kind, enabled=settings.precision == "fp16")
 
     def learn(self, lessons: Sequence[Lesson], batches: Sequence[Batch], seed: int, **how: Any) -> Outcome:
@@ -91,6 +94,8 @@ class Learner:
 
     def _forward(self, x: Tensor, arch: Arch, **how: Any) -> Tensor:
         with self._autocast:
+            if self._compiled is not None and arch in self._compiled:
+                return self._compiled(x, arch)
             return self.net(x, arch, **how)  # type: ignore[no-any-return]
 
     def _gradients(

@@ -45,7 +45,8 @@ class TrainSettings:
         resolution: the sizes at which images are seen, table [train.resolution].
         experts: feed-forward layers as several that are averaged, table [train.experts].
         precision: fp32, bf16 or fp16; the last with scaled losses, for GPUs only.
-        compile: whether torch.compile may take the archs that come again in every step.
+        compile: whether torch.compile takes the smallest and the largest arch, which samplers repeat; needs a
+            C++ compiler, and minutes before the first step.
         channels_last: memory layout that suits convolutions on some processors and GPUs.
         seed: of the first weights, the batches and the archs.
         threads: of the processor, for all workers of a machine together; None takes what torch takes.
@@ -115,6 +116,10 @@ class TrainSettings:
         read_options(self.sampler, self.sampler_options)
         kind = self.torch_device.partition(":")[0]
         self._demand("torch_device", kind in ("cpu", "cuda"), "'cpu', 'cuda' or 'cuda:1'")
+        plain = not self.drop_path and self.experts.num == 1 and self.resolution == Resolution()
+        self._demand(
+            "compile", plain or not self.compile, "false with drop_path, [train.experts] or [train.resolution]"
+        )
         half_here = self.precision != "fp16" or kind == "cuda"
         self._demand("precision", half_here, 'fp32 or bf16 on a processor; fp16 is for torch_device = "cuda"')
 

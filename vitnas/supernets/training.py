@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -109,7 +110,8 @@ def _check(settings: TrainSettings, dataset: Dataset, space: SearchSpace, num_pr
 def _surroundings(settings: TrainSettings, world: World) -> Iterator[None]:
     """The threads of the settings, and torch's global generator left as it was."""
     before = torch.get_num_threads()
-    torch.set_num_threads(max(1, (settings.threads or before) // world.size))
+    beside = int(os.environ.get("LOCAL_WORLD_SIZE", world.size))  # processes on this machine
+    torch.set_num_threads(max(1, (settings.threads or before) // beside))
     try:
         with torch.random.fork_rng(devices=[]):
             yield
