@@ -32,6 +32,8 @@ class Features:
         pairs = itertools.combinations_with_replacement(range(len(numeric)), 2)
         self._pairs = list(pairs) if len(numeric) <= MOST_AGGREGATES else [(i, i) for i in range(len(numeric))]
         self.width = sum(t.shape[1] for t in self._tables) + len(numeric) + len(self._pairs)
+        aggregates = len(numeric) + len(self._pairs)
+        self.groups: tuple[int, ...] = tuple(n for n in (self.width - aggregates, aggregates) if n)
 
     def __call__(self, codes: Codes) -> NDArray[np.float64]:
         """``(n, columns)`` codes to ``(n, features)``."""

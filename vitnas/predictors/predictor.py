@@ -5,29 +5,19 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vitnas.errors import DataError, InvalidArchError, SearchError
 from vitnas.files import write_bytes
+from vitnas.predictors.regressor import Arrays, Floats, Prediction
 from vitnas.search_spaces import Codes, SearchSpace
 
-FORMAT = "vitnas-predictor/1"
+FORMAT = "vitnas-predictor/2"
 FEWEST_ARCHS = 4
-
-Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """Expected scores of a population and how far off they may be, one number an arch each."""
-
-    mean: Floats
-    std: Floats
 
 
 class Predictor(ABC):
@@ -124,10 +114,10 @@ class Predictor(ABC):
     def _predict(self, codes: Codes) -> tuple[Floats, Floats]: ...
 
     @abstractmethod
-    def _state(self) -> dict[str, Floats]: ...
+    def _state(self) -> Arrays: ...
 
     @abstractmethod
-    def _restore(self, arrays: Mapping[str, Floats]) -> None:
+    def _restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Takes over what `_state` gave; a `KeyError` or `ValueError` means damage."""
 
     def _checked(self, codes: Codes) -> Codes:
@@ -146,13 +136,13 @@ class Predictor(ABC):
         return codes
 
 
-def _read(path: Path) -> tuple[dict[str, str], dict[str, Floats]]:
+def _read(path: Path) -> tuple[dict[str, str], Arrays]:
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, framework="numpy") as file:
             header = json.loads((file.metadata() or {})["vitnas"])
-            arrays = {name: np.asarray(file.get_tensor(name), dtype=np.float64) for name in file.keys()}  # noqa: SIM118
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError:
         raise DataError(f"predictor file '{path}' does not exist; check the path") from None
     except (SafetensorError, OSError, KeyError, ValueError) as error:
