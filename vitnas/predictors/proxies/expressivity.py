@@ -28,7 +28,7 @@ def entropies(network: nn.Sequential, images: Tensor) -> list[float]:
     found = []
     x = images
     with torch.no_grad():
-        for layer in network[:-1]:
+        for layer in list(network)[:-1]:
             x = layer(x)
             rows = by_place(x, layer).flatten(0, 1)
             rows = rows - rows.mean(dim=0)

@@ -36,7 +36,7 @@ def body(network: nn.Sequential) -> Callable[[Tensor], Tensor]:
     network = network.eval()
 
     def features(x: Tensor) -> Tensor:
-        for layer in network[:-1]:
+        for layer in list(network)[:-1]:
             x = layer(x)
         return pooled(x, network[-2])
 
@@ -56,13 +56,16 @@ def circle(blueprint: Blueprint, like: Tensor) -> tuple[Tensor, Tensor]:
 
 def by_jvp(features: Callable[[Tensor], Tensor], x: Tensor, dx: Tensor) -> Tensor:
     """In one pass: the derivative of all features along the circle."""
-    _, tangent = torch.func.jvp(features, (x,), (dx,))
-    return tangent.double().norm(dim=1).sum()
+    tangent: Tensor = torch.func.jvp(features, (x,), (dx,))[1]
+    return _length(tangent)
 
 
 def by_backward(features: Callable[[Tensor], Tensor], x: Tensor, dx: Tensor) -> Tensor:
     """One pass back for every feature, as published; the check on `by_jvp`."""
     x = x.detach().requires_grad_()
     columns = [torch.autograd.grad(c.sum(), x, retain_graph=True)[0] for c in features(x).unbind(dim=1)]
-    tangent = torch.stack([(column * dx).flatten(1).sum(dim=1) for column in columns], dim=1)
-    return tangent.double().norm(dim=1).sum()
+    return _length(torch.stack([(column * dx).flatten(1).sum(dim=1) for column in columns], dim=1))
+
+
+def _length(tangent: Tensor) -> Tensor:
+    return tangent.double().square().sum(dim=1).sqrt().sum()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from torch import Tensor, nn
 
 from vitnas.predictors.proxies.expressivity import entropies
@@ -17,4 +19,4 @@ class Progressivity(Proxy):
 
     def _score(self, network: nn.Sequential, blueprint: Blueprint, images: Tensor) -> float:
         found = entropies(network, images)
-        return min((later - earlier for earlier, later in zip(found, found[1:], strict=False)), default=0.0)
+        return min((later - earlier for earlier, later in itertools.pairwise(found)), default=0.0)

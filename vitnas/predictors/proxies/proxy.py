@@ -89,7 +89,7 @@ class _Intercept(TorchFunctionMode):
     """Sends calls of some functions elsewhere, whether a module or a function of PyTorch makes them."""
 
     def __init__(self, functions: tuple[Any, ...], instead: Callable[[Any, Tensor, Any, Any], Tensor]) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.functions, self.instead = functions, instead
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

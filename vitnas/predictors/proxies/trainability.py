@@ -22,7 +22,7 @@ class Trainability(Proxy):
 
     def _score(self, network: nn.Sequential, blueprint: Blueprint, images: Tensor) -> float:
         network.train()
-        layers = list(network[:-1])
+        layers = list(network)[:-1]
         x = images
         found = []
         for before, layer in zip([None, *layers], layers, strict=False):
@@ -42,6 +42,6 @@ class Trainability(Proxy):
 def _per_output(back: Tensor, y: Tensor, before: nn.Module, places: int) -> Tensor | None:
     if back.ndim == 4 and y.ndim == 4 and back.shape[2:] != y.shape[2:]:
         area = back.shape[2] * back.shape[3] / places
-        back = torch.nn.functional.adaptive_avg_pool2d(back, y.shape[2:]) * area
+        back = torch.nn.functional.adaptive_avg_pool2d(back, (y.shape[2], y.shape[3])) * area
     rows = by_place(back, before)
     return rows if rows.shape[1] == places else None

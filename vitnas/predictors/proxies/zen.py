@@ -15,10 +15,10 @@ STEP = 0.01
 
 
 class ZenScore(Proxy):
-    """log |f(x) - f(x + step * noise)| of weights and images drawn from a normal distribution, plus the logarithms of
-    what the normalisations divided by.
+    """How far a small step of an image moves the features, with all that normalisations took away.
 
-    As in the paper, layers that add to their input are taken without what they add to, and all but the classifier
+    log |f(x) - f(x + step * noise)| of weights and images drawn from a normal distribution, plus the logarithms of what
+    the normalisations divided by. As in the paper, layers that add to their input are taken without what they add to, and all but the classifier
     are seen. The paper's networks have batch normalisation; layer normalisation is made up for in the same way, and a
     squeeze-and-excitation, which the paper takes out, stays.
     """
@@ -40,7 +40,7 @@ class ZenScore(Proxy):
 
 
 def _flow(network: nn.Sequential, x: Tensor) -> Tensor:
-    for layer in network[:-1]:
+    for layer in list(network)[:-1]:
         assert isinstance(layer, Layer)
         y = layer(x)
         x = y - x if layer.is_residual() else y
