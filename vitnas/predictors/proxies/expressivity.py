@@ -16,7 +16,7 @@ class Expressivity(Proxy):
     """
 
     name = "expressivity"
-    num_images = 4
+    num_images = 8
 
     def _score(self, network: nn.Sequential, blueprint: Blueprint, images: Tensor) -> float:
         return sum(entropies(network, images))

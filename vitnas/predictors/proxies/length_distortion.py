@@ -8,7 +8,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from vitnas.predictors.proxies.proxy import Proxy, pooled, without_norms
+from vitnas.predictors.proxies.intercept import without_norms
+from vitnas.predictors.proxies.proxy import Proxy, pooled
 from vitnas.search_spaces import Blueprint
 
 NUM_POINTS = 10
@@ -27,8 +28,9 @@ class LengthDistortion(Proxy):
     def _score(self, network: nn.Sequential, blueprint: Blueprint, images: Tensor) -> float:
         features = body(network)
         x, dx = circle(blueprint, images)
-        with without_norms():
-            return math.log(max(float(by_jvp(features, x, dx)), 1e-300))
+        with torch.no_grad(), without_norms():
+            length = by_jvp(features, x, dx)
+        return math.log(max(float(length), 1e-300))
 
 
 def body(network: nn.Sequential) -> Callable[[Tensor], Tensor]:

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from vitnas.errors import SearchError
-from vitnas.predictors.proxies.proxy import Proxy, activation_inputs
+from vitnas.predictors.proxies.intercept import activation_inputs
+from vitnas.predictors.proxies.proxy import Proxy
 from vitnas.search_spaces import Blueprint
 
 

@@ -15,7 +15,7 @@ class Progressivity(Proxy):
     """The least growth of the entropy of features from one layer to the next (see `Expressivity`)."""
 
     name = "progressivity"
-    num_images = 4
+    num_images = 8
 
     def _score(self, network: nn.Sequential, blueprint: Blueprint, images: Tensor) -> float:
         found = entropies(network, images)

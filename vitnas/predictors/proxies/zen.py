@@ -7,7 +7,8 @@ import math
 import torch
 from torch import Tensor, nn
 
-from vitnas.predictors.proxies.proxy import Proxy, norm_inputs, weights
+from vitnas.predictors.proxies.intercept import norm_inputs
+from vitnas.predictors.proxies.proxy import Proxy, weights
 from vitnas.search_spaces import Blueprint
 from vitnas.supernets.layers import Layer
 
