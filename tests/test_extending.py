@@ -28,7 +28,7 @@ from vitnas.predictors import PREDICTORS
 from vitnas.search_spaces import Task, load_space
 from vitnas.supernets.counting import PopulationCounter, count
 from vitnas.supernets.data import load_dataset
-from vitnas.supernets.lessons import take_lessons
+from vitnas.supernets.lessons import Batch, take_lessons
 from vitnas.supernets.samplers import SAMPLERS
 from vitnas.supernets.supernet import Supernet
 
@@ -39,7 +39,8 @@ net, x = Supernet(space), torch.randn(4, 1, 8, 8)
 
 lessons = SAMPLERS.load("even")(space, 0).plan(3)
 assert lessons == SAMPLERS.load("even")(space, 0).plan(3) != SAMPLERS.load("even")(space, 0).plan(4)
-assert len(take_lessons(net, lessons, x, torch.arange(4), 0.0)) == 2
+target = torch.eye(10)[:4]
+assert len(take_lessons(net, lessons, [Batch(x, torch.arange(4), target)]).losses) == 2
 
 stripes = load_dataset("stripes")
 assert stripes.task == Task(8, 2, 1)

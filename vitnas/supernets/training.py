@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, replace
@@ -23,7 +24,7 @@ from vitnas.supernets.initial_weights import initialise
 from vitnas.supernets.supernet import Supernet
 from vitnas.supernets.teachers import make_teacher
 from vitnas.supernets.train_settings import TrainSettings
-from vitnas.supernets.training_loop import TrainingLoop, count_steps
+from vitnas.supernets.training_loop import TrainingLoop, count_steps, plan_sampler
 from vitnas.supernets.world import World, join_world
 
 
@@ -83,6 +84,8 @@ def train(run: RunFolder, progress: bool = True) -> None:
         alone = only_here(run.path, "training") if world.leads else nullcontext()
         with alone, _surroundings(settings, world):
             TrainingLoop(run, settings, dataset, world).finish(progress)
+        if world.leads and (damage := dataset.damage()) is not None:
+            warnings.warn(damage, stacklevel=2)
 
 
 def _check(settings: TrainSettings, dataset: Dataset, space: SearchSpace, num_processes: int) -> None:
@@ -99,6 +102,12 @@ def _check(settings: TrainSettings, dataset: Dataset, space: SearchSpace, num_pr
         raise SettingsError(
             f"[train] batch_size is {settings.batch_size}, which does not divide into {shares} equal shares "
             f"({num_processes} processes, accumulate {settings.accumulate}); choose a multiple of {shares}"
+        )
+    parts, share = plan_sampler(settings, dataset, space).parts, settings.batch_size // shares
+    if share < parts:
+        raise SettingsError(
+            f"[train] sampler '{settings.sampler}' divides a batch among {parts} archs, but a share of batch_size "
+            f"{settings.batch_size} is {share} images; choose at least {parts * shares}"
         )
     if settings.torch_device.startswith("cuda") and not torch.cuda.is_available():
         raise SettingsError(

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from vitnas.errors import TrainingError
 from vitnas.run import RunFolder
+from vitnas.search_spaces import SearchSpace
 from vitnas.supernets.augment import augment, batch_seed_of, seeds_of
 from vitnas.supernets.averaging import WeightAverage
 from vitnas.supernets.batches import Batches
@@ -26,7 +27,7 @@ from vitnas.supernets.lessons import Batch
 from vitnas.supernets.metrics import MetricsLog
 from vitnas.supernets.optimisation import learning_rate_at, make_optimizer
 from vitnas.supernets.progress_bar import TrainingBar
-from vitnas.supernets.samplers import make_sampler
+from vitnas.supernets.samplers import Sampler, make_sampler
 from vitnas.supernets.supernet import Supernet
 from vitnas.supernets.teachers import make_teacher
 from vitnas.supernets.train_settings import TrainSettings
@@ -47,8 +48,7 @@ class TrainingLoop:
             self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if settings.experts.num > 1:
             self.net.use_experts(settings.experts.num)
-        schedule = (self.batches.per_epoch, self.num_steps)
-        self.sampler = make_sampler(settings.sampler, run.space, settings.seed, settings.sampler_options, *schedule)
+        self.sampler = plan_sampler(settings, dataset, run.space)
         self.optimizer = make_optimizer(self.net, settings)
         self.learner = Learner(self.net, self.optimizer, settings, world)
         self.average = WeightAverage(self.net, settings.average) if settings.average else None
@@ -175,6 +175,13 @@ class TrainingLoop:
 def count_steps(settings: TrainSettings, dataset: Dataset) -> int:
     """How many steps a training makes in all."""
     return settings.steps or settings.epochs * Batches(len(dataset.train), settings.batch_size, settings.seed).per_epoch
+
+
+def plan_sampler(settings: TrainSettings, dataset: Dataset, space: SearchSpace) -> Sampler:
+    """The sampler of a training, told how long it will be."""
+    per_epoch = Batches(len(dataset.train), settings.batch_size, settings.seed).per_epoch
+    schedule = (per_epoch, count_steps(settings, dataset))
+    return make_sampler(settings.sampler, space, settings.seed, settings.sampler_options, *schedule)
 
 
 def _finite(value: float) -> float | None:

@@ -26,7 +26,7 @@ class Multi(Sampler):
                 f"{num_archs} and {warmup}"
             )
         super().__init__(space, seed)
-        self.num_archs = num_archs
+        self.num_archs = self.parts = num_archs
         self.warmup_steps = round(warmup * num_steps)
         self._most = max(len(gene.choices) for gene in space.all_genes)
         self._allowed = lru_cache(maxsize=2)(self._restrict)

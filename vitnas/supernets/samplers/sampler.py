@@ -42,6 +42,9 @@ class Sampler(ABC):
     `num_steps` are no options: a sampler whose constructor names them is told.
     """
 
+    parts = 1
+    """In how many equal parts the lessons share a batch."""
+
     def __init__(self, space: SearchSpace, seed: int) -> None:
         self.space = space
         self.seed = seed
