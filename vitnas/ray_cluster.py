@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import os
 import secrets
+import socket
 import sys
 
 from vitnas.errors import VitnasError
+
+
+ANSWER_S = 5.0
+"""How long a cluster may take to answer before it counts as not there."""
+
+SETTINGS_FRAME = bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
+"""The first frame that both sides of HTTP/2 send; its fourth byte is its kind."""
 
 
 def connect(cores: int, address: str | None, failure: type[VitnasError]) -> bool:
@@ -19,6 +27,8 @@ def connect(cores: int, address: str | None, failure: type[VitnasError]) -> bool
     """
     if address is None:
         _make_secret()
+    elif not _answers(address):
+        raise failure(_no_answer(address, f"nothing that speaks as Ray does answered within {ANSWER_S:g} s"))
     import ray
 
     started = not ray.is_initialized()
@@ -28,15 +38,36 @@ def connect(cores: int, address: str | None, failure: type[VitnasError]) -> bool
                 ray.init(address=address, log_to_driver=False, logging_level="ERROR")
             else:
                 _start_local_cluster(cores)
-        except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-            where = f"the Ray cluster at '{address}' does not answer" if address else "Ray cannot start"
-            raise failure(f"{where}: {error}; check --ray-address, or work in one process with --workers 1") from None
+        except (ConnectionError, RuntimeError, ValueError, OSError, SystemExit) as error:
+            raise failure(_no_answer(address, str(error))) from None
     found = int(ray.cluster_resources().get("CPU", 0))
     if found < cores:
         if started:
             ray.shutdown()
         raise failure(f"{cores} workers need as many cores, the Ray cluster has {found}; ask for fewer")
     return started
+
+
+def _no_answer(address: str | None, reason: str) -> str:
+    where = f"the Ray cluster at '{address}' does not answer" if address else "Ray cannot start"
+    return f"{where}: {reason}; check --ray-address, or work in one process with --workers 1"
+
+
+def _answers(address: str) -> bool:
+    """Whether an HTTP/2 server is at ``host:port``: Ray itself waits minutes for one, and then ends the process."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdecimal():  # "auto" and the like, which Ray looks up at once
+        return True
+    try:
+        with socket.create_connection((host, int(port)), timeout=ANSWER_S) as line:
+            if os.environ.get("RAY_USE_TLS") == "1":
+                return True
+            line.settimeout(ANSWER_S)
+            line.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + SETTINGS_FRAME)
+            head = line.recv(len(SETTINGS_FRAME), socket.MSG_WAITALL)
+            return len(head) == len(SETTINGS_FRAME) and head[3] == SETTINGS_FRAME[3]
+    except OSError:
+        return False
 
 
 def _make_secret() -> None:

@@ -1,19 +1,24 @@
 from __future__ import annotations
 
 import os
+import socket
 import threading
 import time
 
+import numpy as np
 import pytest
 
 from vitnas.errors import DataError, SearchError
-from vitnas.nas.executor import Executor, Outcome, RayExecutor, SerialExecutor, make_executor
+from vitnas.nas.executor import Executor, Outcome, SerialExecutor, make_executor
+from vitnas.nas.ray_executor import RayExecutor
 
 
 @pytest.fixture(scope="module")
 def ray_workers():
-    with RayExecutor(2) as executor:
-        yield executor
+    with RayExecutor(4) as owner:
+        list(owner.map(str, [1]))  # starts the cluster; its worker keeps one core
+        with RayExecutor(2) as executor:
+            yield executor
 
 
 @pytest.fixture(params=["serial", pytest.param("ray", marks=pytest.mark.ray)])
@@ -137,13 +142,51 @@ def test_what_cannot_be_sent_is_a_clear_error(ray_workers):
 @pytest.mark.ray
 def test_more_workers_than_cores_are_refused(ray_workers):
     assert next(ray_workers.map(str, [1])).get() == "1"
-    with pytest.raises(SearchError, match="9 workers need as many cores, the Ray cluster has 2"):
+    with pytest.raises(SearchError, match="9 workers need as many cores, the Ray cluster has 4"):
         list(RayExecutor(9).map(str, [1]))
+
+
+@pytest.mark.ray
+def test_arrays_in_the_function_are_shared_and_not_copied(ray_workers):
+    held = np.arange(1_000_000)
+
+    def look(_):
+        time.sleep(0.3)
+        return os.getpid(), held.flags.writeable, held.flags.owndata, int(held[-1])
+
+    found = [outcome.get() for outcome in ray_workers.map(look, range(4))]
+    assert len({pid for pid, *_ in found}) == 2
+    assert {tuple(rest) for _, *rest in found} == {(False, False, 999_999)}
+
+
+@pytest.mark.ray
+def test_workers_that_cannot_start_are_a_clear_error(ray_workers):
+    class Unwelcome:
+        def __reduce__(self):
+            return os.strerror, ("no number",)  # fails where it is unpacked
+
+    with pytest.raises(SearchError, match="workers do not start"):
+        list(ray_workers.map(Unwelcome(), [1]))
+
+
+@pytest.mark.parametrize("kind", ["closed", "silent", "unknown"])
+def test_a_cluster_that_does_not_answer_is_told_soon(kind):
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        port = listening.getsockname()[1]
+        if kind == "silent":
+            listening.listen(1)
+        address = f"no-such-host.invalid:{port}" if kind == "unknown" else f"127.0.0.1:{port}"
+        start = time.monotonic()
+        with pytest.raises(SearchError, match=f"'{address}' does not answer.*--workers 1"):
+            list(RayExecutor(1, address).map(str, [1]))
+        assert time.monotonic() - start < 15
 
 
 def test_serial_is_the_default():
     assert isinstance(make_executor(1), SerialExecutor)
     assert isinstance(make_executor(2), RayExecutor)
+    assert isinstance(make_executor(1, timeout_s=1.0), RayExecutor)
     with pytest.raises(SearchError, match="0 workers"):
         RayExecutor(0)
     assert Outcome(3, None, 0.1, 1).get() == 3
