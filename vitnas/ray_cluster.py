@@ -9,7 +9,6 @@ import sys
 
 from vitnas.errors import VitnasError
 
-
 ANSWER_S = 5.0
 """How long a cluster may take to answer before it counts as not there."""
 

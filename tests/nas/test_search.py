@@ -16,8 +16,8 @@ import pytest
 
 from tests.nas.problem import BIG, SMALL, TINY, Score, accuracy, latency, true_front
 from vitnas.errors import BusyError, SearchError, SettingsError, UnknownNameError
-from vitnas.nas.ray_executor import RayExecutor
 from vitnas.nas.pareto import ParetoFront
+from vitnas.nas.ray_executor import RayExecutor
 from vitnas.nas.search import search
 from vitnas.nas.settings import SearchSettings
 from vitnas.search_spaces import Arch
