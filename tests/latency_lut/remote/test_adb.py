@@ -7,29 +7,11 @@ import sys
 import pytest
 
 from tests.latency_lut.remote.conftest import BRIEF, SPACE
-from vitnas.errors import DeviceError, ExportError
+from vitnas.errors import DeviceError
 from vitnas.latency_lut.remote import adb
 from vitnas.latency_lut.remote.adb import parse, profile_over_adb
-from vitnas.latency_lut.remote.tflite import PYTHON, LiteRTFiles
-from vitnas.search_spaces import Blueprint
 
 ROUNDS = 2
-
-CONVERTER = """
-class Converted:
-    def __init__(self, module, inputs):
-        self.numbers = sum(p.numel() for p in module.parameters())
-        self.shape = list(module(*inputs).shape)
-
-    def export(self, path):
-        with open(path, "w") as file:
-            file.write(f"{self.numbers} {self.shape}")
-
-
-def convert(module, inputs):
-    print("chatter that is no answer")
-    return Converted(module, inputs)
-"""
 
 PHONE = r"""#!{python}
 import json, os, sys
@@ -67,14 +49,6 @@ match arguments:
         print("INFO: Inference timings in us: Init: 5685, First inference: %f, Warmup (avg): %f, Inference (avg): %f" % (us * 2, us, us))
         print("INFO: Peak memory footprint (MB): init=1.5 overall=2.5", file=sys.stderr)
 """
-
-
-@pytest.fixture
-def converter(tmp_path, monkeypatch):
-    (tmp_path / "modules").mkdir()
-    (tmp_path / "modules" / "litert_torch.py").write_text(CONVERTER)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "modules"))
-    monkeypatch.setenv(PYTHON, sys.executable)
 
 
 class Phone:
@@ -192,33 +166,3 @@ def test_what_is_no_timing_is_refused(output, message):
 
 def test_exponents_are_numbers():
     assert parse("x", "Inference timings in us: Init: 1, Inference (avg): 1.25e+06") == (1250.0, None)
-
-
-def test_the_converter_is_asked_in_its_own_python(converter, tmp_path):
-    files = LiteRTFiles(tmp_path)
-    spec = SPACE.lowering.specs[-1]
-    made = [files.file(Blueprint.single(spec)), files.file(Blueprint((), ()))]
-    assert made[1].read_text() == "0 [1, 1]"
-    assert made[0].read_text().endswith(f"[1, {', '.join(map(str, spec.out_shape))}]")
-    assert list(tmp_path.glob("*.pt2")) == []
-
-
-def test_a_missing_converter_is_named_with_its_remedy(tmp_path, monkeypatch):
-    for python, why in (("/no/such/python", "cannot be started"), (sys.executable, "No module named 'litert_torch'")):
-        monkeypatch.setenv(PYTHON, python)
-        with pytest.raises(DeviceError, match=f"no litert-torch to write LiteRT files with: .*{why}.*set {PYTHON}="):
-            LiteRTFiles(tmp_path)
-    monkeypatch.delenv(PYTHON)
-    with pytest.raises(DeviceError, match="it is not installed beside vitnas"):
-        LiteRTFiles(tmp_path)
-
-
-def test_a_layer_that_litert_cannot_have_is_named(tmp_path, converter, monkeypatch):
-    (tmp_path / "modules" / "litert_torch.py").write_text(
-        "def convert(module, inputs):\n    raise ValueError('no gelu')\n"
-    )
-    files = LiteRTFiles(tmp_path)
-    with pytest.raises(
-        ExportError, match="LiteRT has no 'classifier': litert-torch cannot convert it: ValueError: no gelu"
-    ):
-        files.file(Blueprint.single(next(spec for spec in SPACE.lowering.specs if spec.kind == "classifier")))

@@ -8,7 +8,7 @@ from importlib import util
 from vitnas.latency_lut.devices.measured import MeasuredHere
 
 CONVERTER = "VITNAS_LITERT_PYTHON"
-"""The environment variable that names a Python with litert-torch; see the runtime."""
+"""The environment variable that names a Python with litert-torch, which wants another torch than vitnas may have."""
 
 
 class LiteRT(MeasuredHere):
@@ -29,6 +29,6 @@ class LiteRT(MeasuredHere):
         if CONVERTER not in os.environ and util.find_spec("litert_torch") is None:
             return (
                 "the converter 'litert-torch' is not installed, and it needs a PyTorch of its own: make another "
-                f'environment, pip install "vitnas[litert-convert]" there, and set {CONVERTER} to its Python'
+                f"environment, `pip install litert-torch` there, and set {CONVERTER} to its Python"
             )
         return None

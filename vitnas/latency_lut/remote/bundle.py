@@ -81,7 +81,7 @@ def _coreml(folder: Path, batch: int) -> Files:
 
 
 def _tflite(folder: Path, batch: int) -> Files:
-    from vitnas.latency_lut.remote.tflite import LiteRTFiles
+    from vitnas.latency_lut.runtimes.litert_files import LiteRTFiles
 
     return LiteRTFiles(folder, batch)
 

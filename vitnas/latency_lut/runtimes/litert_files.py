@@ -14,12 +14,10 @@ from pathlib import Path
 import torch
 
 from vitnas.errors import DeviceError, ExportError
-from vitnas.latency_lut.remote import tflite_worker
+from vitnas.latency_lut.devices.litert import CONVERTER
+from vitnas.latency_lut.runtimes import litert_worker
 from vitnas.search_spaces import Blueprint
 from vitnas.supernets.supernet import build_network
-
-PYTHON = "VITNAS_LITERT_PYTHON"
-"""Names the interpreter that has litert-torch: it wants another torch than vitnas may have."""
 
 
 class LiteRTFiles:
@@ -60,7 +58,7 @@ class LiteRTFiles:
         if not line:
             raise DeviceError(
                 f"the converter to LiteRT ended with code {self._worker.wait()}; try `{self._python} -c 'import "
-                f"litert_torch'`, and name another Python in {PYTHON} if it fails"
+                f"litert_torch'`, and name another Python in {CONVERTER} if it fails"
             )
         error = json.loads(line)["error"]
         if error and what == "the converter":
@@ -73,7 +71,7 @@ class LiteRTFiles:
 
 
 def _python() -> str:
-    python = os.environ.get(PYTHON) or (sys.executable if importlib.util.find_spec("litert_torch") else "")
+    python = os.environ.get(CONVERTER) or (sys.executable if importlib.util.find_spec("litert_torch") else "")
     if not python:
         raise DeviceError(_missing("it is not installed beside vitnas"))
     return python
@@ -83,7 +81,7 @@ def _start(python: str) -> subprocess.Popen[str]:
     with tempfile.TemporaryFile() as notes:
         try:
             return subprocess.Popen(
-                [python, tflite_worker.__file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=notes, text=True
+                [python, litert_worker.__file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=notes, text=True
             )
         except OSError as error:
             raise DeviceError(_missing(f"'{python}' cannot be started: {error.strerror}")) from None
@@ -92,5 +90,5 @@ def _start(python: str) -> subprocess.Popen[str]:
 def _missing(why: str) -> str:
     return (
         f"no litert-torch to write LiteRT files with: {why}; make an environment of its own with `python3 -m venv litert && "
-        f"litert/bin/pip install litert-torch` and set {PYTHON}=litert/bin/python"
+        f"litert/bin/pip install litert-torch` and set {CONVERTER}=litert/bin/python"
     )

@@ -15,6 +15,7 @@ from typing import Any
 def main() -> None:
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # whatever the converter prints joins standard error
+    sys.path.pop(0)  # beside this file lies an onnx.py that is not the package
     try:
         torch: Any = importlib.import_module("torch")
         litert: Any = importlib.import_module("litert_torch")
