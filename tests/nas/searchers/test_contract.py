@@ -11,31 +11,17 @@ import pytest
 from tests.nas.problem import BIG, SMALL, TINY, accuracy, latency
 from vitnas.errors import SearchError
 from vitnas.nas.limits import Limits
-from vitnas.nas.searchers import SEARCHERS, Searcher
-from vitnas.nas.searchers.linas import Linas
-from vitnas.predictors import PREDICTORS
+from vitnas.nas.searchers import SEARCHERS, Problem, Searcher
 
 OBJECTIVES = ("accuracy", "latency_ms")
-
-
-def linas(space, limits, seed, population):
-    return Linas(
-        space,
-        limits,
-        seed,
-        population,
-        objectives=OBJECTIVES,
-        costs={"latency_ms": latency(space)},
-        inner=SEARCHERS.load("nsga2"),
-        predictor=PREDICTORS.load("ridge"),
-        generations=5,
-    )
+SLOW = ("gp", "growth")
 
 
 def make(name, space, most_ms=None, seed=0, population=20) -> Searcher:
     costs = {"latency_ms": latency(space)}
     limits = Limits(space, costs, {} if most_ms is None else {"latency_ms": most_ms})
-    return (linas if name == "linas" else SEARCHERS.load(name))(space, limits, seed, population)
+    problem = Problem(space, limits, OBJECTIVES, costs, accuracy)
+    return SEARCHERS.load(name).solving(problem, seed, population)
 
 
 def judge(space, codes):
@@ -51,7 +37,7 @@ def walk(searcher, rounds=6, n=20):
     return np.concatenate(found)
 
 
-@pytest.fixture(params=[*SEARCHERS.names(), "linas"])
+@pytest.fixture(params=[pytest.param(n, marks=pytest.mark.slow) if n in SLOW else n for n in SEARCHERS])
 def name(request):
     return request.param
 

@@ -4,17 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from vitnas.errors import SettingsError
 from vitnas.nas.limits import Limits
-from vitnas.nas.searchers import SEARCHERS, Searcher
+from vitnas.nas.searchers import SEARCHERS, Problem, Searcher
 from vitnas.nas.searchers.linas import Linas
 from vitnas.nas.settings import NO_PREDICTOR, SearchSettings
 from vitnas.predictors import PREDICTORS
 from vitnas.search_spaces import SearchSpace
-from vitnas.search_spaces.reach import CostOf
+from vitnas.search_spaces.reach import ENUMERABLE, CostOf
+
+AUTO = "auto"
+LINAS = "linas"
+LEARNABLE = 20_000
+"""Above so many true evaluations fitting predictors takes longer than it saves."""
+GENERATIONS = 8
+"""True evaluations are to last for at least so many generations, or a population does not evolve."""
 
 
 def make_searcher(
-    space: SearchSpace, limits: Limits, costs: Mapping[str, CostOf], settings: SearchSettings
+    space: SearchSpace,
+    limits: Limits,
+    costs: Mapping[str, CostOf],
+    settings: SearchSettings,
+    importance: CostOf | None = None,
 ) -> Searcher:
     """The searcher that the settings ask for.
 
@@ -22,19 +34,40 @@ def make_searcher(
         space: where archs come from.
         limits: what they may cost.
         costs: quantity -> its value for a whole population.
-        settings: with a predictor, their searcher walks over predictions.
+        settings: with a predictor, their searcher walks over predictions if that is worth while.
+        importance: of the weights of a trained supernet (see `vitnas.nas.importance`), if there is one; for slimming.
     """
-    chosen = SEARCHERS.load(settings.searcher)
-    if settings.predictor == NO_PREDICTOR:
-        return chosen(space, limits, settings.seed, settings.population)
-    return Linas(
-        space,
-        limits,
-        settings.seed,
-        settings.population,
-        objectives=settings.objectives,
-        costs=costs,
-        inner=chosen,
-        predictor=PREDICTORS.load(settings.predictor),
-        generations=settings.generations,
-    )
+    problem = Problem(space, limits, tuple(settings.objectives), costs, importance)
+    name, predicts = settings.searcher, settings.predictor != NO_PREDICTOR
+    if name == LINAS and not predicts:
+        raise SettingsError(
+            f"[search] searcher = '{LINAS}' needs a predictor, and predictor is '{NO_PREDICTOR}'; name one, or another "
+            "searcher"
+        )
+    if name == AUTO:
+        predicts &= settings.evaluations <= LEARNABLE
+    if name in (AUTO, LINAS):
+        name = default(space, len(settings.objectives), predicts)
+    chosen = SEARCHERS.load(name)
+    if predicts and (chosen.over_predictions or name == "exhaustive"):
+        every = name == "exhaustive"
+        return Linas(
+            space,
+            limits,
+            settings.seed,
+            ENUMERABLE if every else settings.population,
+            objectives=problem.objectives,
+            costs=costs,
+            inner=chosen,
+            predictor=PREDICTORS.load(settings.predictor),
+            generations=1 if every else settings.generations,
+        )
+    most = max(2, settings.evaluations // GENERATIONS)
+    return chosen.solving(problem, settings.seed, min(settings.population, most))
+
+
+def default(space: SearchSpace, num_objectives: int, predicts: bool) -> str:
+    """What "auto" stands for: over predictions if they are made, else over true evaluations."""
+    if predicts and space.genome.size() <= ENUMERABLE:
+        return "exhaustive"
+    return {1: "evolution", 2: "nsga2"}.get(num_objectives, "nsga3")

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vitnas.errors import DataError
 from vitnas.nas.limits import Limits
-from vitnas.nas.searchers.searcher import Searcher
+from vitnas.nas.searchers.nsga2 import NSGA2
+from vitnas.nas.searchers.searcher import Problem, Searcher
 from vitnas.nas.selection import best_and_apart
 from vitnas.predictors import Predictor
+from vitnas.predictors.ridge import Ridge
 from vitnas.search_spaces import Codes, SearchSpace
 from vitnas.search_spaces.reach import CostOf, evaluate
 
@@ -23,6 +26,8 @@ class Linas(Searcher):
     all results so far. Where nothing can be learned yet, archs are drawn at random.
     """
 
+    over_predictions = False
+
     def __init__(
         self,
         space: SearchSpace,
@@ -32,8 +37,8 @@ class Linas(Searcher):
         *,
         objectives: Sequence[str],
         costs: Mapping[str, CostOf],
-        inner: type[Searcher],
-        predictor: type[Predictor],
+        inner: type[Searcher] = NSGA2,
+        predictor: type[Predictor] = Ridge,
         generations: int = 100,
     ) -> None:
         """Starts without knowledge.
@@ -58,6 +63,10 @@ class Linas(Searcher):
         self._codes = space.genome.empty(0)
         self._values = np.empty((0, len(self._objectives)))
         self._learned = 0
+
+    @classmethod
+    def solving(cls, problem: Problem, seed: int | Sequence[int], population: int = 64) -> Self:
+        return cls(problem.space, problem.limits, seed, population, objectives=problem.objectives, costs=problem.costs)
 
     def _learn(self, codes: Codes, objectives: NDArray[np.float64]) -> None:
         self._codes = np.concatenate([self._codes, codes])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +13,38 @@ from numpy.typing import NDArray
 from vitnas.errors import SearchError
 from vitnas.nas.limits import Limits
 from vitnas.search_spaces import Codes, SearchSpace
-from vitnas.search_spaces.reach import ENUMERABLE
+from vitnas.search_spaces.reach import ENUMERABLE, CostOf
 
-TRIES = 12
 LOOKED_AROUND = 64
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What a search is about: all that any searcher may want to know.
+
+    Attributes:
+        space: where archs come from.
+        limits: what they may cost.
+        objectives: names in the order of the columns that `tell` gets.
+        costs: quantity -> its value for a whole population, from tables and counts.
+        importance: how much every arch of a population keeps of what matters on trained weights, if there are any.
+    """
+
+    space: SearchSpace
+    limits: Limits
+    objectives: tuple[str, ...]
+    costs: Mapping[str, CostOf]
+    importance: CostOf | None = None
+
+    def scarce(self) -> str:
+        """The cost that is to be saved: the first that is limited, else the first objective that is one, else any."""
+        for name in (*self.limits.maxima, *self.objectives, *self.costs):
+            if name in self.costs:
+                return name
+        raise SearchError(
+            f"space '{self.space.name}' is searched without any cost, so there is nothing to save; give a latency table "
+            "or counts, or choose another searcher"
+        )
 
 
 class Searcher(ABC):
@@ -22,7 +52,14 @@ class Searcher(ABC):
 
     A subclass proposes raw codes and learns from results; this class repairs, removes what was
     seen before and looks into corners when proposals run dry, so `ask` ends in every space.
+
+    Attributes:
+        over_predictions: whether it is worth while on predictions too, where asking for many archs costs little.
+        tries: how often it is asked to propose before corners are looked into.
     """
+
+    over_predictions: ClassVar[bool] = True
+    tries: ClassVar[int] = 12
 
     def __init__(self, space: SearchSpace, limits: Limits, seed: int | Sequence[int], population: int = 64) -> None:
         """Starts without knowledge.
@@ -42,12 +79,17 @@ class Searcher(ABC):
         self._seen: set[bytes] = set()
         self._latest = space.genome.empty(0)
 
+    @classmethod
+    def solving(cls, problem: Problem, seed: int | Sequence[int], population: int = 64) -> Self:
+        """The same from a whole problem, for searchers that want to know more than space and limits."""
+        return cls(problem.space, problem.limits, seed, population)
+
     def ask(self, n: int) -> Codes:
         """Up to n new archs in canonical form; fewer, or none, when no more are to be found."""
         if n < 1:
             raise SearchError(f"cannot ask for {n} archs; ask for at least one")
         found = self.space.genome.empty(0)
-        for _ in range(TRIES):
+        for _ in range(self.tries):
             if len(found) == n:
                 break
             proposed = self._propose(n - len(found))
@@ -79,7 +121,7 @@ class Searcher(ABC):
 
     def skip(self, codes: Codes) -> None:
         """Never proposes these archs."""
-        self._seen.update(row.tobytes() for row in np.ascontiguousarray(codes, dtype=np.int16))
+        self._seen.update(_keys(codes))
 
     @abstractmethod
     def _propose(self, n: int) -> Codes:
@@ -90,15 +132,17 @@ class Searcher(ABC):
 
     def _new(self, codes: Codes, most: int) -> Codes:
         """The first `most` rows that were never given out, which they now are."""
-        fresh: list[int] = []
-        for i, row in enumerate(np.ascontiguousarray(codes, dtype=np.int16)):
-            if len(fresh) == most:
-                break
-            key = row.tobytes()
+        fresh = self._unseen(codes)[:most]
+        self.skip(fresh)
+        return fresh
+
+    def _unseen(self, codes: Codes) -> Codes:
+        """The distinct rows that were neither given out nor told, in their order."""
+        first: dict[bytes, int] = {}
+        for i, key in enumerate(_keys(codes)):
             if key not in self._seen:
-                self._seen.add(key)
-                fresh.append(i)
-        return codes[fresh]
+                first.setdefault(key, i)
+        return codes[list(first.values())]
 
     def _leftovers(self) -> Codes:
         """Archs to fall back to: of a small space all that keep the limits, else those near the latest ones."""
@@ -110,3 +154,9 @@ class Searcher(ABC):
             codes = np.unique(np.concatenate(around), axis=0)
         codes = codes[self.limits.allow(codes)]
         return codes[self.rng.permutation(len(codes))]
+
+
+def _keys(codes: Codes) -> list[bytes]:
+    rows = np.ascontiguousarray(codes, dtype=np.int16)
+    found: list[bytes] = rows.view(f"V{rows.itemsize * rows.shape[1]}").reshape(-1).tolist()
+    return found

@@ -1,0 +1,92 @@
+"""Latency-driven slimming (EfficientFormer, Li et al., 2022): from the largest arch downward, the cheapest loss first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vitnas.errors import SearchError
+from vitnas.nas.limits import Limits
+from vitnas.nas.searchers.searcher import Problem, Searcher
+from vitnas.search_spaces import Codes, SearchSpace
+from vitnas.search_spaces.reach import CostOf
+
+
+class Slimming(Searcher):
+    """Takes away, choice by choice, what loses least importance for every unit of cost that it saves.
+
+    All archs on the way that keep the limits are proposed, from the costliest on. When the way down from the largest
+    arch is used up, it starts from random ones. Results are not learned from: importance says all.
+    """
+
+    over_predictions = False
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        limits: Limits,
+        seed: int | Sequence[int],
+        population: int = 64,
+        *,
+        importance: CostOf,
+        cost: CostOf,
+    ) -> None:
+        """Starts without knowledge.
+
+        Args:
+            space: where archs come from.
+            limits: what they may cost.
+            seed: of the archs to start from after the largest.
+            population: not used.
+            importance: how much each arch of a population keeps of what matters, see `vitnas.nas.importance`.
+            cost: what is to be saved.
+        """
+        super().__init__(space, limits, seed, population)
+        self._importance = importance
+        self._cost = cost
+        self._path = space.genome.empty(0)
+        self._start = space.encode([space.largest()])[0]
+
+    @classmethod
+    def solving(cls, problem: Problem, seed: int | Sequence[int], population: int = 64) -> Self:
+        if problem.importance is None:
+            raise SearchError(
+                "slimming weighs what a trained supernet has learned, and none is given; train one with "
+                "`vitnas train-supernet`, or choose another searcher"
+            )
+        return cls(
+            problem.space,
+            problem.limits,
+            seed,
+            population,
+            importance=problem.importance,
+            cost=problem.costs[problem.scarce()],
+        )
+
+    def _propose(self, n: int) -> Codes:
+        if len(self._path) == 0:
+            path = slim(self.space, self._start, self._importance, self._cost)
+            self._path = path[self.limits.allow(path)]
+            self._start = self.space.genome.sample_evenly(1, self.rng)[0]
+        given, self._path = self._path[:n], self._path[n:]
+        return given
+
+    def _learn(self, codes: Codes, objectives: NDArray[np.float64]) -> None:
+        pass
+
+
+def slim(space: SearchSpace, start: NDArray[np.int16], importance: CostOf, cost: CostOf) -> Codes:
+    """All archs on the way down from one, itself included, each a neighbour of the one before and cheaper."""
+    path = [start]
+    while True:
+        near = space.genome.neighbours(path[-1])
+        costs, values = (np.asarray(of(np.vstack([path[-1:], near])), dtype=np.float64) for of in (cost, importance))
+        saved = costs[0] - costs[1:]
+        cheaper = saved > 0
+        if not cheaper.any():
+            return np.stack(path)
+        loss = np.where(cheaper, (values[0] - values[1:]) / np.where(cheaper, saved, 1.0), np.inf)
+        path.append(near[loss.argmin()])
