@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import difflib
 import importlib
-import importlib.util
-import sys
 from functools import lru_cache
-from types import ModuleType
 from typing import Any
 
 import torch
@@ -19,8 +15,7 @@ from vitnas.latency_lut.estimate.ops import Op
 from vitnas.latency_lut.estimate.trace import trace
 from vitnas.search_spaces import LayerSpec
 from vitnas.supernets.layers import build
-
-_libraries: list[torch.library.Library] = []  # operators live as long as the library that defines them
+from vitnas.supernets.pretrained.timm_package import import_timm
 
 
 @lru_cache(maxsize=100_000)
@@ -49,7 +44,7 @@ def timm_ops(name: str, image_size: int | None = None) -> list[Op]:
 
 def timm_network(name: str, image_size: int | None = None) -> tuple[nn.Module, tuple[int, int, int]]:
     """A timm model without weights in its deployed form, and the shape of its image."""
-    timm = _import_timm()
+    timm = import_timm()
     if not timm.is_model(name):
         near = difflib.get_close_matches(name, timm.list_models(), n=3, cutoff=0.4)
         meant = f"did you mean {' or '.join(near)}?" if near else "`timm.list_models()` names them"
@@ -63,25 +58,3 @@ def timm_network(name: str, image_size: int | None = None) -> tuple[nn.Module, t
         model = importlib.import_module("timm.utils.model").reparameterize_model(model.eval()).eval()
     channels, *sides = model.pretrained_cfg.get("input_size", (3, 224, 224))
     return model, (channels, image_size or sides[0], image_size or sides[1])
-
-
-def _import_timm() -> ModuleType:
-    """timm, also where a torchvision for another torch stands in its way.
-
-    Beside a torch for the CPU alone, torchvision misses its compiled operators and refuses to be imported; naming
-    the two that it asks for is enough for timm's models.
-    """
-    if importlib.util.find_spec("timm") is None:
-        raise DeviceError("timm is not installed; `pip install timm`, or give the network as --onnx FILE")
-    if importlib.util.find_spec("torchvision") is not None:
-        try:
-            importlib.import_module("torchvision")
-        except RuntimeError:
-            for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
-                del sys.modules[name]
-            library = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
-            library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")  # type: ignore[no-untyped-call]
-            library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")  # type: ignore[no-untyped-call]
-            _libraries.append(library)
-    with contextlib.redirect_stdout(sys.stderr):  # what its own imports print is no result of ours
-        return importlib.import_module("timm")
