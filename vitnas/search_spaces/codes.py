@@ -7,6 +7,7 @@ column hangs on at most one earlier column, so one pass from left to right settl
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +18,50 @@ Codes = NDArray[np.int16]
 """A population: one row an arch, one column a gene value's position in its choices."""
 
 
+@dataclass(frozen=True)
+class _Level:
+    """Columns whose parents all stand in earlier levels, so that they are settled at once.
+
+    States are codes plus one, so that OFF is 0; a column without parent knows state 0 only.
+    """
+
+    columns: NDArray[np.intp]
+    parents: NDArray[np.intp] | None
+    sizes: NDArray[np.int16]
+    allowed: NDArray[np.bool_]
+    """``(columns, parent states, own states)``."""
+    options: NDArray[np.int16]
+    """``(columns, parent states, most options)``: the allowed codes from the least on, OFF last, padded."""
+    counts: NDArray[np.intp]
+    """``(columns, parent states)``: how many of the options there are."""
+
+    @property
+    def each(self) -> NDArray[np.intp]:
+        return np.arange(len(self.columns))
+
+    def above(self, codes: Codes) -> NDArray[np.intp]:
+        """``(n, columns)`` states of the parents."""
+        if self.parents is None:
+            return np.zeros((len(codes), len(self.columns)), dtype=np.intp)
+        return codes[:, self.parents].astype(np.intp) + 1
+
+    def allows(self, own: Codes, above: NDArray[np.intp]) -> NDArray[np.bool_]:
+        inside = (own >= OFF) & (own < self.sizes)
+        found: NDArray[np.bool_] = inside & self.allowed[self.each, above, np.where(inside, own, OFF) + 1]
+        return found
+
+
 class Genome:
     """The columns of a space and the integer arithmetic on whole populations."""
 
     def __init__(self, columns: Sequence[Column]) -> None:
         self.columns = tuple(columns)
-        self._options = [_options(column) for column in self.columns]
+        self._levels = _levels(self.columns)
+        sizes = [len(column.choices) for column in self.columns]
+        self._steps = (
+            np.repeat(np.arange(len(sizes)), sizes),
+            np.concatenate([np.arange(size, dtype=np.int16) for size in sizes] or [np.empty(0, dtype=np.int16)]),
+        )
 
     def empty(self, n: int) -> Codes:
         return np.full((n, len(self.columns)), OFF, dtype=np.int16)
@@ -32,8 +71,8 @@ class Genome:
         inside = (codes >= OFF) & (codes < [len(c.choices) for c in self.columns])
         known = np.where(inside, codes, OFF).astype(np.int16)
         ok: NDArray[np.bool_] = np.all(inside, axis=1)
-        for i, column in enumerate(self.columns):
-            ok &= column.allowed[self._above(known, i), known[:, i]]
+        for level in self._levels:
+            ok &= level.allows(known[:, level.columns], level.above(known)).all(axis=1)
         return ok
 
     def repair(
@@ -47,27 +86,29 @@ class Genome:
             redraw: marks codes to replace although they are allowed.
         """
         fixed = codes.copy()
-        for i, column in enumerate(self.columns):
-            above = self._above(fixed, i)
-            own = fixed[:, i]
-            inside = (own >= OFF) & (own < len(column.choices))
-            bad = ~(inside & column.allowed[above, np.where(inside, own, OFF)])
+        for level in self._levels:
+            above = level.above(fixed)
+            bad = ~level.allows(fixed[:, level.columns], above)
             if redraw is not None:
-                bad |= redraw[:, i]
-            if not bad.any():
+                bad |= redraw[:, level.columns]
+            row, place = np.nonzero(bad)
+            if len(row) == 0:
                 continue
-            options, counts = self._options[i]
-            rows = above[bad]
-            pick = (
-                np.zeros(len(rows), np.intp) if rng is None else (rng.random(len(rows)) * counts[rows]).astype(np.intp)
-            )
-            fixed[bad, i] = options[rows, pick]
+            state = above[row, place]
+            pick: NDArray[np.intp] | int = 0
+            if rng is not None:
+                pick = (rng.random(len(row)) * level.counts[place, state]).astype(np.intp)
+            fixed[row, level.columns[place]] = level.options[place, state, pick]
         return fixed
 
     def sample(self, n: int, rng: np.random.Generator) -> Codes:
         """Draws every gene uniformly among the choices that the genes before it allow."""
-        blank = self.empty(n)
-        return self.repair(blank, rng, np.ones(blank.shape, dtype=np.bool_))
+        codes = self.empty(n)
+        for level in self._levels:
+            above = level.above(codes)
+            pick = (rng.random(above.shape) * level.counts[level.each, above]).astype(np.intp)
+            codes[:, level.columns] = level.options[level.each, above, pick]
+        return codes
 
     def sample_evenly(self, n: int, rng: np.random.Generator) -> Codes:
         """Draws uniformly over distinct architectures: deep ones, being many, come often."""
@@ -103,15 +144,17 @@ class Genome:
 
     def neighbours(self, row: NDArray[np.int16]) -> Codes:
         """Every arch that differs in one choice (and in what that choice switches on or off)."""
-        rows = []
-        for i, column in enumerate(self.columns):
-            for code in range(len(column.choices)):
-                if row[i] not in (OFF, code):
-                    rows.append(np.where(np.arange(len(row)) == i, code, row))
-        found = self.repair(np.array(rows, dtype=np.int16).reshape(-1, len(row)))
-        found = np.unique(found, axis=0)
+        found = self.around(row[None])
         others: Codes = found[(found != row).any(axis=1)]
         return others
+
+    def around(self, codes: Codes) -> Codes:
+        """The distinct neighbours of all rows, which may be among them."""
+        columns, values = self._steps
+        at, step = np.nonzero((codes[:, columns] != OFF) & (codes[:, columns] != values))
+        rows = codes[at]
+        rows[np.arange(len(rows)), columns[step]] = values[step]
+        return np.unique(self.repair(rows), axis=0)
 
     def size(self) -> int:
         """How many distinct architectures there are, exactly."""
@@ -127,7 +170,7 @@ class Genome:
         codes = self.empty(1)
         for i in range(len(self.columns)):
             above = self._above(codes, i)
-            options, counts = self._options[i]
+            options, counts = _options(self.columns[i])
             repeats = counts[above]
             start = np.repeat(np.cumsum(repeats) - repeats, repeats)
             codes = np.repeat(codes, repeats, axis=0)
@@ -158,3 +201,34 @@ def _options(column: Column) -> tuple[NDArray[np.int16], NDArray[np.intp]]:
     for row, allowed in enumerate(column.allowed):
         table[row, : counts[row]] = codes[allowed]
     return table, counts.astype(np.intp)
+
+
+def _levels(columns: Sequence[Column]) -> list[_Level]:
+    heights: list[int] = []
+    for column in columns:
+        heights.append(0 if column.parent is None else heights[column.parent] + 1)
+    return [_level(columns, [i for i, own in enumerate(heights) if own == height]) for height in sorted(set(heights))]
+
+
+def _level(columns: Sequence[Column], places: list[int]) -> _Level:
+    own = [columns[i] for i in places]
+    parents = [column.parent for column in own if column.parent is not None]
+    states = max(column.allowed.shape[0] for column in own), max(column.allowed.shape[1] for column in own)
+    tables = [_options(column) for column in own]
+    allowed = np.zeros((len(own), *states), dtype=np.bool_)
+    options = np.full((len(own), states[0], max(table.shape[1] for table, _ in tables)), OFF, dtype=np.int16)
+    counts = np.ones((len(own), states[0]), dtype=np.intp)
+    for i, (column, (table, count)) in enumerate(zip(own, tables, strict=True)):
+        above, below = column.allowed.shape
+        allowed[i, :above, :below] = np.roll(column.allowed, (1 if column.parent is not None else 0, 1), axis=(0, 1))
+        shift = 1 if column.parent is not None else 0
+        options[i, :above, : table.shape[1]] = np.roll(table, shift, axis=0)
+        counts[i, :above] = np.roll(count, shift)
+    return _Level(
+        np.array(places),
+        np.array(parents) if parents else None,
+        np.array([len(column.choices) for column in own], dtype=np.int16),
+        allowed,
+        options,
+        counts,
+    )

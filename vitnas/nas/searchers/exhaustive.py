@@ -25,8 +25,7 @@ class Exhaustive(Searcher):
                 f"space '{space.name}' has {size:,} archs, too many to search exhaustively (at most {ENUMERABLE:,}); "
                 "choose another searcher, or keep genes to fewer choices"
             )
-        codes = space.genome.enumerate()
-        self._waiting = codes[limits.allow(codes)]
+        self._waiting = self._every
 
     def _propose(self, n: int) -> Codes:
         given, self._waiting = self._waiting[:n], self._waiting[n:]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar, Self
 
 import numpy as np
@@ -59,7 +60,7 @@ class Searcher(ABC):
     """
 
     over_predictions: ClassVar[bool] = True
-    tries: ClassVar[int] = 12
+    tries: ClassVar[int] = 4
 
     def __init__(self, space: SearchSpace, limits: Limits, seed: int | Sequence[int], population: int = 64) -> None:
         """Starts without knowledge.
@@ -146,14 +147,18 @@ class Searcher(ABC):
 
     def _leftovers(self) -> Codes:
         """Archs to fall back to: of a small space all that keep the limits, else those near the latest ones."""
-        genome = self.space.genome
-        if genome.size() <= ENUMERABLE:
-            codes = genome.enumerate()
+        if self.space.genome.size() <= ENUMERABLE:
+            codes = self._every
         else:
-            around = [genome.neighbours(row) for row in (*self.limits.cheapest, *self._latest)]
-            codes = np.unique(np.concatenate(around), axis=0)
-        codes = codes[self.limits.allow(codes)]
+            codes = self.space.genome.around(np.concatenate([self.limits.cheapest, self._latest]))
+            codes = codes[self.limits.allow(codes)]
         return codes[self.rng.permutation(len(codes))]
+
+    @cached_property
+    def _every(self) -> Codes:
+        """All of a space that can be listed, as far as it keeps the limits."""
+        codes = self.space.genome.enumerate()
+        return codes[self.limits.allow(codes)]
 
 
 def _keys(codes: Codes) -> list[bytes]:
