@@ -8,6 +8,7 @@ from vitnas.errors import SettingsError
 
 _MILLISECONDS = {"s": 1e3, "ms": 1.0, "us": 1e-3}
 _SECONDS = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+_MILLIJOULES = {"J": 1e3, "mJ": 1.0, "uJ": 1e-3}
 _COUNTS = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9}
 _BYTES = {"B": 1.0, "kB": 1e3, "MB": 1e6, "GB": 1e9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 
@@ -30,6 +31,11 @@ def parse_count(text: str, flag: str) -> float:
 def parse_bytes(text: str, flag: str) -> float:
     """Bytes of ``"24MB"`` or ``"16MiB"``; a bare number is refused."""
     return _parse(text, flag, _BYTES, "24MB or 16MiB")
+
+
+def parse_mj(text: str, flag: str) -> float:
+    """Millijoules of ``"5mJ"`` or ``"0.2J"``; a bare number is refused."""
+    return _parse(text, flag, _MILLIJOULES, "5mJ or 0.2J")
 
 
 def _parse(text: str, flag: str, units: dict[str, float], examples: str) -> float:

@@ -252,6 +252,7 @@ def test_files_are_whole_and_alone(tmp_path):
         ".lock",
         "evaluations.parquet",
         "front.json",
+        "search.log",
         "study.db",
     ]
     assert json.loads((tmp_path / "a" / "front.json").read_text())["seed"] == 0
@@ -277,6 +278,6 @@ def test_settings_are_checked(values, message):
 
 def test_unknown_searcher_and_predictor():
     with pytest.raises(UnknownNameError, match="Did you mean 'nsga2'"):
-        SearchSettings(searcher="nsga")
+        SearchSettings(searcher="nsag2")
     with pytest.raises(UnknownNameError, match="Did you mean 'ridge'"):
         SearchSettings(predictor="rigde")

@@ -103,7 +103,7 @@ def assemble(
         for i, (spec, timing) in enumerate(zip(space.lowering.specs, timings, strict=True))
     )
     row_variance = np.array([(fitted.calibration.slope * row.std_ms) ** 2 for row in rows])
-    calibration = _with_error(fitted, counts[~out], row_variance, times_ms[~out])
+    calibration = with_error(fitted, counts[~out], row_variance, times_ms[~out])
     header = Header(
         device=origin.device,
         fingerprint=origin.fingerprint,
@@ -165,7 +165,7 @@ def _net(position: int, measured: Measured, filled: Interpolated) -> Timing:
     return timing.less(overhead_ms)
 
 
-def _with_error(fitted: Residual, counts: Floats, row_variance: Floats, times_ms: Floats) -> Calibration:
+def with_error(fitted: Residual, counts: Floats, row_variance: Floats, times_ms: Floats) -> Calibration:
     """States what predictions miss beyond what the rows' own errors explain."""
     if len(times_ms) < 4:
         return fitted.calibration

@@ -19,7 +19,7 @@ from vitnas.search_spaces import Arch, SearchSpace
 
 FORMAT = "vitnas-front/1"
 
-Provenance = Literal["measured", "predicted", "table"]
+Provenance = Literal["measured", "predicted", "table", "estimated", "counted", "training-free"]
 
 
 @dataclass(frozen=True)
@@ -29,12 +29,15 @@ class Point:
     Attributes:
         arch: the architecture.
         objectives: its figures, one for each objective of the front.
-        provenance: how each figure was found: measured, predicted by a model, or added up from a table.
+        provenance: how each figure was found: measured, predicted by a model, added up from a table of measurements or
+            of estimates, counted, or told from the network without training.
+        errors: standard deviations of figures, where they are known.
     """
 
     arch: Arch
     objectives: Mapping[str, float]
     provenance: Mapping[str, Provenance]
+    errors: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -149,6 +152,7 @@ class ParetoFront:
                 "arch": p.arch.to_json(),
                 "objectives": dict(p.objectives),
                 "provenance": dict(p.provenance),
+                "errors": dict(p.errors),
             }
             for p in self.points
         ]
@@ -194,6 +198,7 @@ class _FrontFile(msgspec.Struct, forbid_unknown_fields=True):
         arch: dict[str, Any]
         objectives: dict[str, float]
         provenance: dict[str, Provenance]
+        errors: dict[str, float] = msgspec.field(default_factory=dict)
 
     format: str
     space: str
@@ -220,10 +225,12 @@ class _FrontFile(msgspec.Struct, forbid_unknown_fields=True):
             for kind in (point.objectives, point.provenance):
                 if kind.keys() != names:
                     raise SearchError(f"{where}: has figures for {sorted(kind)}, the front compares {sorted(names)}")
+            if not point.errors.keys() <= names:
+                raise SearchError(f"{where}: has errors of {sorted(point.errors)}, the front compares {sorted(names)}")
             odd = [name for name, value in point.objectives.items() if not math.isfinite(value)]
             if odd:
                 raise SearchError(f"{where}: {odd[0]} is {point.objectives[odd[0]]}")
-            points.append(Point(arch, point.objectives, point.provenance))
+            points.append(Point(arch, point.objectives, point.provenance, point.errors))
         return ParetoFront(
             self.space, self.fingerprint, objectives, tuple(points), self.seed, self.config, self.versions
         )

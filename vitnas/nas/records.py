@@ -4,27 +4,35 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from vitnas.files import write_bytes
-from vitnas.nas.pareto import ParetoFront
 from vitnas.nas.study import Evaluation
 
 
-def write_evaluations(path: Path, evaluations: Sequence[Evaluation], front: ParetoFront) -> None:
-    """One row an evaluated arch, in the order of asking: id, arch, every metric, seconds, error, on_front."""
+def write_evaluations(
+    path: Path, evaluations: Sequence[Evaluation], figures: Sequence[Mapping[str, float]], best: Set[str]
+) -> None:
+    """One row an evaluated arch, in the order of asking: id, arch, every figure, seconds, error, on_front.
+
+    Args:
+        path: the parquet file.
+        evaluations: of the search.
+        figures: all that is known of each, nothing where the evaluation failed.
+        best: ids of the archs on the front.
+    """
     import pyarrow as pa
     from pyarrow import parquet
 
-    best = {point.arch.id for point in front.points}
-    names = list(dict.fromkeys(name for e in evaluations for name in e.metrics))
+    names = list(dict.fromkeys(name for one in figures for name in one))
     columns = {
         "arch_id": pa.array([e.arch.id for e in evaluations], pa.string()),
         "arch": pa.array([json.dumps(e.arch.to_json()) for e in evaluations], pa.string()),
-        **{name: pa.array([e.metrics.get(name) for e in evaluations], pa.float64()) for name in names},
+        **{name: pa.array([one.get(name) for one in figures], pa.float64()) for name in names},
         "seconds": pa.array([e.seconds for e in evaluations], pa.float64()),
         "error": pa.array([e.error for e in evaluations], pa.string()),
         "on_front": pa.array([e.arch.id in best for e in evaluations], pa.bool_()),
@@ -32,6 +40,21 @@ def write_evaluations(path: Path, evaluations: Sequence[Evaluation], front: Pare
     file = io.BytesIO()
     parquet.write_table(pa.table(columns), file)
     write_bytes(path, file.getvalue())
+
+
+EVALUATED = "evaluated"
+
+
+class Log:
+    """Lines with the time in a file, one for each thing worth knowing later."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __call__(self, text: str) -> None:
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(f"{now} {text}\n")
 
 
 class Progress:
@@ -42,12 +65,15 @@ class Progress:
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
         from rich.progress import Progress as RichProgress
 
-        columns = (TextColumn("evaluated"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         self._bar = RichProgress(*columns, console=Console(stderr=True), disable=not shown)
-        self._task = self._bar.add_task("evaluated", total=total)
+        self._task = self._bar.add_task(EVALUATED, total=total)
 
     def advance(self, n: int) -> None:
         self._bar.advance(self._task, n)
+
+    def say(self, text: str) -> None:
+        self._bar.update(self._task, description=text)
 
     def __enter__(self) -> Self:
         self._bar.start()

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
+import msgspec
 import optuna
 from optuna.distributions import CategoricalDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from sqlalchemy.exc import SQLAlchemyError
 
 from vitnas.errors import InvalidArchError, SearchError
+from vitnas.latency_lut.protocol import Timing
 from vitnas.nas.objectives import Objective
 from vitnas.search_spaces import OFF, Arch, SearchSpace
 
 MARK = "vitnas"
+TIMING = "timing "
 JOURNAL = "journal:///"
 
 
@@ -69,7 +72,33 @@ class Study:
                 load_if_exists=True,
             )
             self._claim(origin)
-            self._done = {e.arch.id: e for e in map(self._read, self._study.get_trials(deepcopy=False)) if e}
+        self._seen = 0
+        self._done: dict[str, Evaluation] = {}
+        self._timings: dict[str, dict[Arch, Timing]] = {}
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Learns what other searches have added to the same study."""
+        with _told_as_search_errors(self._where):
+            trials = self._study.get_trials(deepcopy=False)
+            notes = self._study.user_attrs
+        for found in filter(None, map(self._read, trials[self._seen :])):
+            self._done.setdefault(found.arch.id, found)
+        self._seen = next((i for i, t in enumerate(trials) if not t.state.is_finished()), len(trials))
+        for key, note in notes.items():
+            if key.startswith(TIMING):
+                self._read_timing(key, note)
+
+    def timings(self, device: str) -> Mapping[Arch, Timing]:
+        """Archs that were measured end to end on a device."""
+        return self._timings.get(device, {})
+
+    def record_timing(self, device: str, arch: Arch, timing: Timing) -> None:
+        """Keeps a measurement, as a note of the study: trials that have ended do not change any more."""
+        note = {"device": device, "arch": arch.to_json(), "timing": asdict(timing)}
+        with _told_as_search_errors(self._where):
+            self._study.set_user_attr(f"{TIMING}{device} {arch.id}", note)
+        self._timings.setdefault(device, {})[arch] = timing
 
     def find(self, arch: Arch) -> Evaluation | None:
         """What is known of an arch."""
@@ -129,6 +158,14 @@ class Study:
         except InvalidArchError as error:
             raise SearchError(f"{self._where}, trial {trial.number}: {error}") from None
         return Evaluation(arch, attrs.get("metrics", {}), float(attrs.get("seconds", 0.0)), attrs.get("error"))
+
+    def _read_timing(self, key: str, note: Any) -> None:
+        try:
+            arch = self._space.check(Arch.from_json(note["arch"]))
+            timing = msgspec.convert(note["timing"], Timing)
+            self._timings.setdefault(str(note["device"]), {}).setdefault(arch, timing)
+        except (InvalidArchError, msgspec.ValidationError, KeyError, TypeError) as error:
+            raise SearchError(f"{self._where}, note '{key}': {error}; choose another folder with --out") from None
 
 
 def _storage(url: str) -> str | optuna.storages.BaseStorage:

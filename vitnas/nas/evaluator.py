@@ -1,0 +1,170 @@
+"""Evaluator: true evaluations, each made once and recorded, and all figures of what was evaluated."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vitnas.errors import SearchError, suggest
+from vitnas.latency_lut.protocol import Timing
+from vitnas.latency_lut.table import IQR_OF_NORMAL
+from vitnas.nas.executor import Executor
+from vitnas.nas.objectives import Objective, std_of
+from vitnas.nas.pareto import Point, Provenance
+from vitnas.nas.records import Progress
+from vitnas.nas.study import Evaluation, Study
+from vitnas.search_spaces import Arch, Codes, SearchSpace
+from vitnas.search_spaces.reach import CostOf, evaluate
+
+Score = Callable[[Arch], Mapping[str, float]]
+Figures = Mapping[str, float]
+Floats = NDArray[np.float64]
+
+
+class Evaluator:
+    """Evaluates archs that the study does not know yet, and keeps count of all that were asked for.
+
+    Attributes:
+        evaluations: one for each arch that was asked for, in that order.
+        timings: latency quantity -> archs measured end to end; they replace what costs say.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        score: Score,
+        costs: Mapping[str, CostOf],
+        objectives: Sequence[Objective],
+        study: Study,
+        executor: Executor,
+        bar: Progress,
+        provenance: Mapping[str, Provenance],
+    ) -> None:
+        """Has evaluated nothing yet.
+
+        Args:
+            space: of the archs.
+            score: evaluates one arch for real.
+            costs: quantity -> its value for a population; what they say may change while the search runs.
+            objectives: what the scores and costs must give.
+            study: remembers evaluations.
+            executor: where `score` runs.
+            bar: advances with every evaluation.
+            provenance: where the figures of a quantity come from, where they were not measured.
+        """
+        self._space = space
+        self._score = score
+        self._costs = costs
+        self._objectives = tuple(objectives)
+        self._study = study
+        self._executor = executor
+        self._bar = bar
+        self._provenance = provenance
+        self.evaluations: list[Evaluation] = []
+        self.timings: dict[str, dict[Arch, Timing]] = {}
+
+    def __call__(self, codes: Codes) -> tuple[Codes, Floats]:
+        """Those of these archs whose evaluation succeeded, and their objectives to minimise, in the given order."""
+        archs = self._space.decode(codes)
+        self._study.refresh()
+        todo = [arch for arch in archs if self._study.find(arch) is None]
+        tables = dict(zip(archs, self._tables(codes), strict=True))
+        self._bar.advance(len(archs) - len(todo))
+        # Recorded as they come, so that a kill loses only what was in work; used in the order of asking.
+        for position, outcome in self._executor.as_completed(self._score, todo):
+            arch = todo[position]
+            metrics, error = self._check(outcome.value, outcome.error)
+            kept = {**metrics, **tables[arch]} if error is None else {}
+            self._study.record(Evaluation(arch, kept, outcome.seconds, error))
+            self._bar.advance(1)
+        found = [self._study.find(arch) for arch in archs]
+        latest = [e for e in found if e is not None]
+        assert len(latest) == len(archs)
+        self.evaluations.extend(latest)
+        good = [i for i, e in enumerate(latest) if e.error is None]
+        return codes[good], self.values(self.figures([latest[i] for i in good]))
+
+    @property
+    def good(self) -> list[Evaluation]:
+        """The evaluations that succeeded, an arch at most once."""
+        return list({e.arch: e for e in self.evaluations if e.error is None}.values())
+
+    def figures(self, evaluations: Sequence[Evaluation]) -> list[Figures]:
+        """All that is known of archs by now: scores, what costs say, and measurements in their place."""
+        if not evaluations:
+            return []
+        tables = self._tables(self._space.encode([e.arch for e in evaluations]))
+        return [
+            {**e.metrics, **table, **self._timed(e.arch)} if e.error is None else {}
+            for e, table in zip(evaluations, tables, strict=True)
+        ]
+
+    def values(self, figures: Sequence[Figures]) -> Floats:
+        """``(n, objectives)``, all to minimise."""
+        rows = [[o.sign * one[o.name] for o in self._objectives] for one in figures]
+        return np.array(rows, dtype=np.float64).reshape(len(figures), len(self._objectives))
+
+    def points(self, objectives: Sequence[Objective], limits: Mapping[str, float]) -> list[Point]:
+        """Every arch evaluated well that keeps the limits, with its objectives."""
+        good = self.good
+        if not good:
+            reasons = [e.error for e in self.evaluations if e.error]
+            raise SearchError(f"all {len(self.evaluations)} evaluations failed, the first with: {reasons[0]}")
+        figures = self.figures(good)
+        kept = [
+            (e, one)
+            for e, one in zip(good, figures, strict=True)
+            if all(one[quantity] <= most for quantity, most in limits.items())
+        ]
+        if not kept:
+            name, most = next(iter(limits.items()))
+            least = min(one[name] for one in figures)
+            raise SearchError(
+                f"none of the {len(good)} archs evaluated keeps the limits once measured: the least {name} is "
+                f"{least:.6g}, the limit {most:g}; allow more, or profile the device again"
+            )
+        return [self._point(e.arch, one, objectives) for e, one in kept]
+
+    def _point(self, arch: Arch, figures: Figures, objectives: Sequence[Objective]) -> Point:
+        names = [o.name for o in objectives]
+        timed = self._timed(arch)
+        return Point(
+            arch,
+            {name: figures[name] for name in names},
+            {
+                name: "measured"
+                if name in timed
+                else self._provenance.get(name, "table" if name in self._costs else "measured")
+                for name in names
+            },
+            {name: figures[std_of(name)] for name in names if std_of(name) in figures},
+        )
+
+    def _tables(self, codes: Codes) -> list[dict[str, float]]:
+        columns = {name: evaluate(name, cost, codes) for name, cost in self._costs.items()}
+        return [{name: float(column[i]) for name, column in columns.items()} for i in range(len(codes))]
+
+    def _timed(self, arch: Arch) -> dict[str, float]:
+        found = {}
+        for name, timings in self.timings.items():
+            timing = timings.get(arch)
+            if timing is not None:
+                spread_ms = timing.iqr_ms / IQR_OF_NORMAL
+                found[name] = timing.median_ms
+                found[std_of(name)] = spread_ms * math.sqrt(math.pi / 2 / max(timing.blocks, 1))
+        return found
+
+    def _check(self, metrics: Mapping[str, float] | None, error: str | None) -> tuple[dict[str, float], str | None]:
+        """Refuses results that miss an objective or are no numbers."""
+        if error is not None or metrics is None:
+            return {}, error or "the evaluation returned nothing"
+        missing = [o.name for o in self._objectives if o.name not in self._costs and o.name not in metrics]
+        if missing:
+            known = [name for name in (*self._costs, *metrics) if "_std" not in name]
+            raise SearchError(f"objective '{missing[0]}' is neither a cost nor a score; {suggest(missing[0], known)}")
+        values = {name: float(value) for name, value in metrics.items()}
+        odd = [name for name, value in values.items() if not math.isfinite(value)]
+        return values, f"{odd[0]} is {values[odd[0]]}" if odd else None

@@ -1,0 +1,102 @@
+"""Hardware in the loop: archs whose latency is uncertain and matters are measured, and the tables learn from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from vitnas.latency_lut.protocol import Timing
+from vitnas.nas.evaluator import Evaluator, Figures
+from vitnas.nas.objectives import Objective, non_dominated, std_of
+from vitnas.nas.records import EVALUATED, Progress
+from vitnas.nas.study import Study
+from vitnas.nas.target import Target
+from vitnas.nas.uncertainty import Floats, undecided
+from vitnas.search_spaces import Arch
+
+
+class Measuring:
+    """Measures what decides the front and is not sure; what is sure is left alone."""
+
+    def __init__(
+        self,
+        evaluator: Evaluator,
+        study: Study,
+        targets: Mapping[str, Target],
+        objectives: Sequence[Objective],
+        limits: Mapping[str, float],
+        bar: Progress,
+    ) -> None:
+        """Goes on with what the study knows.
+
+        Args:
+            evaluator: of the search.
+            study: keeps measurements.
+            targets: latency quantity -> its device; those that are not here are left out.
+            objectives: of the search.
+            limits: quantity -> the most it may be.
+            bar: says what goes on.
+        """
+        self._evaluator = evaluator
+        self._study = study
+        deciding = {*(o.name for o in objectives), *limits}
+        self._targets = {n: t for n, t in targets.items() if t.device is not None and n in deciding}
+        self._objectives = objectives
+        self._limits = limits
+        self._bar = bar
+
+    def decide(self) -> None:
+        """Measures archs that may or may not be on the front."""
+        for name, target in self._targets.items():
+            self._measure(name, target, self._undecided(name))
+
+    def confirm(self) -> None:
+        """Measures until every arch of the front is measured on every device that is here."""
+        while True:
+            self.decide()
+            front = self._front()
+            left = {name: [a for a in front if a not in self._timed(name)] for name in self._targets}
+            if not any(left.values()):
+                return
+            for name, archs in left.items():
+                self._measure(name, self._targets[name], archs)
+
+    def _undecided(self, name: str) -> list[Arch]:
+        good = self._evaluator.good
+        figures = self._evaluator.figures(good)
+        limited, limited_std = self._columns(figures, list(self._limits), name)
+        _, stds = self._columns(figures, [o.name for o in self._objectives], name)
+        maxima = np.array(list(self._limits.values()), dtype=np.float64)
+        open_ = undecided(self._evaluator.values(figures), stds, limited, limited_std, maxima)
+        return [e.arch for e, is_open in zip(good, open_, strict=True) if is_open and e.arch not in self._timed(name)]
+
+    def _columns(self, figures: Sequence[Figures], names: Sequence[str], doubted: str) -> tuple[Floats, Floats]:
+        """Figures of some quantities, and how uncertain they are; only of `doubted` a measurement would tell more."""
+        shape = len(figures), len(names)
+        values = np.array([[one[n] for n in names] for one in figures], dtype=np.float64).reshape(shape)
+        stds = [[one.get(std_of(n), 0.0) if n == doubted else 0.0 for n in names] for one in figures]
+        return values, np.array(stds, dtype=np.float64).reshape(shape)
+
+    def _front(self) -> list[Arch]:
+        points = self._evaluator.points(self._objectives, self._limits)
+        values = np.array([[o.sign * p.objectives[o.name] for o in self._objectives] for p in points])
+        return [point.arch for point, best in zip(points, non_dominated(values), strict=True) if best]
+
+    def _timed(self, name: str) -> dict[Arch, Timing]:
+        return self._evaluator.timings.setdefault(name, {})
+
+    def _measure(self, name: str, target: Target, archs: Sequence[Arch]) -> None:
+        """Times archs, or recalls what the study knows of them: a search that goes on repeats nothing."""
+        if not archs:
+            return
+        known = self._study.timings(target.name)
+        new = [arch for arch in archs if arch not in known]
+        if new:
+            self._bar.say(f"measuring {len(new)} on {target.name}")
+            for arch, timing in zip(new, target.time(new), strict=True):
+                self._study.record_timing(target.name, arch, timing)
+            self._bar.say(EVALUATED)
+        known = self._study.timings(target.name)
+        self._timed(name).update((arch, known[arch]) for arch in archs)
+        target.learn(self._timed(name))

@@ -1,0 +1,71 @@
+"""Stopping: when a search has had enough before its evaluations are spent."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+HARDLY = 1e-3
+"""A hypervolume that grows by no more than this fraction counts as not growing."""
+MARGIN = 0.1
+"""How far beyond the worst of the first archs the reference point lies, in units of their range."""
+
+
+class Stopping:
+    """Watches the clock and the hypervolume.
+
+    The reference point and the scale of objectives are those of the first archs, so figures of one search compare.
+    """
+
+    def __init__(self, seconds: float, patience: int) -> None:
+        """Starts the clock.
+
+        Args:
+            seconds: that the search may take; 0 for no end.
+            patience: batches in a row that may hardly add to the hypervolume; 0 for no end.
+        """
+        self._end = time.monotonic() + seconds if seconds else np.inf
+        self._patience = patience
+        self._reference: Floats | None = None
+        self._scale: Floats | None = None
+        self._volumes: list[float] = []
+
+    def look(self, values: Floats) -> None:
+        """A batch has ended; `values` are the objectives of all archs so far, ``(n, k)`` to minimise."""
+        if len(values) == 0:
+            return
+        if self._reference is None or self._scale is None:
+            best, worst = values.min(axis=0), values.max(axis=0)
+            self._scale = np.where(worst > best, worst - best, 1.0)
+            self._reference = worst / self._scale + MARGIN
+        self._volumes.append(hypervolume(values / self._scale, self._reference))
+
+    @property
+    def hypervolume(self) -> float:
+        """The latest, in units of the range of the first archs."""
+        return self._volumes[-1] if self._volumes else 0.0
+
+    @property
+    def out_of_time(self) -> bool:
+        return time.monotonic() > self._end
+
+    @property
+    def reason(self) -> str | None:
+        """Why to stop, or None."""
+        if self.out_of_time:
+            return "the time is over"
+        if self._patience and len(self._volumes) > self._patience:
+            before, now = self._volumes[-1 - self._patience], self._volumes[-1]
+            if now <= before * (1 + HARDLY):
+                return f"{self._patience} batches hardly added to the hypervolume"
+        return None
+
+
+def hypervolume(values: Floats, reference: Floats) -> float:
+    from pymoo.indicators.hv import HV
+
+    return float(HV(ref_point=reference)(values))
