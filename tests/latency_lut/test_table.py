@@ -142,6 +142,20 @@ def test_only_a_table_that_keeps_its_promise_has_no_warning():
     assert "never compared" in LatencyTable(unknown, ()).warnings[0]
 
 
+def test_a_warning_says_what_can_be_done_about_such_a_table():
+    measured = make_table(mape=0.25)
+    rows = [
+        dataclasses.replace(row, timing=dataclasses.replace(row.timing, provenance="estimated"))
+        for row in measured.rows
+    ]
+    estimate = LatencyTable(measured.header, tuple(rows))
+    fidelity = dataclasses.replace(measured.header.fidelity, how="left out")
+    carried = LatencyTable(dataclasses.replace(measured.header, fidelity=fidelity), estimate.rows)
+    said = [table.warnings[0] for table in (measured, estimate, carried)]
+    remedies = ("measure again on an idle machine", "`vitnas profile --device cpu --bundle DIR`", "more --samples")
+    assert [[remedy in text for remedy in remedies] for text in said] == np.eye(3, dtype=bool).tolist()
+
+
 def test_no_torch_is_loaded_to_cost_a_population(tmp_path):
     make_table().write(tmp_path / "cpu.parquet")
     code = (

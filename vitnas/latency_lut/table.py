@@ -163,12 +163,23 @@ class LatencyTable:
                 f"the '{self.header.device}' table was never compared with networks it was not fitted to; "
                 "profile a larger space to learn its error"
             ]
-        if not fidelity.mape <= limit:
+        if fidelity.mape <= limit:
+            return []
+        found = f"by {fidelity.mape:.1%} on average, over its limit of {limit:.0%}"
+        if {*self.provenances} != {"estimated"}:
             return [
-                f"the '{self.header.device}' table misses whole networks by {fidelity.mape:.1%} on average, over its "
-                f"limit of {limit:.0%}; measure again on an idle machine, or with longer blocks"
+                f"the '{self.header.device}' table misses whole networks {found}; measure again on an idle machine, or with "
+                "longer blocks"
             ]
-        return []
+        if fidelity.how == "left out":
+            return [
+                f"the '{self.header.device}' table, carried over from another device, misses whole networks {found}; carry it "
+                "over with more --samples, or measure its layers"
+            ]
+        return [
+            f"the '{self.header.device}' table is an estimate, which misses networks of families it has not seen {found}; "
+            f"a device's own figures come from `vitnas profile --device {self.header.device} --bundle DIR`"
+        ]
 
     def check_fingerprint(self, fingerprint: Mapping[str, str | int]) -> None:
         """Refuses to be used with figures of a device that differs in anything a latency depends on."""
