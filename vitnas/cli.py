@@ -14,8 +14,10 @@ from vitnas.commands.devices import devices
 from vitnas.commands.estimate import estimate
 from vitnas.commands.evaluate import evaluate
 from vitnas.commands.export import export
+from vitnas.commands.grow import grow
 from vitnas.commands.plot import plot
 from vitnas.commands.profile import profile
+from vitnas.commands.score import score
 from vitnas.commands.search import search
 from vitnas.commands.spaces import spaces_app
 from vitnas.commands.teach import teach
@@ -30,7 +32,21 @@ app = typer.Typer(
     epilog="Start with: vitnas demo",
 )
 app.add_typer(spaces_app, name="spaces")
-for command in (count, train_supernet, teach, profile, evaluate, estimate, search, export, plot, demo, devices):
+for command in (
+    count,
+    train_supernet,
+    teach,
+    profile,
+    evaluate,
+    estimate,
+    search,
+    export,
+    plot,
+    demo,
+    devices,
+    score,
+    grow,
+):
     app.command()(command)
 
 

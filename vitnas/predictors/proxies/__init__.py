@@ -11,6 +11,7 @@ PROXIES: Registry[type[Proxy]] = Registry(
     {
         "deepmad": "vitnas.predictors.proxies.deepmad:DeepMADEntropy",
         "dss": "vitnas.predictors.proxies.dss:DSS",
+        "effective-rank": "vitnas.predictors.proxies.effective_rank:EffectiveRank",
         "expressivity": "vitnas.predictors.proxies.expressivity:Expressivity",
         "grad-norm": "vitnas.predictors.proxies.grad_norm:GradNorm",
         "jacob-cov": "vitnas.predictors.proxies.jacob_cov:JacobCov",

@@ -13,6 +13,7 @@ from vitnas.errors import SearchError
 from vitnas.predictors.proxies.scoring import score_archs
 from vitnas.search_spaces import OFF, Arch, Codes, SearchSpace
 
+DEFAULT_PROXIES = ("ntk", "length-distortion")
 WIDER = 4
 """Most choices that the widths take in one step, as the published four factors of 1.05 to 1.2."""
 
@@ -39,7 +40,7 @@ def grow(
     seed_arch: Arch,
     budget: float,
     cost: Cost,
-    proxies: Sequence[str] = ("ntk", "length-distortion"),
+    proxies: Sequence[str] = DEFAULT_PROXIES,
     seed: int = 0,
     scores: Callable[[Sequence[Arch]], dict[str, NDArray[np.float64]]] | None = None,
 ) -> list[Grown]:

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from vitnas.errors import SearchError, SettingsError
+from vitnas.errors import DeviceError, SearchError, SettingsError
 from vitnas.predictors.proxies import PROXIES, Proxy
 from vitnas.predictors.proxies.aggregate import ASSEMBLIES, assemble
 from vitnas.search_spaces import Arch, SearchSpace
@@ -39,6 +39,13 @@ def score_archs(
     proxies = [PROXIES.load(name)() for name in parts_of(names)]
     if not archs:
         raise SearchError("there is no arch to score")
+    if len(archs) == 1 and (together := [name for name in names if name in ASSEMBLIES]):
+        raise SearchError(
+            f"'{together[0]}' ranks archs among each other, and there is one; give more, or name its parts: "
+            + ", ".join(ASSEMBLIES[together[0]])
+        )
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise DeviceError(f"device '{device}': torch sees no CUDA device here; score on cpu")
     for arch in archs:
         space.check(arch)
     found: dict[str, list[float]] = {proxy.name: [] for proxy in proxies}

@@ -1,0 +1,120 @@
+"""How well training-free scores rank networks whose accuracy is known: 100 AutoFormer-T archs of ViT-Bench-101.
+
+Kendall's tau of every proxy, of its assemblies and of plain counts against every column of accuracies, each on its own:
+the columns disagree, some even in sign. Keys: tau.COLUMN.PROXY, and ahead.COLUMN, how often the aggregate
+ranks better than the number of parameters when the networks are drawn anew (1,000 bootstrap samples).
+
+Needs vit_bench_101_autoformer_ti.csv in ../shared/data/nas, or --data with a column `arch`, a JSON object of the genes of
+--space, and columns that end in `_acc`. Scores are kept in --out until the code that gives them changes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from frame import run, show
+from numpy.typing import NDArray
+from scipy.stats import kendalltau
+
+import vitnas.predictors.proxies
+from vitnas.errors import SearchError
+from vitnas.files import read_json, write_json
+from vitnas.predictors.proxies import PROXIES
+from vitnas.predictors.proxies.aggregate import ASSEMBLIES
+from vitnas.predictors.proxies.scoring import score_archs, with_assemblies
+from vitnas.search_spaces import Arch, SearchSpace, Task, load_space
+
+FILE = Path(__file__).parents[1] / ".." / "shared" / "data" / "nas" / "vit_bench_101_autoformer_ti.csv"
+GENES = {"hidden_dim": "width", "num_heads": "heads"}
+AT_ONCE, SAMPLES = 5, 1000
+
+Scores = dict[str, NDArray[np.float64]]
+
+
+def measure(quick: bool, data: Path, space: str, seed: int, out: Path) -> dict[str, float]:
+    if not data.is_file():
+        sys.exit(f"needs {data.name} in {data.parent}, or --data")
+    found = load_space(space, Task(image_size=64)) if quick else load_space(space)
+    table = pd.read_csv(data)[: 25 if quick else None]
+    archs = [_arch(found, json.loads(text)) for text in table["arch"]]
+    scores = _scores(found, archs, seed, out / f"{space}-{found.task.image_size}-{seed}-{_code()}.json")
+    columns = [str(name) for name in table.columns if str(name).endswith("_acc")]
+    accuracies = {name.removesuffix("_acc"): table[name].to_numpy() for name in columns}
+    taus = {
+        proxy: {name: _tau(values, column) for name, column in accuracies.items()} for proxy, values in scores.items()
+    }
+    order = sorted(taus, key=lambda proxy: (proxy in ASSEMBLIES, -np.mean(list(taus[proxy].values()))))
+    show(
+        f"Kendall's tau, {len(archs)} archs",
+        ("proxy", *accuracies),
+        [(proxy, *(f"{tau:.3f}" for tau in taus[proxy].values())) for proxy in order],
+    )
+    ahead = {name: _ahead(scores["aggregate"], scores["params"], column) for name, column in accuracies.items()}
+    results = {f"tau.{name}.{proxy}": taus[proxy][name] for name in accuracies for proxy in order}
+    return results | {f"ahead.{name}": share for name, share in ahead.items()}
+
+
+def _arch(space: SearchSpace, genes: dict[str, object]) -> Arch:
+    named = {GENES.get(name, name): value for name, value in genes.items()}
+    return space.check(Arch.from_json({"space": space.name, "genes": named}))
+
+
+def _scores(space: SearchSpace, archs: list[Arch], seed: int, file: Path) -> Scores:
+    """Of every proxy that the space supports and of all assemblies; a run that was cut short goes on from `file`."""
+    known: dict[str, dict[str, float]] = read_json(file) if file.is_file() else {}
+    names = _supported(space, archs[0], seed)
+    left = [arch for arch in archs if arch.id not in known]
+    for start in range(0, len(left), AT_ONCE):
+        some = left[start : start + AT_ONCE]
+        scores = score_archs(space, some, names, seed)
+        known |= {arch.id: {name: float(scores[name][i]) for name in names} for i, arch in enumerate(some)}
+        write_json(file, known)
+        print(f"{len(known)} of {len(archs)} archs scored", file=sys.stderr, flush=True)
+    alone = {name: np.array([known[arch.id][name] for arch in archs]) for name in names}
+    return with_assemblies(alone, [*names, *ASSEMBLIES])
+
+
+def _supported(space: SearchSpace, arch: Arch, seed: int) -> list[str]:
+    found = []
+    for name in PROXIES:
+        try:
+            score_archs(space, [arch], [name], seed)
+        except SearchError as error:
+            print(f"left out: {error}", file=sys.stderr)
+        else:
+            found.append(name)
+    return found
+
+
+def _code() -> str:
+    """Changes with the code of the proxies, so that no old score is taken for theirs."""
+    folder = Path(vitnas.predictors.proxies.__file__).parent
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(folder.glob("*.py")))).hexdigest()[:8]
+
+
+def _tau(scores: NDArray[np.float64], accuracies: NDArray[np.float64]) -> float:
+    return float(kendalltau(scores, accuracies).statistic) if np.ptp(scores) > 0 else 0.0
+
+
+def _ahead(ours: NDArray[np.float64], theirs: NDArray[np.float64], accuracies: NDArray[np.float64]) -> float:
+    rng = np.random.default_rng(0)
+    samples = rng.integers(len(accuracies), size=(SAMPLES, len(accuracies)))
+    return float(np.mean([_tau(ours[s], accuracies[s]) > _tau(theirs[s], accuracies[s]) for s in samples]))
+
+
+if __name__ == "__main__":
+    run(
+        __doc__,
+        measure,
+        {
+            "--data": {"type": Path, "default": FILE, "metavar": "FILE", "help": "another CSV file of accuracies"},
+            "--space": {"default": "autoformer-tiny", "help": "the space of its archs (default: autoformer-tiny)"},
+            "--seed": {"type": int, "default": 0, "help": "of weights and images (default: 0)"},
+            "--out": {"type": Path, "default": Path("proxies"), "metavar": "DIR", "help": "where scores are kept"},
+        },
+    )

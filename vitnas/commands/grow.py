@@ -1,0 +1,67 @@
+"""`vitnas grow`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vitnas.commands.options import AsJson, Channels, Classes, ImageSize, SpaceName, emit, given_arch, given_space
+from vitnas.errors import SettingsError
+from vitnas.quantities import parse_count, parse_ms
+
+if TYPE_CHECKING:
+    from vitnas.predictors.proxies.grow import Cost
+    from vitnas.search_spaces import SearchSpace
+
+
+def grow(
+    space: SpaceName = "asvit",
+    arch: Annotated[str | None, typer.Option(help="Where to begin: an arch file or a published arch.")] = None,
+    params: Annotated[str | None, typer.Option(help="Grow up to this many parameters, such as 28M.")] = None,
+    macs: Annotated[str | None, typer.Option(help="Grow up to this many multiply-accumulates, such as 4G.")] = None,
+    latency: Annotated[str | None, typer.Option(help="Grow up to this latency of --table, such as 20ms.")] = None,
+    table: Annotated[Path | None, typer.Option(help="Latency table that `vitnas profile` made.")] = None,
+    proxy: Annotated[
+        list[str] | None, typer.Option(help="Whose ranks decide; repeat (default: ntk, length-distortion).")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the weights and images.")] = 0,
+    image_size: ImageSize = None,
+    classes: Classes = None,
+    channels: Channels = None,
+    as_json: AsJson = False,
+) -> None:
+    """Grow depth and width from a small arch up to a budget, without training; each step is one of a family.
+
+    Example: vitnas grow --space asvit --arch As-ViT-seed --params 28M
+    """
+    given = [text is not None for text in (params, macs, latency)]
+    if sum(given) != 1 or (latency is None) != (table is None):
+        raise SettingsError("say how far to grow: exactly one of --params, --macs, and --latency together with --table")
+    from vitnas.predictors.proxies.grow import DEFAULT_PROXIES, grow
+    from vitnas.reporting.scores import describe_family, print_family
+
+    found = given_space(space, image_size, classes, channels)
+    begin = given_arch(found, arch) if arch else found.smallest()
+    if latency is not None and table is not None:
+        budget, cost = parse_ms(latency, "--latency"), _latency(found, table)
+    else:
+        name, text = ("num_params", params) if params is not None else ("macs", macs)
+        assert text is not None
+        budget, cost = parse_count(text, "--params" if params else "--macs"), _count(found, name)
+    family = grow(found, begin, budget, cost, tuple(proxy or DEFAULT_PROXIES), seed)
+    emit(describe_family(family), as_json, print_family)
+
+
+def _count(space: SearchSpace, name: str) -> Cost:
+    from vitnas.supernets.counting import PopulationCounter
+
+    counter = PopulationCounter(space)
+    return lambda codes: getattr(counter(codes), name).astype(float)
+
+
+def _latency(space: SearchSpace, file: Path) -> Cost:
+    from vitnas.latency_lut.table import LatencyTable
+
+    return LatencyTable.read(file).latency_ms(space)

@@ -1,0 +1,43 @@
+"""`vitnas score`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from vitnas.commands.options import AsJson, Channels, Classes, ImageSize, SpaceName, emit, given_arch, given_space
+from vitnas.errors import SettingsError
+
+
+def score(
+    space: SpaceName = "autoformer-tiny",
+    arch: Annotated[list[str] | None, typer.Option(help="Arch file, or the name of a published arch. Repeat.")] = None,
+    sample: Annotated[int | None, typer.Option(min=1, help="Score this many random archs.")] = None,
+    proxy: Annotated[
+        list[str] | None, typer.Option(help="What to score by, repeat for several; an assembly brings its parts along.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the weights, the images and the random archs.")] = 0,
+    device: Annotated[str, typer.Option(help="Where the networks run: cpu or cuda.")] = "cpu",
+    image_size: ImageSize = None,
+    classes: Classes = None,
+    channels: Channels = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score archs without training them, the most promising first; see docs/proxies.md.
+
+    Example: vitnas score --space deit --arch DeiT-Ti --arch DeiT-S --proxy naswot --proxy params
+    """
+    if bool(arch) == (sample is not None):
+        raise SettingsError("say which archs to score: either --arch, as often as you like, or --sample")
+    import numpy as np
+
+    from vitnas.predictors.proxies.scoring import score_archs
+    from vitnas.reporting.scores import describe_scores, print_scores
+
+    found = given_space(space, image_size, classes, channels)
+    archs = [given_arch(found, text) for text in arch or []]
+    if sample is not None:
+        archs = found.sample(sample, np.random.default_rng(seed))
+    names = proxy or ["aggregate"]
+    emit(describe_scores(archs, score_archs(found, archs, names, seed, device=device), names), as_json, print_scores)
