@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from vitnas.predictors.proxies.proxy import Proxy
+from typing import TYPE_CHECKING
+
 from vitnas.registry import Registry
+
+if TYPE_CHECKING:  # growing by other scores than these needs no torch
+    from vitnas.predictors.proxies.proxy import Proxy
 
 PROXIES: Registry[type[Proxy]] = Registry(
     "proxy",
@@ -28,4 +32,4 @@ PROXIES: Registry[type[Proxy]] = Registry(
     },
 )
 
-__all__ = ["PROXIES", "Proxy"]
+__all__ = ["PROXIES"]

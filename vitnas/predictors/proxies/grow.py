@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from vitnas.errors import SearchError
-from vitnas.predictors.proxies.scoring import score_archs
 from vitnas.search_spaces import OFF, Arch, Codes, SearchSpace
 
 DEFAULT_PROXIES = ("ntk", "length-distortion")
@@ -78,11 +77,19 @@ def grow(
         if not len(codes):
             return family
         archs = space.decode(codes)
-        found = score_archs(space, archs, proxies, seed) if scores is None else scores(archs)
+        found = _by_proxies(space, archs, proxies, seed) if scores is None else scores(archs)
         ranks = np.sum([rankdata(-values, method="min") for values in found.values()], axis=0)
         best = int(np.lexsort((costs, ranks))[0])
         row, spent = codes[best], float(costs[best])
         family.append(Grown(archs[best], spent, {name: float(values[best]) for name, values in found.items()}))
+
+
+def _by_proxies(
+    space: SearchSpace, archs: Sequence[Arch], proxies: Sequence[str], seed: int
+) -> dict[str, NDArray[np.float64]]:
+    from vitnas.predictors.proxies.scoring import score_archs  # needs torch, which searchers do without
+
+    return score_archs(space, archs, proxies, seed)
 
 
 def candidates(space: SearchSpace, row: NDArray[np.int16]) -> Codes:

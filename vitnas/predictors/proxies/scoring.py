@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vitnas.errors import DeviceError, SearchError, SettingsError
-from vitnas.predictors.proxies import PROXIES, Proxy
+from vitnas.predictors.proxies import PROXIES
 from vitnas.predictors.proxies.aggregate import ASSEMBLIES, assemble
+from vitnas.predictors.proxies.proxy import Proxy
 from vitnas.search_spaces import Arch, SearchSpace
 from vitnas.supernets.supernet import build_network
 
