@@ -1,10 +1,10 @@
-"""From an arch to a folder of checked artefacts: extract, recalibrate, export, verify, report."""
+"""From an arch to a folder of checked artefacts: extract, recalibrate, fine-tune, fold, export, verify, measure, report."""
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,14 +13,21 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from vitnas import __version__
-from vitnas.deployment.exporters import EXPORTERS, Exporter, Facts
+from vitnas.deployment.calibration import calibration_images
+from vitnas.deployment.exporters import Exporter, Facts
 from vitnas.deployment.exporters.exporter import size_bytes
 from vitnas.deployment.extraction import extract
+from vitnas.deployment.finetuning import finetuned
 from vitnas.deployment.folder import REPORT, check_folder, whole_folder
-from vitnas.deployment.verification import answers, blame, compare, first_line
-from vitnas.errors import ExportError, SettingsError
+from vitnas.deployment.folding import fold
+from vitnas.deployment.latency import measured_ms
+from vitnas.deployment.model_card import CARD, DIAGRAM, model_card
+from vitnas.deployment.settings import ExportSettings
+from vitnas.deployment.verification import answers, at_size, blame, compare, first_line
+from vitnas.errors import ExportError
 from vitnas.files import write_bytes, write_json
-from vitnas.search_spaces import Arch, SearchSpace
+from vitnas.run import RunFolder, processor
+from vitnas.search_spaces import Arch, Blueprint, SearchSpace
 from vitnas.supernets.counting import count
 from vitnas.supernets.data import Dataset
 from vitnas.supernets.supernet import Supernet
@@ -32,25 +39,11 @@ Report = dict[str, Any]
 """What `report.json` holds; see `export`."""
 
 
-@dataclass(frozen=True)
-class ExportSettings:
-    """How to export; TOML table [export].
+Draw = Callable[[Blueprint, Path, str], None]
+"""Draws a network to a file, with a title."""
 
-    Attributes:
-        formats: names from `EXPORTERS`.
-        verify_images: validation images that artefact and network are compared on.
-    """
-
-    formats: tuple[str, ...] = ("onnx",)
-    verify_images: int = 1024
-
-    def __post_init__(self) -> None:
-        if not self.formats or len(set(self.formats)) < len(self.formats):
-            raise SettingsError(
-                f"formats must name one or more formats, each once; got {list(self.formats)}, have {EXPORTERS.names()}"
-            )
-        if self.verify_images < 1:
-            raise SettingsError(f"verify_images must be at least 1; got {self.verify_images}")
+MOST_FOLDING_DIFFERENCE = 1e-5
+"""Between a network and its folded form, in units of the logits (see `Parity`)."""
 
 
 def export(
@@ -62,14 +55,16 @@ def export(
     settings: ExportSettings = ExportSettings(),
     *,
     force: bool = False,
+    run: RunFolder | None = None,
     latency_ms: Mapping[str, float] | None = None,
+    draw: Draw | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Report:
     """Writes a folder with the plain weights, an artefact for each format, and the proof that they agree.
 
     The folder holds `arch.json`, `weights.safetensors` (the state of
-    `build_network(space.lower(arch))`), the artefacts and `report.json`. It is there complete, or
-    not at all: a limit that breaks raises ExportError and leaves nothing.
+    `build_network(space.lower(arch))`), the artefacts, `report.json` and a model card. It is there
+    complete, or not at all: a limit that breaks raises ExportError and leaves nothing.
 
     Args:
         space: the space of the arch.
@@ -79,14 +74,17 @@ def export(
         out: a folder that does not exist or is empty.
         settings: formats and numbers of images.
         force: replace a folder that an earlier export wrote.
-        latency_ms: predicted latency for each device, for the report.
+        run: where the weights come from; needed to fine-tune.
+        latency_ms: predicted latency for each device.
+        draw: draws the network for the model card.
         progress: told every step.
     """
-    exporters = _exporters(settings)
+    job = _Job(space, network, dataset, settings, settings.exporters(), run, draw, progress or (lambda step: None))
     out = check_folder(out, force)
-    arch = _check(space, arch, dataset)
+    job.check_fine_tuning()
+    arch = job.check(arch)
     with whole_folder(out) as draft:
-        return _write(space, network, arch, dataset, exporters, settings, latency_ms or {}, draft, progress)
+        return job.write(arch, latency_ms or {}, draft)
 
 
 def export_all(
@@ -98,79 +96,143 @@ def export_all(
     settings: ExportSettings = ExportSettings(),
     *,
     force: bool = False,
+    run: RunFolder | None = None,
     latency_ms: Sequence[Mapping[str, float]] | None = None,
+    draw: Draw | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> list[Report]:
     """`export` for several archs, such as a front: one sub-folder each, named by rank and id.
 
     `report.json` of the whole folder lists them. All are written, or none.
     """
-    exporters = _exporters(settings)
+    job = _Job(space, supernet, dataset, settings, settings.exporters(), run, draw, progress or (lambda step: None))
     out = check_folder(out, force)
+    job.check_fine_tuning()
     if not archs:
         raise ExportError("there is no arch to export; give a front that has points")
-    checked = [_check(space, arch, dataset) for arch in archs]
+    checked = [job.check(arch) for arch in archs]
     latencies = latency_ms or [{}] * len(checked)
     reports = {}
     with whole_folder(out) as draft:
         for rank, (arch, latency) in enumerate(zip(checked, latencies, strict=True)):
             folder = draft / f"{rank:03d}-{arch.id}"
             folder.mkdir()
-            reports[folder.name] = _write(
-                space, supernet, arch, dataset, exporters, settings, latency, folder, progress
-            )
+            reports[folder.name] = job.write(arch, latency, folder)
         write_json(draft / REPORT, {**_provenance(), "exports": list(reports)})
     return list(reports.values())
 
 
-def _write(
-    space: SearchSpace,
-    source: nn.Module,
-    arch: Arch,
-    dataset: Dataset,
-    exporters: Sequence[Exporter],
-    settings: ExportSettings,
-    latency_ms: Mapping[str, float],
-    folder: Path,
-    progress: Callable[[str], None] | None,
-) -> Report:
-    say = progress or (lambda step: None)
-    say(f"extracting {arch.id}")
-    network, recalibrated = extract(space, source, arch, dataset.train, dataset.val)
-    example, _ = dataset.train.first(128)
-    val = dataset.val.first(settings.verify_images)
-    blueprint = space.lower(arch)
-    facts = Facts(space.name, arch.id, dataset.name, tuple(dataset.mean), tuple(dataset.std), space.task.num_classes)
-    write_json(folder / ARCH, arch.to_json())
-    write_bytes(folder / WEIGHTS, save({name: t.contiguous() for name, t in network.state_dict().items()}))
-    formats = {}
-    for exporter in exporters:
-        say(f"exporting {arch.id} to {exporter.name}")
-        formats[exporter.name] = _write_format(exporter, network, example, val, facts, folder)
-    report = {
-        **_provenance(),
-        "space": {"name": space.name, "fingerprint": space.fingerprint},
-        "arch_id": arch.id,
-        "arch": arch.to_json(),
-        "task": asdict(space.task),
-        "dataset": dataset.name,
-        "normalisation": {"mean": list(dataset.mean), "std": list(dataset.std)},
-        "counts": asdict(count(blueprint)),
-        "weights": {"file": WEIGHTS, "size_bytes": size_bytes(folder / WEIGHTS), "recalibrated": recalibrated},
-        "formats": formats,
-        "predicted_latency_ms": dict(latency_ms),
-        "blueprint": blueprint.to_json(),
-    }
-    write_json(folder / REPORT, report)
-    return report
+@dataclass(frozen=True)
+class _Job:
+    """What the exports of one call have in common."""
+
+    space: SearchSpace
+    source: nn.Module
+    dataset: Dataset
+    settings: ExportSettings
+    exporters: Sequence[Exporter]
+    run: RunFolder | None
+    draw: Draw | None
+    say: Callable[[str], None]
+
+    def check_fine_tuning(self) -> None:
+        if self.settings.finetune and self.run is None:
+            raise ExportError(
+                "fine-tuning goes on as the supernet was trained, so it needs the run; give run=RunFolder"
+            )
+
+    def check(self, arch: Arch) -> Arch:
+        dataset, arch = self.dataset, self.space.check(arch)
+        dataset.check(self.space)
+        for split, images in (("train", dataset.train), ("val", dataset.val)):
+            if len(images) < 2:
+                raise ExportError(
+                    f"dataset '{dataset.name}' has {len(images)} images in split '{split}', and an export needs 2 or more to calibrate and verify; add images"
+                )
+        return arch
+
+    def write(self, arch: Arch, latency_ms: Mapping[str, float], folder: Path) -> Report:
+        space, dataset, settings = self.space, self.dataset, self.settings
+        blueprint = space.lower(arch)
+        x, labels = dataset.val.first(settings.verify_images)
+        x = at_size(x, blueprint)
+        example = at_size(calibration_images(settings, dataset), blueprint)
+        self.say(f"extracting {arch.id}")
+        network, recalibrated = extract(space, self.source, arch, dataset.train, dataset.val)
+        expected = answers(network, x)
+        shared = None
+        if settings.finetune:
+            assert self.run is not None
+            self.say(f"fine-tuning {arch.id}")
+            shared = compare(expected, expected, labels).accuracy_before
+            trained = finetuned(self.run, arch, settings)
+            network, _ = extract(space, trained, arch, dataset.train, dataset.val)
+            expected = answers(network, x)
+        deployed = _folded(network, example, x, expected, labels)
+        titles = space.name, arch.id, dataset.name
+        pixels = tuple(dataset.mean), tuple(dataset.std)
+        facts = Facts(*titles, *pixels, space.task.num_classes, dataset.classes, next(iter(latency_ms), None))
+        write_json(folder / ARCH, arch.to_json())
+        write_bytes(folder / WEIGHTS, save({name: t.contiguous() for name, t in network.state_dict().items()}))
+        formats = {}
+        for exporter in self.exporters:
+            self.say(f"exporting {arch.id} to {exporter.name}")
+            formats[exporter.name] = _write_format(exporter, deployed, example, (x, expected, labels), facts, folder)
+        self.say(f"measuring {arch.id}")
+        report = {
+            **_provenance(),
+            "space": {"name": space.name, "fingerprint": space.fingerprint},
+            "arch_id": arch.id,
+            "arch": arch.to_json(),
+            "task": asdict(space.task),
+            "dataset": dataset.name,
+            "classes": list(dataset.classes),
+            "normalisation": {"mean": list(dataset.mean), "std": list(dataset.std)},
+            "counts": asdict(count(blueprint)),
+            "weights": {"file": WEIGHTS, "size_bytes": size_bytes(folder / WEIGHTS), "recalibrated": recalibrated},
+            "finetuned_epochs": settings.finetune,
+            "accuracy": {
+                "shared": shared,
+                "exported": compare(expected, expected, labels).accuracy_before,
+                "num_images": len(labels),
+            },
+            "formats": formats,
+            "predicted_latency_ms": dict(latency_ms),
+            "measured_latency_ms": measured_ms(blueprint, settings.devices, latency_ms) if settings.measure else {},
+            "processor": processor(),
+            "licence": settings.licence,
+            "blueprint": blueprint.to_json(),
+        }
+        write_json(folder / REPORT, report)
+        if self.draw is not None:
+            self.draw(blueprint, folder / DIAGRAM, f"{space.name} {arch.id}")
+        write_bytes(folder / CARD, model_card(report, has_diagram=self.draw is not None).encode())
+        return report
+
+
+def _folded(network: nn.Module, example: Tensor, x: Tensor, expected: Tensor, labels: Tensor) -> nn.Sequential:
+    deployed = fold(network, example)
+    few = slice(0, 64)
+    parity = compare(expected[few], answers(deployed, x[few]), labels[few])
+    if not parity.max_difference <= MOST_FOLDING_DIFFERENCE:
+        raise ExportError(
+            f"the folded network differs from the network by {parity.max_difference:.3g}, over the limit of "
+            f"{MOST_FOLDING_DIFFERENCE:.3g}; report this as a bug with the arch file"
+        )
+    return deployed
 
 
 def _write_format(
-    exporter: Exporter, network: nn.Module, example: Tensor, val: tuple[Tensor, Tensor], facts: Facts, folder: Path
+    exporter: Exporter,
+    network: nn.Sequential,
+    example: Tensor,
+    val: tuple[Tensor, Tensor, Tensor],
+    facts: Facts,
+    folder: Path,
 ) -> Report:
     """One artefact in the folder, verified; its part of the report."""
     where = f"arch {facts.arch_id}, format '{exporter.name}'"
-    x, labels = val
+    x, expected, labels = val
     try:
         path = exporter.export(network, example, facts, folder)
         found = exporter.run(path, x)
@@ -179,7 +241,7 @@ def _write_format(
     except Exception as error:  # converters raise whatever they like
         reason = _blame(exporter, network, example, facts) or first_line(error)
         raise ExportError(f"{where}: {reason}; choose another format or another arch") from error
-    parity = compare(answers(network, x), found, labels)
+    parity = compare(expected, found, labels)
     breaches = parity.breaches(exporter.limits)
     if breaches:
         culprit = _blame(exporter, network, example, facts) or "no layer strays when exported alone"
@@ -195,24 +257,14 @@ def _write_format(
 
 
 def _blame(exporter: Exporter, network: nn.Module, example: Tensor, facts: Facts) -> str | None:
+    """Which layer it is; a layer alone is no classifier, so it has no labels."""
     with tempfile.TemporaryDirectory() as scratch:
-        return blame(exporter, network, example[:8], facts, exporter.limits.max_difference, Path(scratch))
-
-
-def _exporters(settings: ExportSettings) -> list[Exporter]:
-    return [EXPORTERS.load(name)() for name in settings.formats]
-
-
-def _check(space: SearchSpace, arch: Arch, dataset: Dataset) -> Arch:
-    arch = space.check(arch)
-    dataset.check(space)
-    for split, images in (("train", dataset.train), ("val", dataset.val)):
-        if len(images) < 2:
-            raise ExportError(
-                f"dataset '{dataset.name}' has {len(images)} images in split '{split}', and an export needs 2 or more to calibrate and verify; add images"
-            )
-    return arch
+        part = replace(facts, labels=())
+        return blame(exporter, network, example[:8], part, exporter.limits.max_difference, Path(scratch))
 
 
 def _provenance() -> Report:
     return {"vitnas": __version__, "date": datetime.now(UTC).isoformat(timespec="seconds")}
+
+
+__all__ = ["Draw", "ExportSettings", "Report", "export", "export_all"]

@@ -96,7 +96,7 @@ class _Folding:
                 return
         if _is_nothing(node):
             self.new[node] = self.new[node.args[0]]  # type: ignore[index]
-        elif not (self._norm_before(node) or self._affine_after(node)):
+        elif not (self._affine_before(node) or self._affine_after(node)):
             make = self._with_norm if node.args and node.args[0] in self.affine else self._copy
             self.new[node] = make(node)
 
@@ -119,21 +119,35 @@ class _Folding:
         self.new[node] = product
         return True
 
-    def _norm_before(self, node: fx.Node) -> bool:
-        """Hands a norm on to the convolutions that read it, where all of them see no padding beside it."""
-        affine = self._scale_and_shift(node) if node.target is aten.batch_norm.default else None
-        if affine is None or node.args[0] not in self.new:
+    def _affine_before(self, node: fx.Node) -> bool:
+        """Hands a norm or a scale on to the convolutions that read it; a shift only where none of them pads."""
+        source = node.args[0] if node.args else None
+        if source not in self.new or self._weights(self.new[source]) is not None:
             return False
-        readers = [(user, self._known_weights(user)) for user in node.users]
-        if self._weights(self.new[node.args[0]]) is not None or not readers:  # type: ignore[index]
+        if node.target is aten.batch_norm.default:
+            affine = self._norm(node)
+        elif node.target is aten.mul.Tensor and node.args[1] in self.known:
+            factor = self.known[node.args[1]]
+            of_channels = isinstance(factor, Tensor) and factor.ndim >= 3 and factor.numel() == factor.shape[-3]
+            affine = (factor.flatten(), torch.zeros(factor.numel())) if of_channels else None
+        else:
             return False
-        for user, weights in readers:
-            padded = any(_argument(user, 4, [0])) if user.target is aten.conv2d.default else True
-            if weights is None or padded or _argument(user, 6, 1) != 1:
-                return False
-        self.affine[node] = affine[:2]
-        self.new[node] = self.new[node.args[0]]  # type: ignore[index]
+        if affine is None or not node.users or not all(self._takes(user, affine) for user in node.users):
+            return False
+        self.affine[node] = affine
+        self.new[node] = self.new[source]
         return True
+
+    def _takes(self, reader: fx.Node, affine: tuple[Tensor, Tensor]) -> bool:
+        """Whether an old node is a convolution whose weights can take over what is done to its input."""
+        if reader.target is not aten.conv2d.default or not all(
+            weight is None or weight in self.known
+            for weight in (_argument(reader, 1, None), _argument(reader, 2, None))
+        ):
+            return False
+        weight = self.known[reader.args[1]]
+        shifted_padding = any(_argument(reader, 4, [0])) and bool(affine[1].any())
+        return weight.shape[1] == len(affine[0]) and _argument(reader, 6, 1) == 1 and not shifted_padding
 
     def _with_norm(self, node: fx.Node) -> fx.Node:
         scale, shift = (t.double() for t in self.affine[node.args[0]])  # type: ignore[index]
@@ -145,15 +159,21 @@ class _Folding:
         self._set_weights(product, weight * scale[:, None, None], moved if bias is None else bias.double() + moved)
         return product
 
+    def _norm(self, node: fx.Node) -> tuple[Tensor, Tensor] | None:
+        """A batch norm as scale and shift of every channel; None where it measures its input."""
+        weight, bias, mean, var, training, _, eps = (
+            self.known.get(a) if isinstance(a, fx.Node) else a for a in node.args[1:8]
+        )
+        if training or mean is None or var is None:
+            return None
+        scale = torch.rsqrt(var.double() + eps) * (1.0 if weight is None else weight.double())
+        return scale, (0.0 if bias is None else bias.double()) - mean.double() * scale
+
     def _scale_and_shift(self, node: fx.Node) -> tuple[Tensor, Tensor, int] | None:
         """Scale and shift of every channel, and the axis of the channels, where that is all that a node does."""
         if node.target is aten.batch_norm.default:
-            values = [self.known.get(a) if isinstance(a, fx.Node) else a for a in node.args[1:8]]
-            weight, bias, mean, var, training, _, eps = values
-            if training or mean is None or var is None:
-                return None
-            scale = torch.rsqrt(var.double() + eps) * (1.0 if weight is None else weight.double())
-            return scale, (0.0 if bias is None else bias.double()) - mean.double() * scale, -3
+            affine = self._norm(node)
+            return None if affine is None else (*affine, -3)
         if node.target is not aten.mul.Tensor or node.args[0] not in self.new or node.args[1] not in self.known:
             return None
         factor = self.known[node.args[1]]  # type: ignore[index]
@@ -175,14 +195,6 @@ class _Folding:
         if weight.op != "get_attr" or (bias is not None and bias.op != "get_attr"):
             return None
         return getattr(self.home, weight.target), None if bias is None else getattr(self.home, bias.target)
-
-    def _known_weights(self, product: fx.Node) -> tuple[Tensor, Tensor | None] | None:
-        """The same for a node of the old graph."""
-        if product.target is not aten.conv2d.default:
-            return None
-        weight, bias = _argument(product, 1, None), _argument(product, 2, None)
-        known = weight in self.known and (bias is None or bias in self.known)
-        return (self.known[weight], None if bias is None else self.known[bias]) if known else None
 
     def _set_weights(self, product: fx.Node, weight: Tensor, bias: Tensor) -> None:
         with self.graph.inserting_before(product):

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from vitnas.deployment.exporters import Exporter, Facts, Limits
+from vitnas.search_spaces import Blueprint
+from vitnas.supernets.resolution import resized
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,10 @@ class Parity:
         if not self.max_difference <= limits.max_difference:
             found.append(
                 f"the largest difference of logits is {self.max_difference:.3g}, over the limit of {limits.max_difference:.3g}"
+            )
+        if limits.mean_difference is not None and not self.mean_difference <= limits.mean_difference:
+            found.append(
+                f"the mean difference of logits is {self.mean_difference:.3g}, over the limit of {limits.mean_difference:.3g}"
             )
         if not self.top1_agreement >= limits.top1_agreement:
             found.append(
@@ -67,6 +73,12 @@ def compare(expected_NK: Tensor, found_NK: Tensor, labels_N: Tensor) -> Parity:
 def answers(network: nn.Module, x: Tensor, batch_size: int = 64) -> Tensor:
     """What a network answers, in batches."""
     return torch.cat([network(batch) for batch in torch.split(x, batch_size)])
+
+
+def at_size(x: Tensor, blueprint: Blueprint) -> Tensor:
+    """Images as large as a network takes them: a space may have a gene for that."""
+    size = blueprint.in_shape[-1]
+    return x if x.shape[-1] == size else resized(x, size)
 
 
 def blame(

@@ -22,6 +22,8 @@ class Facts:
         mean: per channel; an input is ``(pixel / 255 - mean) / std``.
         std: per channel.
         num_classes: logits of one image.
+        labels: the name of each class; none for a layer alone.
+        device: the name of the device that the arch was chosen for, where one is known.
     """
 
     space: str
@@ -30,12 +32,15 @@ class Facts:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     num_classes: int
+    labels: tuple[str, ...] = ()
+    device: str | None = None
 
     def as_text(self) -> dict[str, str]:
         """For formats that keep strings by name: text as it is, all else as JSON."""
         return {
             f"vitnas.{name}": value if isinstance(value, str) else json.dumps(value)
             for name, value in asdict(self).items()
+            if value
         }
 
 
@@ -47,11 +52,13 @@ class Limits:
         max_difference: of any logit, in units of the network's logits (see `Parity`).
         top1_agreement: at least this share of the images keeps its best class.
         accuracy_drop: at most this much accuracy is lost.
+        mean_difference: as `max_difference`, the mean over all logits; None sets no limit.
     """
 
     max_difference: float
     top1_agreement: float
     accuracy_drop: float
+    mean_difference: float | None = None
 
 
 EXACT = Limits(max_difference=1e-4, top1_agreement=0.99, accuracy_drop=0.01)
@@ -63,6 +70,10 @@ class Exporter(ABC):
 
     name: ClassVar[str]
     limits: ClassVar[Limits] = EXACT
+
+    def missing(self) -> str | None:
+        """What keeps this format from being written here, and the remedy; None where nothing does."""
+        return None
 
     @abstractmethod
     def export(self, network: nn.Module, example: Tensor, facts: Facts, folder: Path) -> Path:
@@ -80,6 +91,15 @@ class Exporter(ABC):
     @abstractmethod
     def run(self, path: Path, x: Tensor) -> Tensor:
         """What the artefact answers: ``(N, *input) -> (N, *output)`` in fp32."""
+
+    def usage(self, file: str, shape: tuple[int, ...]) -> str:
+        """A few lines of Python for the model card that run the artefact; empty where Python is not how it is used.
+
+        Args:
+            file: the artefact, relative to the card.
+            shape: of one input.
+        """
+        return ""
 
 
 def size_bytes(path: Path) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -15,13 +15,14 @@ class Onnx(Exporter):
     """One ``.onnx`` file with the weights inside; the facts lie in its metadata."""
 
     name = "onnx"
+    file: ClassVar[str] = "model.onnx"
 
     def export(self, network: nn.Module, example: Tensor, facts: Facts, folder: Path) -> Path:
         import onnx
 
         from vitnas.latency_lut.runtimes.onnx import to_onnx
 
-        path = folder / "model.onnx"
+        path = folder / self.file
         to_onnx(network, example[:2], path, dynamic_batch=True)
         model = onnx.load(path)
         _forget_origin(model)
@@ -36,6 +37,13 @@ class Onnx(Exporter):
         session = open_session(path, threads=torch.get_num_threads())
         name = session.get_inputs()[0].name
         return torch.cat([torch.from_numpy(session.run(None, {name: part.numpy()})[0]) for part in torch.split(x, 64)])
+
+    def usage(self, file: str, shape: tuple[int, ...]) -> str:
+        return (
+            "import numpy as np, onnxruntime\n"
+            f'session = onnxruntime.InferenceSession("{file}")\n'
+            f'logits = session.run(None, {{"image": np.zeros((1, {", ".join(map(str, shape))}), np.float32)}})[0]'
+        )
 
 
 def _forget_origin(model: Any) -> None:

@@ -32,12 +32,21 @@ class Torch(Exporter):
         save_program(network, example, path / PROGRAM, dynamic_batch=True)
         x = example[:8]
         if not torch.equal(answers(_build(path), x), answers(network, x)):
-            raise ExportError(f"'{SOURCE}' does not answer as the network that it was written from; report this as a bug")
+            raise ExportError(
+                f"'{SOURCE}' does not answer as the network that it was written from; report this as a bug"
+            )
         return path
 
     def run(self, path: Path, x: Tensor) -> Tensor:
         program = torch.export.load(path / PROGRAM).module(check_guards=False)
         return answers(program, x)
+
+    def usage(self, file: str, shape: tuple[int, ...]) -> str:
+        return (
+            "import torch\n"
+            f'network = torch.export.load("{file}/{PROGRAM}").module()\n'
+            f"logits = network(torch.zeros(2, {', '.join(map(str, shape))}))  # {file}/{SOURCE} has the same as plain Python"
+        )
 
 
 def save_program(network: nn.Module, example: Tensor, path: Path, dynamic_batch: bool = False) -> None:

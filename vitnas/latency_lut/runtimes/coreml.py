@@ -46,10 +46,14 @@ def to_coreml(
         precision: of weights and of arithmetic; input and output are fp32 in either case.
         what: is converted, for messages; by default the name of the file.
     """
-    model = convert(module, example, ios, precision, what or path.stem)
+    write_package(convert(module, example, ios, precision, what or path.stem), path)
+
+
+def write_package(model: Any, path: Path) -> None:
+    """Writes a `coremltools.models.MLModel` as a ``.mlpackage`` folder; an older one is replaced."""
     with new_folder(path) as draft, tempfile.TemporaryDirectory(dir=draft.parent, prefix=".vitnas-") as folder:
         written = Path(folder) / "model.mlpackage"
-        with _quiet():
+        with quiet():
             model.save(str(written))
         (written / "executorch_debug_handle_mapping.json").unlink(missing_ok=True)  # of no use to who runs it
         for part in written.iterdir():
@@ -57,10 +61,18 @@ def to_coreml(
 
 
 def convert(
-    module: nn.Module, example: Tensor, ios: int = IOS, precision: Precision = "fp16", what: str = "module"
+    module: nn.Module,
+    example: Tensor,
+    ios: int = IOS,
+    precision: Precision = "fp16",
+    what: str = "module",
+    **options: Any,
 ) -> Any:
-    """The `coremltools.models.MLModel` of a module, not yet written; see `to_coreml`."""
-    with _quiet():
+    """The `coremltools.models.MLModel` of a module, not yet written; see `to_coreml`.
+
+    `options` of `coremltools.convert` take the place of plain tensors as input and output.
+    """
+    with quiet():
         import coremltools as ct
     target = getattr(ct.target, f"iOS{ios}", None)
     if target is None or ios < 15:
@@ -68,13 +80,16 @@ def convert(
     were_training = {part for part in module.modules() if part.training}
     module.eval()
     try:
-        with _quiet(), torch.no_grad():
+        with quiet(), torch.no_grad():
             program = torch.export.export(module, (example,)).run_decompositions({})
+            plain = {
+                "inputs": [ct.TensorType(name=INPUT, shape=tuple(example.shape), dtype=np.float32)],
+                "outputs": [ct.TensorType(name=OUTPUT, dtype=np.float32)],
+            }
             model = ct.convert(
                 program,
                 convert_to="mlprogram",
-                inputs=[ct.TensorType(name=INPUT, shape=tuple(example.shape), dtype=np.float32)],
-                outputs=[ct.TensorType(name=OUTPUT, dtype=np.float32)],
+                **(options or plain),
                 compute_precision=ct.precision.FLOAT16 if precision == "fp16" else ct.precision.FLOAT32,
                 minimum_deployment_target=target,
                 skip_model_load=True,
@@ -123,7 +138,7 @@ def _next_to_nothing() -> nn.Module:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keeps what coremltools says about itself (versions it was not tested with, parts that only a Mac has) from users."""
     log = logging.getLogger("coremltools")
     level = log.level

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import weakref
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -39,18 +40,23 @@ class LiteRTFiles:
         path = self.folder / f"{self._count}.tflite"
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
-            network = (build_network(blueprint) if len(blueprint) else torch.nn.ReLU()).eval()
+            network = build_network(blueprint) if len(blueprint) else torch.nn.ReLU()
         shape = (self.batch, *blueprint.in_shape) if len(blueprint) else (1, 1)
-        program = self.folder / f"{self._count}.pt2"
+        what = ", ".join(dict.fromkeys(spec.kind for spec in blueprint)) or "the empty network"
+        self.convert(network.eval(), shape, path, what)
+        return path
+
+    def convert(self, network: torch.nn.Module, shape: Sequence[int], path: Path, what: str) -> None:
+        """Writes a network in evaluation mode for inputs of one shape; `what` names it in messages."""
+        program = path.with_suffix(".pt2")
         with torch.no_grad():
-            torch.export.save(torch.export.export(network, (torch.zeros(shape),)), program)
-        job = {"program": str(program), "shape": shape, "file": str(path)}
+            torch.export.save(torch.export.export(network, (torch.zeros(tuple(shape)),)), program)
+        job = {"program": str(program), "shape": list(shape), "file": str(path)}
         assert self._worker.stdin is not None
         self._worker.stdin.write(json.dumps(job) + "\n")
         self._worker.stdin.flush()
-        self._answer(", ".join(dict.fromkeys(spec.kind for spec in blueprint)) or "the empty network")
+        self._answer(what)
         program.unlink()
-        return path
 
     def _answer(self, what: str) -> None:
         assert self._worker.stdout is not None

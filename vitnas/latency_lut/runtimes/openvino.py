@@ -22,6 +22,17 @@ WITH_WEIGHTS = ("Convolution", "GroupConvolution", "FullyConnected")
 """Layer types that multiply by weights. `MatMul` has two activations, which OpenVINO mostly leaves in float."""
 
 
+def properties(threads: int) -> dict[str, Any]:
+    """How models are compiled: the precision is pinned, and one call at a time runs."""
+    return {
+        "INFERENCE_PRECISION_HINT": "f32",
+        "INFERENCE_NUM_THREADS": threads,
+        "NUM_STREAMS": 1,
+        "PERFORMANCE_HINT": "LATENCY",
+        "ENABLE_CPU_PINNING": False,
+    }
+
+
 class OpenVino(Runtime):
     """fp32: without the pin OpenVINO takes bf16 where a processor has it, which is another device."""
 
@@ -36,15 +47,8 @@ class OpenVino(Runtime):
         return self.files.file(blueprint)
 
     def compiled(self, blueprint: Blueprint, path: Path) -> Any:
-        properties = {
-            "INFERENCE_PRECISION_HINT": "f32",
-            "INFERENCE_NUM_THREADS": self.threads,
-            "NUM_STREAMS": 1,
-            "PERFORMANCE_HINT": "LATENCY",
-            "ENABLE_CPU_PINNING": False,
-        }
         try:
-            return self.core.compile_model(self.core.read_model(path), "CPU", properties)
+            return self.core.compile_model(self.core.read_model(path), "CPU", properties(self.threads))
         except RuntimeError as error:
             kinds = ", ".join(dict.fromkeys(spec.kind for spec in blueprint))
             raise DeviceError(f"OpenVINO {openvino.__version__} cannot load layers of [{kinds}]: {error}") from error
@@ -72,12 +76,18 @@ class OpenVinoInt8(OpenVino):
 
     def compiled(self, blueprint: Blueprint, path: Path) -> Any:
         model = super().compiled(blueprint, path)
-        floats: Counter[str] = Counter()
-        for layer in model.get_runtime_model().get_ops():
-            told = layer.get_rt_info()
-            kind, precision = told["layerType"].astype(str), told["runtimePrecision"].astype(str)
-            if kind in WITH_WEIGHTS and precision not in ("i8", "u8"):
-                floats[f"{kind} in {precision}"] += 1
+        floats = float_products(model)
         if floats:
             raise stayed_float("OpenVINO", blueprint, dict(floats))
         return model
+
+
+def float_products(model: Any) -> Counter[str]:
+    """The products with weights that a compiled model computes in something else than integers."""
+    floats: Counter[str] = Counter()
+    for layer in model.get_runtime_model().get_ops():
+        told = layer.get_rt_info()
+        kind, precision = told["layerType"].astype(str), told["runtimePrecision"].astype(str)
+        if kind in WITH_WEIGHTS and precision not in ("i8", "u8"):
+            floats[f"{kind} in {precision}"] += 1
+    return floats

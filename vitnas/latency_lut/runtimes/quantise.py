@@ -1,12 +1,13 @@
-"""Int8 files for measuring: quantised everywhere a runtime may compute in integers, ranges made up.
+"""Int8 files: quantised wherever a runtime may compute in integers.
 
-How long a network takes does not depend on where its ranges lie, so none are calibrated; the
-answers of such a file mean nothing.
+How long a network takes does not depend on where its ranges lie, so a file for measuring needs no
+calibration; the answers of such a file mean nothing.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +24,20 @@ FLOAT = ("LayerNormalization", "InstanceNormalization")
 """Operators that have no integer kernel on a processor."""
 
 
-def quantise(source: Path, target: Path) -> Path:
-    """Writes an fp32 file as QDQ: u8 activations by tensor, s8 weights by channel, as ONNX Runtime runs them best."""
+def quantise(
+    source: Path,
+    target: Path,
+    calibrate: Callable[[Path], TensorsData] | None = None,
+    kinds: Sequence[str] | None = None,
+) -> Path:
+    """Writes an fp32 file as QDQ: u8 activations by tensor, s8 weights by channel, as ONNX Runtime runs them best.
+
+    Args:
+        source: the fp32 file.
+        target: the file to write.
+        calibrate: finds the ranges of a file's tensors; without it they are made up.
+        kinds: of the operators to quantise; by default all that may run in integers.
+    """
     level = logging.root.manager.disable
     logging.disable(logging.WARNING)  # advice about the very steps taken here
     try:
@@ -33,12 +46,7 @@ def quantise(source: Path, target: Path) -> Path:
         logging.disable(level)
     model = onnx.load(target)
     tables = [weight.name for weight in model.graph.initializer if _is_table(model, weight)]
-    names = {name for node in model.graph.node for name in (*node.input, *node.output) if name}
-    names |= {value.name for value in (*model.graph.input, *model.graph.output)}
-    ends = np.array(-REACH, dtype=np.float32), np.array(REACH, dtype=np.float32)
-    ranges = TensorsData(
-        CalibrationMethod.MinMax, {name: TensorData(lowest=ends[0], highest=ends[1]) for name in names}
-    )
+    ranges = _made_up(model) if calibrate is None else calibrate(target)
     quantiser = QDQQuantizer(
         model,
         per_channel=True,
@@ -48,13 +56,21 @@ def quantise(source: Path, target: Path) -> Path:
         tensors_range=ranges,
         nodes_to_quantize=[],
         nodes_to_exclude=[],
-        op_types_to_quantize=[name for name in QDQRegistry if name not in FLOAT],
+        op_types_to_quantize=list(kinds or (name for name in QDQRegistry if name not in FLOAT)),
         # A table of matrices has no channel that its product keeps, so it has one scale.
         extra_options={"TensorQuantOverrides": {name: [{"quant_type": QuantType.QInt8}] for name in tables}},
     )
     quantiser.quantize_model()
     quantiser.model.save_model_to_file(str(target), False)
     return target
+
+
+def _made_up(model: onnx.ModelProto) -> TensorsData:
+    """The same range for every tensor."""
+    names = {name for node in model.graph.node for name in (*node.input, *node.output) if name}
+    names |= {value.name for value in (*model.graph.input, *model.graph.output)}
+    ends = np.array(-REACH, dtype=np.float32), np.array(REACH, dtype=np.float32)
+    return TensorsData(CalibrationMethod.MinMax, {name: TensorData(lowest=ends[0], highest=ends[1]) for name in names})
 
 
 def _is_table(model: onnx.ModelProto, weight: onnx.TensorProto) -> bool:

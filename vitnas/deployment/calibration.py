@@ -1,0 +1,35 @@
+"""The images on which an export measures ranges of activations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vitnas.deployment.settings import ExportSettings
+from vitnas.errors import ExportError
+from vitnas.supernets.data import Dataset
+from vitnas.supernets.data.decoding import EXTENSIONS, UnreadableError, decode
+
+
+def calibration_images(settings: ExportSettings, dataset: Dataset) -> Tensor:
+    """Images (N, C, H, W) as networks take them: of the training, or of the folder that settings name."""
+    if settings.calibration is None:
+        return dataset.train.first(settings.calibration_images)[0]
+    folder = Path(settings.calibration)
+    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in EXTENSIONS)
+    places = np.unique(np.linspace(0, len(files) - 1, min(settings.calibration_images, len(files))).astype(int))
+    found = []
+    for file in (files[place] for place in places):
+        try:
+            found.append(decode(file.read_bytes(), dataset.task.image_size, dataset.task.in_channels))
+        except (UnreadableError, OSError):
+            continue
+    if len(found) < 2:
+        raise ExportError(
+            f"calibration folder '{folder}' holds {len(found)} images that can be read ({', '.join(EXTENSIONS)}), and "
+            "ranges need 2 or more; name another folder, or leave it out to take training images"
+        )
+    return dataset.train.normalise(torch.from_numpy(np.stack(found)).float() / 255)

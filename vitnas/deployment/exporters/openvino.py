@@ -1,0 +1,81 @@
+"""OpenVINO: its intermediate representation in fp32 and in int8, run on a processor."""
+
+from __future__ import annotations
+
+from importlib import util
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from vitnas.deployment.exporters.exporter import Exporter, Facts
+from vitnas.deployment.exporters.onnx import Onnx
+from vitnas.deployment.exporters.onnx_int8 import STATIC, Int8
+from vitnas.errors import ExportError
+
+
+class OpenVino(Exporter):
+    """A folder with ``model.xml`` and ``model.bin``, any batch size; the facts lie in the model's own notes."""
+
+    name = "openvino"
+    folder: ClassVar[str] = "openvino"
+    source: ClassVar[type[Onnx]] = Onnx
+
+    def missing(self) -> str | None:
+        if util.find_spec("openvino") is None:
+            return "the package 'openvino' is not installed; pip install \"vitnas[openvino]\""
+        return None
+
+    def export(self, network: nn.Module, example: Tensor, facts: Facts, folder: Path) -> Path:
+        import openvino
+
+        path = folder / self.folder
+        path.mkdir()
+        graph = self.source().export(network, example, facts, path)
+        model = openvino.convert_model(graph)
+        for key, value in facts.as_text().items():
+            model.set_rt_info(value, key.split("."))
+        openvino.save_model(model, path / "model.xml", compress_to_fp16=False)
+        del model  # it maps the file that goes now
+        graph.unlink()
+        return path
+
+    def run(self, path: Path, x: Tensor) -> Tensor:
+        model = self.compiled(path)
+        return torch.cat([torch.from_numpy(model(part.numpy())[0]) for part in torch.split(x, 64)])
+
+    def usage(self, file: str, shape: tuple[int, ...]) -> str:
+        return (
+            "import numpy as np, openvino\n"
+            f'model = openvino.compile_model("{file}/model.xml", "CPU")\n'
+            f"logits = model(np.zeros((1, {', '.join(map(str, shape))}), np.float32))[0]"
+        )
+
+    def compiled(self, path: Path) -> Any:
+        import openvino
+
+        from vitnas.latency_lut.runtimes.openvino import properties
+
+        return openvino.Core().compile_model(path / "model.xml", "CPU", properties(torch.get_num_threads()))
+
+
+class OpenVinoInt8(OpenVino):
+    """The same from the int8 graph; refused where a product with weights would be computed in float."""
+
+    name = "openvino-int8"
+    folder = "openvino-int8"
+    source = Int8
+    limits = STATIC
+
+    def export(self, network: nn.Module, example: Tensor, facts: Facts, folder: Path) -> Path:
+        from vitnas.latency_lut.runtimes.openvino import float_products
+
+        path = super().export(network, example, facts, folder)
+        in_float = float_products(self.compiled(path))
+        if in_float:
+            shown = ", ".join(f"{n} {name}" for name, n in in_float.items())
+            raise ExportError(
+                f"OpenVINO would run {shown} of the int8 model in float, so it would be no faster; export 'openvino' instead"
+            )
+        return path

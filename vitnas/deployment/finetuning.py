@@ -1,0 +1,55 @@
+"""Fine-tuning: the training of the supernet over again, in a space whose only arch is the one to export."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from torch import nn
+
+from vitnas.deployment.settings import ExportSettings
+from vitnas.run import RunFolder
+from vitnas.search_spaces import Arch
+from vitnas.settings import make_settings
+from vitnas.supernets.checkpoints import load_supernet
+from vitnas.supernets.data import DataSettings
+from vitnas.supernets.experts import ExpertSettings
+from vitnas.supernets.resolution import Resolution
+from vitnas.supernets.teachers.settings import Distil
+from vitnas.supernets.train_settings import TrainSettings
+from vitnas.supernets.training import start_run, train
+
+SLOWER = 0.1
+"""Share of the run's learning rate: the weights are good already."""
+
+
+def finetuned(run: RunFolder, arch: Arch, settings: ExportSettings, progress: bool = False) -> nn.Module:
+    """The network of an arch, trained on from the weights of a run for `settings.finetune` epochs.
+
+    The settings of the run hold, but for the sampler, what only a supernet needs, and a learning rate a tenth as high.
+    """
+    tables = run.config
+    told = make_settings(TrainSettings, tables["train"], f"{run.config_file}, [train]")
+    alone = replace(
+        told,
+        epochs=settings.finetune,
+        steps=None,
+        init=str(run.path.resolve()),
+        learning_rate=SLOWER * told.learning_rate,
+        final_learning_rate=SLOWER * told.final_learning_rate,
+        sampler="uniform",
+        sampler_options={},
+        conflict="sum",
+        distil=Distil() if settings.teacher is None else replace(told.distil, teacher=settings.teacher, logits=None),
+        resolution=Resolution(),
+        experts=ExpertSettings(),
+        compile=False,
+        tensorboard=False,
+    )
+    data = make_settings(DataSettings, tables["data"], f"{run.config_file}, [data]")
+    genes = {name: (value,) for name, value in dict(arch.genes).items()}
+    with tempfile.TemporaryDirectory(prefix="vitnas-") as folder:
+        only = start_run(Path(folder) / "run", run.space.restrict(**genes), data, alone)
+        train(only, progress)
+        return load_supernet(only).extract(arch)

@@ -1,0 +1,141 @@
+"""The model card: what stands in `report.json`, for people, in the form that Hugging Face reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from vitnas.deployment.exporters import EXPORTERS
+
+CARD = "README.md"
+DIAGRAM = "network.svg"
+
+
+def model_card(report: Mapping[str, Any], has_diagram: bool) -> str:
+    """Markdown with front matter.
+
+    Args:
+        report: as `export` writes it.
+        has_diagram: whether `DIAGRAM` lies beside the card.
+    """
+    return "\n".join(
+        [
+            *_front_matter(report),
+            "",
+            f"# {report['space']['name']}, arch {report['arch_id']}",
+            "",
+            f"An image classifier that `vitnas` {report['vitnas']} found in search space `{report['space']['name']}` and exported "
+            f"on {report['date'][:10]}.",
+            *_architecture(report, has_diagram),
+            *_data(report),
+            *_files(report),
+            *_latency(report),
+            *_use(report),
+            "",
+        ]
+    )
+
+
+def _front_matter(report: Mapping[str, Any]) -> Iterator[str]:
+    accuracy = report["accuracy"]["exported"]
+    yield from ("---", f"license: {report['licence']}", "pipeline_tag: image-classification")
+    yield from ("tags:", "- vision", "- image-classification", "- vitnas")
+    yield from ("datasets:", f"- {_yaml(report['dataset'])}", "metrics:", "- accuracy", "model-index:")
+    yield from (f"- name: {_yaml(report['space']['name'] + '-' + report['arch_id'])}", "  results:", "  - task:")
+    yield from ("      type: image-classification", "    dataset:", f"      name: {_yaml(report['dataset'])}")
+    yield from (f"      type: {_yaml(report['dataset'])}", "    metrics:", "    - type: accuracy")
+    yield from (f"      value: {accuracy:.4f}", "---")
+
+
+def _yaml(text: str) -> str:
+    """A string that YAML takes for no number and no date."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _architecture(report: Mapping[str, Any], has_diagram: bool) -> Iterator[str]:
+    counts, task = report["counts"], report["task"]
+    size = task["image_size"]
+    yield from ("", "## Architecture", "")
+    if has_diagram:
+        yield from (f"![Its layers from input to output]({DIAGRAM})", "")
+    yield (
+        f"{counts['num_params'] / 1e6:.2f} M parameters, {counts['macs'] / 1e6:.1f} M multiply-accumulates for one image of "
+        f"{size}x{size} with {task['in_channels']} channel(s), {len(report['blueprint'])} layers."
+    )
+    yield from ("", *_table(("gene", "value"), list(report["arch"]["genes"].items())))
+
+
+def _data(report: Mapping[str, Any]) -> Iterator[str]:
+    norm, accuracy = report["normalisation"], report["accuracy"]
+    yield from ("", "## Data and accuracy", "")
+    yield (
+        f"Trained on {report['dataset']}, {report['task']['num_classes']} classes. A channel is (pixel / 255 - mean) / std with mean "
+        f"{_numbers(norm['mean'])} and std {_numbers(norm['std'])}."
+    )
+    yield ""
+    rows = [("on the shared weights", accuracy["shared"])] if accuracy["shared"] is not None else []
+    if report["finetuned_epochs"]:
+        rows.append((f"after {report['finetuned_epochs']} epochs by itself", accuracy["exported"]))
+    else:
+        rows.append(("as exported", accuracy["exported"]))
+    shown = [(name, f"{value:.2%}") for name, value in rows]
+    yield from _table((f"top-1 on {accuracy['num_images']} validation images", ""), shown)
+
+
+def _files(report: Mapping[str, Any]) -> Iterator[str]:
+    yield from (
+        "",
+        "## Files",
+        "",
+        "Each was run on the validation images and compared with the network in PyTorch.",
+        "",
+    )
+    rows = []
+    for name, found in report["formats"].items():
+        rows.append(
+            (
+                name,
+                f"`{found['file']}`",
+                f"{found['size_bytes'] / 1e6:.2f} MB",
+                f"{found['accuracy_after']:.2%}",
+                f"{found['top1_agreement']:.2%}",
+                f"{found['max_difference']:.1e}",
+                f"{found['mean_difference']:.1e}",
+            )
+        )
+    columns = ("format", "file", "size", "top-1", "same class", "largest difference", "mean difference")
+    yield from _table(columns, rows)
+    yield ""
+    yield "Differences are those of the logits, in units of their root mean square."
+
+
+def _latency(report: Mapping[str, Any]) -> Iterator[str]:
+    predicted, measured = report["predicted_latency_ms"], report["measured_latency_ms"]
+    if not predicted and not measured:
+        return
+    yield from ("", "## Latency", "", f"One image, milliseconds; measured on {report['processor']}.", "")
+    names = dict.fromkeys([*predicted, *measured])
+    rows = [
+        (name, *(f"{table[name]:.3f}" if name in table else "-" for table in (predicted, measured))) for name in names
+    ]
+    yield from _table(("device", "predicted", "measured"), rows)
+
+
+def _use(report: Mapping[str, Any]) -> Iterator[str]:
+    yield from ("", "## Use")
+    size, channels = report["task"]["image_size"], report["task"]["in_channels"]
+    for name, found in report["formats"].items():
+        code = EXPORTERS.load(name)().usage(found["file"], (channels, size, size)) if name in EXPORTERS else ""
+        if code:
+            yield from ("", f"`{name}`:", "", "```python", code, "```")
+
+
+def _numbers(values: Sequence[float]) -> str:
+    return f"({', '.join(f'{value:.4f}' for value in values)})"
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Iterator[str]:
+    yield f"| {' | '.join(columns)} |"
+    yield f"|{'---|' * len(columns)}"
+    for row in rows:
+        yield f"| {' | '.join(map(str, row))} |"

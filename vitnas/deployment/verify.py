@@ -1,0 +1,88 @@
+"""Verifying an export again, later or on another machine, from nothing but its folder and the images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import nn
+
+from vitnas.deployment.exporters import EXPORTERS
+from vitnas.deployment.exporters.exporter import size_bytes
+from vitnas.deployment.folder import REPORT
+from vitnas.deployment.verification import Parity, answers, at_size, compare, first_line
+from vitnas.errors import DataError, ExportError
+from vitnas.files import read_json
+from vitnas.search_spaces import Blueprint, LayerSpec, Task
+from vitnas.supernets.data import Dataset
+from vitnas.supernets.supernet import build_network
+
+
+def read_report(folder: Path) -> dict[str, Any]:
+    """What an export of one network or of several says of itself."""
+    report = read_json(folder / REPORT)
+    if not isinstance(report, dict) or not (
+        {"formats", "blueprint", "weights"} <= report.keys() or "exports" in report
+    ):
+        raise ExportError(f"'{folder / REPORT}' is no report of an export; name a folder that `vitnas export` wrote")
+    return report
+
+
+def verify(folder: Path, dataset: Dataset, progress: Callable[[str], None] | None = None) -> dict[str, dict[str, Any]]:
+    """Compares every artefact of a folder with the network that its weights make; refuses what breaks its limits.
+
+    Args:
+        folder: of one network, as `export` writes it.
+        dataset: the images of the task; its validation images decide.
+        progress: told every step.
+
+    Returns:
+        For each format its parity, its size and whether its limits hold.
+    """
+    report = read_report(folder)
+    task = Task(**report["task"])
+    if dataset.task != task:
+        raise DataError(
+            f"'{folder}' is for {task}, dataset '{dataset.name}' for {dataset.task}; give images of that task"
+        )
+    blueprint, network = rebuild(folder, report)
+    num_images = max([found["num_images"] for found in report["formats"].values()], default=1)
+    x, labels = dataset.val.first(num_images)
+    x = at_size(x, blueprint)
+    expected = answers(network, x)
+    found: dict[str, dict[str, Any]] = {}
+    broken = []
+    for name, told in report["formats"].items():
+        (progress or (lambda step: None))(f"verifying {name}")
+        exporter = EXPORTERS.load(name)()
+        path = folder / told["file"]
+        if not path.exists():
+            raise ExportError(f"'{path}' is gone; export the network anew")
+        try:
+            parity: Parity = compare(expected, exporter.run(path, x), labels)
+        except Exception as error:  # runtimes raise whatever they like
+            raise ExportError(
+                f"'{path}' cannot be run here: {first_line(error)}; see whether it was changed, and whether its runtime is installed"
+            ) from error
+        breaches = parity.breaches(exporter.limits)
+        broken += [f"{name}: {breach}" for breach in breaches]
+        found[name] = {**asdict(parity), "size_bytes": size_bytes(path), "hold": not breaches}
+    if broken:
+        raise ExportError(f"'{folder}' does not answer as its weights do: {'; '.join(broken)}; export the network anew")
+    return found
+
+
+def rebuild(folder: Path, report: dict[str, Any]) -> tuple[Blueprint, nn.Module]:
+    """The network that a report speaks of, with the weights that lie beside it."""
+    try:
+        rows = report["blueprint"]
+        blueprint = Blueprint(tuple(row["site"] for row in rows), tuple(LayerSpec.from_json(row) for row in rows))
+        network = build_network(blueprint)
+        network.load_state_dict(load_file(folder / report["weights"]["file"]))
+    except (KeyError, TypeError, RuntimeError, OSError, SafetensorError) as error:
+        raise ExportError(f"'{folder}' is not a whole export ({first_line(error)}); export the network anew") from error
+    return blueprint, network.eval()
