@@ -2,50 +2,166 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from vitnas.commands.options import AsJson, Config, RunPath, emit
-from vitnas.quantities import parse_count, parse_ms
+from vitnas.commands.options import (
+    AsJson,
+    Channels,
+    Classes,
+    Config,
+    ImageSize,
+    emit,
+    given_arch,
+    given_space,
+)
+from vitnas.errors import SettingsError
+from vitnas.quantities import parse_bytes, parse_count, parse_duration, parse_mj, parse_ms
+
+RUNS = Path("runs")
+DEFAULT_SPACE = "efficientformerv2"
+"""What is searched where nothing says what: published for phones, and it stays on their neural engines."""
+UNTRAINED = {"evaluations": 60, "initial": 8, "batch": 12}
+"""Settings of a search without training unless others are given: a proxy takes seconds an arch."""
 
 
 def search(
-    run: RunPath,
-    device: Annotated[str, typer.Option(help="Whose latency counts; it needs a table, see `vitnas profile`.")] = "cpu",
-    latency: Annotated[str | None, typer.Option(help="Most that a network may take, such as 1.5ms.")] = None,
+    device: Annotated[
+        list[str] | None, typer.Option(help="Whose latency counts, see `vitnas devices`; several times for several.")
+    ] = None,
+    run: Annotated[
+        Path | None, typer.Option(help="Run whose supernet judges (default: the newest below runs/, if any).")
+    ] = None,
+    space: Annotated[
+        str | None, typer.Option(help="Search this space or its file without training, instead of a run.")
+    ] = None,
+    objective: Annotated[
+        list[str] | None, typer.Option(help="accuracy, latency, energy, params, macs, memory or size; several times.")
+    ] = None,
+    latency: Annotated[
+        list[str] | None, typer.Option(help="Most that a network may take: 1.5ms, or iphone12=1.5ms for one device.")
+    ] = None,
+    energy: Annotated[list[str] | None, typer.Option(help="Most energy of one call: 5mJ, or cpu=5mJ.")] = None,
     params: Annotated[str | None, typer.Option(help="Most parameters, such as 6M.")] = None,
     macs: Annotated[str | None, typer.Option(help="Most multiply-accumulates, such as 1.3G.")] = None,
+    memory: Annotated[str | None, typer.Option(help="Most memory for activations at their peak, such as 20MB.")] = None,
+    size: Annotated[str | None, typer.Option(help="Most memory for weights, in fp32, such as 24MB.")] = None,
     evaluations: Annotated[int | None, typer.Option(help="Archs to evaluate for real.")] = None,
+    time: Annotated[str | None, typer.Option(help="Time it may take, such as 10m.")] = None,
+    searcher: Annotated[str | None, typer.Option(help="How to search, see docs/searchers.md (default: auto).")] = None,
+    predictor: Annotated[str | None, typer.Option(help="What learns accuracies, or none.")] = None,
+    warm_start: Annotated[Path | None, typer.Option(help="Earlier front.json, or its folder, to begin with.")] = None,
+    include: Annotated[
+        list[str] | None, typer.Option(help="Arch file or published arch to evaluate in any case; several times.")
+    ] = None,
+    measure: Annotated[
+        bool | None,
+        typer.Option("--measure/--no-measure", help="Time archs of uncertain latency, if the device is here."),
+    ] = None,
     workers: Annotated[int | None, typer.Option(help="Ray workers; 1 stays in this process. Same result.")] = None,
     ray_address: Annotated[str | None, typer.Option(help="Ray cluster to join.")] = None,
+    timeout: Annotated[str | None, typer.Option(help="Longest time of one evaluation, such as 5m.")] = None,
+    storage: Annotated[
+        str | None, typer.Option(help="Database of evaluations: sqlite, postgresql or journal URL.")
+    ] = None,
+    study: Annotated[str | None, typer.Option(help="Name there; searches of one name share evaluations.")] = None,
     seed: Annotated[int | None, typer.Option(help="Same seed, same front.")] = None,
-    table: Annotated[Path | None, typer.Option(help="Latency table (default: RUN/latency/DEVICE.parquet).")] = None,
+    table: Annotated[
+        list[Path] | None, typer.Option(help="Latency table (default: RUN/latency/DEVICE.parquet); several times.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the result (default: RUN/search-DEVICE).")] = None,
     config: Config = None,
+    image_size: ImageSize = None,
+    classes: Classes = None,
+    channels: Channels = None,
     as_json: AsJson = False,
 ) -> None:
     """Search the best networks under your limits.
 
-    Example: vitnas search --run runs/digits --latency 0.4ms
+    Example: vitnas search --device iphone12 --latency 1.5ms
     """
-    from vitnas.nas.run_search import search_run
-    from vitnas.nas.settings import SearchSettings
-    from vitnas.reporting.fronts import describe_front, print_front
-    from vitnas.run import RunFolder
-    from vitnas.settings import read_settings
-
-    limits = {
-        "latency_ms": parse_ms(latency, "--latency") if latency else None,
-        "num_params": parse_count(params, "--params") if params else None,
-        "macs": parse_count(macs, "--macs") if macs else None,
+    limits: dict[str, float] = {}
+    for flag, quantity, values, parse in (
+        ("--latency", "latency_ms", latency, parse_ms),
+        ("--energy", "energy_mj", energy, parse_mj),
+    ):
+        limits |= dict(_limit(flag, quantity, value, parse) for value in values or ())
+    counts: tuple[tuple[str, str, str | None, Callable[[str, str], float]], ...] = (
+        ("--params", "num_params", params, parse_count),
+        ("--macs", "macs", macs, parse_count),
+        ("--memory", "activation_bytes", memory, parse_bytes),
+        ("--size", "weight_bytes", size, parse_bytes),
+    )
+    limits |= {quantity: parse(value, flag) for flag, quantity, value, parse in counts if value is not None}
+    flags: dict[str, Any] = {
+        "objectives": objective or None,
+        "limits": limits or None,
+        "evaluations": evaluations,
+        "seconds": parse_duration(time, "--time") if time else None,
+        "searcher": searcher,
+        "predictor": predictor,
+        "measure": measure,
+        "workers": workers,
+        "timeout": parse_duration(timeout, "--timeout") if timeout else None,
+        "storage": storage,
+        "study": study,
+        "seed": seed,
     }
-    given = {name: most for name, most in limits.items() if most is not None}
-    flags = {"limits": given or None, "evaluations": evaluations, "workers": workers, "seed": seed}
+
+    from vitnas.nas.run_search import Start, newest_run, start_search
+    from vitnas.nas.settings import SearchSettings
+    from vitnas.reporting.fronts import describe_search, plot_search, print_search
+    from vitnas.run import RunFolder
+    from vitnas.settings import read_settings, read_toml
+
+    def say(text: str) -> None:
+        print(text, file=sys.stderr)
+
+    if run is not None and space is not None:
+        raise SettingsError("--run brings its space; give --run or --space, not both")
     settings = read_settings(SearchSettings, config, "search", flags)
-    opened = RunFolder.open(run)
-    front = search_run(opened, device, settings, table_file=table, folder=out, ray_address=ray_address)
-    emit(describe_front(front), as_json, print_front)
+    opened = RunFolder.open(run) if run is not None else None
+    if opened is None and space is None:
+        opened = newest_run(RUNS)
+        say(
+            f"judged by the supernet of '{opened.path}', the newest run below {RUNS}/"
+            if opened is not None
+            else f"no trained run below {RUNS}/: searching space '{space or DEFAULT_SPACE}' without training"
+        )
+    if opened is not None and (image_size or classes or channels):
+        raise SettingsError("--image-size, --classes and --channels go with --space; a run has its own")
+    found_space = None
+    if opened is None:
+        found_space = given_space(space or DEFAULT_SPACE, image_size, classes, channels)
+        told = (read_toml(config) if config is not None else {}).get("search", {})
+        assumed = {name: value for name, value in UNTRAINED.items() if name not in told}
+        settings = read_settings(
+            SearchSettings, config, "search", assumed | {k: v for k, v in flags.items() if v is not None}
+        )
+    searched = opened.space if opened is not None else found_space
+    assert searched is not None
+    start = Start(
+        tuple(device or ["cpu"]),
+        opened,
+        found_space,
+        tuple(table or ()),
+        out,
+        warm_start,
+        tuple(given_arch(searched, text) for text in include or ()),
+        ray_address,
+    )
+    found = start_search(start, settings, say)
+    plot_search(found)
+    emit(describe_search(found), as_json, print_search)
     if not as_json:
-        print(f"written to {out or opened.path / f'search-{device}'}/front.json")
+        print(f"written to {found.folder}")
+
+
+def _limit(flag: str, quantity: str, text: str, parse: Callable[[str, str], float]) -> tuple[str, float]:
+    """``1.5ms`` on every device, or ``iphone12=1.5ms`` on one."""
+    device, equals, value = text.rpartition("=")
+    return (f"{quantity}@{device}" if equals else quantity), parse(value, flag)

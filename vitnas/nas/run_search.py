@@ -1,62 +1,193 @@
-"""Searching with what a run folder holds: its supernet judges, its latency table costs."""
+"""A search from what is there: a supernet that judges or scores without training, tables that cost, files that start it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from vitnas.errors import DeviceError
+from vitnas.errors import CheckpointError, SearchError, suggest
+from vitnas.files import is_locked
 from vitnas.latency_lut.table import LatencyTable
-from vitnas.nas.executor import make_executor
-from vitnas.nas.pareto import ParetoFront
-from vitnas.nas.search import search
+from vitnas.nas.evaluator import Score
+from vitnas.nas.executor import Executor, make_executor
+from vitnas.nas.objectives import SHORT, on, std_of
+from vitnas.nas.pareto import ParetoFront, Provenance
+from vitnas.nas.search import device_front_file, search
 from vitnas.nas.settings import SearchSettings
+from vitnas.nas.tables import Say, find_target
+from vitnas.nas.target import Target
 from vitnas.run import RunFolder
-from vitnas.supernets.checkpoints import checkpoint_folders, load_supernet
-from vitnas.supernets.evaluation import SubnetScore
+from vitnas.search_spaces import Arch, SearchSpace
+from vitnas.search_spaces.reach import CostOf
+
+SCORES = ("accuracy", "loss")
+"""What a supernet tells of an arch."""
 
 
-def search_run(
-    run: RunFolder,
-    device: str,
-    settings: SearchSettings,
-    *,
-    table_file: Path | None = None,
-    folder: Path | None = None,
-    ray_address: str | None = None,
-    progress: bool = True,
-) -> ParetoFront:
-    """Searches the space of a trained run for a device, and writes the result into the run's folder.
+@dataclass(frozen=True)
+class Found:
+    """What a search left.
+
+    Attributes:
+        folder: where all of it lies.
+        front: over all objectives.
+        of_devices: device -> its own front, where the search was for several.
+    """
+
+    folder: Path
+    front: ParetoFront
+    of_devices: Mapping[str, ParetoFront]
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a search starts from besides its settings.
+
+    Attributes:
+        devices: whose latency counts.
+        run: its supernet judges; without one archs are scored without training.
+        space: of a search without a run.
+        tables: latency tables to use before any other.
+        folder: of the result; by default in the run, or in ``searches``.
+        warm: a front.json, or a folder with one, whose archs are evaluated early.
+        include: archs that are evaluated whatever they cost.
+        ray_address: of a running Ray cluster to join.
+    """
+
+    devices: tuple[str, ...]
+    run: RunFolder | None = None
+    space: SearchSpace | None = None
+    tables: tuple[Path, ...] = ()
+    folder: Path | None = None
+    warm: Path | None = None
+    include: tuple[Arch, ...] = ()
+    ray_address: str | None = None
+
+
+def newest_run(root: Path) -> RunFolder | None:
+    """The run below a folder whose weights are the newest; None when no run there has any."""
+    runs = [RunFolder(file.parent) for file in root.glob("*/config.toml")]
+    weights = {run: sorted(run.checkpoints.glob("step-*")) for run in runs}
+    trained = [run for run in runs if weights[run]]
+    return max(trained, key=lambda run: weights[run][-1].stat().st_mtime) if trained else None
+
+
+def start_search(start: Start, settings: SearchSettings, say: Say = print, progress: bool = True) -> Found:
+    """Searches, and writes what it found.
 
     Args:
-        run: with a trained supernet.
-        device: whose latency counts, by the name its table carries.
+        start: what there is.
         settings: objectives, limits, budget, workers.
-        table_file: the latency table; by default the one that `vitnas profile --run` wrote.
-        folder: for study, front and evaluations; by default ``search-DEVICE`` in the run.
-        ray_address: of a running Ray cluster to join.
+        say: told what the result will rest on.
         progress: shows a bar on stderr.
     """
-    path = table_file or run.latency_file(device)
-    if not path.is_file():
-        remedy = f"measure one with `vitnas profile --run {run.path} --device {device}`"
-        raise DeviceError(f"there is no latency table '{path}' for device '{device}'; {remedy}")
-    table = LatencyTable.read(path)
-    if table.header.device != device:
-        raise DeviceError(f"'{path}' is a table of device '{table.header.device}', not of '{device}'; name its device")
-    costs = {"latency_ms": table.latency_ms(run.space), **table.counts(run.space)}
-    load_supernet(run)  # damaged or missing weights are told before any work
-    origin = {"device": device, "table": table.header.created, "supernet": checkpoint_folders(run)[-1].name}
-    executor = make_executor(settings.workers, ray_address)
-    try:
-        return search(
-            run.space,
-            SubnetScore(run.path.resolve()),
-            costs,
-            settings,
-            folder or run.path / f"search-{device}",
-            executor,
-            progress,
-            origin,
+    if not start.devices or len(set(start.devices)) != len(start.devices):
+        raise SearchError(f"devices {list(start.devices)}: name at least one, each once")
+    run = start.run
+    space = run.space if run is not None else start.space
+    assert space is not None
+    settings = settings.on_devices(start.devices)
+    if run is not None and is_locked(run.path):
+        raise CheckpointError(
+            f"run '{run.path}' is still training; wait for its end, name another with --run, or search without one "
+            f"with --space {space.name}"
         )
-    finally:
-        executor.close()
+    if run is None:
+        settings = _without_training(settings, say)
+    _check_names(settings, start.devices, SCORES if run is not None else ("score",))
+    warm = _warm(start.warm, space) if start.warm is not None else []
+    label = "+".join(start.devices)
+    folder = start.folder or (
+        run.path / f"search-{label}" if run is not None else Path("searches") / f"{space.name}-{label}"
+    )
+    targets = [_target(name, start, space, folder, settings.measure, say) for name in start.devices]
+    costs, provenance = _costs(space, targets)
+    origin = {
+        "device": ", ".join(start.devices),
+        "table": ", ".join(target.table.header.created for target in targets),
+    }
+    with make_executor(settings.workers, start.ray_address, settings.timeout or None) as executor:
+        score: Score
+        if run is not None:
+            from vitnas.nas.supernet_score import SupernetScore
+            from vitnas.supernets.checkpoints import checkpoint_folders
+
+            score = SupernetScore.of(run)
+            origin["supernet"] = checkpoint_folders(run)[-1].name
+        else:
+            score, references = _training_free(space, costs, folder, executor, settings.seed, say)
+            warm = [*warm, *references]
+            origin["supernet"] = "none: scored without training"
+            provenance["score"] = "training-free"
+        front = search(
+            space, score, costs, settings, folder, executor, progress, origin,
+            targets=targets, provenance=provenance, include=start.include, warm=warm,
+        )  # fmt: skip
+    several = start.devices if len(start.devices) > 1 else ()
+    return Found(folder, front, {name: ParetoFront.load(device_front_file(folder, name), space) for name in several})
+
+
+def _without_training(settings: SearchSettings, say: Say) -> SearchSettings:
+    """The same with the training-free score for accuracy."""
+    if "accuracy" not in settings.objectives:
+        return settings
+    say("no trained supernet: archs are scored without training, and 'score' stands for accuracy")
+    return replace(settings, objectives=tuple("score" if o == "accuracy" else o for o in settings.objectives))
+
+
+def _check_names(settings: SearchSettings, devices: Sequence[str], scores: Sequence[str]) -> None:
+    """Refuses quantities that nothing gives, before anything is read or made."""
+    of_devices = [on(quantity, device, devices) for quantity in ("latency_ms", "energy_mj") for device in devices]
+    costs = [*of_devices, *(name for short, name in SHORT.items() if short not in ("latency", "energy")), "macs"]
+    for name in settings.objectives:
+        if name not in costs and name not in scores:
+            raise SearchError(f"unknown objective '{name}'; {suggest(name, [*scores, *costs])}")
+    for name in settings.limits:
+        if name not in costs:
+            raise SearchError(f"cannot limit '{name}'; {suggest(name, costs)}")
+
+
+def _target(name: str, start: Start, space: SearchSpace, folder: Path, measure: bool, say: Say) -> Target:
+    given = [path for path in start.tables if LatencyTable.read(path).header.device == name]
+    if start.tables and len(start.devices) == 1 and not given:
+        given = [start.tables[0]]  # refused with both names
+    if start.run is not None:
+        places = [*given, start.run.latency_file(name)]
+        remedy = f"vitnas profile --run {start.run.path} --device {name}"
+    else:
+        places = [*given, folder / "latency" / f"{name}.parquet", Path(f"{space.name}-{name}.parquet")]
+        remedy = f"vitnas profile --space {space.name} --device {name}"
+    home = places[-1] if start.run is not None else folder / "latency" / f"{name}.parquet"
+    return find_target(space, name, places, home, remedy, measure, say)
+
+
+def _costs(space: SearchSpace, targets: Sequence[Target]) -> tuple[dict[str, CostOf], dict[str, Provenance]]:
+    """What the tables say of archs, by quantity, and what kind of figures that are."""
+    devices = [target.name for target in targets]
+    costs: dict[str, CostOf] = {}
+    provenance: dict[str, Provenance] = {}
+    for target in targets:
+        latency, energy = on("latency_ms", target.name, devices), on("energy_mj", target.name, devices)
+        costs |= {latency: target.latency_ms, std_of(latency): target.latency_std_ms}
+        provenance[latency] = target.provenance
+        if target.has_energy:
+            costs[energy] = target.energy_mj
+            provenance[energy] = target.provenance
+    counts = targets[0].table.counts(space)
+    provenance |= dict.fromkeys(counts, "counted")
+    return {**costs, **counts}, provenance
+
+
+def _warm(place: Path, space: SearchSpace) -> list[Arch]:
+    file = place / "front.json" if place.is_dir() else place
+    return [point.arch for point in ParetoFront.load(file, space).points]
+
+
+def _training_free(
+    space: SearchSpace, costs: Mapping[str, CostOf], folder: Path, executor: Executor, seed: int, say: Say
+) -> tuple[Score, list[Arch]]:
+    from vitnas.nas.training_free import TrainingFree
+
+    score = TrainingFree.of(space, costs["num_params"], folder / "reference.json", executor, seed, say)
+    return score, list(score.known)

@@ -1,10 +1,11 @@
-"""A Pareto front as data and as a table."""
+"""Pareto fronts and what a search found, as data and as tables."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from vitnas.nas.pareto import ParetoFront
+from vitnas.nas.run_search import Found
 from vitnas.quantities import format_count
 from vitnas.reporting.tables import print_table
 
@@ -20,6 +21,7 @@ def describe_front(front: ParetoFront) -> dict[str, Any]:
                 "id": point.arch.id,
                 "objectives": dict(point.objectives),
                 "provenance": dict(point.provenance),
+                "errors": dict(point.errors),
                 "knee": point.arch.id == knee,
                 "arch": point.arch.to_json(),
             }
@@ -28,14 +30,60 @@ def describe_front(front: ParetoFront) -> dict[str, Any]:
     }
 
 
+def describe_search(found: Found) -> dict[str, Any]:
+    """The front; of several devices also the front of each, and the archs that are on all of those."""
+    data = describe_front(found.front)
+    if found.of_devices:
+        fronts = {device: describe_front(front) for device, front in found.of_devices.items()}
+        on_each = [{point.arch for point in front.points} for front in found.of_devices.values()]
+        serving = set.intersection(*on_each)
+        first = next(iter(found.of_devices.values()))
+        data |= {
+            "devices": fronts,
+            "on_every_front": [point.arch.id for point in first.points if point.arch in serving],
+        }
+    return data
+
+
+def print_search(found: dict[str, Any]) -> None:
+    print_front(found)
+    for device, front in found.get("devices", {}).items():
+        print(f"\n{device} alone")
+        print_front(front)
+    if "devices" in found:
+        ids = ", ".join(found["on_every_front"]) or "none"
+        print(f"\non the front of every device: {ids}; the first table weighs all devices at once")
+
+
 def print_front(front: dict[str, Any]) -> None:
     names = front["objectives"]
     rows = [
-        (str(i), point["id"] + (" knee" if point["knee"] else ""), *(_cell(n, point["objectives"][n]) for n in names))
+        (
+            str(i),
+            point["id"] + (" knee" if point["knee"] else ""),
+            *(_cell(n, point["objectives"][n], point["errors"].get(n), point["provenance"][n]) for n in names),
+        )
         for i, point in enumerate(front["points"])
     ]
     print_table(["", "arch"], names, rows)
 
 
-def _cell(name: str, value: float) -> str:
-    return f"{value:.2%}" if name == "accuracy" else f"{value:.4g}" if name.endswith("_ms") else format_count(value)
+def plot_search(found: Found) -> None:
+    """Pictures beside the fronts, where there is something to weigh against something."""
+    from vitnas.reporting.pareto_plot import plot_fronts
+
+    files = {"front.png": found.front} | {f"front-{device}.png": front for device, front in found.of_devices.items()}
+    for name, front in files.items():
+        if {o.direction for o in front.objectives} == {"maximise", "minimise"}:
+            table = found.folder / "evaluations.parquet"
+            evaluated = {front.space: table} if front is found.front else {}
+            plot_fronts({front.space: front}, [found.folder / name], evaluated=evaluated)
+
+
+def _cell(name: str, value: float, error: float | None, provenance: str) -> str:
+    if name == "accuracy":
+        return f"{value:.2%}"
+    if "_ms" not in name:
+        return f"{value:.3f}" if name == "score" else format_count(value)
+    spread = f" ± {error:.2g}" if error else ""
+    return f"{value:.4g}{spread} {provenance}"

@@ -78,7 +78,7 @@ class SubnetScore:
     def __call__(self, arch: Arch) -> dict[str, float]:
         """Accuracy in 0..1 and loss on the validation images."""
         supernet, dataset = _load(self.run_path, tuple(checkpoint_folders(RunFolder(self.run_path))))
-        with _one_thread():
+        with one_thread():
             found = evaluate_arch(supernet, supernet.space.check(arch), dataset)
         return {"accuracy": found.accuracy, "loss": found.loss}
 
@@ -91,7 +91,8 @@ def _load(run_path: Path, checkpoints: tuple[Path, ...]) -> tuple[Supernet, Data
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
+    """Torch computes with one thread meanwhile, which gives the same bits on every machine of a kind."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

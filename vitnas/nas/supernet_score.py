@@ -1,0 +1,86 @@
+"""SupernetScore: true evaluation on the weights of a run, which it carries, so that workers need no files."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from vitnas.run import RunFolder
+from vitnas.search_spaces import Arch, SearchSpace
+from vitnas.supernets.checkpoints import load_supernet
+from vitnas.supernets.data import Dataset, Images, Pixels, dataset_of
+from vitnas.supernets.evaluation import evaluate_arch, one_thread
+from vitnas.supernets.supernet import Supernet
+
+MOST_BYTES = 4 * 2**30
+"""Images that take more are not carried but read where they lie, by every worker."""
+
+CHUNK = 256
+
+BATCH_NORM_IMAGES = 1024
+"""More training images than `recalibrate` looks at by default."""
+
+
+@dataclass(frozen=True, eq=False)
+class SupernetScore:
+    """Scores archs by weights and images in arrays, which the processes of one machine share without copies.
+
+    One thread is used, so that every process gets the same bits.
+
+    Attributes:
+        space: of the supernet.
+        weights: its state, by name.
+        dataset: training images for batch norms, validation images to judge by.
+    """
+
+    space: SearchSpace
+    weights: Mapping[str, NDArray[Any]]
+    dataset: Dataset
+
+    @classmethod
+    def of(cls, run: RunFolder) -> SupernetScore:
+        """Reads the newest weights of a run, and its images."""
+        supernet, dataset = load_supernet(run), dataset_of(run)
+        train = dataset.train.only(np.arange(min(BATCH_NORM_IMAGES, len(dataset.train))))
+        weights = {name: tensor.numpy() for name, tensor in supernet.state_dict().items()}
+        return cls(run.space, weights, replace(dataset, train=_carried(train), val=_carried(dataset.val)))
+
+    def __call__(self, arch: Arch) -> dict[str, float]:
+        """Accuracy in 0..1, its standard deviation for that many images, and loss."""
+        with one_thread():
+            found = evaluate_arch(self._supernet, self.space.check(arch), self.dataset)
+        std = math.sqrt(found.accuracy * (1 - found.accuracy) / found.num_images)
+        return {"accuracy": found.accuracy, "accuracy_std": std, "loss": found.loss}
+
+    @cached_property
+    def _supernet(self) -> Supernet:
+        """The network over the arrays, which may not be writable, and nothing here writes."""
+        net = Supernet(self.space)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+            net.load_state_dict({name: torch.from_numpy(array) for name, array in self.weights.items()}, assign=True)
+        return net.eval()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_supernet"}
+
+
+def _carried(images: Images) -> Images:
+    """The same images as uint8 in one array, if that is not too large."""
+    if len(images) * images.channels * images.image_size**2 > MOST_BYTES:
+        return images
+    x = np.empty((len(images), images.channels, images.image_size, images.image_size), np.uint8)
+    labels = np.empty(len(images), np.int64)
+    for start in range(0, len(images), CHUNK):
+        part = np.arange(start, min(start + CHUNK, len(images)))
+        pixels, y = images.pixels(part)
+        x[part], labels[part] = pixels.numpy(), y.numpy()
+    return Pixels.of(x, labels, images.mean, images.std)

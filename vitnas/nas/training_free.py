@@ -1,0 +1,165 @@
+"""TrainingFree: a score without any training, for a search that has no supernet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from vitnas.errors import DataError, SearchError, VitnasError
+from vitnas.files import read_json, write_json
+from vitnas.nas.executor import Executor
+from vitnas.nas.limits import Limits
+from vitnas.nas.selection import spread_over_cost
+from vitnas.search_spaces import Arch, SearchSpace
+from vitnas.search_spaces.reach import CostOf
+
+SCORE = "aggregate"
+"""The assembly of proxies that is the score."""
+
+LEAST = 3
+"""Fewer proxies are no score."""
+
+REFERENCE = 16
+"""Archs that tell what is usual in a space."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Some proxies of an arch, each by itself."""
+
+    space: SearchSpace
+    names: tuple[str, ...]
+    seed: int
+
+    def __call__(self, arch: Arch) -> dict[str, float]:
+        from vitnas.predictors.proxies.scoring import score_archs
+        from vitnas.supernets.evaluation import one_thread
+
+        with one_thread():
+            found = score_archs(self.space, [arch], self.names, self.seed)
+        return {name: float(values[0]) for name, values in found.items()}
+
+
+@dataclass(frozen=True)
+class Usual:
+    """What a proxy says of the reference archs: centre and spread, of logarithms where all are above zero."""
+
+    logarithmic: bool
+    centre: float
+    spread: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Usual:
+        found = np.array(values, dtype=np.float64)
+        logarithmic = bool((found > 0).all())
+        found = np.log(found) if logarithmic else found
+        return cls(logarithmic, float(found.mean()), float(found.std()))
+
+    def log_share(self, value: float) -> float:
+        """The logarithm of the share of archs that are no better, as a normal distribution has it."""
+        from scipy.special import log_ndtr
+
+        if self.spread == 0:
+            return 0.0
+        on_scale = np.log(max(value, 1e-300)) if self.logarithmic else value
+        return float(log_ndtr((on_scale - self.centre) / self.spread))
+
+
+@dataclass(frozen=True)
+class TrainingFree:
+    """Scores an arch by several proxies, each held against reference archs of the space; more is better.
+
+    Ranks among archs would change with every new one. So a proxy's log rank is replaced by the logarithm of the share
+    of reference archs that it leaves behind: to be bad in one thing still costs more than to be good in another gains.
+
+    Attributes:
+        parts: the proxies.
+        usual: what each of them says of the reference archs.
+        known: archs scored while making the reference -> their proxies.
+    """
+
+    parts: Parts
+    usual: Mapping[str, Usual]
+    known: Mapping[Arch, Mapping[str, float]]
+
+    def __call__(self, arch: Arch) -> dict[str, float]:
+        """The score and each proxy."""
+        found = self.known.get(arch) or self.parts(arch)
+        score = float(np.mean([self.usual[name].log_share(value) for name, value in found.items()]))
+        return {"score": score, **found}
+
+    @classmethod
+    def of(
+        cls,
+        space: SearchSpace,
+        cost: CostOf,
+        file: Path,
+        executor: Executor,
+        seed: int,
+        say: Callable[[str], None],
+    ) -> TrainingFree:
+        """Scores the reference archs, or reads what an earlier call wrote to `file`.
+
+        Args:
+            space: to draw them from, evenly over `cost`.
+            cost: of a population.
+            file: JSON.
+            executor: where proxies are computed.
+            seed: of archs, weights and images.
+            say: told what goes on.
+        """
+        rng = np.random.default_rng([seed, 3])
+        archs = space.decode(spread_over_cost(space, Limits(space, {}, {}), "cost", cost, REFERENCE, rng))
+        known = _read(file, space, archs)
+        if known is None:
+            parts = Parts(space, _that_work(space, archs[0], seed, say), seed)
+            say(f"scoring {len(archs)} archs to learn what is usual in space '{space.name}'")
+            outcomes = list(executor.map(parts, archs))
+            known = {a: o.get() for a, o in zip(archs, outcomes, strict=True) if o.error is None}
+            if len(known) < len(archs) / 2:
+                raise _unscored(space, next(o.error for o in outcomes if o.error is not None))
+            rows = [{"arch": arch.to_json(), "proxies": dict(found)} for arch, found in known.items()]
+            write_json(file, {"space": space.fingerprint, "reference": rows})
+        names = tuple(next(iter(known.values())))
+        usual = {name: Usual.of([found[name] for found in known.values()]) for name in names}
+        return cls(Parts(space, names, seed), usual, known)
+
+
+def _that_work(space: SearchSpace, arch: Arch, seed: int, say: Callable[[str], None]) -> tuple[str, ...]:
+    """The proxies of the score without those that layers of this space do not support."""
+    from vitnas.predictors.proxies.aggregate import ASSEMBLIES
+
+    works = []
+    error = ""
+    for name in ASSEMBLIES[SCORE]:
+        try:
+            Parts(space, (name,), seed)(arch)
+            works.append(name)
+        except (VitnasError, RuntimeError) as problem:
+            error = str(problem).splitlines()[0]
+            say(f"proxy '{name}' is left out of the score: {error}")
+    if len(works) < LEAST:
+        raise _unscored(space, error)
+    return tuple(works)
+
+
+def _unscored(space: SearchSpace, error: str | None) -> SearchError:
+    return SearchError(
+        f"space '{space.name}' cannot be scored without training: {error}; train a supernet with "
+        f"`vitnas train-supernet --space {space.name}`"
+    )
+
+
+def _read(file: Path, space: SearchSpace, archs: Sequence[Arch]) -> dict[Arch, dict[str, float]] | None:
+    """What was written for these archs; None when there is nothing, or it is of others or damaged."""
+    try:
+        data = read_json(file)
+        known = {
+            Arch.from_json(row["arch"]): {k: float(v) for k, v in row["proxies"].items()} for row in data["reference"]
+        }
+    except (DataError, KeyError, TypeError, ValueError, AttributeError):
+        return None
+    return known if data.get("space") == space.fingerprint and known and set(known) <= set(archs) else None
