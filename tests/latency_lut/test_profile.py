@@ -97,6 +97,7 @@ profile(load_space("autoformer-mini"), PretendedDevice(pause_s=0.2), Path(sys.ar
 """
 
 
+@pytest.mark.slow
 def test_a_killed_profile_continues_to_the_same_table(path):
     partial = path.with_name(path.name + ".partial.jsonl")
     code = CHILD.format(tests=str(Path(__file__).parent))
@@ -181,6 +182,7 @@ def test_what_matters_most_is_measured_first():
     assert sum(i in set(windows[::3]) for i in wanted) >= 5
 
 
+@pytest.mark.slow
 def test_a_budget_is_kept_and_its_table_is_whole(path):
     device = PretendedDevice(pause_s=0.05)
     begun = time.monotonic()

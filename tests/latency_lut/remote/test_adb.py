@@ -88,6 +88,7 @@ SMALL = SPACE.restrict(width=(48,))
 ONE = BRIEF.__class__(**{**BRIEF.__dict__, "fit_networks": 1, "test_networks": 1, "group": 3})
 
 
+@pytest.mark.slow
 def test_a_phone_is_measured_and_left_as_it_was(phone, converter, tmp_path):
     path = tmp_path / "pixel.parquet"
     table = profile_over_adb(SMALL, "pixel-6", phone.benchmark, path, ONE, cores="f0", serial="R5", progress=False)

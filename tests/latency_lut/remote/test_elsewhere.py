@@ -32,6 +32,7 @@ def vitnas(*arguments):
     return done.exit_code, done.output
 
 
+@pytest.mark.slow
 def test_from_a_bundle_to_a_table(tmp_path):
     (tmp_path / "settings.toml").write_text(SETTINGS)
     told = ("--space", "autoformer-mini", "--config", tmp_path / "settings.toml")

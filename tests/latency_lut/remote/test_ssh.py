@@ -102,6 +102,7 @@ def board(tmp_path_factory):
     board.close()
 
 
+@pytest.mark.slow
 def test_a_board_is_measured_and_left_clean(board, tmp_path):
     table = board.profile(tmp_path / "board.parquet")
     assert table.rows == LatencyTable.read(tmp_path / "board.parquet").rows
