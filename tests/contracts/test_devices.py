@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from importlib import util
 
 import pytest
 from typer.testing import CliRunner
@@ -10,6 +11,8 @@ from typer.testing import CliRunner
 from vitnas.cli import app
 from vitnas.errors import DeviceError, UnknownNameError
 from vitnas.latency_lut import DEVICES, TimingSettings, load_device
+from vitnas.latency_lut.devices import cuda
+from vitnas.latency_lut.devices.measured import ABSENT
 from vitnas.search_spaces import Blueprint, LayerSpec
 
 BRIEF = TimingSettings(block_ms=2, blocks=12, warmup_ms=10, max_warmup_ms=60, max_repeats=2)
@@ -74,6 +77,19 @@ def test_a_device_that_cannot_be_used_says_what_to_install(device):
     assert "install" in missing
     with pytest.raises(DeviceError, match=f"device '{device.name}' cannot be used here: "):
         list(device.time([LAYER], BRIEF))
+
+
+def test_a_gpu_needs_the_package_that_uses_it(monkeypatch):
+    monkeypatch.setattr(cuda, "_gpu", lambda: ("NVIDIA H100", "CUDA 13.0"))
+    monkeypatch.setattr(cuda, "version", lambda name: ABSENT)
+    assert (
+        "without CUDA; pip uninstall onnxruntime, then pip install onnxruntime-gpu"
+        in load_device("cuda-onnxruntime").missing()
+    )
+    monkeypatch.setattr(cuda, "version", lambda name: "1.31.1")
+    assert load_device("cuda-onnxruntime").missing() is None
+    if util.find_spec("tensorrt") is None:
+        assert load_device("cuda-tensorrt").missing() == "the package 'tensorrt' is not installed; pip install tensorrt"
 
 
 def test_options_are_part_of_the_name():

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+from importlib import util
 
-from vitnas.latency_lut.devices.measured import MeasuredHere
+from vitnas.latency_lut.devices.measured import ABSENT, MeasuredHere, version
 
 
 class Cuda(MeasuredHere):
@@ -40,8 +41,14 @@ class CudaOnnxRuntime(Cuda):
     runtime = "vitnas.latency_lut.runtimes.cuda:OnnxCuda"
     distribution = "onnxruntime-gpu"
     module = "onnxruntime"
-    extra = "cuda"
     clock = "wall_clock"
+
+    def missing(self) -> str | None:
+        if found := super().missing():
+            return found
+        if version(self.distribution) == ABSENT:  # the module alone may be that of the package for processors
+            return "ONNX Runtime is here without CUDA; pip uninstall onnxruntime, then pip install onnxruntime-gpu"
+        return None
 
 
 class CudaTensorRT(CudaOnnxRuntime):
@@ -49,7 +56,13 @@ class CudaTensorRT(CudaOnnxRuntime):
 
     base = "cuda-tensorrt"
     runtime = "vitnas.latency_lut.runtimes.cuda:TensorRT"
-    extra = "tensorrt"
+
+    def missing(self) -> str | None:
+        if found := super().missing():
+            return found
+        if util.find_spec("tensorrt") is None:
+            return "the package 'tensorrt' is not installed; pip install tensorrt"
+        return None
 
 
 def _gpu() -> tuple[str, str] | None:

@@ -15,6 +15,8 @@ from vitnas.latency_lut.runtimes.isolated import measure_apart
 from vitnas.run import processor
 from vitnas.search_spaces import Blueprint
 
+ABSENT = "absent"
+"""The version of a package that is not installed."""
 GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
 
 
@@ -50,8 +52,8 @@ class MeasuredHere(Device):
 
     def fingerprint(self) -> dict[str, str | int]:
         return {
-            "runtime": f"{self.distribution} {_version(self.distribution)}",
-            "converter": f"{self.converter} {_version(self.converter)}",
+            "runtime": f"{self.distribution} {version(self.distribution)}",
+            "converter": f"{self.converter} {version(self.converter)}",
             "precision": self.precision,
             "layout": self.layout,
             "threads": self.threads,
@@ -79,11 +81,12 @@ class MeasuredHere(Device):
         return type(self)(threads, batch)
 
 
-def _version(distribution: str) -> str:
+def version(distribution: str) -> str:
+    """Of an installed package, or `ABSENT`."""
     try:
         return metadata.version(distribution)
     except metadata.PackageNotFoundError:
-        return "absent"
+        return ABSENT
 
 
 def _governor() -> str:
