@@ -27,6 +27,7 @@ from vitnas.search_spaces import Arch, Codes, SearchSpace, load_space
 from vitnas.supernets.batches import Batches
 from vitnas.supernets.data import DataSettings, load_dataset
 from vitnas.supernets.data.loader import Loader
+from vitnas.supernets.host_memory import return_large_blocks
 from vitnas.supernets.lessons import Batch, take_lessons
 from vitnas.supernets.samplers.sandwich import Sandwich
 from vitnas.supernets.supernet import Supernet
@@ -197,6 +198,7 @@ def _peak_bytes(shared: bool) -> int:
 
 
 def _steps_peak_bytes(shared: bool) -> int:
+    return_large_blocks()  # as training does
     space = load_space("autoformer-tiny")
     net = Supernet(space)
     arch = space.largest()

@@ -20,6 +20,7 @@ from vitnas.settings import make_settings
 from vitnas.supernets.count_cache import count_specs
 from vitnas.supernets.data import Dataset, DataSettings, dataset_of, load_dataset
 from vitnas.supernets.data import resolved as resolved_data
+from vitnas.supernets.host_memory import return_large_blocks
 from vitnas.supernets.initial_weights import initialise
 from vitnas.supernets.supernet import Supernet
 from vitnas.supernets.teachers import make_teacher
@@ -121,6 +122,7 @@ def _surroundings(settings: TrainSettings, world: World) -> Iterator[None]:
     before = torch.get_num_threads()
     beside = int(os.environ.get("LOCAL_WORLD_SIZE", world.size))  # processes on this machine
     torch.set_num_threads(max(1, (settings.threads or before) // beside))
+    return_large_blocks()
     try:
         with torch.random.fork_rng(devices=[]):
             yield
