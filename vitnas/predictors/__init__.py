@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vitnas.predictors.predictor import Predictor
+from vitnas.predictors.predictor import Predictor, load_predictor
 from vitnas.predictors.regressor import Prediction, Regressor
 from vitnas.registry import Registry
 
@@ -18,4 +18,4 @@ PREDICTORS: Registry[type[Predictor]] = Registry(
     },
 )
 
-__all__ = ["PREDICTORS", "Prediction", "Predictor", "Regressor"]
+__all__ = ["PREDICTORS", "Prediction", "Predictor", "Regressor", "load_predictor"]

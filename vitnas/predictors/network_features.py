@@ -12,26 +12,32 @@ from vitnas.search_spaces import Codes, SearchSpace
 class NetworkFeatures(Features):
     """`Features`, then parameters and MACs of all layers of each kind, of the network, and their logarithms.
 
-    A layer's costs are looked up by site, so no arch is lowered.
+    What a layer costs is looked up by site, so no arch is lowered.
     """
 
     def __init__(self, space: SearchSpace) -> None:
         super().__init__(space)
         from vitnas.supernets.count_cache import count_specs
 
-        self._lowering = space.lowering
-        kinds = sorted({spec.kind for spec in space.lowering.specs})
-        # The last row answers -1: no layer, no cost.
-        self._costs = np.zeros((len(space.lowering.specs) + 1, 2 * len(kinds)))
-        for row, (spec, counts) in enumerate(zip(space.lowering.specs, count_specs(space), strict=True)):
-            at = 2 * kinds.index(spec.kind)
-            self._costs[row, at : at + 2] = counts.num_params / 1e6, counts.macs / 1e6
-        self.groups = (*self.groups, 2 * len(kinds) + 4)
+        specs = space.lowering.specs
+        kinds = sorted({spec.kind for spec in specs})
+        counts = [(c.num_params / 1e6, c.macs / 1e6) for c in count_specs(space)]
+        of_kind = [
+            np.where([spec.kind == kind for spec in specs], each, 0.0)
+            for each in zip(*counts, strict=True)
+            for kind in kinds
+        ]
+        self._totals = [space.lowering.total(values) for values in of_kind]
+        self._before = self.width
+        self.groups = (*self.groups, len(self._totals) + 4)
 
     def __call__(self, codes: Codes) -> NDArray[np.float64]:
         """``(n, columns)`` codes to ``(n, features)``."""
-        by_kind = np.zeros((len(codes), self._costs.shape[1]))
-        for numbers in self._lowering.spec_numbers(codes).T:
-            by_kind += self._costs[numbers]
-        total = np.stack([by_kind[:, 0::2].sum(axis=1), by_kind[:, 1::2].sum(axis=1)], axis=1)
-        return np.hstack([super().__call__(codes), by_kind, total, np.log(np.maximum(total, 1e-6))])
+        found = np.empty((self.width, len(codes)))
+        found[: self._before] = super().__call__(codes).T
+        by_kind = found[self._before : -4].reshape(2, len(self._totals) // 2, len(codes))
+        for row, total in zip(found[self._before :], self._totals, strict=False):
+            row[:] = total(codes)
+        found[-4:-2] = by_kind.sum(axis=1)
+        found[-2:] = np.log(np.maximum(found[-4:-2], 1e-6))
+        return found.T

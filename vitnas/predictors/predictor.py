@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,10 +14,14 @@ from numpy.typing import ArrayLike, NDArray
 from vitnas.errors import DataError, InvalidArchError, SearchError
 from vitnas.files import write_bytes
 from vitnas.predictors.regressor import Arrays, Floats, Prediction
-from vitnas.search_spaces import Codes, SearchSpace
+from vitnas.search_spaces import Arch, Codes, SearchSpace
 
-FORMAT = "vitnas-predictor/2"
+FORMAT = "vitnas-predictor/3"
 FEWEST_ARCHS = 4
+PROBES = 8
+"""Archs whose predictions a file carries, so that one that would be read differently is refused."""
+
+Population = Codes | Sequence[Arch]
 
 
 class Predictor(ABC):
@@ -33,14 +37,14 @@ class Predictor(ABC):
         self.space = space
         self._fitted = False
 
-    def fit(self, codes: Codes, scores: ArrayLike) -> Self:
+    def fit(self, archs: Population, scores: ArrayLike) -> Self:
         """Learns anew from all of these archs.
 
         Args:
-            codes: ``(n, columns)`` evaluated archs.
+            archs: evaluated ones, as ``(n, columns)`` codes or as they are.
             scores: ``(n,)`` finite numbers.
         """
-        codes = self._checked(codes)
+        codes = self._checked(archs)
         y = np.asarray(scores, dtype=np.float64)
         where = f"{self.name} predictor for space '{self.space.name}'"
         if y.shape != (len(codes),):
@@ -60,15 +64,16 @@ class Predictor(ABC):
             )
         self._fit(codes, y)
         self._fitted = True
+        self._probes = codes[:PROBES].copy()
         return self
 
-    def predict(self, codes: Codes) -> Prediction:
-        """Scores of a population that need not have been seen."""
+    def predict(self, archs: Population) -> Prediction:
+        """Scores of a population that need not have been seen, as codes or as archs."""
         if not self._fitted:
             raise SearchError(
                 f"{self.name} predictor for space '{self.space.name}' has learned nothing; call fit first"
             )
-        mean, std = self._predict(self._checked(codes))
+        mean, std = self._predict(self._checked(archs))
         return Prediction(mean, std)
 
     def save(self, path: Path) -> None:
@@ -83,7 +88,8 @@ class Predictor(ABC):
             "space": self.space.name,
             "fingerprint": self.space.fingerprint,
         }
-        arrays = {name: np.ascontiguousarray(array) for name, array in self._state().items()}
+        probes = {"probe.codes": self._probes, "probe.mean": self.predict(self._probes).mean}
+        arrays = {name: np.ascontiguousarray(array) for name, array in {**self._state(), **probes}.items()}
         write_bytes(path, save(arrays, {"vitnas": json.dumps(header)}))
 
     @classmethod
@@ -102,9 +108,16 @@ class Predictor(ABC):
         found = cls(space)
         try:
             found._restore(arrays)
+            found._probes, before = arrays["probe.codes"], arrays["probe.mean"]
         except (KeyError, ValueError) as error:
             raise DataError(f"'{path}' is damaged ({error}); fit it anew") from None
         found._fitted = True
+        now = found.predict(found._probes).mean
+        if not np.allclose(now, before, rtol=1e-3, atol=1e-3 * float(np.ptp(before))):
+            raise DataError(
+                f"'{path}' predicts {now[0]:g} of an arch of which it predicted {before[0]:g} when it was written: "
+                "this version counts or reads archs differently; fit it anew"
+            )
         return found
 
     @abstractmethod
@@ -120,7 +133,8 @@ class Predictor(ABC):
     def _restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Takes over what `_state` gave; a `KeyError` or `ValueError` means damage."""
 
-    def _checked(self, codes: Codes) -> Codes:
+    def _checked(self, archs: Population) -> Codes:
+        codes = archs if isinstance(archs, np.ndarray) else self.space.encode(archs)
         columns = len(self.space.columns)
         where = f"{self.name} predictor for space '{self.space.name}'"
         if codes.ndim != 2 or codes.shape[1] != columns:
@@ -134,6 +148,14 @@ class Predictor(ABC):
                 "encode archs with the space that the predictor was made for"
             )
         return codes
+
+
+def load_predictor(path: Path, space: SearchSpace) -> Predictor:
+    """Whichever predictor a file holds, for the space that it was fitted on."""
+    from vitnas.predictors import PREDICTORS
+
+    header, _ = _read(path)
+    return PREDICTORS.load(str(header.get("predictor"))).load(path, space)
 
 
 def _read(path: Path) -> tuple[dict[str, str], Arrays]:

@@ -95,11 +95,16 @@ class Regressor(ABC):
 
     def state(self) -> Arrays:
         """What was learned, as plain arrays."""
-        return {**self._state(), "units": np.array([self._offset, self._unit, self._stretch])}
+        return {
+            **self._state(),
+            "units": np.array([self._offset, self._unit, self._stretch]),
+            "options": np.array(list(self.chosen.values())),
+        }
 
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Takes over what `state` gave; a `KeyError` or `ValueError` means damage."""
         self._offset, self._unit, self._stretch = arrays["units"].tolist()
+        self.chosen = dict(zip(self.options, arrays["options"].tolist(), strict=True))
         self._restore(arrays)
 
     def _in_units(self, mean: Floats, std: Floats) -> Prediction:
@@ -122,6 +127,22 @@ def scaling(X: Floats) -> tuple[Floats, Floats]:
     """Mean and standard deviation of each column; 1 where a column is constant."""
     scale = X.std(axis=0)
     return X.mean(axis=0), np.where(scale > 1e-9 * np.maximum(np.abs(X).max(axis=0), 1e-3), scale, 1.0)
+
+
+def deal(n: int, folds: int, seed: int = 0) -> NDArray[np.intp]:
+    """The fold of each of n rows, dealt like cards."""
+    found: NDArray[np.intp] = np.random.default_rng(seed).permutation(n) % folds
+    return found
+
+
+def as_array(text: str) -> NDArray[np.uint8]:
+    """Text among arrays."""
+    return np.frombuffer(text.encode(), np.uint8)
+
+
+def as_text(array: NDArray[Any]) -> str:
+    """What `as_array` kept; a `ValueError` means damage."""
+    return array.astype(np.uint8).tobytes().decode()
 
 
 def _stretch(errors: Floats) -> float:

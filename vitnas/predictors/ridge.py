@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vitnas.predictors.features import Features
+from vitnas.predictors.features import FeaturesAndProducts
 from vitnas.predictors.learned import LearnedPredictor
 from vitnas.predictors.regressor import Arrays, Floats, Regressor, scaling
 
@@ -78,5 +78,5 @@ class Ridge(LearnedPredictor):
     """Ridge regression on choices, their sums and products; needs no torch."""
 
     name = "ridge"
-    features = Features
+    features = FeaturesAndProducts
     regressor = RidgeRegressor
