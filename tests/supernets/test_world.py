@@ -139,22 +139,24 @@ def test_processes_that_train_other_archs_keep_the_same_weights(tmp_path: Path, 
         torch.testing.assert_close(first[name], tensor, rtol=0, atol=1e-6)
 
 
-def test_two_processes_train_what_one_trains(tmp_path: Path, small_run: MakeRun) -> None:
-    options: dict[str, Any] = {"steps": 20, "batch_size": 16, "checkpoint_every": 10}
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [{}, {"optimizer": "sgd", "learning_rate": 0.05}], ids=["adamw", "sgd"])
+def test_two_processes_train_what_one_trains(tmp_path: Path, small_run: MakeRun, how: dict[str, Any]) -> None:
+    options: dict[str, Any] = {"steps": 20, "batch_size": 16, "checkpoint_every": 10, **how}
     alone, together = small_run(tmp_path / "alone", **options), small_run(tmp_path / "together", **options)
     run_world(TRAIN, together.path)
     train(alone, progress=False)
-    expected = _but_key_biases(load_supernet(alone))
-    for name, tensor in _but_key_biases(load_supernet(together)).items():
-        torch.testing.assert_close(tensor, expected[name], rtol=0, atol=1e-5, msg=lambda m, n=name: f"{n}: {m}")
+    expected, found = (load_supernet(run).state_dict() for run in (alone, together))
+    if not how:
+        expected, found = map(_but_key_biases, (expected, found))
+    torch.testing.assert_close(dict(found), dict(expected), rtol=0, atol=1e-5)
     assert [p.name for p in checkpoint_folders(together)] == ["step-00000010", "step-00000020"]
     lines = [run.metrics_file.read_text().count('"grad_norm"') for run in (alone, together)]
     assert lines == [20, 20]  # written by one process alone
 
 
-def _but_key_biases(net: Supernet) -> dict[str, torch.Tensor]:
+def _but_key_biases(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Softmax takes the bias of keys away, so its gradient is rounding alone, which AdamW scales to full steps."""
-    state = net.state_dict()
     return {name: tensor[[0, 2]] if name.endswith("qkv_bias") else tensor for name, tensor in state.items()}
 
 
