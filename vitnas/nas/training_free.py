@@ -10,9 +10,10 @@ import numpy as np
 
 from vitnas.errors import DataError, SearchError, VitnasError
 from vitnas.files import read_json, write_json
-from vitnas.nas.executor import Executor
+from vitnas.nas.executor import Executor, Outcome
 from vitnas.nas.limits import Limits
 from vitnas.nas.selection import spread_over_cost
+from vitnas.predictors.proxies.aggregate import ASSEMBLIES
 from vitnas.search_spaces import Arch, SearchSpace
 from vitnas.search_spaces.reach import CostOf
 
@@ -41,6 +42,31 @@ class Parts:
         with one_thread():
             found = score_archs(self.space, [arch], self.names, self.seed)
         return {name: float(values[0]) for name, values in found.items()}
+
+
+Tried = dict[str, float | str]
+"""Proxy -> what it gave, or why it failed."""
+
+
+@dataclass(frozen=True)
+class Each:
+    """As `Parts`, where some proxies may fail."""
+
+    space: SearchSpace
+    names: tuple[str, ...]
+    seed: int
+
+    def __call__(self, arch: Arch) -> Tried:
+        try:
+            return {**Parts(self.space, self.names, self.seed)(arch)}
+        except (VitnasError, RuntimeError):
+            return {name: self._alone(name, arch) for name in self.names}
+
+    def _alone(self, name: str, arch: Arch) -> float | str:
+        try:
+            return Parts(self.space, (name,), self.seed)(arch)[name]
+        except (VitnasError, RuntimeError) as error:
+            return str(error).strip().splitlines()[0]
 
 
 @dataclass(frozen=True)
@@ -115,12 +141,8 @@ class TrainingFree:
         archs = space.decode(spread_over_cost(space, Limits(space, {}, {}), "cost", cost, REFERENCE, rng))
         known = _read(file, space, archs)
         if known is None:
-            parts = Parts(space, _that_work(space, archs[0], seed, say), seed)
             say(f"scoring {len(archs)} archs to learn what is usual in space '{space.name}'")
-            outcomes = list(executor.map(parts, archs))
-            known = {a: o.get() for a, o in zip(archs, outcomes, strict=True) if o.error is None}
-            if len(known) < len(archs) / 2:
-                raise _unscored(space, next(o.error for o in outcomes if o.error is not None))
+            known = _usable(space, archs, list(executor.map(Each(space, ASSEMBLIES[SCORE], seed), archs)), say)
             rows = [{"arch": arch.to_json(), "proxies": dict(found)} for arch, found in known.items()]
             write_json(file, {"space": space.fingerprint, "reference": rows})
         names = tuple(next(iter(known.values())))
@@ -128,29 +150,24 @@ class TrainingFree:
         return cls(Parts(space, names, seed), usual, known)
 
 
-def _that_work(space: SearchSpace, arch: Arch, seed: int, say: Callable[[str], None]) -> tuple[str, ...]:
-    """The proxies of the score without those that layers of this space do not support."""
-    from vitnas.predictors.proxies.aggregate import ASSEMBLIES
-
-    works = []
-    error = ""
-    for name in ASSEMBLIES[SCORE]:
-        try:
-            Parts(space, (name,), seed)(arch)
-            works.append(name)
-        except (VitnasError, RuntimeError) as problem:
-            error = str(problem).splitlines()[0]
-            say(f"proxy '{name}' is left out of the score: {error}")
-    if len(works) < LEAST:
-        raise _unscored(space, error)
-    return tuple(works)
-
-
-def _unscored(space: SearchSpace, error: str | None) -> SearchError:
-    return SearchError(
-        f"space '{space.name}' cannot be scored without training: {error}; train a supernet with "
-        f"`vitnas train-supernet --space {space.name}`"
-    )
+def _usable(
+    space: SearchSpace, archs: Sequence[Arch], outcomes: Sequence[Outcome[Tried]], say: Callable[[str], None]
+) -> dict[Arch, dict[str, float]]:
+    """The proxies that layers of this space support, of each arch."""
+    tried = [outcome.get() for outcome in outcomes]
+    failed = {name: why for each in tried for name, why in each.items() if isinstance(why, str)}
+    for name, why in failed.items():
+        say(f"proxy '{name}' is left out of the score, as it fails in this space: {why}")
+    known = {
+        arch: {name: value for name, value in each.items() if name not in failed and not isinstance(value, str)}
+        for arch, each in zip(archs, tried, strict=True)
+    }
+    if len(tried[0]) - len(failed) < LEAST:
+        raise SearchError(
+            f"space '{space.name}' cannot be scored without training: only {len(tried[0]) - len(failed)} of "
+            f"{len(tried[0])} proxies work; train a supernet with `vitnas train-supernet --space {space.name}`"
+        )
+    return known
 
 
 def _read(file: Path, space: SearchSpace, archs: Sequence[Arch]) -> dict[Arch, dict[str, float]] | None:
