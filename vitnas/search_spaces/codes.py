@@ -154,7 +154,7 @@ class Genome:
         at, step = np.nonzero((codes[:, columns] != OFF) & (codes[:, columns] != values))
         rows = codes[at]
         rows[np.arange(len(rows)), columns[step]] = values[step]
-        return np.unique(self.repair(rows), axis=0)
+        return distinct(self.repair(rows))
 
     def size(self) -> int:
         """How many distinct architectures there are, exactly."""
@@ -191,6 +191,19 @@ class Genome:
                 for state in range(len(above)):
                     above[state] *= sum(w for w, ok in zip(ways[i], column.allowed[state], strict=True) if ok)
         return ways
+
+
+def keys(codes: Codes) -> list[bytes]:
+    """One hashable value a row, the same for the same arch."""
+    rows = np.ascontiguousarray(codes, dtype=np.int16)
+    found: list[bytes] = rows.view(f"V{rows.itemsize * rows.shape[1]}").reshape(-1).tolist()
+    return found
+
+
+def distinct(codes: Codes) -> Codes:
+    """Every row once, in the order of their first appearance."""
+    first = dict(zip(reversed(keys(codes)), range(len(codes) - 1, -1, -1), strict=True))
+    return codes[sorted(first.values())]
 
 
 def _options(column: Column) -> tuple[NDArray[np.int16], NDArray[np.intp]]:

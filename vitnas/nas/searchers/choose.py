@@ -8,12 +8,11 @@ from vitnas.errors import SettingsError
 from vitnas.nas.limits import Limits
 from vitnas.nas.searchers import SEARCHERS, Problem, Searcher
 from vitnas.nas.searchers.linas import Linas
-from vitnas.nas.settings import NO_PREDICTOR, SearchSettings
+from vitnas.nas.settings import AUTO, NO_PREDICTOR, SearchSettings
 from vitnas.predictors import PREDICTORS
 from vitnas.search_spaces import SearchSpace
 from vitnas.search_spaces.reach import ENUMERABLE, CostOf
 
-AUTO = "auto"
 LINAS = "linas"
 LEARNABLE = 20_000
 """Above so many true evaluations fitting predictors takes longer than it saves."""
@@ -70,4 +69,4 @@ def default(space: SearchSpace, num_objectives: int, predicts: bool) -> str:
     """What "auto" stands for: over predictions if they are made, else over true evaluations."""
     if predicts and space.genome.size() <= ENUMERABLE:
         return "exhaustive"
-    return {1: "evolution", 2: "nsga2"}.get(num_objectives, "nsga3")
+    return {1: "regularised", 2: "nsga2"}.get(num_objectives, "nsga3")

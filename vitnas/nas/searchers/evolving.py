@@ -37,13 +37,13 @@ class Evolving(Searcher):
         return self._breed(n)
 
     def _breed(self, n: int) -> Codes:
-        """About one gene changes in most children of two parents, at least one in those of a single parent."""
+        """About one gene changes in most children of two parents, and at least one in what would be a parent again."""
         genome = self.space.genome
         left, right = self._codes[self._chosen(n)], self._codes[self._chosen(n)]
         alone = self.rng.random(n) >= CROSSED
         right[alone] = left[alone]
         children = genome.cross_over(left, right, self.rng)
-        changed = alone | (self.rng.random(n) < MUTATED)
+        changed = repeats(children, left, right) | (self.rng.random(n) < MUTATED)
         children[changed] = genome.mutate(children[changed], self.rng, 1 / max(1, len(genome.columns)))
         return children
 
@@ -58,3 +58,9 @@ class Evolving(Searcher):
         codes, values = np.concatenate([self._codes, codes]), np.concatenate([known, objectives])
         kept = self._keep(values)
         self._codes, self._values = codes[kept], values[kept]
+
+
+def repeats(children: Codes, left: Codes, right: Codes) -> NDArray[np.bool_]:
+    """Which children are one of their parents again."""
+    same: NDArray[np.bool_] = (children == left).all(axis=1) | (children == right).all(axis=1)
+    return same

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from vitnas.errors import DataError
 from vitnas.nas.limits import Limits
+from vitnas.nas.objectives import Objective
 from vitnas.nas.searchers.nsga2 import NSGA2
 from vitnas.nas.searchers.searcher import Problem, Searcher
 from vitnas.nas.selection import best_and_apart
@@ -24,6 +25,10 @@ class Linas(Searcher):
 
     Objectives that a table knows are read from it; each other one has a predictor, fitted anew on
     all results so far. Where nothing can be learned yet, archs are drawn at random.
+
+    Attributes:
+        inner: searches over predictions.
+        generations: how many of its generations for every batch.
     """
 
     over_predictions = False
@@ -57,9 +62,9 @@ class Linas(Searcher):
         super().__init__(space, limits, seed, population)
         self._objectives = tuple(objectives)
         self._costs = {name: costs[name] for name in objectives if name in costs}
-        self._inner = inner
+        self.inner = inner
         self._predictor = predictor
-        self._generations = generations
+        self.generations = generations
         self._codes = space.genome.empty(0)
         self._values = np.empty((0, len(self._objectives)))
         self._learned = 0
@@ -95,15 +100,15 @@ class Linas(Searcher):
             columns = []
             for name, predictor in zip(self._objectives, predictors, strict=True):
                 if predictor is None:
-                    columns.append(evaluate(name, self._costs[name], codes))
+                    columns.append(Objective.named(name).sign * evaluate(name, self._costs[name], codes))
                 else:
                     columns.append(predictor.predict(codes).mean)
             return np.stack(columns, axis=1)
 
-        walker = self._inner(self.space, self.limits, int(self.rng.integers(2**62)), self.population)
+        walker = self.inner(self.space, self.limits, int(self.rng.integers(2**62)), self.population)
         walker.tell(self._codes, expect(self._codes))
         codes, values = [self.space.genome.empty(0)], [np.empty((0, len(self._objectives)))]
-        for _ in range(self._generations):
+        for _ in range(self.generations):
             found = walker.ask(self.population)
             if len(found) == 0:
                 break

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from vitnas.errors import SearchError
 from vitnas.nas.limits import Limits
 from vitnas.search_spaces import Codes, SearchSpace
+from vitnas.search_spaces.codes import keys
 from vitnas.search_spaces.reach import ENUMERABLE, CostOf
 
-LOOKED_AROUND = 64
+LOOKED_AROUND = 16
 
 
 @dataclass(frozen=True)
@@ -97,8 +98,9 @@ class Searcher(ABC):
             if len(proposed) == 0:
                 break
             found = np.concatenate([found, self._new(self.limits.repair(proposed, self.rng), n - len(found))])
-        if len(found) < n:
-            found = np.concatenate([found, self._new(self._leftovers(), n - len(found))])
+        for leftovers in (self._nearby, self._everything):
+            if len(found) < n:
+                found = np.concatenate([found, self._new(leftovers(), n - len(found))])
         if len(found):
             self._latest = found[-LOOKED_AROUND:]
         return found
@@ -122,7 +124,7 @@ class Searcher(ABC):
 
     def skip(self, codes: Codes) -> None:
         """Never proposes these archs."""
-        self._seen.update(_keys(codes))
+        self._seen.update(keys(codes))
 
     @abstractmethod
     def _propose(self, n: int) -> Codes:
@@ -140,28 +142,25 @@ class Searcher(ABC):
     def _unseen(self, codes: Codes) -> Codes:
         """The distinct rows that were neither given out nor told, in their order."""
         first: dict[bytes, int] = {}
-        for i, key in enumerate(_keys(codes)):
+        for i, key in enumerate(keys(codes)):
             if key not in self._seen:
                 first.setdefault(key, i)
         return codes[list(first.values())]
 
-    def _leftovers(self) -> Codes:
-        """Archs to fall back to: of a small space all that keep the limits, else those near the latest ones."""
-        if self.space.genome.size() <= ENUMERABLE:
-            codes = self._every
-        else:
-            codes = self.space.genome.around(np.concatenate([self.limits.cheapest, self._latest]))
-            codes = codes[self.limits.allow(codes)]
+    def _nearby(self) -> Codes:
+        """Archs to fall back to: those near the latest ones."""
+        codes = self.space.genome.around(np.concatenate([self.limits.cheapest, self._latest]))
+        codes = codes[self.limits.allow(codes)]
         return codes[self.rng.permutation(len(codes))]
+
+    def _everything(self) -> Codes:
+        """Archs to fall back to at last: all, where the space is small enough to be listed."""
+        if self.space.genome.size() > ENUMERABLE:
+            return self.space.genome.empty(0)
+        return self._every[self.rng.permutation(len(self._every))]
 
     @cached_property
     def _every(self) -> Codes:
         """All of a space that can be listed, as far as it keeps the limits."""
         codes = self.space.genome.enumerate()
         return codes[self.limits.allow(codes)]
-
-
-def _keys(codes: Codes) -> list[bytes]:
-    rows = np.ascontiguousarray(codes, dtype=np.int16)
-    found: list[bytes] = rows.view(f"V{rows.itemsize * rows.shape[1]}").reshape(-1).tolist()
-    return found
