@@ -25,6 +25,7 @@ from vitnas.latency_lut import DEVICES, TimingSettings
 from vitnas.nas.limits import Limits
 from vitnas.nas.searchers import SEARCHERS
 from vitnas.predictors import PREDICTORS
+from vitnas.predictors.proxies.scoring import score_archs
 from vitnas.search_spaces import Task, load_space
 from vitnas.supernets.counting import PopulationCounter, count
 from vitnas.supernets.data import load_dataset
@@ -54,6 +55,9 @@ nearest.save(Path("predictor"))
 again = PREDICTORS.load("nearest").load(Path("predictor"), space)
 assert np.array_equal(nearest.predict(codes).mean, again.predict(codes).mean)
 assert np.corrcoef(nearest.predict(codes).mean, macs)[0, 1] > 0.5
+
+quiet = score_archs(space, [space.smallest(), space.largest()], ["quiet", "params"])["quiet"]
+assert (quiet < 0).all() and quiet[0] != quiet[1]
 
 climb, counter = SEARCHERS.load("climb")(space, Limits(space, {}, {}), 0), PopulationCounter(space)
 for _ in range(30):

@@ -15,7 +15,8 @@ class DSS(Proxy):
 
     All weights by their magnitude, the image all ones, the loss the sum of the outputs. Diversity of a matrix of
     attention is the nuclear norm of its gradient times its own; saliency is the sum of weight times gradient. The paper
-    knows MHSA and MLP; convolutions count as MLP here.
+    knows MHSA and MLP; convolutions count as MLP here. In double precision, as networks with batch normalisation
+    hold nothing back before they have seen images.
     """
 
     name = "dss"
@@ -27,8 +28,13 @@ class DSS(Proxy):
                 f"proxy 'dss' measures attention, of which there is none among {sorted(set(kinds.values()))}; "
                 "choose another, such as synflow"
             )
-        found = {n: p for n, p in weights(network) if n.split(".")[0] in kinds}
+        found = {n: p for n, p in weights(network.double()) if n.split(".")[0] in kinds}
         values = gradients_of_ones(network, blueprint, list(found.values()))
+        if not all(value.isfinite().all() for value in values):
+            raise SearchError(
+                "proxy 'dss': gradients of this network leave double precision once all weights are positive; choose "
+                "another, such as naswot"
+            )
         total = 0.0
         for (name, weight), grad in zip(found.items(), values, strict=True):
             kind = kinds[name.split(".")[0]]
