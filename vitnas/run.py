@@ -109,6 +109,14 @@ class RunFolder:
         return space.restrict(**only) if only else space
 
 
+def newest_run(root: Path) -> RunFolder | None:
+    """The run below a folder whose weights are the newest; None when no run there has any."""
+    runs = [RunFolder(file.parent) for file in root.glob("*/config.toml")]
+    weights = {run: sorted(run.checkpoints.glob("step-*")) for run in runs}
+    trained = [run for run in runs if weights[run]]
+    return max(trained, key=lambda run: weights[run][-1].stat().st_mtime) if trained else None
+
+
 def environment() -> dict[str, Any]:
     """What a result depends on besides its settings; no user name, path or variable is in it."""
     packages = {}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vitnas.commands.options import AsJson, RunPath, emit, given_arch
+from vitnas.commands.options import AsJson, RunPath, emit, given_arch, given_run
 from vitnas.errors import CheckpointError, SearchError, SettingsError
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    run: RunPath,
+    run: RunPath = None,
     arch: Annotated[str | None, typer.Option(help="Arch file, or the name of a published arch.")] = None,
     front: Annotated[Path | None, typer.Option(help="Evaluate every arch of this front.json.")] = None,
     sample: Annotated[int | None, typer.Option(min=1, help="Evaluate this many random archs.")] = None,
@@ -38,9 +38,7 @@ def evaluate(
         )
     if workers < 1:
         raise SettingsError(f"cannot work with {workers} workers; give at least 1")
-    from vitnas.run import RunFolder
-
-    opened = RunFolder.open(run)
+    opened = given_run(run)
     space = opened.space
     if arch is not None:
         archs = {Path(arch).stem: given_arch(space, arch)}

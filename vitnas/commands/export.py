@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from vitnas.commands.options import Config, Force, RunPath, given_arch
+from vitnas.commands.options import Config, Force, RunPath, given_arch, given_run
 from vitnas.errors import SettingsError
 
 
 def export(
-    run: RunPath,
     out: Annotated[Path, typer.Option(help="Folder to write.")],
+    run: RunPath = None,
     arch: Annotated[str | None, typer.Option(help="Arch file, or the name of a published arch.")] = None,
     front: Annotated[Path | None, typer.Option(help="front.json of a search.")] = None,
     pick: Annotated[str, typer.Option(help="Of the front: knee, fastest, best, an index or an arch id.")] = "knee",
@@ -29,7 +29,6 @@ def export(
     from vitnas.deployment.export import ExportSettings, export_all
     from vitnas.deployment.export import export as write
     from vitnas.nas.pareto import ParetoFront
-    from vitnas.run import RunFolder
     from vitnas.settings import read_settings
     from vitnas.supernets.checkpoints import load_supernet
     from vitnas.supernets.data import dataset_of
@@ -38,7 +37,7 @@ def export(
         raise SettingsError("say what to export: --arch FILE, or --front FILE, but not both")
     if everything and front is None:
         raise SettingsError("--all exports every arch of a front; give it with --front FILE")
-    opened = RunFolder.open(run)
+    opened = given_run(run)
     wanted = formats.split(",") if formats else None
     settings = read_settings(ExportSettings, config, "export", {"formats": wanted})
     latencies: list[dict[str, float]] = [{}]

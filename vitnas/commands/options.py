@@ -3,25 +3,59 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vitnas.errors import InvalidArchError, SettingsError
+from vitnas.errors import CheckpointError, InvalidArchError, SettingsError
 from vitnas.files import read_json
 
 if TYPE_CHECKING:
+    from vitnas.run import RunFolder
     from vitnas.search_spaces import Arch, SearchSpace, Task
 
+RUNS = Path("runs")
+SETTINGS_FILE = Path("vitnas.toml")
+
 SpaceName = Annotated[str, typer.Option("--space", help="Search space, see `vitnas spaces`, or a .toml or .py file.")]
-RunPath = Annotated[Path, typer.Option("--run", help="Run folder that `vitnas train-supernet` made.")]
-Config = Annotated[Path | None, typer.Option(help="TOML file of settings, one table a command; flags win over it.")]
+RunPath = Annotated[
+    Path | None, typer.Option("--run", help="Run that `vitnas train-supernet` made (default: the newest below runs/).")
+]
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        callback=lambda given: given or _found_settings(),
+        help="TOML file of settings, one table a command; flags win over it (default: vitnas.toml, if there is one).",
+    ),
+]
 Force = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 ImageSize = Annotated[int | None, typer.Option(help="Image side in pixels; default: as the space was published.")]
 Classes = Annotated[int | None, typer.Option(help="Number of classes; default: as the space was published.")]
 Channels = Annotated[int | None, typer.Option(help="Image channels; default: as the space was published.")]
+
+
+def _found_settings() -> Path | None:
+    """The settings file of the folder in which the command was given."""
+    if not SETTINGS_FILE.is_file():
+        return None
+    print(f"settings from {SETTINGS_FILE}", file=sys.stderr)
+    return SETTINGS_FILE
+
+
+def given_run(path: Path | None) -> RunFolder:
+    """The run that was named, or the newest one, which is then said."""
+    from vitnas.run import RunFolder, newest_run
+
+    if path is not None:
+        return RunFolder.open(path)
+    run = newest_run(RUNS)
+    if run is None:
+        raise CheckpointError(f"there is no trained run below {RUNS}/; name one with --run, or train one first")
+    print(f"--run {run.path}, the newest below {RUNS}/", file=sys.stderr)
+    return run
 
 
 def given_space(name: str, image_size: int | None, classes: int | None, channels: int | None) -> SearchSpace:

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from vitnas.commands.options import (
+    RUNS,
     AsJson,
     Channels,
     Classes,
@@ -22,7 +23,6 @@ from vitnas.commands.options import (
 from vitnas.errors import SettingsError
 from vitnas.quantities import parse_bytes, parse_count, parse_duration, parse_mj, parse_ms
 
-RUNS = Path("runs")
 DEFAULT_SPACE = "efficientformerv2"
 """What is searched where nothing says what: published for phones, and it stays on their neural engines."""
 UNTRAINED = {"evaluations": 60, "initial": 8, "batch": 12}
@@ -112,10 +112,10 @@ def search(
         "seed": seed,
     }
 
-    from vitnas.nas.run_search import Start, newest_run, start_search
+    from vitnas.nas.run_search import Start, start_search
     from vitnas.nas.settings import SearchSettings
     from vitnas.reporting.fronts import describe_search, plot_search, print_search
-    from vitnas.run import RunFolder
+    from vitnas.run import RunFolder, newest_run
     from vitnas.settings import read_settings, read_toml
 
     def say(text: str) -> None:

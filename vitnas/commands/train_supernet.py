@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from vitnas.commands.options import Config, SpaceName
+from vitnas.commands.options import SETTINGS_FILE, Config, SpaceName
 from vitnas.errors import SettingsError
 
 
@@ -68,7 +68,7 @@ def train_supernet(
             "--val": val,
             "--image-size": image_size,
             "--out": out,
-            "--config": config,
+            "--config": config if config != SETTINGS_FILE else None,
         }
         given |= {f"--{name.replace('_', '-')}": value for name, value in flags.items()}
         for name, value in given.items():

@@ -65,14 +65,6 @@ class Start:
     ray_address: str | None = None
 
 
-def newest_run(root: Path) -> RunFolder | None:
-    """The run below a folder whose weights are the newest; None when no run there has any."""
-    runs = [RunFolder(file.parent) for file in root.glob("*/config.toml")]
-    weights = {run: sorted(run.checkpoints.glob("step-*")) for run in runs}
-    trained = [run for run in runs if weights[run]]
-    return max(trained, key=lambda run: weights[run][-1].stat().st_mtime) if trained else None
-
-
 def start_search(start: Start, settings: SearchSettings, say: Say = print, progress: bool = True) -> Found:
     """Searches, and writes what it found.
 
