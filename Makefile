@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup parity demo test test-slow test-all test-nightly check format lock clean
+.PHONY: help setup parity demo test test-slow test-all test-nightly check reference format lock clean
 
 help:
 	@echo "make demo      the main job on a small scale: train, profile, search, export, plot"
@@ -15,6 +15,7 @@ help:
 	@echo "make test-all  the tests with the slow ones; test-nightly: every space exported at full size (an hour)"
 	@echo "make parity    timm, so that the tests which compare with it are not skipped"
 	@echo "make format    put the code into the one format"
+	@echo "make reference docs/reference from the code"
 	@echo "make setup     the environment in .venv; every target above makes it when it is missing or old"
 	@echo "make lock      write requirements.lock anew from what .venv holds"
 	@echo "make clean     remove .venv, caches and what the demo made"
@@ -60,6 +61,9 @@ check: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+reference: $(READY)
+	$(BIN)/python tools/reference.py
 
 format: $(READY)
 	$(BIN)/ruff format .

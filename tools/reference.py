@@ -1,0 +1,133 @@
+"""Writes docs/reference/ from the code: every command with its options, every table of settings with its keys.
+
+Usage: python tools/reference.py
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import typer
+
+from vitnas.cli import app
+from vitnas.deployment.export import ExportSettings
+from vitnas.latency_lut.profile import ProfileSettings
+from vitnas.nas.settings import SearchSettings
+from vitnas.supernets.data import DataSettings
+from vitnas.supernets.train_settings import TrainSettings
+
+FOLDER = Path(__file__).parents[1] / "docs" / "reference"
+TABLES = {
+    "data": DataSettings,
+    "train": TrainSettings,
+    "profile": ProfileSettings,
+    "search": SearchSettings,
+    "export": ExportSettings,
+}
+NOTE = "<!-- Written by tools/reference.py; edit the code and run `make reference`. -->"
+
+
+def commands_page() -> str:
+    """Every command: what it does, its example, its options."""
+    root: Any = typer.main.get_command(app)
+    parts = [
+        "# Commands",
+        NOTE,
+        "Results go to standard output, everything said on the way to standard error. Exit codes: 0, it worked; 1, a "
+        "defect of vitnas, with its traceback; 2, something in the command, a file or the machine has to be changed, "
+        "with what and how; 130, interrupted.\n\n"
+        "`vitnas --install-completion` teaches your shell to complete commands and options.",
+    ]
+    parts += [_command_part(name, command) for name, command in sorted(_leaves(root, ""))]
+    return "\n\n".join(parts) + "\n"
+
+
+def _leaves(group: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from _leaves(command, f"{prefix}{name} ")
+        else:
+            yield f"{prefix}{name}", command
+
+
+def _command_part(name: str, command: Any) -> str:
+    text = inspect.cleandoc(command.help or "")
+    summary, _, example = text.partition("Example:")
+    lines = [f"## vitnas {name}", " ".join(summary.split())]
+    if example:
+        lines.append(f"```sh\n{example.strip()}\n```")
+    rows = ["| option | default | |", "|---|---|---|"]
+    for parameter in command.params:
+        if parameter.name == "help":
+            continue
+        names = ", ".join(f"`{option}`" for option in [*parameter.opts, *parameter.secondary_opts])
+        if parameter.param_type_name == "argument":
+            names = f"`{parameter.name.upper()}`"
+        default = parameter.default
+        shown = "required" if parameter.required else "" if default is None or default is False or default == () else f"`{default}`"
+        rows.append(f"| {names} | {shown} | {_cell(parameter.help or '')} |")
+    return "\n\n".join([*lines, "\n".join(rows)] if len(rows) > 2 else lines)
+
+
+def settings_page() -> str:
+    """Every table of a settings file: its keys, their defaults and what they mean."""
+    parts = [
+        "# Settings",
+        NOTE,
+        "One TOML file, `vitnas.toml` in the folder where you work or `--config FILE`, with a table for each command. "
+        "Flags win over it; keys that do not exist and values of another type are refused. Every run keeps what it was "
+        "told and what it assumed in its `config.toml`.",
+    ]
+    for name, cls in TABLES.items():
+        parts += _table_parts(name, cls)
+    return "\n\n".join(parts) + "\n"
+
+
+def _table_parts(name: str, cls: Any) -> Iterator[str]:
+    yield f"## [{name}]"
+    summary = (cls.__doc__ or "").split("Attributes:")[0]
+    yield " ".join(summary.split())
+    meanings = _attributes(cls)
+    inner = {}
+    rows = ["| key | default | |", "|---|---|---|"]
+    hints = get_type_hints(cls)
+    for field in dataclasses.fields(cls):
+        if dataclasses.is_dataclass(hints[field.name]):
+            inner[field.name] = hints[field.name]
+            continue
+        rows.append(f"| `{field.name}` | {_default(field)} | {_cell(meanings[field.name])} |")
+    yield "\n".join(rows)
+    for key, kind in inner.items():
+        yield from _table_parts(f"{name}.{key}", kind)
+
+
+def _attributes(cls: type) -> dict[str, str]:
+    """What a settings dataclass, and those it builds on, say of their fields."""
+    texts = [inspect.cleandoc(base.__doc__ or "").partition("Attributes:")[2] for base in cls.__mro__]
+    found = [pair for text in texts for pair in re.findall(r"^    (\w+): (.*?)(?=^    \w+: |\Z)", text, re.M | re.S)]
+    return dict(reversed(found))
+
+
+def _default(field: dataclasses.Field[Any]) -> str:
+    make = field.default_factory
+    value = field.default if make is dataclasses.MISSING else make()
+    if value is dataclasses.MISSING:
+        return "required"
+    if value is None or value in ("", {}):
+        return ""
+    return f"`{str(value).lower() if isinstance(value, bool) else list(value) if isinstance(value, tuple) else value}`"
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    FOLDER.mkdir(exist_ok=True)
+    (FOLDER / "commands.md").write_text(commands_page(), encoding="utf-8")
+    (FOLDER / "settings.md").write_text(settings_page(), encoding="utf-8")
