@@ -1,0 +1,126 @@
+"""Accuracies of a real supernet, and an oracle fitted on them that judges every arch of a space at once.
+
+`python benchmarks/search_oracle.py` trains a supernet of the cut-down AutoFormer space on CIFAR-10 (16 tokens, so that
+one core is enough), measures archs on the weights and writes `data/search_oracle.json`. That took half an hour and is
+done: `search_quality.py` needs no more than the file.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vitnas.files import read_json, write_json
+from vitnas.search_spaces import Codes, SearchSpace, Task
+from vitnas.search_spaces.plain_vit import PlainViT
+
+ROOT = Path(__file__).parents[1]
+FILE = ROOT / "benchmarks" / "data" / "search_oracle.json"
+IMAGES = ROOT.parent / "shared" / "data" / "images" / "cifar10_32x32_rgb_full_jpegpack.npz"
+STEPS, BATCH = 3000, 64
+NUM_ARCHS, NUM_IMAGES = 900, 2500
+
+
+def cut_down_space() -> SearchSpace:
+    """The genes of autoformer-mini over 4 x 4 patches: 1,793,340 archs."""
+    return PlainViT(
+        "autoformer-cut",
+        Task(image_size=32, num_classes=10, in_channels=3),
+        width=(48, 64, 80),
+        depth=(3, 4, 5, 6),
+        heads=(2, 3, 4),
+        mlp_ratio=(2.0, 3.0, 4.0),
+        patch=8,
+        head_width=16,
+        relative_reach=14,
+        pool="mean",
+    )
+
+
+def measured() -> tuple[Codes, NDArray[np.float64]]:
+    """The archs that were measured on the supernet, and their accuracies."""
+    data = read_json(FILE)
+    return np.array(data["codes"], dtype=np.int16), np.array(data["accuracy"])
+
+
+class Oracle:
+    """Accuracy of any arch: Gaussian processes on what was measured, so every arch has one true value.
+
+    One process sees the choices as numbers from 0 to 1 (a block that is off is -1), with a length for each of them that
+    the evidence chooses, so genes act together in ways that no sum or product of theirs says. Its mean is the oracle;
+    what a few thousand images add by chance is left out as its noise.
+    """
+
+    def __init__(self, space: SearchSpace) -> None:
+        from sklearn.gaussian_process import GaussianProcessRegressor
+        from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
+
+        self._sizes = np.array([max(1, len(column.choices) - 1) for column in space.columns])
+        codes, accuracy = measured()
+        kernel = ConstantKernel(1.0, (1e-2, 1e3)) * RBF(np.full(len(self._sizes), 3.0), (0.3, 1e4)) + WhiteKernel(
+            0.2, (1e-3, 1.0)
+        )
+        self._process = GaussianProcessRegressor(kernel, normalize_y=True, random_state=0).fit(
+            self._inputs(codes), accuracy
+        )
+
+    def __call__(self, codes: Codes) -> NDArray[np.float64]:
+        rows = range(0, len(codes), 20_000)
+        parts = [self._process.predict(self._inputs(codes[start : start + 20_000])) for start in rows]
+        return np.concatenate(parts)
+
+    def _inputs(self, codes: Codes) -> NDArray[np.float64]:
+        return np.where(codes < 0, -1.0, codes / self._sizes)
+
+
+def measure() -> None:
+    """Trains, evaluates, writes."""
+    from vitnas.run import RunFolder
+    from vitnas.supernets.augment import Augment
+    from vitnas.supernets.data import DataSettings, Pixels, load_dataset
+    from vitnas.supernets.evaluation import evaluate
+    from vitnas.supernets.train_settings import TrainSettings
+    from vitnas.supernets.training_loop import TrainingLoop
+    from vitnas.supernets.world import World
+
+    space = cut_down_space()
+    found = load_dataset(DataSettings(str(IMAGES)))
+    train, val = (
+        Pixels.of(pixels.numpy(), labels.numpy(), found.mean, found.std)
+        for pixels, labels in (
+            found.train.pixels(np.arange(len(found.train))),
+            found.val.pixels(np.arange(NUM_IMAGES)),
+        )
+    )
+    settings = TrainSettings(
+        steps=STEPS,
+        batch_size=BATCH,
+        threads=1,
+        loader_threads=1,
+        augment=Augment(crop_padding=2, flip=0.5),
+        log_every=100,
+        evaluate_every=10**9,
+        checkpoint_every=10**9,
+        tensorboard=False,
+        sampler="sandwich",
+    )
+    rng = np.random.default_rng(0)
+    half = NUM_ARCHS // 2
+    drawn = np.concatenate([space.genome.sample(half, rng), space.genome.sample_evenly(half, rng)])
+    ends = space.encode([space.smallest(), space.largest()])
+    codes = np.unique(np.concatenate([ends, drawn]), axis=0)
+    with tempfile.TemporaryDirectory() as folder:
+        run = RunFolder(Path(folder))
+        run.__dict__["space"] = space  # it has no name by which a run could find it
+        loop = TrainingLoop(run, settings, replace(found, train=train, val=val), World())
+        loop.finish(show=False)
+        accuracy = [evaluate(loop.net.extract(arch), val).accuracy for arch in space.decode(codes)]
+    write_json(FILE, {"steps": STEPS, "images": NUM_IMAGES, "codes": codes.tolist(), "accuracy": accuracy})
+
+
+if __name__ == "__main__":
+    measure()
