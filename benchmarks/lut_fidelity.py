@@ -45,7 +45,13 @@ def measure(quick: bool, space: str | None, budget: str, plots: Path) -> dict[st
         ProfileSettings(block_ms=4.0, blocks=5, warmup_ms=20.0, max_warmup_ms=100.0, fit_networks=8, test_networks=8)
         if quick
         else ProfileSettings(
-            block_ms=25.0, blocks=25, warmup_ms=200.0, max_warmup_ms=1500.0, fit_networks=40, test_networks=100
+            block_ms=25.0,
+            blocks=20,
+            max_repeats=2,
+            warmup_ms=200.0,
+            max_warmup_ms=1000.0,
+            fit_networks=40,
+            test_networks=100,
         )
     )
     seconds = 35.0 if quick else parse_duration(budget, "--budget")
@@ -130,7 +136,7 @@ if __name__ == "__main__":
         measure,
         {
             "--space": {"choices": SPACES, "help": "this space only"},
-            "--budget": {"default": "20m", "metavar": "TIME", "help": "for each space (default: 20m)"},
+            "--budget": {"default": "24m", "metavar": "TIME", "help": "for each space (default: 24m)"},
             "--plots": {"type": Path, "default": PLOTS, "metavar": "DIR", "help": "where a full run draws"},
         },
     )
