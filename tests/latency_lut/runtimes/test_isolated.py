@@ -1,6 +1,10 @@
 """Measuring in a process of its own, with the real runtime and with one that breaks."""
 
 import os
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 
@@ -56,6 +60,54 @@ def test_an_error_of_ours_comes_through_as_it_is(breaking):
     layer = Blueprint.single(LayerSpec.of("classifier", (5, 4), (3,), pool="mean"))
     with pytest.raises(DeviceError, match="^this layer is refused$"):
         list(measure_apart(breaking, [layer, layer], BRIEF))
+
+
+ORPHAN = """
+import os, pathlib, time
+from vitnas.latency_lut.runtimes.runtime import Runtime
+
+
+class Orphan(Runtime):
+    def load(self, blueprint):
+        path = pathlib.Path(__file__).with_name("process")
+        path.with_suffix(".tmp").write_text(str(os.getpid()))
+        path.with_suffix(".tmp").rename(path)
+        time.sleep(60)
+"""
+ASKING = """
+from vitnas.latency_lut import TimingSettings
+from vitnas.latency_lut.runtimes.isolated import measure_apart
+from vitnas.search_spaces import Blueprint
+
+list(measure_apart("orphan:Orphan", [Blueprint((), ())], TimingSettings()))
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="there is no kill -9")
+def test_the_process_ends_with_whoever_asked(tmp_path):
+    (tmp_path / "orphan.py").write_text(ORPHAN)
+    asking = subprocess.Popen([sys.executable, "-c", ASKING], env=os.environ | {"PYTHONPATH": str(tmp_path)})
+    assert _in_time(lambda: (tmp_path / "process").exists(), 30)
+    process = int((tmp_path / "process").read_text())
+    asking.kill()
+    asking.wait()
+    assert _in_time(lambda: not _runs(process), 10)
+
+
+def _in_time(what, seconds):
+    end = time.monotonic() + seconds
+    while not what() and time.monotonic() < end:
+        time.sleep(0.05)
+    return what()
+
+
+def _runs(process):
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    state = Path(f"/proc/{process}/stat")
+    return not state.exists() or state.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system has no affinity")
