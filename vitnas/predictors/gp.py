@@ -97,7 +97,7 @@ class GPRegressor(Regressor):
         return mean, np.sqrt(np.maximum(left.astype(np.float64), 0.0) + self._noise)
 
     def _kernel(self, A: NDArray[Any], B: NDArray[Any]) -> NDArray[Any]:
-        inner = A @ B.T
+        inner: NDArray[Any] = A @ B.T
         bent = inner - np.einsum("nf,nf->n", A, A)[:, None] / 2
         bent -= np.einsum("nf,nf->n", B, B)[None] / 2
         np.exp(np.minimum(bent, 0.0, out=bent), out=bent)
@@ -107,7 +107,8 @@ class GPRegressor(Regressor):
         return inner
 
     def _prior(self, Z: NDArray[Any]) -> NDArray[Any]:
-        return np.einsum("nf,nf->n", Z, Z) * self._line + self._bend
+        found: NDArray[Any] = np.einsum("nf,nf->n", Z, Z) * self._line + self._bend
+        return found
 
     def _state(self) -> Arrays:
         return {

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 FOLDS = 5
 MEMBERS = 2 * FOLDS
 HIDDEN = 32
-STEPS = 300
-BATCH = 256
+STEPS = 200
+BATCH = 128
 OPPONENTS = 8
-RATE = 0.01
+RATE = 0.015
 SHARPNESS = 10.0
 """A pair whose scores differ by a tenth of their deviation is half way to being certain."""
 
@@ -64,7 +64,8 @@ class MLPRegressor(Regressor):
         for parameter in (*weights, *biases):
             parameter.requires_grad_()
         optimiser = torch.optim.AdamW(
-            [{"params": weights, "weight_decay": self.chosen["decay"]}, {"params": biases, "weight_decay": 0.0}]
+            [{"params": weights, "weight_decay": self.chosen["decay"]}, {"params": biases, "weight_decay": 0.0}],
+            fused=True,
         )
         inputs, target = torch.tensor(Z, dtype=torch.float32), torch.tensor(t, dtype=torch.float32)
         counts = torch.tensor(seen, dtype=torch.float32)
@@ -78,7 +79,7 @@ class MLPRegressor(Regressor):
                 predicted = (bent + inputs[rows] @ weights[2] + biases[1]).T
                 loss = _loss(predicted, target[rows], counts[:, rows], self.chosen["ranking"], chance)
                 optimiser.zero_grad()
-                loss.backward()
+                loss.backward()  # type: ignore[no-untyped-call]
                 optimiser.step()
         self._first, self._last, self._line = (w.detach().numpy() for w in weights)
         self._bias, self._level = (b.detach().numpy() for b in biases)

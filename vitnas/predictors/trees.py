@@ -14,7 +14,7 @@ from vitnas.predictors.regressor import Arrays, Floats, Option, Regressor, as_ar
 from vitnas.predictors.ridge import RidgeRegressor
 
 FOLDS = 4
-ROUNDS = 60
+ROUNDS = 50
 
 
 class TreesRegressor(Regressor):
@@ -27,7 +27,7 @@ class TreesRegressor(Regressor):
 
     options: Mapping[str, Option] = {
         "trend": Option(0.5, 0.1, 1.0),
-        "rate": Option(0.15, 0.05, 0.4),
+        "rate": Option(0.18, 0.05, 0.4),
         "leaves": Option(8, 3, 24),
     }
 

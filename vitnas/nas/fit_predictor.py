@@ -1,0 +1,200 @@
+"""From a trained supernet to a fitted predictor: archs spread over complexity, evaluated, learned, reported, kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vitnas.errors import DataError, SearchError, SettingsError
+from vitnas.files import only_here, read_json, write_json
+from vitnas.nas.evaluator import Evaluator, Score
+from vitnas.nas.executor import Executor, make_executor
+from vitnas.nas.limits import Limits
+from vitnas.nas.objectives import Objective
+from vitnas.nas.records import Progress
+from vitnas.nas.selection import spread_over_cost
+from vitnas.nas.study import Study
+from vitnas.predictors import PREDICTORS, Predictor
+from vitnas.predictors.metrics import RankReport, compare, hold_out
+from vitnas.predictors.predictor import FEWEST_ARCHS
+from vitnas.run import RunFolder
+from vitnas.search_spaces import Codes, SearchSpace
+from vitnas.settings import make_settings
+from vitnas.supernets.counting import PopulationCounter
+
+FEWEST_SAMPLES = FEWEST_ARCHS + 2
+FOLDS = 5
+PREDICTOR_FILE = "predictor.safetensors"
+REPORT_FILE = "report.json"
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What became of a fit; held-out figures are of archs that a fit on the other folds had not seen.
+
+    Attributes:
+        space: name of the space.
+        origin: what the scores come from.
+        quantity: what was learned, such as "accuracy".
+        predictor: name in the registry.
+        winner: what an automatic choice settled on, its options and held-out figures; empty for others.
+        report: held-out figures.
+        archs: id of every evaluated arch.
+        scores: what each was found to be.
+        predicted: what was expected of it.
+        std: how far off that may be.
+        failed: archs whose evaluation failed.
+    """
+
+    space: str
+    origin: dict[str, str]
+    quantity: str
+    predictor: str
+    winner: dict[str, Any]
+    report: RankReport
+    archs: list[str]
+    scores: list[float]
+    predicted: list[float]
+    std: list[float]
+    failed: int = 0
+
+    def save(self, folder: Path) -> None:
+        write_json(folder / REPORT_FILE, asdict(self))
+
+    @classmethod
+    def load(cls, folder: Path) -> Fit:
+        """Reads what `save` wrote."""
+        path = folder / REPORT_FILE
+        if not path.is_file():
+            raise DataError(f"'{folder}' holds no fitted predictor; fit one with `vitnas predictor fit`")
+        found = make_settings(cls, read_json(path), str(path))
+        if len({len(each) for each in (found.archs, found.scores, found.predicted, found.std)}) != 1:
+            raise DataError(f"'{path}' is damaged: its lists differ in length; fit the predictor anew")
+        return found
+
+
+def fit_predictor(
+    run: RunFolder,
+    samples: int,
+    *,
+    predictor: str = "auto",
+    quantity: str = "accuracy",
+    tune_seconds: float = 0.0,
+    seed: int = 0,
+    workers: int = 1,
+    ray_address: str | None = None,
+    folder: Path | None = None,
+    progress: bool = True,
+) -> Fit:
+    """Evaluates archs on the weights of a run, learns from them, and leaves predictor and report in a folder.
+
+    Killed at any moment, the same call goes on where it stopped; with more samples, it evaluates only those it lacks.
+
+    Args:
+        run: with a trained supernet.
+        samples: archs to evaluate, at even steps of MACs from the least to the most.
+        predictor: a name from `PREDICTORS`.
+        quantity: "accuracy" or "loss".
+        tune_seconds: how long the automatic choice may vary the options of its candidates.
+        seed: of the archs.
+        workers: processes that evaluate.
+        ray_address: of a running Ray cluster to join.
+        folder: by default ``predictor`` in the run.
+        progress: shows a bar on stderr.
+    """
+    if samples < FEWEST_SAMPLES:
+        raise SettingsError(
+            f"--samples {samples}: a fit needs at least {FEWEST_SAMPLES} archs, to hold some of them out"
+        )
+    make = _maker(run.space, predictor, tune_seconds)
+    from vitnas.nas.supernet_score import SupernetScore
+    from vitnas.supernets.checkpoints import checkpoint_folders
+
+    score = SupernetScore.of(run)
+    origin = {"supernet": checkpoint_folders(run)[-1].name}
+    folder = folder or run.path / "predictor"
+    codes = spread_over_macs(run.space, samples, seed)
+    with only_here(folder, "fit"), make_executor(workers, ray_address) as executor:
+        good, scores = evaluate_archs(run.space, codes, score, quantity, folder, executor, origin, progress)
+        if len(good) < FEWEST_SAMPLES:
+            raise SearchError(
+                f"{len(codes) - len(good)} of {len(codes)} evaluations failed; too few are left to learn from"
+            )
+        fitted = make().fit(good, scores)
+        held_out = hold_out(make, good, scores, FOLDS)
+        num_params = PopulationCounter(run.space)(good).num_params
+        fit = Fit(
+            run.space.name,
+            origin,
+            quantity,
+            predictor,
+            _winner(fitted),
+            compare(held_out, scores, num_params),
+            [arch.id for arch in run.space.decode(good)],
+            scores.tolist(),
+            held_out.mean.tolist(),
+            held_out.std.tolist(),
+            len(codes) - len(good),
+        )
+        fitted.save(folder / PREDICTOR_FILE)
+        fit.save(folder)
+    return fit
+
+
+def spread_over_macs(space: SearchSpace, n: int, seed: int) -> Codes:
+    """Distinct archs at even steps of MACs, the extremes among them; all archs of a space that has fewer."""
+    counter = PopulationCounter(space)
+    limits = Limits(space, {}, {}, seed=seed)
+    return spread_over_cost(space, limits, "macs", lambda c: counter(c).macs, n, np.random.default_rng([seed, 2]))
+
+
+def evaluate_archs(
+    space: SearchSpace,
+    codes: Codes,
+    score: Score,
+    quantity: str,
+    folder: Path,
+    executor: Executor,
+    origin: Mapping[str, str],
+    progress: bool = True,
+) -> tuple[Codes, NDArray[np.float64]]:
+    """The archs whose evaluation succeeded, and their scores; what the study in the folder knows is not repeated."""
+    objective = Objective.named(quantity)
+    study = Study(space, [objective], f"sqlite:///{(folder / 'study.db').resolve()}", f"scores-{quantity}", origin)
+    with Progress(progress, len(codes)) as bar:
+        evaluator = Evaluator(space, score, {}, [objective], study, executor, bar, {})
+        good, values = evaluator(codes)
+    return good, objective.sign * values[:, 0]
+
+
+def _maker(space: SearchSpace, name: str, tune_seconds: float) -> Callable[[], Predictor]:
+    """Makes predictors of which every one that is fitted may spend its share of the time."""
+    found = PREDICTORS.load(name)
+    if tune_seconds == 0:
+        return partial(found, space)
+    from vitnas.predictors.auto import Auto
+
+    if not issubclass(found, Auto):
+        raise SettingsError(f"--tune-seconds is for the predictor 'auto', not '{name}'; leave it out")
+    return partial(found, space, seconds=tune_seconds / (FOLDS + 1))
+
+
+def _winner(fitted: Predictor) -> dict[str, Any]:
+    from vitnas.predictors.auto import Auto
+
+    if not isinstance(fitted, Auto):
+        return {}
+    one = fitted.winner
+    return {
+        "predictor": one.predictor,
+        "options": dict(one.options),
+        "kendall": one.report.kendall,
+        "mae": one.report.mae,
+        "tried": len(fitted.trials),
+    }
