@@ -11,17 +11,21 @@ from vitnas import __version__
 from vitnas.commands.count import count
 from vitnas.commands.demo import demo
 from vitnas.commands.devices import devices
+from vitnas.commands.doctor import doctor
 from vitnas.commands.estimate import estimate
 from vitnas.commands.evaluate import evaluate
 from vitnas.commands.export import export
 from vitnas.commands.grow import grow
 from vitnas.commands.plot import plot
+from vitnas.commands.predictor import predictor_app
 from vitnas.commands.profile import profile
+from vitnas.commands.report import report
 from vitnas.commands.score import score
 from vitnas.commands.search import search
 from vitnas.commands.spaces import spaces_app
 from vitnas.commands.teach import teach
 from vitnas.commands.train_supernet import train_supernet
+from vitnas.commands.verify import verify
 from vitnas.errors import VitnasError
 
 app = typer.Typer(
@@ -32,20 +36,24 @@ app = typer.Typer(
     epilog="Start with: vitnas demo",
 )
 app.add_typer(spaces_app, name="spaces")
+app.add_typer(predictor_app, name="predictor")
 for command in (
-    count,
-    train_supernet,
-    teach,
-    profile,
-    evaluate,
-    estimate,
-    search,
-    export,
-    plot,
     demo,
+    train_supernet,
+    evaluate,
+    teach,
     devices,
+    profile,
+    estimate,
+    count,
     score,
     grow,
+    search,
+    export,
+    verify,
+    plot,
+    report,
+    doctor,
 ):
     app.command()(command)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -18,17 +18,27 @@ def export(
     front: Annotated[Path | None, typer.Option(help="front.json of a search.")] = None,
     pick: Annotated[str, typer.Option(help="Of the front: knee, fastest, best, an index or an arch id.")] = "knee",
     everything: Annotated[bool, typer.Option("--all", help="Every arch of the front, a folder each.")] = False,
-    formats: Annotated[str | None, typer.Option("--format", help="Formats, separated by commas: onnx.")] = None,
+    formats: Annotated[
+        str | None, typer.Option("--format", help="Formats, separated by commas, see docs/export.md; default: onnx.")
+    ] = None,
+    int8: Annotated[str | None, typer.Option(help="static or dynamic: int8 files beside the others.")] = None,
+    calibration: Annotated[
+        str | None, typer.Option(help="Folder of images that int8 ranges are measured on; default: training images.")
+    ] = None,
+    finetune: Annotated[int | None, typer.Option(help="Epochs that the network is trained for by itself.")] = None,
+    teacher: Annotated[str | None, typer.Option(help="Who teaches meanwhile, such as run:FOLDER.")] = None,
+    licence: Annotated[str | None, typer.Option(help="Of the weights, for the model card.")] = None,
     force: Force = False,
     config: Config = None,
 ) -> None:
-    """Write a subnet as files that run, and check them.
+    """Write a subnet as files that run, check them, and say so on a model card.
 
-    Example: vitnas export --run R --front F --out knee
+    Example: vitnas export --run R --front F --format onnx,coreml --out knee
     """
     from vitnas.deployment.export import ExportSettings, export_all
     from vitnas.deployment.export import export as write
     from vitnas.nas.pareto import ParetoFront
+    from vitnas.reporting.exports import draw, print_export
     from vitnas.settings import read_settings
     from vitnas.supernets.checkpoints import load_supernet
     from vitnas.supernets.data import dataset_of
@@ -38,8 +48,16 @@ def export(
     if everything and front is None:
         raise SettingsError("--all exports every arch of a front; give it with --front FILE")
     opened = given_run(run)
-    wanted = formats.split(",") if formats else None
-    settings = read_settings(ExportSettings, config, "export", {"formats": wanted})
+    flags = {
+        "formats": formats.split(",") if formats else None,
+        "int8": int8,
+        "calibration": calibration,
+        "finetune": finetune,
+        "teacher": teacher,
+        "licence": licence,
+    }
+    settings = read_settings(ExportSettings, config, "export", flags)
+    settings.exporters()  # refuses what cannot be written here before anything is loaded
     latencies: list[dict[str, float]] = [{}]
     if front is not None:
         loaded = ParetoFront.load(front, opened.space)
@@ -51,13 +69,17 @@ def export(
         assert arch is not None
         archs = [given_arch(opened.space, arch)]
     supernet, dataset = load_supernet(opened), dataset_of(opened)
+    how: dict[str, Any] = {"force": force, "run": opened, "draw": draw, "progress": _say}
     if everything:
-        export_all(opened.space, supernet, archs, dataset, out, settings, force=force, latency_ms=latencies)
-        print(f"{out}: {len(archs)} networks, each with its report.json")
-        return
-    report = write(opened.space, supernet, archs[0], dataset, out, settings, force=force, latency_ms=latencies[0])
-    for name, found in report["formats"].items():
-        print(
-            f"{out / found['file']}: {name}, accuracy {found['accuracy_after']:.1%}, "
-            f"differs from the supernet by {found['max_difference']:.1e} at most"
-        )
+        reports = export_all(opened.space, supernet, archs, dataset, out, settings, latency_ms=latencies, **how)
+    else:
+        reports = [write(opened.space, supernet, archs[0], dataset, out, settings, latency_ms=latencies[0], **how)]
+    for report in reports:
+        print_export(report)
+    print(f"{out}: all artefacts agree with their network; check them again with `vitnas verify {out}`")
+
+
+def _say(step: str) -> None:
+    from rich.console import Console
+
+    Console(stderr=True).print(f"{step} ...", style="dim", highlight=False)

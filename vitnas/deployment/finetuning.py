@@ -1,14 +1,16 @@
-"""Fine-tuning: the training of the supernet over again, in a space whose only arch is the one to export."""
+"""Fine-tuning: the training of the supernet over again, with the arch to export as the only one that learns."""
 
 from __future__ import annotations
 
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
 from vitnas.deployment.settings import ExportSettings
+from vitnas.files import write_json
 from vitnas.run import RunFolder
 from vitnas.search_spaces import Arch
 from vitnas.settings import make_settings
@@ -31,25 +33,34 @@ def finetuned(run: RunFolder, arch: Arch, settings: ExportSettings, progress: bo
     """
     tables = run.config
     told = make_settings(TrainSettings, tables["train"], f"{run.config_file}, [train]")
-    alone = replace(
-        told,
-        epochs=settings.finetune,
-        steps=None,
-        init=str(run.path.resolve()),
-        learning_rate=SLOWER * told.learning_rate,
-        final_learning_rate=SLOWER * told.final_learning_rate,
-        sampler="uniform",
-        sampler_options={},
-        conflict="sum",
-        distil=Distil() if settings.teacher is None else replace(told.distil, teacher=settings.teacher, logits=None),
-        resolution=Resolution(),
-        experts=ExpertSettings(),
-        compile=False,
-        tensorboard=False,
-    )
     data = make_settings(DataSettings, tables["data"], f"{run.config_file}, [data]")
-    genes = {name: (value,) for name, value in dict(arch.genes).items()}
+    used: dict[str, Any] = {name: _values(value) for name, value in dict(arch.genes).items()}
     with tempfile.TemporaryDirectory(prefix="vitnas-") as folder:
-        only = start_run(Path(folder) / "run", run.space.restrict(**genes), data, alone)
+        file = Path(folder) / "arch.json"
+        write_json(file, arch.to_json())
+        one = replace(
+            told,
+            epochs=settings.finetune,
+            steps=None,
+            init=str(run.path.resolve()),
+            learning_rate=SLOWER * told.learning_rate,
+            final_learning_rate=SLOWER * told.final_learning_rate,
+            sampler="single",
+            sampler_options={"arch": str(file)},
+            conflict="sum",
+            distil=Distil()
+            if settings.teacher is None
+            else replace(told.distil, teacher=settings.teacher, logits=None),
+            resolution=Resolution(),
+            experts=ExpertSettings(),
+            compile=False,
+            tensorboard=False,
+        )
+        only = start_run(Path(folder) / "run", run.space.restrict(**used), data, one)
         train(only, progress)
         return load_supernet(only).extract(arch)
+
+
+def _values(value: Any) -> tuple[Any, ...]:
+    """The choices of a gene that an arch uses, each once."""
+    return tuple(dict.fromkeys(v for v in value if v is not None)) if isinstance(value, tuple) else (value,)

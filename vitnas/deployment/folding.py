@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 from torch.export import ExportedProgram
-from torch.export.graph_signature import InputKind
+from torch.export.graph_signature import InputKind, InputSpec
 
 from vitnas.errors import ExportError
 
@@ -22,6 +22,9 @@ aten = torch.ops.aten
 
 LARGEST_TABLE = 2**18
 """A constant may have so many numbers, or as many as what it is made from; larger ones are computed where the network runs."""
+
+END = 2**63 - 1
+"""Where a slice ends that goes to the end."""
 
 
 def fold(network: nn.Module, x: Tensor) -> nn.Sequential:
@@ -95,9 +98,9 @@ class _Folding:
                 self.origin[node] = next((self.origin[i] for i in inputs if i in self.origin), "constant")
                 return
         if _is_nothing(node):
-            self.new[node] = self.new[node.args[0]]  # type: ignore[index]
+            self.new[node] = self.new[_argument(node, 0, None)]
         elif not (self._affine_before(node) or self._affine_after(node)):
-            make = self._with_norm if node.args and node.args[0] in self.affine else self._copy
+            make = self._with_norm if _argument(node, 0, None) in self.affine else self._copy
             self.new[node] = make(node)
 
     # -- norms and scales ------------------------------------------------------------------
@@ -105,7 +108,7 @@ class _Folding:
     def _affine_after(self, node: fx.Node) -> bool:
         """Makes a norm or a scale part of the convolution or linear layer whose only reader it is."""
         affine = self._scale_and_shift(node)
-        source = node.args[0] if node.args else None
+        source = _argument(node, 0, None)
         if affine is None or not isinstance(source, fx.Node) or len(source.users) > 1 or source not in self.new:
             return False
         product = self.new[source]
@@ -121,13 +124,13 @@ class _Folding:
 
     def _affine_before(self, node: fx.Node) -> bool:
         """Hands a norm or a scale on to the convolutions that read it; a shift only where none of them pads."""
-        source = node.args[0] if node.args else None
+        source = _argument(node, 0, None)
         if source not in self.new or self._weights(self.new[source]) is not None:
             return False
         if node.target is aten.batch_norm.default:
             affine = self._norm(node)
-        elif node.target is aten.mul.Tensor and node.args[1] in self.known:
-            factor = self.known[node.args[1]]
+        elif node.target is aten.mul.Tensor and _argument(node, 1, None) in self.known:
+            factor = self.known[_argument(node, 1, None)]
             of_channels = isinstance(factor, Tensor) and factor.ndim >= 3 and factor.numel() == factor.shape[-3]
             affine = (factor.flatten(), torch.zeros(factor.numel())) if of_channels else None
         else:
@@ -145,7 +148,7 @@ class _Folding:
             for weight in (_argument(reader, 1, None), _argument(reader, 2, None))
         ):
             return False
-        weight = self.known[reader.args[1]]
+        weight = self.known[_argument(reader, 1, None)]
         shifted_padding = any(_argument(reader, 4, [0])) and bool(affine[1].any())
         return weight.shape[1] == len(affine[0]) and _argument(reader, 6, 1) == 1 and not shifted_padding
 
@@ -161,9 +164,8 @@ class _Folding:
 
     def _norm(self, node: fx.Node) -> tuple[Tensor, Tensor] | None:
         """A batch norm as scale and shift of every channel; None where it measures its input."""
-        weight, bias, mean, var, training, _, eps = (
-            self.known.get(a) if isinstance(a, fx.Node) else a for a in node.args[1:8]
-        )
+        given: list[Any] = [self.known.get(a) if isinstance(a, fx.Node) else a for a in node.args[1:8]]
+        weight, bias, mean, var, training, _, eps = given
         if training or mean is None or var is None:
             return None
         scale = torch.rsqrt(var.double() + eps) * (1.0 if weight is None else weight.double())
@@ -205,8 +207,8 @@ class _Folding:
     # -- copying ---------------------------------------------------------------------------
 
     def _copy(self, node: fx.Node) -> fx.Node:
-        arguments = [self._argument(argument, node) for argument in (node.args, node.kwargs)]
-        return self.graph.create_node("call_function", node.target, *arguments, getattr(node.target, "_opname", None))
+        args, kwargs = self._argument(node.args, node), self._argument(node.kwargs, node)
+        return self.graph.create_node("call_function", node.target, args, kwargs, getattr(node.target, "_opname", None))
 
     def _argument(self, argument: Any, node: fx.Node) -> Any:
         def new(old: fx.Node) -> Any:
@@ -240,20 +242,24 @@ def _given(program: ExportedProgram, layer: nn.Module) -> dict[str, tuple[str, T
     """The inputs of a graph that are no images: their names, and their values in this layer."""
     found: dict[str, tuple[str, Tensor]] = {}
     for spec in program.graph_signature.input_specs:
-        target = spec.target
+        target = spec.target or ""
         if spec.kind is InputKind.PARAMETER:
-            found[spec.arg.name] = target, layer.get_parameter(target)  # type: ignore[union-attr, arg-type]
+            found[_name(spec)] = target, layer.get_parameter(target)
         elif spec.kind is InputKind.BUFFER:
-            found[spec.arg.name] = target, layer.get_buffer(target)  # type: ignore[union-attr, arg-type]
+            found[_name(spec)] = target, layer.get_buffer(target)
         elif spec.kind is not InputKind.USER_INPUT:
-            found[spec.arg.name] = "constant", program.constants[target]  # type: ignore[union-attr, index]
-    return {name: (origin, value) for name, (origin, value) in found.items()}
+            found[_name(spec)] = "constant", program.constants[target]
+    return found
+
+
+def _name(spec: InputSpec) -> str:
+    return str(spec.arg.name)
 
 
 def _is_nothing(node: fx.Node) -> bool:
     """Whether a node only hands its input on."""
     if node.target is aten.slice.Tensor:
-        return _argument(node, 2, 0) == 0 and _argument(node, 3, 2**63 - 1) == 2**63 - 1 and _argument(node, 4, 1) == 1
+        return (_argument(node, 2, 0), _argument(node, 3, END), _argument(node, 4, 1)) == (0, END, 1)
     return node.target in (aten.contiguous.default, aten.clone.default, aten.alias.default)
 
 

@@ -48,7 +48,7 @@ class MilProgram:
 
     def __call__(self, x: Tensor) -> Tensor:
         """Logits (N, classes) for inputs (N, ...) as the package takes them."""
-        return torch.vmap(self._one, chunk_size=64)(x[:, None])[:, 0]  # type: ignore[no-any-return]
+        return torch.vmap(self._one, chunk_size=64)(x[:, None])[:, 0]
 
     def _one(self, x: Tensor) -> Tensor:
         (image,) = self.function.inputs.values()
@@ -221,7 +221,9 @@ def _split(x: Tensor, axis: int, num_splits: Any = None, split_sizes: Any = None
 
 def _attention(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None) -> Tensor:
     scores = query @ key.transpose(-2, -1) * query.shape[-1] ** -0.5
-    return (scores if attn_mask is None else scores + attn_mask).softmax(-1) @ value
+    shares = (scores if attn_mask is None else scores + attn_mask).softmax(-1)
+    mixed: Tensor = shares @ value
+    return mixed
 
 
 def _cast(x: Any, dtype: str) -> Any:
@@ -282,6 +284,9 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "relu6": lambda x: F.relu6(x),
     "sigmoid": lambda x: torch.sigmoid(x),
     "sigmoid_hard": lambda x, alpha, beta: (alpha * x + beta).clamp(0, 1),
+    "thresholded_relu": lambda x, alpha: torch.where(x >= alpha, x, 0.0),
+    "leaky_relu": lambda x, alpha: F.leaky_relu(x, float(alpha)),
+    "softplus": lambda x: F.softplus(x),
     "silu": lambda x: F.silu(x),
     "tanh": lambda x: torch.tanh(x),
     "softmax": lambda x, axis: x.softmax(int(axis)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from vitnas.deployment.verification import Parity, answers, at_size, compare, fi
 from vitnas.errors import DataError, ExportError
 from vitnas.files import read_json
 from vitnas.search_spaces import Blueprint, LayerSpec, Task
-from vitnas.supernets.data import Dataset
+from vitnas.supernets.data import DATASETS, Dataset, DataSettings, load_dataset
 from vitnas.supernets.supernet import build_network
 
 
@@ -30,6 +30,20 @@ def read_report(folder: Path) -> dict[str, Any]:
     ):
         raise ExportError(f"'{folder / REPORT}' is no report of an export; name a folder that `vitnas export` wrote")
     return report
+
+
+def images_for(report: Mapping[str, Any], data: str | None) -> Dataset:
+    """The images of an export: from a place that is told, or by name where the data set is built in."""
+    name = data or report["dataset"]
+    if data is None and name not in DATASETS:
+        raise ExportError(
+            f"the network was checked on images of '{name}', which vitnas cannot find by itself; say where they are with "
+            "--data, or name the run with --run"
+        )
+    task, norm = report["task"], report["normalisation"]
+    size, channels = task["image_size"], task["in_channels"]
+    mean, std = tuple(norm["mean"]), tuple(norm["std"])
+    return load_dataset(DataSettings(name, image_size=size, in_channels=channels, mean=mean, std=std))
 
 
 def verify(folder: Path, dataset: Dataset, progress: Callable[[str], None] | None = None) -> dict[str, dict[str, Any]]:

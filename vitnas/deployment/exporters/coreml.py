@@ -134,13 +134,13 @@ class Palettised(CoreML):
         return opt.palettize_weights(model, opt.OptimizationConfig(global_config=settings))
 
 
-def from_pixels(network: nn.Sequential, x: Tensor, facts: Facts) -> nn.Sequential:
+def from_pixels(network: nn.Module, x: Tensor, facts: Facts) -> nn.Sequential:
     """The same network for pixels in 0..255, with probabilities as its answer.
 
     In half precision a subtraction of 123.675 or a factor of 0.01712 would be off by more than all of the network. So means are
     subtracted in two steps, and the deviations become part of the first convolution.
     """
-    stem, *others = network
+    stem, *others = network.children()
     pixels = FromPixels(stem, facts)
     folded = fold(nn.Sequential(OrderedDict(pixels=pixels)), torch.zeros_like(x[:2]))
     return nn.Sequential(*folded, *others, nn.Softmax(dim=-1)).eval()
@@ -148,6 +148,10 @@ def from_pixels(network: nn.Sequential, x: Tensor, facts: Facts) -> nn.Sequentia
 
 class FromPixels(nn.Module):
     """What a stem answers to pixels in 0..255."""
+
+    whole: Tensor
+    rest: Tensor
+    scale: Tensor
 
     def __init__(self, stem: nn.Module, facts: Facts) -> None:
         super().__init__()
@@ -158,7 +162,7 @@ class FromPixels(nn.Module):
         self.register_buffer("scale", PIXEL_UNIT / (255 * std))
 
     def forward(self, pixels: Tensor) -> Tensor:
-        centred: Tensor = (pixels - self.whole - self.rest) * (1 / PIXEL_UNIT)  # type: ignore[operator]
+        centred: Tensor = (pixels - self.whole - self.rest) * (1 / PIXEL_UNIT)
         answer: Tensor = self.stem(centred * self.scale)
         return answer
 

@@ -32,4 +32,5 @@ def run(file: str, inputs: str, outputs: str) -> None:
 
 if __name__ == "__main__":
     sys.path.pop(0)  # beside this file lie a torch.py and an onnx.py that are not the packages
-    {"write": write, "run": run}[sys.argv[1]](*sys.argv[2:])
+    work: Any = {"write": write, "run": run}[sys.argv[1]]
+    work(*sys.argv[2:])

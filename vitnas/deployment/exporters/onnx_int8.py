@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from vitnas.deployment.exporters.exporter import Facts, Limits
 from vitnas.deployment.exporters.onnx import Onnx
 from vitnas.errors import ExportError
+
+PRODUCTS = ("Conv", "Gemm", "MatMul")
+INTEGER = ("QLinearConv", "QGemm", "QLinearMatMul", "MatMulInteger", "MatMulIntegerToFloat", "DynamicQuantizeMatMul")
+"""What ONNX Runtime calls its products of integers."""
 
 STATIC = Limits(max_difference=2.0, top1_agreement=0.9, accuracy_drop=0.02)
 DYNAMIC = Limits(max_difference=1.0, top1_agreement=0.95, accuracy_drop=0.01)
@@ -25,62 +29,57 @@ class Int8(Onnx):
     name = "onnx-int8"
     file = "model-int8.onnx"
     limits = STATIC
-    products: ClassVar[tuple[str, ...]] = ("Conv", "Gemm", "MatMul")
-    """Endings of the operators that must run in integers."""
 
     def export(self, network: nn.Module, example: Tensor, facts: Facts, folder: Path) -> Path:
         path = super().export(network, example, facts, folder)
         with _quiet():
-            self.quantise(path, example)
-        counts = integer_and_float(path, self.products)
-        if sum(counts[1].values()) or not sum(counts[0].values()):
-            shown = ", ".join(f"{n} {name}" for name, n in counts[1].items()) or "all of it"
+            wanted = self.quantise(path, example)
+        integer = integer_products(path)
+        if integer < wanted:
             raise ExportError(
-                f"ONNX Runtime would run {shown} of the int8 file in float, so it would be no faster; export 'onnx' instead"
+                f"ONNX Runtime would run {wanted - integer} of {wanted} products of the int8 file in float, so it would be no "
+                "faster; export 'onnx' instead"
             )
         return path
 
-    def quantise(self, path: Path, example: Tensor) -> None:
-        """Makes the fp32 file an int8 one."""
+    def quantise(self, path: Path, example: Tensor) -> int:
+        """Makes the fp32 file an int8 one, and says how many products now take integers."""
+        import onnx
+
         from vitnas.latency_lut.runtimes.quantise import quantise
 
-        quantise(path, path, lambda prepared: _ranges(prepared, example), ("Conv", "Gemm", "MatMul"))
+        wanted = sum(node.op_type in PRODUCTS for node in onnx.load(path).graph.node)
+        quantise(path, path, lambda prepared: _ranges(prepared, example), PRODUCTS)
+        return wanted
 
 
 class DynamicInt8(Int8):
-    """Dynamic int8: products with weights measure their input's range at every call; convolutions stay in float."""
+    """Dynamic int8: linear layers measure their input's range at every call; all else stays in float."""
 
     name = "onnx-int8-dynamic"
     file = "model-int8-dynamic.onnx"
     limits = DYNAMIC
-    products = ()
 
-    def quantise(self, path: Path, example: Tensor) -> None:
+    def quantise(self, path: Path, example: Tensor) -> int:
+        import onnx
         from onnxruntime.quantization import QuantType, quantize_dynamic
 
-        quantize_dynamic(
-            path,
-            path,
-            op_types_to_quantize=["MatMul", "Gemm"],
-            per_channel=True,
-            weight_type=QuantType.QInt8,
-            extra_options={"MatMulConstBOnly": True},
-        )
+        model = onnx.load(path)
+        matrices = {weight.name for weight in model.graph.initializer if len(weight.dims) == 2}
+        linear = [n.name for n in model.graph.node if n.op_type in ("MatMul", "Gemm") and n.input[1] in matrices]
+        if not linear:
+            raise ExportError("the network has no linear layer that dynamic int8 could speed up; choose 'onnx-int8'")
+        del model.graph.value_info[:]  # shapes of weights that are about to be transposed
+        wanted = [*linear, *(f"{name}_MatMul" for name in linear)]  # what a Gemm is called once it is taken apart
+        quantize_dynamic(model, path, nodes_to_quantize=wanted, per_channel=True, weight_type=QuantType.QInt8)
+        return len(linear)
 
 
-def integer_and_float(path: Path, products: tuple[str, ...]) -> tuple[Counter[str], Counter[str]]:
-    """The operators of a default session that multiply integers, and the products that it would run in float."""
+def integer_products(path: Path) -> int:
+    """How many products a default session of a file computes from integers."""
     from vitnas.latency_lut.runtimes.onnx import executed_operators
-    from vitnas.latency_lut.runtimes.onnx_runtime import is_integer
 
-    integer: Counter[str] = Counter()
-    in_float: Counter[str] = Counter()
-    for name, number in executed_operators(path).items():
-        if is_integer(name) and name not in ("QuantizeLinear",):
-            integer[name] += number
-        elif products and name.endswith(products):
-            in_float[name] += number
-    return integer, in_float
+    return sum(number for name, number in executed_operators(path).items() if name.endswith(INTEGER))
 
 
 def _ranges(path: Path, example: Tensor) -> Any:
@@ -91,7 +90,7 @@ def _ranges(path: Path, example: Tensor) -> Any:
 
     class Reader(CalibrationDataReader):  # type: ignore[misc]
         def __init__(self) -> None:
-            self.batches: Iterator[Tensor] = iter(example.split(16))
+            self.batches: Iterator[Tensor] = iter(torch.split(example, 16))
 
         def get_next(self) -> dict[str, Any] | None:
             batch = next(self.batches, None)

@@ -16,6 +16,7 @@ SAMPLERS: Registry[type[Sampler]] = Registry(
         "pareto": "vitnas.supernets.samplers.pareto:Pareto",
         "performance": "vitnas.supernets.samplers.performance:Performance",
         "sandwich": "vitnas.supernets.samplers.sandwich:Sandwich",
+        "single": "vitnas.supernets.samplers.single:Single",
         "uniform": "vitnas.supernets.samplers.uniform:Uniform",
     },
 )

@@ -1,0 +1,51 @@
+"""What an export found, as tables for the terminal, and the picture for its model card."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from vitnas.reporting.diagram import draw_blueprint
+from vitnas.search_spaces import Blueprint
+
+
+def draw(blueprint: Blueprint, path: Path, title: str) -> None:
+    draw_blueprint(blueprint, [path], title)
+
+
+def print_export(report: Mapping[str, Any]) -> None:
+    """One row a format, and the latencies under it."""
+    _print_formats(f"arch {report['arch_id']}", report["formats"])
+    predicted, measured = report["predicted_latency_ms"], report["measured_latency_ms"]
+    for device in dict.fromkeys([*predicted, *measured]):
+        words = [
+            f"{table[device]:.3f} ms {word}"
+            for table, word in ((predicted, "predicted"), (measured, "measured"))
+            if device in table
+        ]
+        print(f"{device}: {', '.join(words)}")
+
+
+def print_verified(found: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
+    for folder, formats in found.items():
+        _print_formats(folder, formats)
+
+
+def _print_formats(title: str, formats: Mapping[str, Mapping[str, Any]]) -> None:
+    table = Table(title=title, title_justify="left")
+    for column in ("format", "size", "accuracy", "same class", "largest difference", "mean"):
+        table.add_column(column, justify="left" if column == "format" else "right")
+    for name, found in formats.items():
+        table.add_row(
+            name,
+            f"{found['size_bytes'] / 1e6:.2f} MB",
+            f"{found['accuracy_after']:.2%}",
+            f"{found['top1_agreement']:.2%}",
+            f"{found['max_difference']:.1e}",
+            f"{found['mean_difference']:.1e}",
+        )
+    Console().print(table)
