@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ class Scale:
 _SCALES = {
     "accuracy": Scale("Top-1 accuracy", "%", 100.0, ".1f"),
     "latency_ms": Scale("Latency", "ms"),
+    "energy_mj": Scale("Energy", "mJ"),
     "num_params": Scale("Parameters", "M", 1e-6),
     "macs": Scale("Multiply-accumulates", "M", 1e-6),
     "weight_bytes": Scale("Weights", "MB", 1e-6),
@@ -41,5 +42,7 @@ _SCALES = {
 
 
 def scale_of(quantity: str) -> Scale:
-    """The scale of a known quantity, or a plain one that carries its name."""
-    return _SCALES.get(quantity) or Scale(quantity.replace("_", " ").capitalize())
+    """The scale of a known quantity, or a plain one that carries its name; ``latency_ms@iphone12`` names the device."""
+    name, _, device = quantity.partition("@")
+    scale = _SCALES.get(name) or Scale(name.replace("_", " ").capitalize())
+    return replace(scale, title=f"{scale.title} on {device}") if device else scale
