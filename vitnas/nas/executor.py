@@ -38,6 +38,9 @@ class Outcome(Generic[R]):
 class Executor(ABC):
     """Maps a function over items; a failing item is tried again and never stops the others."""
 
+    def start(self) -> None:  # noqa: B027
+        """Finds out at once whether there is anything to work with; otherwise the first items do."""
+
     @abstractmethod
     def as_completed(self, function: Callable[[T], R], items: Sequence[T]) -> Iterator[tuple[int, Outcome[R]]]:
         """Yields the position of an item and its outcome as soon as it is there."""

@@ -50,10 +50,13 @@ class RayExecutor(Executor):
         self._function: Callable[..., Any] | None = None
         self._function_ref: Any = None
 
+    def start(self) -> None:
+        self._started |= connect(self.workers, self._address, SearchError)
+
     def as_completed(self, function: Callable[[T], R], items: Sequence[T]) -> Iterator[tuple[int, Outcome[R]]]:
         if not items:
             return
-        self._connect()
+        self.start()
         import ray
 
         self._hold(function)
@@ -103,9 +106,6 @@ class RayExecutor(Executor):
         if self._started:
             ray.shutdown()
             self._started = False
-
-    def _connect(self) -> None:
-        self._started |= connect(self.workers, self._address, SearchError)
 
     def _hold(self, function: Callable[..., Any]) -> None:
         """Sends a function to the object store once; workers that hold an older one end."""

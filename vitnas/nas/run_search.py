@@ -1,4 +1,4 @@
-"""A search from what is there: a supernet that judges or scores without training, tables that cost, files that start it."""
+"""A search from what is there: a supernet that judges or scores without training, tables that cost, archs to begin with."""
 
 from __future__ import annotations
 
@@ -93,13 +93,14 @@ def start_search(start: Start, settings: SearchSettings, say: Say = print, progr
     folder = start.folder or (
         run.path / f"search-{label}" if run is not None else Path("searches") / f"{space.name}-{label}"
     )
-    targets = [_target(name, start, space, folder, settings.measure, say) for name in start.devices]
-    costs, provenance = _costs(space, targets)
-    origin = {
-        "device": ", ".join(start.devices),
-        "table": ", ".join(target.table.header.created for target in targets),
-    }
     with make_executor(settings.workers, start.ray_address, settings.timeout or None) as executor:
+        executor.start()
+        targets = [_target(name, start, space, folder, settings.measure, say) for name in start.devices]
+        costs, provenance = _costs(space, targets)
+        origin = {
+            "device": ", ".join(start.devices),
+            "table": ", ".join(target.table.header.created for target in targets),
+        }
         score: Score
         if run is not None:
             from vitnas.nas.supernet_score import SupernetScore
@@ -107,14 +108,16 @@ def start_search(start: Start, settings: SearchSettings, say: Say = print, progr
 
             score = SupernetScore.of(run)
             origin["supernet"] = checkpoint_folders(run)[-1].name
+            importance = _importance(run, settings)
         else:
+            importance = None
             score, references = _training_free(space, costs, folder, executor, settings.seed, say)
             warm = [*warm, *references]
             origin["supernet"] = "none: scored without training"
             provenance["score"] = "training-free"
         front = search(
             space, score, costs, settings, folder, executor, progress, origin,
-            targets=targets, provenance=provenance, include=start.include, warm=warm,
+            targets=targets, provenance=provenance, include=start.include, warm=warm, importance=importance,
         )  # fmt: skip
     several = start.devices if len(start.devices) > 1 else ()
     return Found(folder, front, {name: ParetoFront.load(device_front_file(folder, name), space) for name in several})
@@ -174,6 +177,17 @@ def _costs(space: SearchSpace, targets: Sequence[Target]) -> tuple[dict[str, Cos
 def _warm(place: Path, space: SearchSpace) -> list[Arch]:
     file = place / "front.json" if place.is_dir() else place
     return [point.arch for point in ParetoFront.load(file, space).points]
+
+
+def _importance(run: RunFolder, settings: SearchSettings) -> CostOf | None:
+    """How much archs keep of what matters, which takes a while to learn, for the searcher that asks."""
+    if settings.searcher != "slimming":
+        return None
+    from vitnas.nas.importance import WeightImportance
+    from vitnas.supernets.checkpoints import load_supernet
+    from vitnas.supernets.data import dataset_of
+
+    return WeightImportance(load_supernet(run), dataset_of(run).train, seed=settings.seed)
 
 
 def _training_free(

@@ -42,6 +42,7 @@ def search(
     provenance: Mapping[str, Provenance] | None = None,
     include: Sequence[Arch] = (),
     warm: Sequence[Arch] = (),
+    importance: CostOf | None = None,
 ) -> ParetoFront:
     """Finds the archs of a space that no other evaluated one beats, and writes them to a folder.
 
@@ -62,6 +63,7 @@ def search(
         provenance: where the figures of quantities come from, where they are not measured end to end.
         include: evaluated first and whatever they cost, such as published baselines.
         warm: evaluated next if they keep the limits, such as the front of an earlier search.
+        importance: of the weights that archs keep, for searchers that go by it.
     """
     origin = dict(origin or {})
     objectives = tuple(Objective.named(name) for name in settings.objectives)
@@ -81,7 +83,7 @@ def search(
     others = _initial(space, limits, costs, settings) if everything is None else everything
     codes = _distinct(np.concatenate([first, others]))
     budget = settings.evaluations if everything is None else len(codes)
-    searcher = make_searcher(space, limits, costs, settings) if everything is None else None
+    searcher = make_searcher(space, limits, costs, settings, importance) if everything is None else None
     devices = [target.name for target in targets]
     clocks = {on("latency_ms", t.name, devices): t for t in targets if settings.measure}
     with only_here(folder, "search"):

@@ -7,12 +7,12 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
+from vitnas.nas.hypervolume import hypervolume, reference_point
+
 Floats = NDArray[np.float64]
 
 HARDLY = 1e-3
 """A hypervolume that grows by no more than this fraction counts as not growing."""
-MARGIN = 0.1
-"""How far beyond the worst of the first archs the reference point lies, in units of their range."""
 
 
 class Stopping:
@@ -41,7 +41,7 @@ class Stopping:
         if self._reference is None or self._scale is None:
             best, worst = values.min(axis=0), values.max(axis=0)
             self._scale = np.where(worst > best, worst - best, 1.0)
-            self._reference = worst / self._scale + MARGIN
+            self._reference = reference_point(values / self._scale)
         self._volumes.append(hypervolume(values / self._scale, self._reference))
 
     @property
@@ -63,9 +63,3 @@ class Stopping:
             if now <= before * (1 + HARDLY):
                 return f"{self._patience} batches hardly added to the hypervolume"
         return None
-
-
-def hypervolume(values: Floats, reference: Floats) -> float:
-    from pymoo.indicators.hv import HV
-
-    return float(HV(ref_point=reference)(values))

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import math
+import pickle
+
+import cloudpickle
+import numpy as np
+import pytest
+
+from vitnas.nas.ray_executor import RayExecutor
+from vitnas.nas.supernet_score import SupernetScore
+from vitnas.supernets.evaluation import SubnetScore
+
+
+@pytest.fixture(scope="module")
+def score(trained):
+    return SupernetScore.of(trained)
+
+
+def test_scores_are_those_of_the_run_to_the_bit(trained, score):
+    for arch in (trained.space.smallest(), trained.space.largest()):
+        found, expected = score(arch), SubnetScore(trained.path)(arch)
+        assert {name: found[name] for name in expected} == expected
+        a, n = found["accuracy"], len(score.dataset.val)
+        assert found["accuracy_std"] == pytest.approx(math.sqrt(a * (1 - a) / n))
+
+
+def test_what_travels_is_arrays_and_needs_no_files(trained, score):
+    buffers: list[pickle.PickleBuffer] = []
+    score(trained.space.smallest())  # what it builds on first use stays at home
+    head = cloudpickle.dumps(score, protocol=5, buffer_callback=buffers.append)
+    weights = sum(array.nbytes for array in score.weights.values())
+    images = score.dataset.val.x.nbytes + score.dataset.train.x.nbytes
+    assert sum(buffer.raw().nbytes for buffer in buffers) >= weights + images
+    assert len(head) < 0.2 * (weights + images)
+    frozen = [bytes(buffer.raw()) for buffer in buffers]  # read-only, as the object store gives them
+    again = pickle.loads(head, buffers=frozen)
+    arch = trained.space.largest()
+    assert again(arch) == score(arch)
+    for name, tensor in again._supernet.state_dict().items():  # laid over the buffers, not copied
+        assert tensor.data_ptr() == again.weights[name].ctypes.data
+    assert not next(iter(again.weights.values())).flags.writeable
+
+
+def test_only_images_for_batch_norms_are_carried_of_the_training_ones(score):
+    assert len(score.dataset.train) <= 1024
+    assert score.dataset.val.x.dtype == np.uint8
+
+
+@pytest.mark.ray
+def test_workers_score_as_this_process_does(trained, score):
+    archs = trained.space.sample(4, np.random.default_rng(0))
+    with RayExecutor(2) as executor:
+        assert [outcome.get() for outcome in executor.map(score, archs)] == [score(arch) for arch in archs]

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import math
+from statistics import NormalDist
+
+import numpy as np
+import pytest
+
+from vitnas.errors import SearchError
+from vitnas.nas.executor import Outcome, SerialExecutor
+from vitnas.nas.training_free import LEAST, Each, Parts, TrainingFree, Usual, _usable
+from vitnas.predictors.proxies.aggregate import ASSEMBLIES
+from vitnas.predictors.proxies.scoring import score_archs
+from vitnas.search_spaces import Task, load_space
+from vitnas.supernets.counting import PopulationCounter
+
+SPACE = load_space("autoformer-mini", Task(8, 10, 1))
+
+
+def cost(codes):
+    return PopulationCounter(SPACE)(codes).num_params
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("score")
+
+
+@pytest.fixture(scope="module")
+def score(folder):
+    return TrainingFree.of(SPACE, cost, folder / "reference.json", SerialExecutor(), 0, print)
+
+
+def test_a_share_is_that_of_a_normal_distribution():
+    values = [1.0, 2.0, 4.0, 8.0]
+    logs = np.log(values)
+    usual = Usual.of(values)
+    expected = NormalDist(logs.mean(), logs.std()).cdf(math.log(3.0))
+    assert usual.log_share(3.0) == pytest.approx(math.log(expected))
+    assert Usual.of([-1.0, 0.0, 1.0]).log_share(0.0) == pytest.approx(math.log(0.5))
+    assert Usual.of([5.0, 5.0]).log_share(7.0) == 0.0
+    assert usual.log_share(-1.0) < usual.log_share(1e-9) < 0  # never undefined
+
+
+def test_the_score_is_the_mean_over_proxies_and_each_stands_beside_it(score):
+    arch = SPACE.largest()
+    found = score(arch)
+    exact = score_archs(SPACE, [arch], ASSEMBLIES["aggregate"], 0)
+    assert {n: v for n, v in found.items() if n != "score"} == {n: float(v[0]) for n, v in exact.items()}
+    shares = [score.usual[n].log_share(found[n]) for n in exact]
+    assert found["score"] == pytest.approx(np.mean(shares))
+
+
+def test_larger_networks_score_higher_and_the_same_arch_the_same(score):
+    assert score(SPACE.largest())["score"] > score(SPACE.smallest())["score"]
+    assert score(SPACE.smallest()) == score(SPACE.smallest())
+    assert Parts(SPACE, ("dss",), 0)(SPACE.smallest()) != Parts(SPACE, ("dss",), 1)(SPACE.smallest())
+
+
+def test_the_reference_is_made_once(score, folder):
+    class Nobody(SerialExecutor):
+        def as_completed(self, function, items):
+            raise AssertionError("scored again")
+
+    again = TrainingFree.of(SPACE, cost, folder / "reference.json", Nobody(), 0, print)
+    assert again == score
+    other = SPACE.restrict(depth=(3,))
+    with pytest.raises(AssertionError, match="scored again"):  # another space
+        TrainingFree.of(
+            other, lambda c: PopulationCounter(other)(c).num_params, folder / "reference.json", Nobody(), 0, print
+        )
+
+
+def test_a_proxy_that_fails_is_left_out_and_told():
+    archs = [SPACE.smallest(), SPACE.largest()]
+    names = tuple(f"p{i}" for i in range(LEAST + 1))
+    tried = [dict.fromkeys(names, 1.0), {**dict.fromkeys(names, 2.0), "p0": "not here"}]
+    outcomes = [Outcome(each, None, 0.1, 1) for each in tried]
+    said = []
+    known = _usable(SPACE, archs, outcomes, said.append)
+    assert known == {archs[0]: dict.fromkeys(names[1:], 1.0), archs[1]: dict.fromkeys(names[1:], 2.0)}
+    assert "proxy 'p0' is left out of the score, as it fails in this space: not here" in said[0]
+    tried[0]["p1"] = "nor here"
+    with pytest.raises(SearchError, match=f"only {LEAST - 1} of {LEAST + 1} proxies work; train a supernet"):
+        _usable(SPACE, archs, outcomes, said.append)
+
+
+def test_each_proxy_alone_where_one_fails():
+    names = ("params", "no-such-proxy")
+    found = Each(SPACE, names, 0)(SPACE.smallest())
+    assert isinstance(found["params"], float)
+    assert "no-such-proxy" in found["no-such-proxy"]
