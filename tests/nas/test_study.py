@@ -5,6 +5,7 @@ import pytest
 
 from tests.nas.problem import SMALL
 from vitnas.errors import SearchError
+from vitnas.latency_lut.protocol import Timing
 from vitnas.nas.objectives import Objective
 from vitnas.nas.study import Evaluation, Study
 
@@ -79,3 +80,40 @@ def test_damaged_file(tmp_path):
     (tmp_path / "study.db").write_bytes(b"not a database at all" * 100)
     with pytest.raises(SearchError, match="cannot be used"):
         open_study(f"sqlite:///{tmp_path / 'study.db'}")
+
+
+def test_measurements_are_found_again_and_damaged_ones_told(url):
+    timing = Timing(1.5, 0.1, 1.4, 1.7, 20, 0.3, energy_mj=2.5)
+    study = open_study(url)
+    study.record(GOOD)
+    study.record_timing("cpu", GOOD.arch, timing)
+    for again in (study, open_study(url)):
+        assert again.timings("cpu") == {GOOD.arch: timing}
+        assert again.timings("phone") == {}
+        assert len(again) == 1
+    study._study.set_user_attr("timing cpu broken", {"device": "cpu", "arch": {}, "timing": {}})
+    with pytest.raises(SearchError, match="note 'timing cpu broken'"):
+        open_study(url)
+
+
+def test_searches_of_one_study_share_what_they_evaluate(url):
+    first, second = open_study(url), open_study(url)
+    first.record(GOOD)
+    assert second.find(GOOD.arch) is None
+    second.refresh()
+    assert second.find(GOOD.arch) == GOOD
+    second.record(BAD)
+    first.refresh()
+    assert len(first) == len(second) == 2
+
+
+def test_a_locked_database_is_told(tmp_path):
+    import sqlite3
+
+    path = tmp_path / "study.db"
+    open_study(f"sqlite:///{path}")
+    with sqlite3.connect(path) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(SearchError, match="cannot be used: .*locked"):
+            open_study(f"sqlite:///{path}?timeout=0.1")
+        other.rollback()

@@ -11,6 +11,7 @@ from vitnas.files import is_locked
 from vitnas.latency_lut.table import LatencyTable
 from vitnas.nas.evaluator import Score
 from vitnas.nas.executor import Executor, make_executor
+from vitnas.nas.limits import Limits
 from vitnas.nas.objectives import SHORT, on, std_of
 from vitnas.nas.pareto import ParetoFront, Provenance
 from vitnas.nas.search import device_front_file, search
@@ -111,6 +112,8 @@ def start_search(start: Start, settings: SearchSettings, say: Say = print, progr
             importance = _importance(run, settings)
         else:
             importance = None
+            # Scoring takes minutes, so what cannot be reached is told before.
+            Limits(space, costs, settings.limits, origin["device"], settings.seed)
             score, references = _training_free(space, costs, folder, executor, settings.seed, say)
             warm = [*warm, *references]
             origin["supernet"] = "none: scored without training"

@@ -1,0 +1,106 @@
+"""Searches on Ray while workers and whole machines are lost."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.nas.problem import SMALL, Score, latency
+from vitnas.nas.ray_executor import RayExecutor
+from vitnas.nas.search import search
+from vitnas.nas.settings import SearchSettings
+from vitnas.search_spaces import Arch
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
+
+SETTINGS = SearchSettings(evaluations=30, initial=12, batch=9, population=20, generations=5, patience=0)
+
+
+@dataclass(frozen=True)
+class Slow:
+    """Takes a moment, and leaves a line with its process."""
+
+    log: Path
+
+    def __call__(self, arch: Arch) -> dict[str, float]:
+        time.sleep(0.3)
+        with self.log.open("a") as file:
+            file.write(f"{os.getpid()} {arch.id}\n")
+        return Score(SMALL)(arch)
+
+
+def run(folder: Path, score, executor=None):
+    return search(SMALL, score, {"latency_ms": latency(SMALL)}, SETTINGS, folder, executor, False)
+
+
+def rows(log: Path) -> list[list[str]]:
+    return [line.split() for line in log.read_text().splitlines()] if log.exists() else []
+
+
+def test_workers_killed_at_random_change_nothing(tmp_path):
+    run(tmp_path / "calm", Score(SMALL))
+    log = tmp_path / "log"
+    ended = threading.Event()
+    killed: list[int] = []
+
+    def kill() -> None:
+        while not ended.wait(0.7) and len(killed) < 4:
+            pids = {int(pid) for pid, _ in rows(log)} - set(killed)
+            if pids:
+                killed.append(max(pids))
+                os.kill(killed[-1], signal.SIGKILL)
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    try:
+        with RayExecutor(2) as executor:
+            run(tmp_path / "killed", Slow(log), executor)
+    finally:
+        ended.set()
+        thread.join()
+    assert killed
+    assert (tmp_path / "killed/front.json").read_bytes() == (tmp_path / "calm/front.json").read_bytes()
+    times = Counter(arch for _, arch in rows(log))
+    assert len(times) == 30
+    assert sum(times.values()) <= 30 + len(killed)
+
+
+def test_a_machine_of_a_cluster_that_is_lost_changes_nothing(tmp_path):
+    import ray
+    from ray.cluster_utils import Cluster
+
+    run(tmp_path / "calm", Score(SMALL))
+    log = tmp_path / "log"
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    lost = cluster.add_node(num_cpus=2)
+    ended = threading.Event()
+
+    def pull_the_plug() -> None:
+        while not ended.wait(0.1):
+            if len({pid for pid, _ in rows(log)}) >= 2 and len(rows(log)) >= 5:
+                cluster.remove_node(lost, allow_graceful=False)
+                return
+
+    thread = threading.Thread(target=pull_the_plug)
+    try:
+        cluster.wait_for_nodes()
+        thread.start()
+        with RayExecutor(3, cluster.address) as executor:
+            run(tmp_path / "lost", Slow(log), executor)
+            assert ray.cluster_resources()["CPU"] == 1
+    finally:
+        ended.set()
+        thread.join()
+        ray.shutdown()
+        cluster.shutdown()
+    assert (tmp_path / "lost/front.json").read_bytes() == (tmp_path / "calm/front.json").read_bytes()
+    times = Counter(arch for _, arch in rows(log))
+    assert len(times) == 30
+    assert sum(times.values()) <= 30 + 2
