@@ -5,12 +5,11 @@ the columns disagree, some even in sign. Keys: tau.COLUMN.PROXY, and ahead.COLUM
 ranks better than the number of parameters when the networks are drawn anew (1,000 bootstrap samples).
 
 Needs vit_bench_101_autoformer_ti.csv in ../shared/data/nas, or --data with a column `arch`, a JSON object of the genes of
---space, and columns that end in `_acc`. Scores are kept in --out until the code that gives them changes.
+--space, and columns that end in `_acc`. Scores are kept in --out; name another folder once the code of a proxy has changed.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sys
 from pathlib import Path
@@ -21,7 +20,6 @@ from frame import run, show
 from numpy.typing import NDArray
 from scipy.stats import kendalltau
 
-import vitnas.predictors.proxies
 from vitnas.errors import SearchError
 from vitnas.files import read_json, write_json
 from vitnas.predictors.proxies import PROXIES
@@ -31,7 +29,7 @@ from vitnas.search_spaces import Arch, SearchSpace, Task, load_space
 
 FILE = Path(__file__).parents[1] / ".." / "shared" / "data" / "nas" / "vit_bench_101_autoformer_ti.csv"
 GENES = {"hidden_dim": "width", "num_heads": "heads"}
-AT_ONCE, SAMPLES = 5, 1000
+AT_ONCE, SAMPLES = 10, 1000
 
 Scores = dict[str, NDArray[np.float64]]
 
@@ -40,9 +38,9 @@ def measure(quick: bool, data: Path, space: str, seed: int, out: Path) -> dict[s
     if not data.is_file():
         sys.exit(f"needs {data.name} in {data.parent}, or --data")
     found = load_space(space, Task(image_size=64)) if quick else load_space(space)
-    table = pd.read_csv(data)[: 25 if quick else None]
+    table = pd.read_csv(data)[: 20 if quick else None]
     archs = [_arch(found, json.loads(text)) for text in table["arch"]]
-    scores = _scores(found, archs, seed, out / f"{space}-{found.task.image_size}-{seed}-{_code()}.json")
+    scores = _scores(found, archs, seed, out / f"{space}-{found.task.image_size}-{seed}.json")
     columns = [str(name) for name in table.columns if str(name).endswith("_acc")]
     accuracies = {name.removesuffix("_acc"): table[name].to_numpy() for name in columns}
     taus = {
@@ -67,34 +65,22 @@ def _arch(space: SearchSpace, genes: dict[str, object]) -> Arch:
 def _scores(space: SearchSpace, archs: list[Arch], seed: int, file: Path) -> Scores:
     """Of every proxy that the space supports and of all assemblies; a run that was cut short goes on from `file`."""
     known: dict[str, dict[str, float]] = read_json(file) if file.is_file() else {}
-    names = _supported(space, archs[0], seed)
-    left = [arch for arch in archs if arch.id not in known]
-    for start in range(0, len(left), AT_ONCE):
-        some = left[start : start + AT_ONCE]
-        scores = score_archs(space, some, names, seed)
-        known |= {arch.id: {name: float(scores[name][i]) for name in names} for i, arch in enumerate(some)}
-        write_json(file, known)
-        print(f"{len(known)} of {len(archs)} archs scored", file=sys.stderr, flush=True)
-    alone = {name: np.array([known[arch.id][name] for arch in archs]) for name in names}
-    return with_assemblies(alone, [*names, *ASSEMBLIES])
-
-
-def _supported(space: SearchSpace, arch: Arch, seed: int) -> list[str]:
-    found = []
     for name in PROXIES:
+        own = known.setdefault(name, {})
+        left = [arch for arch in archs if arch.id not in own]
         try:
-            score_archs(space, [arch], [name], seed)
+            for start in range(0, len(left), AT_ONCE):
+                some = left[start : start + AT_ONCE]
+                own |= zip(
+                    (arch.id for arch in some), score_archs(space, some, [name], seed)[name].tolist(), strict=True
+                )
+                write_json(file, known)
+                print(f"{name}: {len(own)} of {len(archs)} archs", file=sys.stderr, flush=True)
         except SearchError as error:
             print(f"left out: {error}", file=sys.stderr)
-        else:
-            found.append(name)
-    return found
-
-
-def _code() -> str:
-    """Changes with the code of the proxies, so that no old score is taken for theirs."""
-    folder = Path(vitnas.predictors.proxies.__file__).parent
-    return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(folder.glob("*.py")))).hexdigest()[:8]
+            del known[name]
+    alone = {name: np.array([own[arch.id] for arch in archs]) for name, own in known.items()}
+    return with_assemblies(alone, [*ASSEMBLIES])
 
 
 def _tau(scores: NDArray[np.float64], accuracies: NDArray[np.float64]) -> float:

@@ -152,7 +152,7 @@ def test_gradient_norms_and_snip_by_a_plain_backward_pass(network, images):
     F.cross_entropy(network.train()(images[:4]), labels).backward()
     found = [weight for _, weight in weights(network)]
     assert norms == pytest.approx(sum(float(w.grad.norm()) for w in found), rel=1e-5)
-    assert saliency == pytest.approx(sum(float((w * w.grad).abs().sum()) for w in found), rel=1e-5)
+    assert saliency == pytest.approx(sum(float((w * w.grad).abs().sum().detach()) for w in found), rel=1e-5)
 
 
 def test_naswot_by_counting_units_that_agree(network, images):
@@ -234,8 +234,26 @@ def test_entropies_of_principal_components_by_singular_values(network, images):
         assert entropy == pytest.approx(-(share * np.log(share)).sum(), rel=1e-4)
         assert entropy <= math.log(rows.shape[1]) + 1e-9
     assert score("expressivity", network, images) == pytest.approx(sum(found))
-    assert score("effective-rank", network, images) == pytest.approx(sum(map(math.exp, found)))
     assert score("progressivity", network, images) == pytest.approx(np.diff(found).min())
+
+
+def test_ranks_of_features_by_numpy(network):
+    images = torch.randn(16, *BLUEPRINT.in_shape)
+    layer = network.block1_ffn
+    with torch.no_grad():  # a layer that collapses its features to three directions, shortcut and all
+        layer.forward = lambda x: x @ torch.randn(48, 3, generator=torch.Generator().manual_seed(0)) @ torch.ones(3, 48)
+    expected, x = 0, images
+    for each in list(network)[:-1]:
+        x = each(x)
+        rows = x.flatten(0, 1).detach().numpy()
+        expected += np.linalg.matrix_rank(rows - rows.mean(axis=0))
+    assert score("feature-rank", network, images) == expected
+
+
+def test_a_plain_network_spans_all_its_channels_once_features_are_mixed(network):
+    stem = 2 * 2 + 16  # pixels of a patch, and positions of 17 tokens about their mean
+    blocks = len(BLUEPRINT) - 2
+    assert score("feature-rank", network, torch.randn(16, *BLUEPRINT.in_shape)) == stem + blocks * 48
 
 
 class Turn(Layer):

@@ -15,8 +15,8 @@ PROXIES: Registry[type[Proxy]] = Registry(
     {
         "deepmad": "vitnas.predictors.proxies.deepmad:DeepMADEntropy",
         "dss": "vitnas.predictors.proxies.dss:DSS",
-        "effective-rank": "vitnas.predictors.proxies.effective_rank:EffectiveRank",
         "expressivity": "vitnas.predictors.proxies.expressivity:Expressivity",
+        "feature-rank": "vitnas.predictors.proxies.feature_rank:FeatureRank",
         "grad-norm": "vitnas.predictors.proxies.grad_norm:GradNorm",
         "jacob-cov": "vitnas.predictors.proxies.jacob_cov:JacobCov",
         "length-distortion": "vitnas.predictors.proxies.length_distortion:LengthDistortion",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor, nn
 
@@ -24,15 +26,20 @@ class Expressivity(Proxy):
 
 def entropies(network: nn.Sequential, images: Tensor) -> list[float]:
     """Of every layer but the last, the entropy of its features' principal components."""
-    network.train()
     found = []
+    for values, _ in spectra(network, images):
+        share = values / values.sum().clamp(min=1e-300)
+        found.append(float(-torch.special.xlogy(share, share).sum()))
+    return found
+
+
+def spectra(network: nn.Sequential, images: Tensor) -> Iterator[tuple[Tensor, int]]:
+    """Of every layer but the last, the eigenvalues of its features' covariance, and of how many places it is."""
+    network.train()
     x = images
     with torch.no_grad():
         for layer in list(network)[:-1]:
             x = layer(x)
-            rows = by_place(x, layer).flatten(0, 1)
+            rows = by_place(x, layer).flatten(0, 1).double()
             rows = rows - rows.mean(dim=0)
-            values = torch.linalg.eigvalsh((rows.T @ rows / len(rows)).double()).clamp(min=0)
-            share = values / values.sum().clamp(min=1e-300)
-            found.append(float(-torch.special.xlogy(share, share).sum()))
-    return found
+            yield torch.linalg.eigvalsh(rows.T @ rows / len(rows)).clamp(min=0), len(rows)

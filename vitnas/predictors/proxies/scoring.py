@@ -11,7 +11,7 @@ from torch import Tensor
 
 from vitnas.errors import DeviceError, SearchError, SettingsError
 from vitnas.predictors.proxies import PROXIES
-from vitnas.predictors.proxies.aggregate import ASSEMBLIES, assemble
+from vitnas.predictors.proxies.aggregate import ASSEMBLIES
 from vitnas.predictors.proxies.proxy import Proxy
 from vitnas.search_spaces import Arch, SearchSpace
 from vitnas.supernets.supernet import build_network
@@ -43,7 +43,7 @@ def score_archs(
     if len(archs) == 1 and (together := [name for name in names if name in ASSEMBLIES]):
         raise SearchError(
             f"'{together[0]}' ranks archs among each other, and there is one; give more, or name its parts: "
-            + ", ".join(ASSEMBLIES[together[0]])
+            + ", ".join(ASSEMBLIES[together[0]].parts)
         )
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise DeviceError(f"device '{device}': torch sees no CUDA device here; score on cpu")
@@ -65,13 +65,13 @@ def parts_of(names: Sequence[str]) -> list[str]:
     for name in names:
         if name not in ASSEMBLIES:
             PROXIES.load(name)  # refuses what is not known
-    return list(dict.fromkeys(part for name in names for part in ASSEMBLIES.get(name, (name,))))
+    wanted = (ASSEMBLIES[name].parts if name in ASSEMBLIES else (name,) for name in names)
+    return list(dict.fromkeys(part for parts in wanted for part in parts))
 
 
 def with_assemblies(scores: dict[str, NDArray[np.float64]], names: Sequence[str]) -> dict[str, NDArray[np.float64]]:
     """Adds the assemblies among the names to the scores of their parts."""
-    together = {n: assemble({part: scores[part] for part in ASSEMBLIES[n]}) for n in names if n in ASSEMBLIES}
-    return {**scores, **together}
+    return {**scores, **{name: ASSEMBLIES[name](scores) for name in names if name in ASSEMBLIES}}
 
 
 def _each(
