@@ -12,7 +12,7 @@ from vitnas.errors import SettingsError
 
 
 def estimate(
-    device: Annotated[str, typer.Option(help="iphone12, iphone13 or iphone14.")] = "iphone12",
+    device: Annotated[str, typer.Option(help="One of those that `vitnas devices` calls estimated.")] = "iphone12",
     space: Annotated[str | None, typer.Option(help="Search space or its file, with --arch.")] = None,
     arch: Annotated[str | None, typer.Option(help="Arch file, or the name of a published arch.")] = None,
     timm: Annotated[str | None, typer.Option(help="Name of a timm model, taken as it is deployed.")] = None,
@@ -22,7 +22,7 @@ def estimate(
     channels: Channels = None,
     as_json: AsJson = False,
 ) -> None:
-    """Estimate what a network would take on a phone that is not here.
+    """Estimate what a network would take on a device that is not here.
 
     Example: vitnas estimate --device iphone12 --timm fastvit_sa12
     """
@@ -40,8 +40,7 @@ def estimate(
     from vitnas.latency_lut.estimate.device import op_shares
     from vitnas.reporting.estimates import describe_estimate, print_estimate
 
-    model = load_model()
-    model.target(device)
+    model = load_model(device)
     if space is not None:
         assert arch is not None
         from vitnas.latency_lut.estimate.networks import layer_ops

@@ -23,17 +23,20 @@ def describe_estimate(
         shares_ms: milliseconds of each kind of layer or operator; with `network_ms` they are the whole.
     """
     accuracy = model.target(found.device).accuracy
-    low, middle, high = found.fallback_ms
+    placed = found.placement
     return {
         "network": network,
         "device": found.device,
         "label": LABEL,
         "latency_ms": found.ms,
         "std_ms": found.std_ms,
-        "placement": "fall-back" if found.placement.falls_back else "neural engine",
-        "reasons": list(found.placement.reasons),
-        "notes": list(found.placement.notes),
-        "fallback_ms": {"low": low, "middle": middle, "high": high},
+        "batch": model.batch,
+        "placement": None if placed is None else "fall-back" if placed.falls_back else "neural engine",
+        "reasons": list(placed.reasons) if placed else [],
+        "notes": list(placed.notes) if placed else [],
+        "fallback_ms": dict(zip(("low", "middle", "high"), found.fallback_ms, strict=True))
+        if found.fallback_ms
+        else None,
         "parts_ms": {"call": found.network_ms, **shares_ms},
         "model": {
             "fitted": model.fitted,
@@ -46,10 +49,12 @@ def describe_estimate(
 
 def print_estimate(found: Mapping[str, Any]) -> None:
     """The figure with its error, what it is made of, and what may be wrong with it."""
+    images = f" a call of {found['batch']} images" if found["batch"] > 1 else ""
     print(
-        f"{found['network']} on {found['device']}: {found['latency_ms']:.2f} ms +- {found['std_ms']:.2f} ms ({LABEL})"
+        f"{found['network']} on {found['device']}: {found['latency_ms']:.2f} ms +- {found['std_ms']:.2f} ms{images} ({LABEL})"
     )
-    print(f"runs on: {found['placement']}")
+    if found["placement"]:
+        print(f"runs on: {found['placement']}")
     for reason in found["reasons"]:
         print(f"  warning: {reason}")
     if found["reasons"]:

@@ -9,9 +9,19 @@ import pytest
 from vitnas.errors import DataError
 from vitnas.latency_lut.estimate import load_model
 from vitnas.latency_lut.estimate.cost import GUESS, Prices, Work
-from vitnas.latency_lut.estimate.fit import Point, accuracy, fit, leave_out
+from vitnas.latency_lut.estimate.fit import Point, accuracy, first_guess, fit, leave_out
 from vitnas.latency_lut.estimate.networks import layer_ops
-from vitnas.latency_lut.estimate.published import FAMILIES, Row, family, fell_back, nominal_ms, read_rows
+from vitnas.latency_lut.estimate.published import (
+    FAMILIES,
+    GROUPS,
+    Group,
+    Machine,
+    Row,
+    family,
+    fell_back,
+    nominal_ms,
+    read_rows,
+)
 from vitnas.search_spaces import load_space
 
 HEADER = "device,chip,timm_name,resolution,latency_ms,compute_unit,precision,source,notes\n"
@@ -85,6 +95,32 @@ def test_rows_are_picked_and_doubts_left_out(tmp_path):
         read_rows(tmp_path / "none.csv")
 
 
+def test_other_machines_have_rows_of_their_own(tmp_path):
+    path = tmp_path / "published.csv"
+    path.write_text(
+        HEADER.replace("source", "runtime,batch,source")
+        + "NVIDIA RTX 4090,Ada,vit_small_patch16_224,224,90,GPU,amp,PyTorch 2.9.1 torch.compile,1024,timm x,\n"
+        + "NVIDIA RTX 4090,Ada,vit_small_patch16_224,224,99,GPU,amp,PyTorch 2.9.1 eager,1024,timm x,\n"
+        + "NVIDIA RTX 4090,Ada,vit_small_patch16_224,224,70,GPU,amp,PyTorch 2.9.1 torch.compile,768,timm x,\n"
+        + "Samsung Galaxy S24,Gen 3,resnet18,1x3x224,0.9,NPU,float,QAIRT/tflite,1,hub y,\n"
+    )
+    assert [(row.device, row.ms) for row in read_rows(path, GROUPS["rtx4090"])] == [("rtx4090", 90.0)]
+    assert [(row.model, row.image_size) for row in read_rows(path, GROUPS["galaxy-s24-npu"])] == [("resnet18", 224)]
+    assert read_rows(path) == []
+
+
+@pytest.mark.parametrize("times", [1.0, 50.0])
+def test_a_machine_of_unknown_speed_is_found_by_its_scale(made, times):
+    rows, traces = made
+    mine = [dataclasses.replace(r, device="m", ms=r.ms * times) for r in rows if r.device == "iphone12"]
+    group = Group({"m": Machine(("M",), "m")}, "r", "fp32", ("m",))
+    found = fit(mine, traces, group)
+    errors = [found.ms(traces[r.network], "m") / r.ms - 1 for r in mine]
+    assert np.abs(errors).max() < 0.12
+    batched = first_guess(mine, traces, dataclasses.replace(group, batch=64))
+    assert batched[0] / batched[1] == pytest.approx(GUESS[0] / GUESS[1] / 64), "a batch pays a call once"
+
+
 def test_fallen_back_is_what_no_such_machine_would_take():
     space = load_space("deit")
     ops = [op for spec in space.lower(space.smallest()) for op in layer_ops(spec)]
@@ -108,9 +144,9 @@ def test_costing_needs_no_torch():
 
     code = (
         "import sys; from vitnas.latency_lut.estimate import Op, load_model; "
-        "print(load_model().estimate([Op('conv', 'conv2d', (1, 8, 4, 4), 9000, 900, 900, 90)], 'iphone12').ms); "
+        "print(load_model('iphone12').estimate([Op('conv', 'conv2d', (1, 8, 4, 4), 9000, 900, 900, 90)], 'iphone12').ms); "
         "assert 'torch' not in sys.modules"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert float(done.stdout) > load_model().network_ms("iphone12")
+    assert float(done.stdout) > load_model("iphone12").network_ms("iphone12")

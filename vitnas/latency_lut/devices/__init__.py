@@ -27,6 +27,9 @@ DEVICES: Registry[Callable[[], Device]] = Registry(
         "iphone12": "vitnas.latency_lut.estimate.device:iphone12",
         "iphone13": "vitnas.latency_lut.estimate.device:iphone13",
         "iphone14": "vitnas.latency_lut.estimate.device:iphone14",
+        "galaxy-s24-npu": "vitnas.latency_lut.estimate.device:galaxy_s24_npu",
+        "i7-12700h": "vitnas.latency_lut.estimate.device:i7_12700h",
+        "rtx4090": "vitnas.latency_lut.estimate.device:rtx4090",
     },
 )
 

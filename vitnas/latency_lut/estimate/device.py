@@ -38,14 +38,14 @@ class EstimatedDevice(Device):
 
     @cached_property
     def _model(self) -> EstimateModel:
-        return load_model()
+        return load_model(self.name)
 
     def fingerprint(self) -> dict[str, str | int]:
         return {
-            "runtime": "Core ML, estimated",
-            "precision": "fp16",
+            "runtime": f"{self._model.runtime}, estimated",
+            "precision": self._model.precision,
             "threads": 0,
-            "batch": 1,
+            "batch": self._model.batch,
             "processor": self._target.chip,
             "model": self._model.fitted,
         }
@@ -110,6 +110,18 @@ def iphone13() -> EstimatedDevice:
 
 def iphone14() -> EstimatedDevice:
     return EstimatedDevice("iphone14")
+
+
+def galaxy_s24_npu() -> EstimatedDevice:
+    return EstimatedDevice("galaxy-s24-npu")
+
+
+def i7_12700h() -> EstimatedDevice:
+    return EstimatedDevice("i7-12700h")
+
+
+def rtx4090() -> EstimatedDevice:
+    return EstimatedDevice("rtx4090")
 
 
 def write_estimates(space: SearchSpace, device: EstimatedDevice, path: Path) -> LatencyTable:

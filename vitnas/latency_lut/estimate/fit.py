@@ -2,8 +2,8 @@
 
     python -m vitnas.latency_lut.estimate.fit published_latency.csv
 
-writes `apple.json` anew. First guesses come from the maker's figures, and every price is fitted anew for each family left
-out. The form of the model is not: its classes of work, and that small tensors move cheaply, were kept because they did
+writes a model of each group of machines anew. First guesses come from the maker's figures or from the scale of the rows, and
+every price is fitted anew for each family left out. The form of the model is not: its classes of work, and that small tensors move cheaply, were kept because they did
 better on families left out, so the stated errors are somewhat too kind. Where sizes were open, the mean over several is used.
 """
 
@@ -20,16 +20,15 @@ from numpy.typing import NDArray
 
 from vitnas.files import write_json
 from vitnas.latency_lut.calibration import Fidelity
-from vitnas.latency_lut.estimate.cost import GUESS, Floats, Prices, Work
-from vitnas.latency_lut.estimate.model import FILE, Accuracy, EstimateModel, FallBack, Target
+from vitnas.latency_lut.estimate.cost import GUESS, PRICES, Floats, Prices, Work
+from vitnas.latency_lut.estimate.model import Accuracy, EstimateModel, FallBack, Target
 from vitnas.latency_lut.estimate.ops import Op
-from vitnas.latency_lut.estimate.published import CHIPS, DEVICES, Row, fell_back, read_rows
+from vitnas.latency_lut.estimate.published import GROUPS, Group, Row, fell_back, read_rows
 
 RESIDENT_MB = (0.5, 1.0, 2.0, 4.0)
 """Sizes of the memory on the chip: one member of the model each."""
 PRICE_SPREAD = 0.7
 """Standard deviation of ln(price / guess) before a measurement is seen."""
-FACTOR_GUESS = {"iphone12": 1.0, "iphone13": 0.85, "iphone14": 0.85, "iphone14-pro": 0.6, "iphone15-pro": 0.5}
 FACTOR_SPREAD = 0.3
 SOURCE_SPREAD = 0.06
 """Publications differ by 4 to 7 % on the same network and phone."""
@@ -53,19 +52,37 @@ class Fit:
         return self.factors[device] * float(np.mean([m.network_ms + m.cost_ms(work).sum() for m in self.members]))
 
 
-def fit(rows: Sequence[Row], traces: Traces) -> Fit:
-    """The most likely prices given the rows, none of which fell back."""
-    found = [_fit_member(rows, traces, size) for size in RESIDENT_MB]
-    factors = {d: float(np.exp(np.mean([np.log(f[d]) for _, f in found]))) for d in DEVICES}
+def fit(rows: Sequence[Row], traces: Traces, group: Group = GROUPS["apple"]) -> Fit:
+    """The most likely prices given the rows of a group, none of which fell back."""
+    found = [_fit_member(rows, traces, group, size) for size in RESIDENT_MB]
+    factors = {d: float(np.exp(np.mean([np.log(f[d]) for _, f in found]))) for d in group.machines}
     return Fit(tuple(prices for prices, _ in found), factors)
 
 
-def _fit_member(rows: Sequence[Row], traces: Traces, resident_mb: float) -> tuple[Prices, dict[str, float]]:
+def first_guess(rows: Sequence[Row], traces: Traces, group: Group) -> Floats:
+    """Prices before any measurement is seen, or at most its scale; a batch pays a call and a launch once."""
+    if group.by_maker:
+        return GUESS
+    once = np.array([part in ("network", "launch") for part, _ in PRICES])
+    guess = np.where(once, GUESS / group.batch, GUESS)
+    total = [_total_ms(Work.of(traces[row.network]), guess, RESIDENT_MB[1]) for row in rows]
+    scale = np.exp(np.median(np.log([row.ms or 0.0 for row in rows]) - np.log(total)))
+    return np.asarray(guess * scale, dtype=np.float64)
+
+
+def _total_ms(work: Work, prices: Floats, resident_mb: float) -> float:
+    return float(prices[0] + work.cost_ms(prices, resident_mb)[0].sum())
+
+
+def _fit_member(
+    rows: Sequence[Row], traces: Traces, group: Group, resident_mb: float
+) -> tuple[Prices, dict[str, float]]:
     from scipy.optimize import least_squares
 
     networks = sorted({row.network for row in rows})
     sources = sorted({row.source for row in rows})
-    devices = list(DEVICES)
+    devices = list(group.machines)
+    guess = first_guess(rows, traces, group)
     works = [Work.of(traces[network]) for network in networks]
     joined, starts = Work.join(works), np.concatenate([[0], np.cumsum([len(w) for w in works])[:-1]])
     network = np.array([networks.index(row.network) for row in rows])
@@ -75,7 +92,8 @@ def _fit_member(rows: Sequence[Row], traces: Traces, resident_mb: float) -> tupl
     _, pair, repeats = np.unique(np.stack([network, device]), axis=1, return_inverse=True, return_counts=True)
     weight = 1 / (NOISE * np.sqrt(repeats[pair.ravel()]))
     count, line = len(GUESS), np.arange(len(rows))
-    mean = np.concatenate([np.log(GUESS), np.log([FACTOR_GUESS[d] for d in devices]), np.zeros(len(sources))])
+    factors = [machine.factor for machine in group.machines.values()]
+    mean = np.concatenate([np.log(guess), np.log(factors), np.zeros(len(sources))])
     # The first device is the unit in which prices are given.
     spread = np.array(
         [PRICE_SPREAD] * count + [1e-4] + [FACTOR_SPREAD] * (len(devices) - 1) + [SOURCE_SPREAD] * len(sources)
@@ -102,8 +120,8 @@ def _fit_member(rows: Sequence[Row], traces: Traces, resident_mb: float) -> tupl
         )
 
     found = least_squares(lambda t: both(t)[0], mean, lambda t: both(t)[1], max_nfev=60).x
-    factors = dict(zip(devices, np.exp(found[count : count + len(devices)]).tolist(), strict=True))
-    return Prices.of(resident_mb, np.exp(found[:count])), factors
+    fitted = dict(zip(devices, np.exp(found[count : count + len(devices)]).tolist(), strict=True))
+    return Prices.of(resident_mb, np.exp(found[:count])), fitted
 
 
 @dataclass(frozen=True)
@@ -118,23 +136,29 @@ class Point:
 
 
 def leave_out(
-    rows: Sequence[Row], traces: Traces, device: str, group: Callable[[Row], object], largest: int = MAX_IMAGE_SIZE
+    rows: Sequence[Row],
+    traces: Traces,
+    device: str,
+    together: Callable[[Row], object],
+    group: Group = GROUPS["apple"],
+    largest: int = MAX_IMAGE_SIZE,
 ) -> list[Point]:
-    """Estimates every network of a device by a fit to the rows of all other groups, on whatever device.
+    """Estimates every network of a device by a fit to the rows of all others, on whatever device of the group.
 
     Args:
         rows: that did not fall back.
         traces: of all their networks.
         device: whose networks are estimated.
-        group: what is left out together.
+        together: what is left out at once.
+        group: of the device.
         largest: larger images are fitted to, but not estimated.
     """
     asked = {row.network: row for row in rows if row.device == device and row.image_size <= largest}
     points = []
-    for left_out in sorted({str(group(row)) for row in asked.values()}):
-        found = fit([row for row in rows if str(group(row)) != left_out], traces)
+    for left_out in sorted({str(together(row)) for row in asked.values()}):
+        found = fit([row for row in rows if str(together(row)) != left_out], traces, group)
         for network, row in sorted(asked.items()):
-            if str(group(row)) == left_out:
+            if str(together(row)) == left_out:
                 measured = [r.ms or 0.0 for r in rows if r.device == device and r.network == network]
                 estimated = found.ms(traces[network], device)
                 points.append(Point(*network, row.family, float(np.median(measured)), estimated))
@@ -164,9 +188,9 @@ def _width(off: Floats, level: float) -> float:
     return float(np.quantile(off, min(1.0, level * (len(off) + 1) / len(off)), method="higher"))
 
 
-def split(rows: Sequence[Row], traces: Traces) -> tuple[list[Row], list[Row]]:
-    """Rows that stayed on the Neural Engine, and rows that fell back."""
-    fell = [fell_back(row, traces[row.network]) for row in rows]
+def split(rows: Sequence[Row], traces: Traces, group: Group = GROUPS["apple"]) -> tuple[list[Row], list[Row]]:
+    """Rows that stayed on the accelerator, and rows that fell back."""
+    fell = [group.falls_back and fell_back(row, traces[row.network]) for row in rows]
     return [r for r, f in zip(rows, fell, strict=True) if not f], [r for r, f in zip(rows, fell, strict=True) if f]
 
 
@@ -185,37 +209,51 @@ def trace_rows(rows: Sequence[Row]) -> tuple[list[Row], dict[tuple[str, int], li
     return [row for row in rows if row.network not in refused], traces
 
 
-def fit_model(
-    rows: Sequence[Row], traces: Traces, devices: Sequence[str] = ("iphone12", "iphone13", "iphone14")
-) -> EstimateModel:
+def fit_model(rows: Sequence[Row], traces: Traces, group: Group) -> EstimateModel:
     """The model that is shipped, with the error of each device on families left out."""
-    stayed, fell = split(rows, traces)
-    found = fit(stayed, traces)
+    stayed, fell = split(rows, traces, group)
+    found = fit(stayed, traces, group)
     targets = {}
-    for device in devices:
-        points = leave_out(stayed, traces, device, lambda row: row.family)
+    for device in group.shipped:
+        points = leave_out(stayed, traces, device, lambda row: row.family, group)
         targets[device] = Target(
-            CHIPS[device], found.factors[device], sum(row.device == device for row in stayed), accuracy(points)
+            group.machines[device].chip,
+            found.factors[device],
+            sum(row.device == device for row in stayed),
+            accuracy(points),
         )
-    extra = [row.ms - found.ms(traces[row.network], row.device) for row in fell if row.ms]
-    low, middle, high = np.quantile(extra, [0.25, 0.5, 0.75])
+    fallback = None
+    if group.falls_back:
+        extra = [row.ms - found.ms(traces[row.network], row.device) for row in fell if row.ms]
+        low, middle, high = np.quantile(extra, [0.25, 0.5, 0.75])
+        fallback = FallBack(len(extra), float(middle), float(low), float(high))
     return EstimateModel(
-        1, datetime.date.today().isoformat(), found.members, targets,
-        FallBack(len(extra), float(middle), float(low), float(high)), tuple(sorted({row.citation for row in rows})),
-    )  # fmt: skip
+        format=2,
+        fitted=datetime.date.today().isoformat(),
+        runtime=group.runtime,
+        precision=group.precision,
+        batch=group.batch,
+        members=found.members,
+        devices=targets,
+        fallback=fallback,
+        sources=tuple(sorted({row.citation for row in rows})),
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("csv", type=Path, help="the published latencies")
-    parser.add_argument("--out", type=Path, default=Path(__file__).with_name(FILE))
+    parser.add_argument("--only", choices=tuple(GROUPS), help="this group of machines alone")
+    parser.add_argument("--out", type=Path, default=Path(__file__).with_name("models"), help="folder for the models")
     given = parser.parse_args()
-    rows, traces = trace_rows(read_rows(given.csv))
-    model = fit_model(rows, traces)
-    write_json(given.out, asdict(model))
-    for name, target in model.devices.items():
-        print(f"{name}: factor {target.factor:.3f}, {target.accuracy}")
-    print(model.fallback)
+    for name, group in GROUPS.items():
+        if given.only in (None, name):
+            rows, traces = trace_rows(read_rows(given.csv, group))
+            model = fit_model(rows, traces, group)
+            write_json(given.out / f"{name}.json", asdict(model))
+            for device, target in model.devices.items():
+                print(f"{device}: factor {target.factor:.3f}, {target.accuracy}")
+            print(model.fallback or "nothing tells which networks fall back")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,15 @@ from vitnas.latency_lut.estimate.cost import Floats, Prices, Work
 from vitnas.latency_lut.estimate.ops import Op
 from vitnas.latency_lut.estimate.placement import Placement, placement
 
-FILE = "apple.json"
+MODELS = {
+    "iphone12": "apple",
+    "iphone13": "apple",
+    "iphone14": "apple",
+    "galaxy-s24-npu": "galaxy-s24-npu",
+    "i7-12700h": "i7-12700h",
+    "rtx4090": "rtx4090",
+}
+"""The file of every device."""
 
 
 @dataclass(frozen=True)
@@ -68,12 +76,12 @@ class Estimate:
 
     Attributes:
         device: where.
-        ms: expected, if it stays on the Neural Engine.
+        ms: of a call, if the network stays on the accelerator.
         std_ms: standard deviation of the true value around it, for a network of an unknown family.
         network_ms: the part of `ms` that every call costs.
         op_ms: the part of each operator.
-        placement: where it is likely to run.
-        fallback_ms: low, middle and high of what it takes if it falls back.
+        placement: where it is likely to run; None where nothing is known of that.
+        fallback_ms: low, middle and high of what it takes if it falls back; None with `placement`.
     """
 
     device: str
@@ -81,8 +89,8 @@ class Estimate:
     std_ms: float
     network_ms: float
     op_ms: Floats
-    placement: Placement
-    fallback_ms: tuple[float, float, float]
+    placement: Placement | None
+    fallback_ms: tuple[float, float, float] | None
 
 
 @dataclass(frozen=True)
@@ -92,22 +100,28 @@ class EstimateModel:
     Attributes:
         format: of the file.
         fitted: the date of the fit.
+        runtime: what the measured networks ran on.
+        precision: of theirs.
+        batch: images of a call.
         members: their mean is the estimate.
         devices: what can be estimated.
-        fallback: of all rows that fell back.
+        fallback: of all rows that fell back; None where rows do not tell.
         sources: the publications whose measurements the prices were fitted to.
     """
 
     format: int
     fitted: str
+    runtime: str
+    precision: str
+    batch: int
     members: tuple[Prices, ...]
     devices: Mapping[str, Target]
-    fallback: FallBack
+    fallback: FallBack | None
     sources: tuple[str, ...]
 
     def target(self, device: str) -> Target:
         if device not in self.devices:
-            raise UnknownNameError(f"no estimate for device '{device}'; {suggest(device, self.devices)}")
+            raise UnknownNameError(f"no estimate for device '{device}' in this model; {suggest(device, self.devices)}")
         return self.devices[device]
 
     def network_ms(self, device: str) -> float:
@@ -123,8 +137,9 @@ class EstimateModel:
         each, fixed = self.op_ms(ops, device), self.network_ms(device)
         ms, fell = fixed + float(each.sum()), self.fallback
         return Estimate(
-            device, ms, ms * self.relative_std(device), fixed, each, placement(ops),
-            (ms + fell.low_ms, ms + fell.extra_ms, ms + fell.high_ms),
+            device, ms, ms * self.relative_std(device), fixed, each,
+            placement(ops) if fell else None,
+            (ms + fell.low_ms, ms + fell.extra_ms, ms + fell.high_ms) if fell else None,
         )  # fmt: skip
 
     def relative_std(self, device: str) -> float:
@@ -132,8 +147,10 @@ class EstimateModel:
         return math.sqrt(math.expm1(sigma**2) * math.exp(sigma**2))
 
 
-@lru_cache(maxsize=1)
-def load_model() -> EstimateModel:
-    """The model that vitnas comes with."""
-    text = resources.files("vitnas.latency_lut.estimate").joinpath(FILE).read_bytes()
+@lru_cache
+def load_model(device: str) -> EstimateModel:
+    """The model of a device that vitnas comes with."""
+    if device not in MODELS:
+        raise UnknownNameError(f"no estimate for device '{device}'; {suggest(device, MODELS)}")
+    text = resources.files("vitnas.latency_lut.estimate").joinpath("models", f"{MODELS[device]}.json").read_bytes()
     return msgspec.json.decode(text, type=EstimateModel)

@@ -1,4 +1,4 @@
-"""Published measurements on iPhones: which rows are used, what they measured, and which networks fell back.
+"""Published measurements: of which machines rows are used, what they measured, and which networks fell back.
 
 The file is data to fit to and is not part of vitnas; see docs/iphone-estimate.md for its columns.
 """
@@ -6,32 +6,122 @@ The file is data to fit to and is not part of vitnas; see docs/iphone-estimate.m
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from vitnas.errors import DataError
 from vitnas.latency_lut.estimate.cost import BYTES
 from vitnas.latency_lut.estimate.ops import Op
 
-DEVICES = {
-    "iphone12": ("iPhone 12", "iPhone 12 Pro", "iPhone 12 Pro Max"),
-    "iphone13": ("iPhone 13",),
-    "iphone14": ("iPhone 14",),
-    "iphone14-pro": ("iPhone 14 Pro",),
-    "iphone15-pro": ("iPhone 15 Pro",),
+
+@dataclass(frozen=True)
+class Machine:
+    """A device as published figures have it.
+
+    Attributes:
+        called: what the file calls it; machines of one chip that cool alike count as one.
+        chip: of all of them.
+        factor: a first guess of its latencies beside those of the first machine of its group.
+    """
+
+    called: tuple[str, ...]
+    chip: str
+    factor: float = 1.0
+
+
+@dataclass(frozen=True)
+class Group:
+    """Machines whose operators have the same prices up to one factor a machine.
+
+    Attributes:
+        machines: by the name that vitnas gives them; prices are those of the first.
+        runtime: what ran the networks.
+        precision: in which.
+        shipped: the machines that can be estimated, the others only help to fit.
+        batch: images of a call, which is what a latency is of.
+        rows: what columns of the file must match, as regular expressions.
+        falls_back: some networks leave the accelerator, and rows and notes show which.
+        by_maker: the maker's figures are a guess of the prices; otherwise the guess is brought to the scale of the rows.
+    """
+
+    machines: Mapping[str, Machine]
+    runtime: str
+    precision: str
+    shipped: tuple[str, ...]
+    batch: int = 1
+    rows: Mapping[str, str] = field(default_factory=dict)
+    falls_back: bool = False
+    by_maker: bool = False
+
+    def device_of(self, record: Mapping[str, str]) -> str | None:
+        """The machine that a row of the file was measured on as this group wants it, if any."""
+        if not all(re.fullmatch(pattern, record[column]) for column, pattern in self.rows.items()):
+            return None
+        return next((name for name, machine in self.machines.items() if record["device"] in machine.called), None)
+
+
+GROUPS = {
+    "apple": Group(
+        {
+            "iphone12": Machine(("iPhone 12", "iPhone 12 Pro", "iPhone 12 Pro Max"), "A14"),
+            "iphone13": Machine(("iPhone 13",), "A15", 0.85),
+            "iphone14": Machine(("iPhone 14",), "A15", 0.85),
+            "iphone14-pro": Machine(("iPhone 14 Pro",), "A16", 0.6),
+            "iphone15-pro": Machine(("iPhone 15 Pro",), "A17 Pro", 0.5),
+        },
+        "Core ML",
+        "fp16",
+        ("iphone12", "iphone13", "iphone14"),
+        rows={"compute_unit": "(?!CPU$).*", "precision": "fp16(?!.*sparse).*"},
+        falls_back=True,
+        by_maker=True,
+    ),
+    "galaxy-s24-npu": Group(
+        {"galaxy-s24-npu": Machine(("Samsung Galaxy S24",), "Snapdragon 8 Gen 3")},
+        "LiteRT on the NPU",
+        "fp16",
+        ("galaxy-s24-npu",),
+        rows={"compute_unit": "NPU", "precision": "float", "runtime": "QAIRT/tflite"},
+    ),
+    "i7-12700h": Group(
+        {"i7-12700h": Machine(("Intel i7-12700H",), "Intel i7-12700H")},
+        "torch.compile",
+        "fp32",
+        ("i7-12700h",),
+        rows={"runtime": ".*torch.compile"},
+    ),
+    "rtx4090": Group(
+        {"rtx4090": Machine(("NVIDIA RTX 4090",), "NVIDIA RTX 4090")},
+        "torch.compile",
+        "amp",
+        ("rtx4090",),
+        batch=1024,
+        rows={"runtime": ".*torch.compile", "batch": "1024", "precision": "amp"},
+    ),
 }
-"""Phones of one chip that cool alike count as one device."""
-CHIPS = {"iphone12": "A14", "iphone13": "A15", "iphone14": "A15", "iphone14-pro": "A16", "iphone15-pro": "A17 Pro"}
+"""A fitted model each. Tried and not good enough: see docs/iphone-estimate.md."""
 FAMILIES = (
-    "efficientformerv2", "efficientformer", "efficientnet", "efficientvit_b", "efficientvit_m", "repvit", "mobileone",
-    "mobilenetv1", "mobilenetv2", "mobilenetv3", "mobilenetv4", "poolformer", "convnext", "fastvit", "mobilevitv2",
-    "mobilevit", "ghostnetv3", "ghostnet", "iformer", "deit", "vit", "pit", "pvt_v2", "resnet", "inception", "swin",
-    "starnet", "shvit", "swiftformer",
+    "efficientformerv2", "efficientformer", "efficientnetv2", "tf_efficientnetv2", "tf_efficientnet", "efficientnet",
+    "efficientvit_b", "efficientvit_l", "efficientvit_m", "repvit", "mobileone", "mobilenetv1", "mobilenetv2",
+    "mobilenetv3", "mobilenetv4", "poolformer", "caformer", "convformer", "convnextv2", "convnext", "fastvit",
+    "mobilevitv2", "mobilevit", "ghostnetv3", "ghostnet", "repghost", "iformer", "deit3", "deit", "beit", "eva", "vit",
+    "pit", "pvt_v2", "resnetv2", "resnext", "resnest", "resnet", "seresnext", "seresnet", "wide_resnet", "skresne",
+    "ecaresnet", "res2net", "regnet", "repvgg", "vgg", "inception", "swinv2", "swin", "starnet", "shvit", "swiftformer",
+    "cspresnet", "cspdarknet", "darknet", "densenet", "hgnetv2", "hgnet", "hrnet", "dla", "dpn", "rexnet", "lcnet",
+    "mixnet", "mnasnet", "semnasnet", "spnasnet", "fbnet", "tinynet", "cait", "xcit", "twins", "nextvit", "edgenext",
+    "tiny_vit", "levit", "coatnet", "coat", "maxvit", "maxxvit", "davit", "focalnet", "hiera", "mvitv2", "gcvit",
+    "crossvit", "visformer", "sequencer", "volo", "xception", "nfnet", "dm_nf", "eca_nf", "nf_", "gernet", "tresnet",
+    "selecsls", "fasternet", "rdnet", "mambaout", "hardcore", "peleenet", "test_",
 )  # fmt: skip
 """Beginnings of timm's names, the longer ones first; MobileCLIP's towers are FastViTs."""
-SAME_FAMILY = {"deit": "vit"}
+SAME_FAMILY = {
+    "deit": "vit", "deit3": "vit", "beit": "vit", "eva": "vit", "tf_efficientnet": "efficientnet", "wide_resnet": "resnet",
+    "tf_efficientnetv2": "efficientnetv2", "caformer": "poolformer", "convformer": "poolformer",
+}  # fmt: skip
 RENAMED = {"vit_base_patch16_224 (clip stem variant)": "vit_base_mci_224"}
+COLUMNS = ("device", "timm_name", "resolution", "latency_ms", "compute_unit", "precision", "source", "notes")
 NOT_TRUSTED = ("transcription error",)
 FELL_BACK = ("fallback",)
 UNSUPPORTED = ("reported 'NS'", "reported 'NA'", "reported 'Failed'")
@@ -74,38 +164,22 @@ class Row:
         return self.model, self.image_size
 
 
-def read_rows(path: Path) -> list[Row]:
-    """Rows in fp16 with a timm name, measured with all units allowed; what the file itself doubts is left out."""
+def read_rows(path: Path, group: Group = GROUPS["apple"]) -> list[Row]:
+    """Rows of a group's machines with a timm name; what the file itself doubts is left out."""
     if not path.is_file():
         raise DataError(
             f"'{path}' does not exist; it is the CSV file of published latencies, which vitnas does not ship"
         )
-    device_of = {phone: name for name, phones in DEVICES.items() for phone in phones}
     found = []
     with path.open(encoding="utf-8", newline="") as file:
         reader = csv.DictReader(file)
-        missing = {
-            "device",
-            "timm_name",
-            "resolution",
-            "latency_ms",
-            "compute_unit",
-            "precision",
-            "source",
-            "notes",
-        } - {*(reader.fieldnames or ())}
+        missing = {*COLUMNS, *group.rows} - {*(reader.fieldnames or ())}
         if missing:
             raise DataError(f"'{path}' lacks the columns {sorted(missing)}; it has {reader.fieldnames}")
         for record in reader:
-            notes, precision = record["notes"], record["precision"]
-            if (
-                record["device"] not in device_of
-                or not record["timm_name"]
-                or record["compute_unit"] == "CPU"
-                or not precision.startswith("fp16")
-                or "sparse" in precision
-                or any(word in notes for word in NOT_TRUSTED)
-            ):
+            notes, device, sizes = record["notes"], group.device_of(record), re.findall(r"\d+", record["resolution"])
+            doubted = any(word in notes for word in NOT_TRUSTED)
+            if device is None or not record["timm_name"] or not sizes or doubted:
                 continue
             refused = any(word in notes for word in UNSUPPORTED)
             if not record["latency_ms"] and not refused:
@@ -113,7 +187,7 @@ def read_rows(path: Path) -> list[Row]:
             model = RENAMED.get(record["timm_name"], record["timm_name"])
             found.append(
                 Row(
-                    device_of[record["device"]], model, int(record["resolution"]), family(model),
+                    device, model, int(sizes[-1]), family(model),
                     " ".join(record["source"].split()[:2]).rstrip(","), record["source"],
                     float(record["latency_ms"]) if record["latency_ms"] else None,
                     refused or any(word in notes for word in FELL_BACK),
