@@ -14,20 +14,27 @@ function makeFilter(text, result) {
 
 function makeTest(word, result) {
   const found = /^([a-z_@\d[\]]+?)(<=|>=|!=|<|>|=)(.+)$/.exec(word);
-  const at = found ? result.quantities.findIndex((q) => q.name.toLowerCase().startsWith(found[1])) : -1;
+  const gene = found ? geneNamed(found[1], result) : null;
+  const at = found && !gene ? quantityNamed(found[1], result) : -1;
   const compare = found ? COMPARISONS[found[2]] : null;
   if (at >= 0) {
     const { factor, decimals } = result.quantities[at], wanted = Number(found[3]);
     const shown = (value) => (decimals === null ? Number(round(value * factor)) : Number((value * factor).toFixed(decimals)));
     return (row) => row[2][at] !== null && compare(shown(row[2][at]), wanted);
   }
-  const gene = found ? geneNamed(found[1], result) : null;
   if (gene) {
     const number = Number(found[3]), wanted = Number.isNaN(number) ? found[3] : number;
     const same = (value) => compare(typeof wanted === "number" ? value : String(value).toLowerCase(), wanted);
     return (row) => [row[1][gene.name] ?? []].flat().some((value, i) => (gene.index === null || gene.index === i) && same(value));
   }
   return (row) => row[0].includes(word) || geneText(row[1]).toLowerCase().includes(word);
+}
+
+// "latency" is latency_ms, "params" is num_params.
+function quantityNamed(text, result) {
+  const names = result.quantities.map((q) => q.name.toLowerCase());
+  const at = names.findIndex((name) => name.startsWith(text));
+  return at >= 0 ? at : names.findIndex((name) => name.includes(text));
 }
 
 function geneNamed(text, result) {

@@ -39,7 +39,8 @@ function figureText(quantity, value, error) {
   if (value === null || value === undefined) return "-";
   const scaled = value * quantity.factor;
   const text = quantity.decimals === null ? round(scaled) : scaled.toFixed(quantity.decimals);
-  const spread = error ? ` ± ${round(error * quantity.factor, 2)}` : "";
+  const size = (error ?? 0) * quantity.factor;
+  const spread = size ? ` ± ${quantity.decimals === null ? round(size, 2) : size.toFixed(quantity.decimals)}` : "";
   return `${text}${spread}${quantity.unit ? ` ${quantity.unit}` : ""}`;
 }
 
