@@ -3,7 +3,7 @@
 Two sets of scores: (1) the published search log of DyNAS-T, ImageNet accuracies of 2,162 distinct subnets of the
 Once-for-All MobileNetV3 supernet of width 1.0; (2) 600 archs of autoformer-mini, spread over MACs, on a supernet that
 this benchmark trains on the digits (minutes; both are kept in the cache). Each predictor learns from 25 to 400 archs
-drawn at random and is judged on all others of the set, over 20 draws.
+drawn at random and is judged on all others of the set, over 20 draws. Interrupted, it goes on with the draw it was at.
 
 Keys: tau.PREDICTOR.SIZE and mae.PREDICTOR.SIZE (percentage points of accuracy) on the log, each with .low and .high,
 the 5th and 95th percentile over draws; covered.PREDICTOR.SIZE, the share inside the 90 % intervals; the same after
@@ -20,10 +20,10 @@ import ast
 import contextlib
 import csv
 import gzip
+import hashlib
 import subprocess
 import sys
 import time
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +33,8 @@ import numpy as np
 from frame import run, show
 from numpy.typing import NDArray
 
+import vitnas.predictors
+from vitnas.files import read_json, write_json
 from vitnas.nas.executor import SerialExecutor
 from vitnas.nas.fit_predictor import evaluate_archs, spread_over_macs
 from vitnas.nas.supernet_score import SupernetScore
@@ -84,9 +86,13 @@ def sample_efficiency(
     num_params = PopulationCounter(space)(codes).num_params
     one_hot = Features(space)(codes)
     one_hot = one_hot[:, ((one_hot == 0) | (one_hot == 1)).all(axis=0)]
-    found: dict[str, list[float]] = defaultdict(list)
-    for draw in range(draws):
-        order = np.random.default_rng(draw).permutation(len(codes))
+    kept = cache_folder() / "benchmarks" / f"predictors-{prefix or 'log.'}{version()}.json"
+    known: dict[str, dict[str, float]] = read_json(kept) if kept.is_file() and draws == DRAWS else {}
+    for draw in map(str, range(draws)):
+        if draw in known:
+            continue
+        found: dict[str, float] = {}
+        order = np.random.default_rng(int(draw)).permutation(len(codes))
         for size in sizes:
             seen, left = order[:size], order[size:]
             for name in names:
@@ -95,13 +101,16 @@ def sample_efficiency(
                 else:
                     fitted = PREDICTORS.load(name)(space).fit(codes[seen], scores[seen])
                     report = compare(fitted.predict(codes[left]), scores[left])
-                found[f"tau.{name}.{size}"].append(report.kendall)
-                found[f"mae.{name}.{size}"].append(report.mae)
+                found |= {f"tau.{name}.{size}": report.kendall, f"mae.{name}.{size}": report.mae}
                 if report.covered is not None:
-                    found[f"covered.{name}.{size}"].append(report.covered)
-        print(f"{title}: draw {draw + 1} of {draws}", file=sys.stderr, flush=True)
+                    found[f"covered.{name}.{size}"] = report.covered
+        known[draw] = found
+        if draws == DRAWS:
+            write_json(kept, known)
+        print(f"{title}: draw {len(known)} of {draws}", file=sys.stderr, flush=True)
     results = {f"{prefix}tau.params": abs(kendall(num_params, scores))}
-    for key, values in found.items():
+    for key in known["0"]:
+        values = [found[key] for found in known.values()]
         results[prefix + key] = float(np.mean(values))
         if not key.startswith("covered"):
             results[f"{prefix}{key}.low"], results[f"{prefix}{key}.high"] = np.percentile(values, (5, 95)).tolist()
@@ -109,6 +118,14 @@ def sample_efficiency(
         rows = [(n, *(f"{results.get(f'{prefix}{figure}.{n}.{s}', np.nan):.3f}" for s in sizes)) for n in names]
         show(f"{title}: {figure}", ("predictor", *map(str, sizes)), rows)
     return results
+
+
+def version() -> str:
+    """Changes with the source of this benchmark and of the predictors: what was drawn before then counts no more."""
+    digest = hashlib.sha256()
+    for path in [Path(__file__), *sorted(Path(vitnas.predictors.__path__[0]).glob("*.py"))]:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def dynast(one_hot: Floats, scores: Floats, others: Floats) -> Floats:
@@ -120,8 +137,8 @@ def dynast(one_hot: Floats, scores: Floats, others: Floats) -> Floats:
     scale = 10 ** (np.floor(np.log10(np.abs(scores).max())) - 1)
     judge = "neg_mean_absolute_percentage_error"
     searches = [
-        GridSearchCV(Ridge(), {"alpha": np.arange(0.1, 10.1, 0.3)}, cv=5, scoring=judge),
-        GridSearchCV(SVR(gamma="auto", epsilon=0.0), {"C": np.arange(1, 101, 9)}, cv=5, scoring=judge),
+        GridSearchCV(Ridge(), {"alpha": np.arange(0.1, 10.1, 1.0)}, cv=5, scoring=judge),
+        GridSearchCV(SVR(gamma="auto", epsilon=0.0), {"C": (1, 20, 40, 60, 80, 100)}, cv=5, scoring=judge),
     ]
     fitted = [search.fit(one_hot, scores / scale) for search in searches]
     best = max(fitted, key=lambda search: float(search.best_score_))

@@ -10,12 +10,17 @@ import numpy as np
 import pytest
 
 from vitnas.errors import DataError, InvalidArchError, SearchError, VitnasError
-from vitnas.predictors import PREDICTORS, Predictor
-from vitnas.predictors.metrics import cross_validate, kendall
-from vitnas.search_spaces import Task, load_space
+from vitnas.predictors import PREDICTORS, Predictor, load_predictor
+from vitnas.predictors.learned import LearnedPredictor
+from vitnas.predictors.metrics import compare, kendall
+from vitnas.search_spaces import SPACES, Task, load_space
 
 SPACE = load_space("autoformer-mini")
 CODES = np.unique(SPACE.genome.sample(160, np.random.default_rng(0)), axis=0)
+
+
+SINGLE = 1e-3
+"""Some predict in single precision, whose last digits depend on how many are predicted at once."""
 
 
 def score(codes):
@@ -24,12 +29,12 @@ def score(codes):
     return 0.5 + 0.05 * on[:, 0] * on[:, 1] + 0.02 * on[:, 1] - 0.01 * on[:, 2:].sum(axis=1)
 
 
-@pytest.fixture(params=PREDICTORS.names())
+@pytest.fixture(scope="module", params=PREDICTORS.names())
 def new(request):
     return lambda space=SPACE: PREDICTORS.load(request.param)(space)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def fitted(new) -> Predictor:
     return new().fit(CODES[:100], score(CODES[:100]))
 
@@ -46,8 +51,13 @@ def test_ranks_archs_it_has_not_seen(fitted):
 def test_batch_equals_single(fitted):
     batch = fitted.predict(CODES)
     single = [fitted.predict(CODES[i : i + 1]) for i in range(len(CODES))]
-    np.testing.assert_allclose(batch.mean, [p.mean[0] for p in single], rtol=1e-9)
-    np.testing.assert_allclose(batch.std, [p.std[0] for p in single], rtol=1e-6)
+    np.testing.assert_allclose(batch.mean, [p.mean[0] for p in single], atol=SINGLE * batch.mean.std())
+    np.testing.assert_allclose(batch.std, [p.std[0] for p in single], rtol=1e-3)
+
+
+def test_archs_and_their_codes_are_the_same(new, fitted):
+    again = new().fit(SPACE.decode(CODES[:100]), score(CODES[:100]))
+    np.testing.assert_array_equal(again.predict(SPACE.decode(CODES)).mean, fitted.predict(CODES).mean)
 
 
 def test_std_is_positive_and_wider_away_from_what_was_seen(new):
@@ -62,7 +72,7 @@ def test_a_large_population_is_predicted_in_pieces_alike(fitted):
     many = SPACE.genome.sample(20_000, np.random.default_rng(1))
     whole, part = fitted.predict(many), fitted.predict(many[7000:7010])
     assert whole.mean.shape == whole.std.shape == (20_000,)
-    np.testing.assert_allclose(whole.mean[7000:7010], part.mean, rtol=1e-9)
+    np.testing.assert_allclose(whole.mean[7000:7010], part.mean, atol=SINGLE * whole.mean.std())
 
 
 def test_no_archs_give_no_predictions(fitted):
@@ -88,7 +98,7 @@ def test_saved_and_loaded_elsewhere_predicts_the_same(fitted, tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=True)
     here = fitted.predict(CODES)
-    np.testing.assert_allclose([float(v) for v in done.stdout.split()], [*here.mean, *here.std], rtol=1e-9)
+    np.testing.assert_allclose([float(v) for v in done.stdout.split()], [*here.mean, *here.std], rtol=1e-6)
     assert not list(path.parent.glob(".*"))
 
 
@@ -135,6 +145,7 @@ def test_cut_file_is_refused(fitted, tmp_path):
         (CODES[0], range(9), "must have shape"),
         (CODES[:9] + 5, range(9), "no arch of the space"),
         (CODES[:9].astype(float), range(9), "must be integers"),
+        ([*SPACE.decode(CODES[:8]), load_space("deit").smallest()], range(9), "deit"),
     ],
 )
 def test_degenerate_data_is_refused(new, codes, scores, message):
@@ -158,27 +169,79 @@ def test_unfitted_is_refused(new, tmp_path):
 def test_constant_offset_and_scale_of_scores_change_nothing(new):
     plain = new().fit(CODES[:60], score(CODES[:60])).predict(CODES)
     moved = new().fit(CODES[:60], 1000 * score(CODES[:60]) - 7).predict(CODES)
-    np.testing.assert_allclose(moved.mean, 1000 * plain.mean - 7, rtol=1e-5)
-    np.testing.assert_allclose(moved.std, 1000 * plain.std, rtol=1e-4)
+    np.testing.assert_allclose(moved.mean, 1000 * plain.mean - 7, atol=0.02 * moved.mean.std())
+    np.testing.assert_allclose(moved.std, 1000 * plain.std, rtol=0.05)
 
 
-def test_report_on_held_out_archs(new):
-    report = cross_validate(new, CODES, score(CODES), np.random.default_rng(0))
-    assert report.kendall > 0.6
-    assert report.num_archs == len(CODES)
+def test_every_fit_reports_on_archs_it_had_not_seen(new, fitted):
+    if not isinstance(fitted, LearnedPredictor):
+        pytest.skip("a predictor of another package, without held-out predictions")
+    unseen = compare(fitted.predict(CODES[100:]), score(CODES[100:]))
+    assert fitted.report.num_archs == 100
+    assert abs(fitted.report.kendall - unseen.kendall) < 0.1
+    assert fitted.report.warning is None
     shuffled = np.random.default_rng(1).permutation(score(CODES))
-    assert abs(cross_validate(new, CODES, shuffled, np.random.default_rng(0)).kendall) < 0.3
+    noise = new().fit(CODES, shuffled)
+    assert abs(noise.report.kendall) < 0.3
+    assert noise.report.mae > fitted.report.mae
 
 
+def test_intervals_hold_nine_in_ten(new):
+    inside = []
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        order = rng.permutation(len(CODES))
+        y = score(CODES) + 0.1 * rng.normal(size=len(CODES))
+        seen, left = order[:100], order[100:]
+        inside.append(new().fit(CODES[seen], y[seen]).predict(CODES[left]).covered(y[left]))
+    assert 0.8 < np.mean(inside) < 0.99
+
+
+def test_what_was_read_back_says_the_same_and_learns_again(fitted, tmp_path):
+    path = tmp_path / "p.safetensors"
+    fitted.save(path)
+    again = load_predictor(path, SPACE)
+    assert type(again) is type(fitted)
+    np.testing.assert_allclose(again.predict(CODES).mean, fitted.predict(CODES).mean, rtol=1e-6)
+    if isinstance(fitted, LearnedPredictor):
+        assert again.report == fitted.report
+    again.fit(CODES[:40], score(CODES[:40]))
+    again.save(path)
+
+
+def test_a_file_that_would_be_read_differently_is_refused(fitted, tmp_path):
+    from safetensors import safe_open
+    from safetensors.numpy import save_file
+
+    path = tmp_path / "p.safetensors"
+    fitted.save(path)
+    with safe_open(path, framework="numpy") as file:
+        arrays, header = {name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118
+    save_file({**arrays, "probe.mean": arrays["probe.mean"] + 1.0}, path, header)
+    with pytest.raises(DataError, match="reads archs differently"):
+        load_predictor(path, SPACE)
+    save_file(arrays, path, {"vitnas": header["vitnas"].replace("vitnas-predictor/", "vitnas-predictor/9")})
+    with pytest.raises(DataError, match="this version reads"):
+        load_predictor(path, SPACE)
+
+
+def test_fits_spaces_of_every_kind(new):
+    for name in ("deit", "nasvit"):
+        fits(new, name)
+
+
+@pytest.mark.slow
 def test_fits_every_builtin_space(new):
-    from vitnas.search_spaces import SPACES
-
     for name in SPACES:
-        space = load_space(name)
-        codes = np.unique(space.genome.sample(60, np.random.default_rng(0)), axis=0)
-        if len(codes) >= 4:
-            y = np.random.default_rng(1).random(len(codes))
-            assert np.isfinite(new(space).fit(codes, y).predict(codes).mean).all()
+        fits(new, name)
+
+
+def fits(new, name):
+    space = load_space(name)
+    codes = np.unique(space.genome.sample(60, np.random.default_rng(0)), axis=0)
+    if len(codes) >= 4:
+        y = np.random.default_rng(1).random(len(codes))
+        assert np.isfinite(new(space).fit(codes, y).predict(codes).mean).all()
 
 
 def test_needs_no_torch():

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 from sklearn.linear_model import Ridge as SklearnRidge
 
-from vitnas.predictors.features import Features
+from vitnas.predictors.features import FeaturesAndProducts
 from vitnas.predictors.ridge import Ridge
 from vitnas.search_spaces import load_space
 
@@ -16,7 +16,7 @@ def sample(n, seed=0):
 
 def test_recovers_a_linear_function():
     codes, other = sample(300), sample(200, 1)
-    features = Features(SPACE)
+    features = FeaturesAndProducts(SPACE)
     weights = np.random.default_rng(2).normal(size=features.width) / features(codes).std(axis=0).clip(1e-3)
     found = Ridge(SPACE).fit(codes, features(codes) @ weights).predict(other).mean
     true = features(other) @ weights
@@ -27,16 +27,16 @@ def test_equals_plain_ridge_regression_at_its_penalty():
     codes, other = sample(80), sample(50, 1)
     y = np.random.default_rng(3).normal(size=len(codes)) + codes[:, 0]
     ours = Ridge(SPACE).fit(codes, y)
-    features = Features(SPACE)
+    features = FeaturesAndProducts(SPACE)
     X = features(codes)
     center, scale = X.mean(axis=0), np.where(X.std(axis=0) > 1e-12, X.std(axis=0), 1)
-    theirs = SklearnRidge(alpha=ours._penalty).fit((X - center) / scale, y)
+    theirs = SklearnRidge(alpha=ours._regressor._penalty).fit((X - center) / scale, y)
     np.testing.assert_allclose(ours.predict(other).mean, theirs.predict((features(other) - center) / scale), rtol=1e-6)
 
 
 def test_intervals_cover_as_often_as_they_say():
     rng = np.random.default_rng(0)
-    features = Features(SPACE)
+    features = FeaturesAndProducts(SPACE)
     inside = []
     for _ in range(20):
         train, held = sample(120, rng), sample(200, rng)

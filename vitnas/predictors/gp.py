@@ -88,7 +88,7 @@ class GPRegressor(Regressor):
         return t - (t - phi @ along) / unseen, np.sqrt(self._noise / unseen + far)
 
     def _predict(self, X: Floats) -> tuple[Floats, Floats]:
-        # Single precision is twice as fast and errs by a ten thousandth of the scores' deviation.
+        # Single precision is twice as fast and errs by less than a thousandth of the scores' deviation.
         Z = ((X - self._center) * self._weights).astype(np.float32)
         K = self._kernel(Z, self._landmarks.astype(np.float32))
         known = K @ self._explain.astype(np.float32)
