@@ -201,7 +201,8 @@ class _Folding:
     def _set_weights(self, product: fx.Node, weight: Tensor, bias: Tensor) -> None:
         with self.graph.inserting_before(product):
             name = product.args[1].target.removesuffix("_weight")  # type: ignore[union-attr]
-            new = [self._attribute(t.float(), f"{name}_{part}") for t, part in ((weight, "weight"), (bias, "bias"))]
+            dtype = getattr(self.home, product.args[1].target).dtype  # type: ignore[union-attr, arg-type]
+            new = [self._attribute(t.to(dtype), f"{name}_{part}") for t, part in ((weight, "weight"), (bias, "bias"))]
         product.args = (product.args[0], *new, *product.args[3:])
 
     # -- copying ---------------------------------------------------------------------------

@@ -1,0 +1,73 @@
+"""Operators of Core ML programs compute what PyTorch's own do, at odd sizes and with every padding."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vitnas.deployment.mil import OPERATIONS, MilProgram
+from vitnas.latency_lut.runtimes.coreml import to_coreml
+
+
+class Everything(nn.Module):
+    """Operators in the forms that networks use them in."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.strided = nn.Conv2d(4, 6, 3, stride=2, padding=1)
+        self.grouped = nn.Conv2d(6, 6, 3, padding=2, dilation=2, groups=3)
+        self.norm = nn.LayerNorm(6)
+        self.batch = nn.BatchNorm2d(6)
+        self.linear = nn.Linear(6, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.batch(F.relu(self.grouped(F.hardswish(self.strided(x)))))
+        y = F.avg_pool2d(y, 3, 2, 1, count_include_pad=False) + F.max_pool2d(y, 3, 2, 1)
+        t = self.norm(y.flatten(2).transpose(1, 2))
+        q, k = self.linear(t).split(4, dim=-1)
+        share = (q @ k.transpose(-2, -1)).softmax(-1)
+        t = torch.cat([share @ t, t[:, 1:].mean(1, keepdim=True)], dim=1)
+        gate = F.hardsigmoid(t) * torch.sigmoid(t) + F.silu(t) - F.gelu(t).clamp(-0.2, 0.3)
+        return (gate / (1 + t.square()).sqrt()).flatten(1)
+
+
+@pytest.fixture(scope="module")
+def everything() -> nn.Module:
+    torch.manual_seed(0)
+    return Everything().eval()
+
+
+@pytest.mark.parametrize(("precision", "most"), [("fp32", 1e-5), ("fp16", 5e-3)])
+def test_a_program_answers_as_its_module(everything, precision, most, tmp_path):
+    x = torch.randn(5, 4, 9, 9)
+    path = tmp_path / "program.mlpackage"
+    to_coreml(everything, x[:1], path, precision=precision)
+    with torch.no_grad():
+        expected = everything(x)
+    assert float((MilProgram(path)(x) - expected).abs().max()) <= most
+
+
+def test_what_leaves_half_precision_is_seen(tmp_path: Path):
+    class Large(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return (x * 300) * 300
+
+    x = torch.ones(1, 4)
+    for precision, finite in (("fp16", False), ("fp32", True)):
+        path = tmp_path / f"{precision}.mlpackage"
+        to_coreml(Large(), x, path, precision=precision)
+        assert bool(MilProgram(path)(x).isfinite().all()) == finite
+
+
+def test_an_operator_that_cannot_be_checked_is_named(everything, tmp_path, monkeypatch):
+    from vitnas.errors import ExportError
+
+    path = tmp_path / "program.mlpackage"
+    to_coreml(everything, torch.zeros(1, 4, 9, 9), path)
+    monkeypatch.delitem(OPERATIONS, "conv")
+    with pytest.raises(ExportError, match="operator 'conv' of Core ML, which cannot be checked without a Mac"):
+        MilProgram(path)
