@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from functools import lru_cache
 
 import numpy as np
@@ -121,6 +122,21 @@ def test_every_space_is_scored_or_told_why_not(space_name):
     expected = set() if space_name.startswith("deepmad") else {"deepmad"}
     assert set(refused) == expected | ({"dss"} if space_name in WITHOUT_ATTENTION else set())
     assert all(f"proxy '{name}'" in text and "choose another" in text for name, text in refused.items())
+
+
+@pytest.mark.slow
+@each_proxy
+def test_a_tiny_vit_at_224_pixels_takes_less_than_three_seconds(name):
+    space = load_space("deepmad-resnet" if name == "deepmad" else "deit")
+    arch = space.named("DeepMAD-R18" if name == "deepmad" else "DeiT-Ti")
+    blueprint, network, proxy = space.lower(arch), _fresh(space, arch), PROXIES.load(name)()
+    images = torch.randn(16, *blueprint.in_shape)
+    seconds = []
+    for _ in range(2):  # the first call imports what it needs
+        start = time.process_time()
+        proxy.score(network, blueprint, images)
+        seconds.append(time.process_time() - start)
+    assert min(seconds) < 3.0
 
 
 @pytest.mark.gpu
