@@ -136,7 +136,7 @@ if __name__ == "__main__":
         measure,
         {
             "--space": {"choices": SPACES, "help": "this space only"},
-            "--budget": {"default": "24m", "metavar": "TIME", "help": "for each space (default: 24m)"},
+            "--budget": {"default": "15m", "metavar": "TIME", "help": "for each space (default: 15m)"},
             "--plots": {"type": Path, "default": PLOTS, "metavar": "DIR", "help": "where a full run draws"},
         },
     )
