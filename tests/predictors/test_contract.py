@@ -225,9 +225,8 @@ def test_a_file_that_would_be_read_differently_is_refused(fitted, tmp_path):
         load_predictor(path, SPACE)
 
 
-def test_fits_spaces_of_every_kind(new):
-    for name in ("deit", "nasvit"):
-        fits(new, name)
+def test_fits_another_space(new):
+    fits(new, "deit")
 
 
 @pytest.mark.slow

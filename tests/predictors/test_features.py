@@ -12,7 +12,7 @@ KINDS = (Features, FeaturesAndProducts, NetworkFeatures)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("name", ["autoformer-mini", "nasvit"])
+@pytest.mark.parametrize("name", ["autoformer-mini", "deit"])
 def test_rows_are_those_of_each_arch_and_columns_those_of_the_groups(name, kind):
     space = load_space(name)
     features = kind(space)
