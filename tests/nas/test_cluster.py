@@ -81,11 +81,13 @@ def test_a_machine_of_a_cluster_that_is_lost_changes_nothing(tmp_path):
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
     lost = cluster.add_node(num_cpus=2)
     ended = threading.Event()
+    gone: list[int] = []
 
     def pull_the_plug() -> None:
         while not ended.wait(0.1):
             if len({pid for pid, _ in rows(log)}) >= 2 and len(rows(log)) >= 5:
                 cluster.remove_node(lost, allow_graceful=False)
+                gone.append(len(rows(log)))
                 return
 
     thread = threading.Thread(target=pull_the_plug)
@@ -94,13 +96,15 @@ def test_a_machine_of_a_cluster_that_is_lost_changes_nothing(tmp_path):
         thread.start()
         with RayExecutor(3, cluster.address) as executor:
             run(tmp_path / "lost", Slow(log), executor)
-            assert ray.cluster_resources()["CPU"] == 1
     finally:
         ended.set()
         thread.join()
         ray.shutdown()
         cluster.shutdown()
     assert (tmp_path / "lost/front.json").read_bytes() == (tmp_path / "calm/front.json").read_bytes()
+    assert gone
+    assert gone[0] < 25
+    assert len({pid for pid, _ in rows(log)[-4:]}) == 1  # the worker of the machine that was left did the rest
     times = Counter(arch for _, arch in rows(log))
     assert len(times) == 30
     assert sum(times.values()) <= 30 + 2

@@ -1,15 +1,11 @@
 from __future__ import annotations
 
-import math
-from statistics import NormalDist
-
 import numpy as np
 import pytest
 
 from vitnas.errors import SearchError
 from vitnas.nas.executor import Outcome, SerialExecutor
-from vitnas.nas.training_free import LEAST, Each, Parts, TrainingFree, Usual, _usable
-from vitnas.predictors.proxies.aggregate import ASSEMBLIES
+from vitnas.nas.training_free import LEAST, REFERENCE, Each, Parts, TrainingFree, _usable
 from vitnas.predictors.proxies.scoring import score_archs
 from vitnas.search_spaces import Task, load_space
 from vitnas.supernets.counting import PopulationCounter
@@ -31,30 +27,25 @@ def score(folder):
     return TrainingFree.of(SPACE, cost, folder / "reference.json", SerialExecutor(), 0, print)
 
 
-def test_a_share_is_that_of_a_normal_distribution():
-    values = [1.0, 2.0, 4.0, 8.0]
-    logs = np.log(values)
-    usual = Usual.of(values)
-    expected = NormalDist(logs.mean(), logs.std()).cdf(math.log(3.0))
-    assert usual.log_share(3.0) == pytest.approx(math.log(expected))
-    assert Usual.of([-1.0, 0.0, 1.0]).log_share(0.0) == pytest.approx(math.log(0.5))
-    assert Usual.of([5.0, 5.0]).log_share(7.0) == 0.0
-    assert usual.log_share(-1.0) < usual.log_share(1e-9) < 0  # never undefined
+def test_the_score_is_the_place_among_the_reference_archs_and_each_proxy_stands_beside_it(score):
+    (arch,) = SPACE.sample(1, np.random.default_rng(9))
+    others = [a for a in score.reference if a != arch]
+    exact = score_archs(SPACE, [*others, arch], ["aggregate"], 0)
+    assert score(arch) == {"score": exact["aggregate"][-1], **{n: v[-1] for n, v in exact.items() if n != "aggregate"}}
 
 
-def test_the_score_is_the_mean_over_proxies_and_each_stands_beside_it(score):
-    arch = SPACE.largest()
-    found = score(arch)
-    exact = score_archs(SPACE, [arch], ASSEMBLIES["aggregate"], 0)
-    assert {n: v for n, v in found.items() if n != "score"} == {n: float(v[0]) for n, v in exact.items()}
-    shares = [score.usual[n].log_share(found[n]) for n in exact]
-    assert found["score"] == pytest.approx(np.mean(shares))
+def test_reference_archs_reach_from_the_smallest_to_the_largest(score):
+    sizes = [found["params"] for found in score.reference.values()]
+    counts = cost(SPACE.encode([SPACE.smallest(), SPACE.largest()]))
+    assert (min(sizes), max(sizes)) == (counts[0], counts[1])
+    assert len(sizes) == REFERENCE
 
 
 def test_larger_networks_score_higher_and_the_same_arch_the_same(score):
     assert score(SPACE.largest())["score"] > score(SPACE.smallest())["score"]
     assert score(SPACE.smallest()) == score(SPACE.smallest())
     assert Parts(SPACE, ("dss",), 0)(SPACE.smallest()) != Parts(SPACE, ("dss",), 1)(SPACE.smallest())
+    assert score(SPACE.largest())["score"] == pytest.approx(1 - 1 / REFERENCE)  # better than all others
 
 
 def test_the_reference_is_made_once(score, folder):

@@ -25,7 +25,7 @@ from vitnas.quantities import parse_bytes, parse_count, parse_duration, parse_mj
 
 DEFAULT_SPACE = "efficientformerv2"
 """What is searched where nothing says what: published for phones, and it stays on their neural engines."""
-UNTRAINED = {"evaluations": 60, "initial": 8, "batch": 12}
+UNTRAINED = {"evaluations": 80, "initial": 8, "batch": 12}
 """Settings of a search without training unless others are given: a proxy takes seconds an arch."""
 
 

@@ -199,4 +199,4 @@ def _training_free(
     from vitnas.nas.training_free import TrainingFree
 
     score = TrainingFree.of(space, costs["num_params"], folder / "reference.json", executor, seed, say)
-    return score, list(score.known)
+    return score, list(score.reference)

@@ -13,18 +13,18 @@ from vitnas.files import read_json, write_json
 from vitnas.nas.executor import Executor, Outcome
 from vitnas.nas.limits import Limits
 from vitnas.nas.selection import spread_over_cost
-from vitnas.predictors.proxies.aggregate import ASSEMBLIES
+from vitnas.predictors.proxies.aggregate import ASSEMBLIES, Assembly
 from vitnas.search_spaces import Arch, SearchSpace
 from vitnas.search_spaces.reach import CostOf
 
 SCORE = "aggregate"
 """The assembly of proxies that is the score."""
 
-LEAST = 3
+LEAST = 2
 """Fewer proxies are no score."""
 
-REFERENCE = 16
-"""Archs that tell what is usual in a space."""
+REFERENCE = 32
+"""Archs that others are held against; scores have about twice as many levels."""
 
 
 @dataclass(frozen=True)
@@ -70,52 +70,27 @@ class Each:
 
 
 @dataclass(frozen=True)
-class Usual:
-    """What a proxy says of the reference archs: centre and spread, of logarithms where all are above zero."""
-
-    logarithmic: bool
-    centre: float
-    spread: float
-
-    @classmethod
-    def of(cls, values: Sequence[float]) -> Usual:
-        found = np.array(values, dtype=np.float64)
-        logarithmic = bool((found > 0).all())
-        found = np.log(found) if logarithmic else found
-        return cls(logarithmic, float(found.mean()), float(found.std()))
-
-    def log_share(self, value: float) -> float:
-        """The logarithm of the share of archs that are no better, as a normal distribution has it."""
-        from scipy.special import log_ndtr
-
-        if self.spread == 0:
-            return 0.0
-        on_scale = np.log(max(value, 1e-300)) if self.logarithmic else value
-        return float(log_ndtr((on_scale - self.centre) / self.spread))
-
-
-@dataclass(frozen=True)
 class TrainingFree:
-    """Scores an arch by several proxies, each held against reference archs of the space; more is better.
+    """Scores an arch by the place it takes among reference archs of the space; more is better.
 
-    Ranks among archs would change with every new one. So a proxy's log rank is replaced by the logarithm of the share
-    of reference archs that it leaves behind: to be bad in one thing still costs more than to be good in another gains.
+    Assemblies compare archs with each other. Held against archs that stay the same, a score does not change with what
+    else a search finds.
 
     Attributes:
         parts: the proxies.
-        usual: what each of them says of the reference archs.
-        known: archs scored while making the reference -> their proxies.
+        reference: archs -> their proxies.
     """
 
     parts: Parts
-    usual: Mapping[str, Usual]
-    known: Mapping[Arch, Mapping[str, float]]
+    reference: Mapping[Arch, Mapping[str, float]]
 
     def __call__(self, arch: Arch) -> dict[str, float]:
         """The score and each proxy."""
-        found = self.known.get(arch) or self.parts(arch)
-        score = float(np.mean([self.usual[name].log_share(value) for name, value in found.items()]))
-        return {"score": score, **found}
+        found = self.reference.get(arch) or self.parts(arch)
+        assembly = Assembly(self.parts.names, ASSEMBLIES[SCORE].join)
+        others = [known for other, known in self.reference.items() if other != arch]
+        scores = {name: np.array([*(known[name] for known in others), found[name]]) for name in self.parts.names}
+        return {"score": float(assembly(scores)[-1]), **found}
 
     @classmethod
     def of(
@@ -141,13 +116,12 @@ class TrainingFree:
         archs = space.decode(spread_over_cost(space, Limits(space, {}, {}), "cost", cost, REFERENCE, rng))
         known = _read(file, space, archs)
         if known is None:
-            say(f"scoring {len(archs)} archs to learn what is usual in space '{space.name}'")
-            known = _usable(space, archs, list(executor.map(Each(space, ASSEMBLIES[SCORE], seed), archs)), say)
+            say(f"scoring {len(archs)} archs of space '{space.name}', against which others are held")
+            known = _usable(space, archs, list(executor.map(Each(space, ASSEMBLIES[SCORE].parts, seed), archs)), say)
             rows = [{"arch": arch.to_json(), "proxies": dict(found)} for arch, found in known.items()]
             write_json(file, {"space": space.fingerprint, "reference": rows})
         names = tuple(next(iter(known.values())))
-        usual = {name: Usual.of([found[name] for found in known.values()]) for name in names}
-        return cls(Parts(space, names, seed), usual, known)
+        return cls(Parts(space, names, seed), known)
 
 
 def _usable(
