@@ -2,9 +2,11 @@
 
 Kendall's tau of every proxy, of its assemblies and of plain counts against every column of accuracies, each on its own:
 the columns disagree, some even in sign. Keys: tau.COLUMN.PROXY, and ahead.COLUMN, how often the aggregate
-ranks better than the number of parameters when the networks are drawn anew (1,000 bootstrap samples).
+ranks better than the number of parameters when the networks are drawn anew (1,000 bootstrap samples). What the aggregate
+takes was chosen with these columns in view, so it and its parts are also held to 100 networks of another family that
+was not: convolutional ones of the Once-for-All space, ImageNet accuracy (tau.ofa.PROXY).
 
-Needs vit_bench_101_autoformer_ti.csv in ../shared/data/nas, or --data with a column `arch`, a JSON object of the genes of
+Needs vit_bench_101_autoformer_ti.csv and, for the last, dynast_ofa_mbv3_search_logs.csv.gz in ../shared/data/nas; or --data with a column `arch`, a JSON object of the genes of
 --space, and columns that end in `_acc`. Scores are kept in --out; name another folder once the code of a proxy has changed.
 """
 
@@ -12,12 +14,14 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from frame import run, show
 from numpy.typing import NDArray
+from predictors import LOG, published_log
 from scipy.stats import kendalltau
 
 from vitnas.errors import SearchError
@@ -40,15 +44,32 @@ def measure(quick: bool, data: Path, space: str, seed: int, out: Path) -> dict[s
     found = load_space(space, Task(image_size=64)) if quick else load_space(space)
     table = pd.read_csv(data)[: 20 if quick else None]
     archs = [_arch(found, json.loads(text)) for text in table["arch"]]
-    scores = _scores(found, archs, seed, out / f"{space}-{found.task.image_size}-{seed}.json")
     columns = [str(name) for name in table.columns if str(name).endswith("_acc")]
     accuracies = {name.removesuffix("_acc"): table[name].to_numpy() for name in columns}
+    results = _compare(found, archs, accuracies, list(PROXIES), seed, out)
+    if data == FILE and not quick and LOG.is_file():
+        other, codes, accuracy = published_log()
+        some = np.random.default_rng(0).permutation(len(codes))[:100]
+        parts = list(ASSEMBLIES["aggregate"].parts)
+        results |= _compare(other, other.decode(codes[some]), {"ofa": accuracy[some]}, parts, seed, out)
+    return results
+
+
+def _compare(
+    space: SearchSpace,
+    archs: list[Arch],
+    accuracies: Mapping[str, NDArray[np.float64]],
+    names: Sequence[str],
+    seed: int,
+    out: Path,
+) -> dict[str, float]:
+    scores = _scores(space, archs, names, seed, out / f"{space.name}-{space.task.image_size}-{seed}.json")
     taus = {
         proxy: {name: _tau(values, column) for name, column in accuracies.items()} for proxy, values in scores.items()
     }
     order = sorted(taus, key=lambda proxy: (proxy in ASSEMBLIES, -np.mean(list(taus[proxy].values()))))
     show(
-        f"Kendall's tau, {len(archs)} archs",
+        f"Kendall's tau, {len(archs)} archs of {space.name}",
         ("proxy", *accuracies),
         [(proxy, *(f"{tau:.3f}" for tau in taus[proxy].values())) for proxy in order],
     )
@@ -62,10 +83,10 @@ def _arch(space: SearchSpace, genes: dict[str, object]) -> Arch:
     return space.check(Arch.from_json({"space": space.name, "genes": named}))
 
 
-def _scores(space: SearchSpace, archs: list[Arch], seed: int, file: Path) -> Scores:
-    """Of every proxy that the space supports and of all assemblies; a run that was cut short goes on from `file`."""
+def _scores(space: SearchSpace, archs: list[Arch], names: Sequence[str], seed: int, file: Path) -> Scores:
+    """Of the proxies that the space supports and of their assemblies; a run that was cut short goes on from `file`."""
     known: dict[str, dict[str, float]] = read_json(file) if file.is_file() else {}
-    for name in PROXIES:
+    for name in names:
         own = known.setdefault(name, {})
         left = [arch for arch in archs if arch.id not in own]
         try:
@@ -80,7 +101,7 @@ def _scores(space: SearchSpace, archs: list[Arch], seed: int, file: Path) -> Sco
             print(f"left out: {error}", file=sys.stderr)
             del known[name]
     alone = {name: np.array([own[arch.id] for arch in archs]) for name, own in known.items()}
-    return with_assemblies(alone, [*ASSEMBLIES])
+    return with_assemblies(alone, [name for name, found in ASSEMBLIES.items() if set(found.parts) <= set(alone)])
 
 
 def _tau(scores: NDArray[np.float64], accuracies: NDArray[np.float64]) -> float:
