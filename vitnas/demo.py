@@ -1,4 +1,4 @@
-"""The demo: the whole walk on the embedded digits, as the commands that a user would type."""
+"""The demo: the whole story on the embedded digits, as the commands that a user would type."""
 
 from __future__ import annotations
 
@@ -10,30 +10,50 @@ from pathlib import Path
 
 from vitnas.errors import VitnasError
 
+FORMATS = "onnx,coreml"
+
 
 def run_demo(folder: Path, workers: int) -> None:
     """Runs every command in its own process; interrupted, it goes on where it stopped."""
-    run = folder / "run"
-    front = run / "search-cpu" / "front.json"
+    run, found = folder / "run", folder / "run" / "search"
     start = time.monotonic()
     if (run / "config.toml").exists():
         _vitnas("train-supernet", "--resume", run)
     else:
-        _vitnas("train-supernet", "--space", "autoformer-mini", "--data", "digits", "--out", run)
+        _vitnas(
+            *("train-supernet", "--space", "autoformer-mini", "--data", "digits", "--sampler", "complexity"),
+            *("--out", run),
+        )
     if not (run / "latency" / "cpu.parquet").exists():  # a new table would be another search
         _vitnas("profile", "--run", run, "--device", "cpu", "--quick")
-    limit = f"{_middle_latency(run):.3f}ms"
-    _vitnas("search", "--run", run, "--device", "cpu", "--latency", limit, "--workers", workers)
-    _vitnas("export", "--run", run, "--front", front, "--pick", "knee", "--out", folder / "knee", "--force")
-    _vitnas("plot", front, "--out", folder / "front.png")
+    if not (run / "latency" / "iphone12.parquet").exists():
+        _vitnas("profile", "--run", run, "--device", "iphone12")
+    if not (run / "predictor").exists():
+        _vitnas("predictor", "fit", "--run", run, "--samples", 100, "--predictor", "ridge", "--workers", workers)
+    limit = f"cpu={_middle_latency(run):.3f}ms"
+    _vitnas(
+        *("search", "--run", run, "--device", "cpu", "--device", "iphone12", "--latency", limit),
+        *("--evaluations", 150, "--workers", workers, "--out", found),
+    )
+    picks = {device: folder / f"knee-{device}" for device in ("cpu", "iphone12")}
+    for device, out in picks.items():
+        if not out.exists():
+            front = found / f"front-{device}.json"
+            _vitnas("export", "--run", run, "--front", front, "--pick", "knee", "--format", FORMATS, "--out", out)
+    _vitnas("plot", found / "front-cpu.json", "--out", folder / "front.png")
+    _vitnas("report", run, "--out", folder / "report.html")
     minutes = (time.monotonic() - start) / 60
     print(
         f"\nDone in {minutes:.1f} minutes. Look at\n"
+        f"  {folder / 'report.html'}: all of it, in a browser\n"
         f"  {folder / 'front.png'}: the networks that this search found, accuracy against latency here\n"
-        f"  {folder / 'knee' / 'model.onnx'}: the one at the knee, ready for ONNX Runtime\n"
-        f"  {folder / 'knee' / 'report.json'}: proof that it answers as its supernet does\n"
-        f"Next, search again under another limit:\n"
-        f"  vitnas search --run {run} --device cpu --latency {0.7 * float(limit[:-2]):.3f}ms --out {run / 'search-tight'}"
+        f"  {picks['cpu'] / 'README.md'}: the network at the knee here, with its ONNX and Core ML files and the proof "
+        f"that they answer as the supernet does\n"
+        f"  {picks['iphone12'] / 'README.md'}: the one for an iPhone 12, whose latency is an estimate\n"
+        f"Next, your own images, one folder a class:\n"
+        f"  vitnas train-supernet --data photos/ --space efficientformerv2 --init timm:efficientformerv2_s0\n"
+        f"  vitnas search --device iphone12 --latency 1.5ms\n"
+        f"docs/own-images.md says how long that takes and what else there is."
     )
 
 
