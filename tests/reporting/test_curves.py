@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from vitnas.errors import VitnasError
-from vitnas.reporting.curves import Curve, _set_limits, _steps, draw_curves
+from vitnas.reporting.curves import Curve, Panel, _heights, _steps, _widths, draw_curves
 from vitnas.reporting.figure import PALETTE, style
 from vitnas.reporting.labels import place_labels
 from vitnas.reporting.scale import scale_of
@@ -26,13 +26,21 @@ def new_axes():
 
 
 def test_one_terrible_arch_does_not_flatten_the_front():
-    axes = new_axes()
     others = np.array([[1.0, 90.0]] * 99 + [[1.0, 0.0]])
-    _set_limits(axes, [Curve("front", np.array([[1.0, 90.0], [2.0, 95.0]]), evaluated=others, limit=3.0)])
-    bottom, top = axes.get_ylim()
+    curve = Curve("front", np.array([[1.0, 90.0], [2.0, 95.0]]), evaluated=others, limit=3.0)
+    panel = Panel([curve], LATENCY)
+    bottom, top = _heights([curve], [panel])
     assert 85 < bottom < 90 < 95 < top < 100
-    assert axes.get_xlim()[0] < 1.0
-    assert axes.get_xlim()[1] > 3.0
+    left, right = _widths(panel)
+    assert left < 1.0
+    assert right > 3.0
+
+
+def test_marked_points_are_always_in_sight():
+    curve = Curve("front", np.array([[1.0, 90.0], [2.0, 95.0]]))
+    panel = Panel([curve], LATENCY, {"far": (9.0, 20.0)})
+    assert _heights([curve], [panel])[0] < 20.0
+    assert _widths(panel)[1] > 9.0
 
 
 def test_steps_hold_the_best_so_far():
@@ -68,10 +76,14 @@ def test_labels_of_near_points_do_not_overlap():
 
 
 def test_odd_numbers_of_curves_are_refused(tmp_path):
-    one = Curve("front", np.array([[1.0, 2.0]]))
-    with pytest.raises(VitnasError, match="no points"):
-        draw_curves([], LATENCY, ACCURACY, "title", [tmp_path / "p.png"])
-    with pytest.raises(VitnasError, match=r"\['empty'\] has no points"):
-        draw_curves([one, Curve("empty", np.empty((0, 2)))], LATENCY, ACCURACY, "title", [tmp_path / "p.png"])
-    with pytest.raises(VitnasError, match="at most 7"):
-        draw_curves([one] * (len(PALETTE) + 1), LATENCY, ACCURACY, "title", [tmp_path / "p.png"])
+    one, empty = Curve("front", np.array([[1.0, 2.0]])), Curve("empty", np.empty((0, 2)))
+    for curves, said in (
+        ([], "no points"),
+        ([one, empty], r"\['empty'\] has no points"),
+        ([one] * (len(PALETTE) + 1), "at most 7"),
+    ):
+        with pytest.raises(VitnasError, match=said):
+            draw_curves([Panel(curves, LATENCY)], ACCURACY, "title", [tmp_path / "p.png"])
+    with pytest.raises(VitnasError, match="5 devices side by side leave no room; give fronts of at most 4"):
+        draw_curves([Panel([one], LATENCY)] * 5, ACCURACY, "title", [tmp_path / "p.png"])
+    assert list(tmp_path.iterdir()) == []

@@ -7,39 +7,38 @@ from typing import Annotated
 
 import typer
 
-from vitnas.files import read_json
+from vitnas.commands.options import given_run
 
 
 def plot(
-    files: Annotated[list[Path], typer.Argument(help="front.json files to compare, or one arch file to draw.")],
-    out: Annotated[Path, typer.Option(help="Picture to write, .png or .svg.")] = Path("front.png"),
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Runs, search folders, front.json files, a latency table, a predictor or an arch."),
+    ] = None,
+    what: Annotated[
+        str | None,
+        typer.Option(help="front, hypervolume, genes, fidelity, predictor or arch; default: what the file shows best."),
+    ] = None,
+    out: Annotated[
+        list[Path] | None, typer.Option(help="Picture to write, .png or .svg (default: WHAT.png); several times.")
+    ] = None,
     title: Annotated[str, typer.Option(help="Above the picture.")] = "",
+    baselines: Annotated[
+        Path | None, typer.Option(help="CSV or JSON of other networks to mark: name, accuracy, latency_ms ...")
+    ] = None,
     space: Annotated[
         str | None, typer.Option(help="File of the space, when an arch is of a space of your own.")
     ] = None,
 ) -> None:
-    """Draw Pareto fronts, or the layers of one arch.
+    """Draw fronts, their growth and genes, the error of a table or predictor, or the layers of an arch.
 
-    Example: vitnas plot run/search-cpu/front.json
+    Example: vitnas plot runs/digits --what genes
     """
-    from vitnas.nas.pareto import ParetoFront
-    from vitnas.reporting.pareto_plot import plot_fronts
+    from vitnas.reporting.pictures import Wish, draw, guess
 
-    data = read_json(files[0])
-    if len(files) == 1 and isinstance(data, dict) and set(data) == {"space", "genes"}:
-        from vitnas.reporting.diagram import draw_blueprint
-        from vitnas.search_spaces import Arch, load_space
-
-        arch = Arch.from_json(data)
-        found = load_space(space or arch.space)
-        draw_blueprint(found.lower(found.check(arch)), [out], title or str(arch.id))
-    else:
-        names = [path.stem if len(files) == 1 else str(path.parent) for path in files]
-        tables = {name: path.with_name("evaluations.parquet") for name, path in zip(names, files, strict=True)}
-        plot_fronts(
-            {name: ParetoFront.load(path) for name, path in zip(names, files, strict=True)},
-            [out],
-            evaluated={name: table for name, table in tables.items() if table.is_file()},
-            title=title,
-        )
-    print(out)
+    given = files or [given_run(None).path]
+    kind = what or guess(given[0])
+    pictures = out or [Path(f"{kind}.png")]
+    draw(kind, Wish(given, pictures, title, space, baselines))
+    for picture in pictures:
+        print(picture)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -15,6 +15,11 @@ from vitnas.errors import VitnasError
 from vitnas.reporting.figure import FAINT, INK, MARKERS, PALETTE, check_suffix, save_figure, style
 from vitnas.reporting.labels import place_labels
 from vitnas.reporting.scale import Scale
+
+MOST_PANELS = 4
+MOST_NAMES = 14
+"""Marked points that get a label; more would hide the picture."""
+GREY = "#8a8a8a"
 
 Points = NDArray[np.float64]
 """``(n, 2)``: cost (less is better) and worth (more is better), in the units of the axes."""
@@ -34,6 +39,7 @@ class Curve:
         knee: the point to mark, a row of `front`.
         evaluated: all archs that the search evaluated, drawn faintly.
         limit: the cost that the search had to keep.
+        errors: standard deviations of the points of the front, zero where they are not known.
     """
 
     name: str
@@ -41,64 +47,110 @@ class Curve:
     knee: int | None = None
     evaluated: Points = field(default_factory=_no_points)
     limit: float | None = None
+    errors: Points | None = None
 
 
-def draw_curves(curves: Sequence[Curve], x: Scale, y: Scale, title: str, paths: Sequence[Path]) -> None:
-    """One picture of all curves, written to every path (.png or .svg)."""
+@dataclass(frozen=True)
+class Panel:
+    """Curves that share both axes.
+
+    Attributes:
+        curves: at least one.
+        x: what lies across.
+        marked: points by name that no search here found, such as published networks.
+    """
+
+    curves: Sequence[Curve]
+    x: Scale
+    marked: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+
+def draw_curves(panels: Sequence[Panel], y: Scale, title: str, paths: Sequence[Path]) -> None:
+    """One picture of all panels side by side, written to every path (.png or .svg).
+
+    Curves of one name look alike in all panels.
+    """
     for path in paths:
         check_suffix(path)
+    curves = [curve for panel in panels for curve in panel.curves]
     if not curves or any(len(curve.front) == 0 for curve in curves):
         empty = [curve.name for curve in curves if len(curve.front) == 0]
         raise VitnasError(f"nothing to plot: {f'front {empty} has' if curves else 'there are'} no points; search first")
-    if len(curves) > len(PALETTE):
-        raise VitnasError(f"{len(curves)} fronts in one plot cannot be told apart; give at most {len(PALETTE)}")
+    names = list(dict.fromkeys(curve.name for curve in curves))
+    most = max(len(names), *(len(panel.curves) for panel in panels))
+    if most > len(PALETTE):
+        raise VitnasError(f"{most} fronts in one plot cannot be told apart; give at most {len(PALETTE)}")
+    if len(panels) > MOST_PANELS:
+        raise VitnasError(f"{len(panels)} devices side by side leave no room; give fronts of at most {MOST_PANELS}")
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
+    width = 7.2 if len(panels) == 1 else 4.8 * len(panels)
     with style():
-        figure = Figure(figsize=(7.2, 4.8), layout="constrained")
+        figure = Figure(figsize=(width, 4.8), layout="constrained")
         FigureCanvasAgg(figure)
-        axes = figure.add_subplot()
-        _set_limits(axes, curves)
-        hidden = _draw_evaluated(axes, curves)
-        for i, curve in enumerate(curves):
-            _draw_front(axes, curve, PALETTE[i], MARKERS[i])
-        _draw_limits(axes, curves, x)
-        axes.set_xlabel(x.label)
-        axes.set_ylabel(y.label)
-        rows = _add_legend(axes, hidden)
-        axes.set_title(title, loc="left", pad=10 + 16 * rows, fontsize=13, fontweight="bold")
+        subplots = figure.subplots(1, len(panels), squeeze=False)[0]
+        low, high = _heights(curves, panels)
+        hidden = 0
+        for axes, panel in zip(subplots, panels, strict=True):
+            axes.set_xlim(*_widths(panel))
+            axes.set_ylim(low, high)
+            looks = [names.index(curve.name) for curve in panel.curves]
+            hidden += _draw_evaluated(axes, panel.curves, [FAINT if len(names) == 1 else PALETTE[i] for i in looks])
+            _draw_marked(axes, panel.marked)
+            for i, curve in zip(looks, panel.curves, strict=True):
+                _draw_front(axes, curve, PALETTE[i], MARKERS[i])
+            _draw_limits(axes, panel.curves, panel.x)
+            axes.set_xlabel(panel.x.label)
+        subplots[0].set_ylabel(y.label)
+        rows = _add_legend(subplots, hidden, width)
+        subplots[0].set_title(title, loc="left", pad=10 + 16 * rows, fontsize=13, fontweight="bold")
         figure.draw_without_rendering()
-        _label_knees(axes, curves, x, y)
+        for axes, panel in zip(subplots, panels, strict=True):
+            _label(axes, panel, y)
         for path in paths:
             save_figure(figure, path)
 
 
-def _set_limits(axes: Any, curves: Sequence[Curve]) -> None:
+def _widths(panel: Panel) -> tuple[float, float]:
+    shown = np.concatenate([points[:, 0] for c in panel.curves for points in (c.front, c.evaluated)])
+    limits = [c.limit for c in panel.curves if c.limit is not None]
+    marked = [x for x, _ in panel.marked.values()]
+    left, right = min([*shown, *marked]), max([*shown, *limits, *marked])
+    room = 0.05 * (right - left) or 0.1 * abs(right) or 1.0
+    return left - room, right + room
+
+
+def _heights(curves: Sequence[Curve], panels: Sequence[Panel]) -> tuple[float, float]:
     """Shows the fronts at a useful scale, however bad some evaluated archs are."""
-    fronts = np.concatenate([c.front for c in curves])
-    shown = np.concatenate([fronts, *(c.evaluated for c in curves)])
-    limits = [c.limit for c in curves if c.limit is not None]
-    left, right = min(shown[:, 0]), max([*shown[:, 0], *limits])
-    low, high = fronts[:, 1].min(), fronts[:, 1].max()
+    fronts = np.concatenate([c.front[:, 1] for c in curves])
+    shown = np.concatenate([fronts, *(c.evaluated[:, 1] for c in curves)])
+    marked = [y for panel in panels for _, y in panel.marked.values()]
+    low, high = float(fronts.min()), float(fronts.max())
     room = max(high - low, 0.01 * abs(high)) / 2
-    bottom = min(low, max(np.quantile(shown[:, 1], 0.02), low - room))
-    across = 0.05 * (right - left) or 0.1 * abs(right) or 1.0
-    up = 0.07 * (high - bottom) or room or 1.0
-    axes.set_xlim(left - across, right + across)
-    axes.set_ylim(bottom - up, high + up)
+    bottom = min([low, max(float(np.quantile(shown, 0.02)), low - room), *marked])
+    top = max([high, *marked])
+    up = 0.07 * (top - bottom) or room or 1.0
+    return bottom - up, top + up
 
 
-def _draw_evaluated(axes: Any, curves: Sequence[Curve]) -> int:
+def _draw_evaluated(axes: Any, curves: Sequence[Curve], colours: Sequence[str]) -> int:
     """The archs off the fronts; returns how many lie below the axes."""
     bottom = axes.get_ylim()[0]
     hidden = 0
-    for i, curve in enumerate(curves):
+    for curve, colour in zip(curves, colours, strict=True):
         x, y = curve.evaluated[:, 0], curve.evaluated[:, 1]
         hidden += int(np.count_nonzero(y < bottom))
-        colour = FAINT if len(curves) == 1 else PALETTE[i]
         axes.scatter(x, y, s=12, color=colour, alpha=0.28, linewidths=0, zorder=2)
     return hidden
+
+
+def _draw_marked(axes: Any, marked: Mapping[str, tuple[float, float]]) -> None:
+    if marked:
+        x, y = np.array(list(marked.values())).T
+        axes.plot(
+            x, y, "o", color=GREY, markersize=6, markeredgecolor="white", markeredgewidth=0.7, zorder=3, label="given"
+        )
 
 
 def _draw_front(axes: Any, curve: Curve, colour: str, marker: str) -> None:
@@ -106,6 +158,9 @@ def _draw_front(axes: Any, curve: Curve, colour: str, marker: str) -> None:
     order = np.lexsort((-curve.front[:, 1], curve.front[:, 0]))
     x, y = curve.front[order, 0], curve.front[order, 1]
     axes.step(x, np.maximum.accumulate(y), where="post", color=colour, linewidth=1.6, zorder=3)
+    if curve.errors is not None:
+        across, up = curve.errors[order].T
+        axes.errorbar(x, y, yerr=up, xerr=across, fmt="none", ecolor=colour, elinewidth=0.8, alpha=0.45, zorder=3)
     axes.plot(
         x,
         y,
@@ -139,20 +194,25 @@ def _draw_limits(axes: Any, curves: Sequence[Curve], x: Scale) -> None:
         )
 
 
-def _add_legend(axes: Any, hidden: int) -> int:
+def _add_legend(subplots: Sequence[Any], hidden: int, width: float) -> int:
     """Above the axes, where no point can lie under it; returns its number of rows."""
+    from matplotlib.collections import PathCollection
     from matplotlib.lines import Line2D
 
-    handles, names = axes.get_legend_handles_labels()
-    if any(len(dots.get_offsets()) for dots in axes.collections):
-        handles.append(
-            Line2D([], [], marker="o", linestyle="", markersize=4.5, color=FAINT, alpha=0.5, markeredgewidth=0)
+    shown: dict[str, Any] = {}
+    for axes in subplots:
+        for handle, name in zip(*axes.get_legend_handles_labels(), strict=True):
+            shown.setdefault(name, handle)
+    dots: list[Any] = [c for axes in subplots for c in axes.collections if isinstance(c, PathCollection)]
+    if any(len(each.get_offsets()) for each in dots):
+        name = f"evaluated archs{f' ({hidden} below the axis)' if hidden else ''}"
+        shown[name] = Line2D(
+            [], [], marker="o", linestyle="", markersize=4.5, color=FAINT, alpha=0.5, markeredgewidth=0
         )
-        names.append(f"evaluated archs{f' ({hidden} below the axis)' if hidden else ''}")
-    columns = len(names) if sum(len(name) + 6 for name in names) < 90 else 2
-    axes.legend(
-        handles,
-        names,
+    columns = len(shown) if sum(len(name) + 6 for name in shown) < 12.5 * width else 2
+    subplots[0].legend(
+        shown.values(),
+        shown.keys(),
         loc="lower left",
         bbox_to_anchor=(0, 1.0),
         ncols=columns,
@@ -161,22 +221,25 @@ def _add_legend(axes: Any, hidden: int) -> int:
         handlelength=1,
         handletextpad=0.5,
         columnspacing=1.6,
-    )
-    return -(-len(names) // columns)
+    ).set_in_layout(False)
+    return -(-len(shown) // columns)
 
 
-def _label_knees(axes: Any, curves: Sequence[Curve], x: Scale, y: Scale) -> None:
-    marked = [c for c in curves if c.knee is not None]
-    if not marked:
+def _label(axes: Any, panel: Panel, y: Scale) -> None:
+    """Names the knees and the marked points, each where it hides the least."""
+    curves = panel.curves
+    knees = [c.front[c.knee] for c in curves if c.knee is not None]
+    texts = [f"knee: {panel.x.text(cost)}, {y.text(worth)}" for cost, worth in knees]
+    named = dict(list(panel.marked.items())[:MOST_NAMES])
+    anchors = np.array([*knees, *named.values()])
+    if len(anchors) == 0:
         return
-    anchors = np.array([c.front[c.knee] for c in marked])
-    texts = [f"knee: {x.text(cost)}, {y.text(worth)}" for cost, worth in anchors]
     bottom, top = axes.get_ylim()
     heights = np.linspace(bottom, top, 200)
     limits = [np.column_stack([np.full(200, c.limit), heights]) for c in curves if c.limit is not None]
     lines = np.concatenate([_steps(c.front) for c in curves] + limits)
-    dots = np.concatenate([c.evaluated for c in curves])
-    place_labels(axes, anchors, texts, lines, dots)
+    dots = np.concatenate([*(c.evaluated for c in curves), np.array([*panel.marked.values()]).reshape(-1, 2)])
+    place_labels(axes, anchors, [*texts, *named], lines, dots)
 
 
 def _steps(front: Points) -> Points:

@@ -70,13 +70,14 @@ def print_front(front: dict[str, Any]) -> None:
 
 def plot_search(found: Found) -> None:
     """Pictures beside the fronts, where there is something to weigh against something."""
+    from vitnas.reporting.evaluated import read_evaluated
     from vitnas.reporting.pareto_plot import plot_fronts
 
+    everything = read_evaluated(found.folder / "evaluations.parquet")
     files = {"front.png": found.front} | {f"front-{device}.png": front for device, front in found.of_devices.items()}
     for name, front in files.items():
         if {o.direction for o in front.objectives} == {"maximise", "minimise"}:
-            table = found.folder / "evaluations.parquet"
-            evaluated = {front.space: table} if front is found.front else {}
+            evaluated = {front.space: everything} if front is found.front else {}
             plot_fronts({front.space: front}, [found.folder / name], evaluated=evaluated)
 
 

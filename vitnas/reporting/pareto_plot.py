@@ -7,11 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from vitnas.errors import SearchError, suggest
-from vitnas.nas.pareto import ParetoFront, Point
-from vitnas.reporting.curves import Curve, Points, draw_curves
+from vitnas.errors import DataError, SearchError
+from vitnas.nas.objectives import OF_A_DEVICE
+from vitnas.nas.pareto import ParetoFront
+from vitnas.reporting.baselines import Baseline
+from vitnas.reporting.curves import Curve, Panel, draw_curves
+from vitnas.reporting.evaluated import Evaluated
 from vitnas.reporting.scale import Scale, scale_of
 
 
@@ -19,59 +21,69 @@ def plot_fronts(
     fronts: Mapping[str, ParetoFront],
     paths: Sequence[Path],
     *,
-    evaluated: Mapping[str, Path] | None = None,
+    evaluated: Mapping[str, Evaluated] | None = None,
+    baselines: Sequence[Baseline] = (),
     title: str = "",
 ) -> None:
     """Draws what the fronts maximise against what they minimise, accuracy against latency as a rule.
 
-    The limit that a search kept on the x axis is drawn too, and the axis names the device.
+    Fronts of different devices stand side by side, each with an axis of its own. Bars are standard deviations; the
+    limit that a search kept on the x axis is drawn too.
 
     Args:
         fronts: by the name that the legend gives them.
         paths: files to write, each ending in .png or .svg.
-        evaluated: for some of the fronts, the evaluations.parquet of the search; its archs are
-            drawn faintly.
+        evaluated: for some of the fronts, what the search evaluated; its archs are drawn faintly.
+        baselines: networks found elsewhere, drawn in grey.
         title: above the picture; the search space when left out.
     """
     if not fronts:
         raise SearchError("there is no front to plot; give a front.json that a search wrote")
     cost, worth = _quantities(fronts)
     x, y = _scale(cost, fronts), _scale(worth, fronts)
-    devices = {front.config.get("origin", {}).get("device") for front in fronts.values()}
-    if "latency" in cost and len(devices) == 1 and None not in devices:
-        x = replace(x, title=f"{x.title} on {devices.pop()}")
-    curves = []
-    for name, front in fronts.items():
-        table = (evaluated or {}).get(name)
-        limit = front.config.get("limits", {}).get(cost)
-        curves.append(
-            Curve(
-                name,
-                _points(front.points, cost, worth) * [x.factor, y.factor],
-                front.points.index(front.knee()),
-                read_evaluated(table, cost, worth) * [x.factor, y.factor] if table else np.empty((0, 2)),
-                None if limit is None else limit * x.factor,
-            )
-        )
+    devices = {name: front.config.get("origin", {}).get("device") for name, front in fronts.items()}
+    of_device = cost in OF_A_DEVICE
+    groups = list(dict.fromkeys(devices.values())) if of_device else [None]
+    panels = []
+    for device in groups:
+        curves = [
+            _curve(name.removesuffix(f", {device} alone"), front, (evaluated or {}).get(name), cost, worth, x, y)
+            for name, front in fronts.items()
+            if not of_device or devices[name] == device
+        ]
+        own = replace(x, title=f"{x.title} on {device}") if device and of_device else x
+        column = f"{cost}@{device}" if len(groups) > 1 else cost
+        panels.append(Panel(curves, own, _marked(baselines, column, worth, x, y)))
+    if baselines and not any(panel.marked for panel in panels):
+        columns = [f"{cost}@{device}" for device in groups] if len(groups) > 1 else [cost]
+        had = list(dict.fromkeys(name for one in baselines for name in one.figures))
+        raise DataError(f"no baseline has both {worth} and {' or '.join(columns)}; add the column, there are {had}")
     spaces = " and ".join(dict.fromkeys(front.space for front in fronts.values()))
-    draw_curves(curves, x, y, title or f"Pareto front of {spaces}", paths)
+    draw_curves(panels, y, title or f"Pareto front of {spaces}", paths)
 
 
-def read_evaluated(path: Path, cost: str, worth: str) -> Points:
-    """Two columns of an evaluations.parquet; rows without a figure are left out."""
-    import pyarrow
-    from pyarrow import parquet
+def _curve(
+    name: str, front: ParetoFront, evaluated: Evaluated | None, cost: str, worth: str, x: Scale, y: Scale
+) -> Curve:
+    factors = [x.factor, y.factor]
+    limit = front.config.get("limits", {}).get(cost)
+    others = evaluated.columns([cost, worth], f"front '{name}'") if evaluated is not None else np.empty((0, 2))
+    return Curve(
+        name,
+        np.array([[p.objectives[cost], p.objectives[worth]] for p in front.points]) * factors,
+        front.points.index(front.knee()),
+        others[np.isfinite(others).all(axis=1)] * factors,
+        None if limit is None else limit * x.factor,
+        np.array([[p.errors.get(cost, 0.0), p.errors.get(worth, 0.0)] for p in front.points]) * factors,
+    )
 
-    try:
-        names = parquet.read_schema(path).names
-        missing = [name for name in (cost, worth) if name not in names]
-        if missing:
-            raise SearchError(f"'{path}' has no column '{missing[0]}'; {suggest(missing[0], names)}")
-        table = parquet.read_table(path, columns=[cost, worth])
-    except (OSError, pyarrow.ArrowException) as error:
-        raise SearchError(f"cannot read the evaluations '{path}': {error}; check the path or search again") from None
-    rows: NDArray[np.float64] = np.column_stack([np.asarray(table[name], dtype=np.float64) for name in (cost, worth)])
-    return rows[np.isfinite(rows).all(axis=1)]
+
+def _marked(baselines: Sequence[Baseline], cost: str, worth: str, x: Scale, y: Scale) -> dict[str, tuple[float, float]]:
+    return {
+        one.name: (one.figures[cost] * x.factor, one.figures[worth] * y.factor)
+        for one in baselines
+        if cost in one.figures and worth in one.figures
+    }
 
 
 def _quantities(fronts: Mapping[str, ParetoFront]) -> tuple[str, str]:
@@ -95,7 +107,3 @@ def _scale(quantity: str, fronts: Mapping[str, ParetoFront]) -> Scale:
         if origins == {"predicted"}
         else scale
     )
-
-
-def _points(points: Sequence[Point], cost: str, worth: str) -> Points:
-    return np.array([[point.objectives[cost], point.objectives[worth]] for point in points], dtype=np.float64)
