@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from vitnas.errors import DataError, InvalidArchError, SearchError
 from vitnas.files import read_json, write_json
+from vitnas.nas.hypervolume import hypervolume
 from vitnas.nas.objectives import Direction, Objective, non_dominated, to_minimise
 from vitnas.search_spaces import Arch, SearchSpace
 
@@ -134,13 +135,11 @@ class ParetoFront:
 
     def hypervolume(self, reference: Mapping[str, float]) -> float:
         """How much of the space of objectives the front dominates, up to a reference point that is worse."""
-        from pymoo.indicators.hv import HV
-
         missing = [o.name for o in self.objectives if o.name not in reference]
         if missing:
             raise SearchError(f"the reference point lacks '{missing[0]}'; give every objective a value")
         corner = np.array([o.sign * reference[o.name] for o in self.objectives])
-        return float(HV(ref_point=corner)(self.values()))
+        return hypervolume(self.values(), corner)
 
     # -- files -----------------------------------------------------------------------------
 

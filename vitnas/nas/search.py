@@ -88,9 +88,8 @@ def search(
     clocks = {on("latency_ms", t.name, devices): t for t in targets if settings.measure}
     with only_here(folder, "search"):
         log = Log(folder / "search.log")
-        study = Study(
-            space, objectives, settings.storage or _sqlite(folder), settings.study or folder.resolve().name, origin
-        )
+        storage, name = settings.storage or _sqlite(folder), settings.study or folder.resolve().name
+        study = Study(space, objectives, storage, name, origin, shared=bool(settings.storage))
         log(f"{space.name}: {dict(origin)}, {settings.deciding()}, {len(study)} evaluations known")
         with Progress(progress, budget) as bar:
             evaluator = Evaluator(

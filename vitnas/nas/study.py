@@ -50,6 +50,7 @@ class Study:
         storage: str,
         name: str,
         origin: Mapping[str, str],
+        shared: bool = True,
     ) -> None:
         """Opens or begins a study.
 
@@ -59,6 +60,7 @@ class Study:
             storage: an Optuna storage URL, or ``journal:///FILE``.
             name: of the study in the storage.
             origin: what the figures come from; a study of other origin is refused.
+            shared: whether others may add to it meanwhile.
         """
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._space = space
@@ -72,13 +74,18 @@ class Study:
                 load_if_exists=True,
             )
             self._claim(origin)
+        self._shared = shared
         self._seen = 0
         self._done: dict[str, Evaluation] = {}
         self._timings: dict[str, dict[Arch, Timing]] = {}
-        self.refresh()
+        self._read_all()
 
     def refresh(self) -> None:
         """Learns what other searches have added to the same study."""
+        if self._shared:
+            self._read_all()
+
+    def _read_all(self) -> None:
         with _told_as_search_errors(self._where):
             trials = self._study.get_trials(deepcopy=False)
             notes = self._study.user_attrs
