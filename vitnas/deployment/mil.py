@@ -64,7 +64,7 @@ class MilProgram:
             if op.op_type == "softmax":
                 before_softmax = given["x"]
             for var, value in zip(op.outputs, found if isinstance(found, tuple | list) else (found,), strict=True):
-                values[var] = _half(value) if "fp16" in str(var.dtype) else value
+                values[var] = _half(value) if var.is_tensor_or_scalar_of("fp16") else value
         (answer,) = self.function.outputs
         result: Tensor = values[answer]
         return result

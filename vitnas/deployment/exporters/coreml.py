@@ -39,7 +39,7 @@ class CoreML(Exporter):
     def export(self, network: nn.Module, example: Tensor, facts: Facts, folder: Path) -> Path:
         from vitnas.latency_lut.runtimes.coreml import convert, quiet, write_package
 
-        ios = self._ios(facts.device)
+        ios = self.minimum_ios(facts.device)
         what = f"arch {facts.arch_id}"
         if facts.labels:
             model = convert(
@@ -80,7 +80,8 @@ class CoreML(Exporter):
             f'found = model.predict({{"{IMAGE}": PIL.Image.open("photo.jpg").resize(({shape[2]}, {shape[1]}))}})'
         )
 
-    def _ios(self, device: str | None) -> int:
+    def minimum_ios(self, device: str | None) -> int:
+        """The iOS that a package is made for: the newest that a known device runs."""
         newest = IOS_OF.get(device or "")
         if newest is not None and newest < self.needs_ios:
             raise ExportError(

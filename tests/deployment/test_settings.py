@@ -1,0 +1,56 @@
+"""Odd wishes are refused before the work starts, with the remedy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from vitnas.deployment.calibration import calibration_images
+from vitnas.deployment.settings import ExportSettings
+from vitnas.errors import ExportError, SettingsError
+from vitnas.supernets.data import load_dataset
+
+
+def test_int8_stands_beside_the_formats_that_have_it():
+    settings = ExportSettings(formats=("onnx", "coreml"), int8="static")
+    assert [exporter.name for exporter in settings.exporters()] == ["onnx", "coreml", "onnx-int8"]
+    named = ExportSettings(formats=("onnx", "onnx-int8-dynamic"), int8="dynamic")
+    assert [exporter.name for exporter in named.exporters()] == ["onnx", "onnx-int8-dynamic"]
+    with pytest.raises(SettingsError, match=r"none of the formats \['coreml'\] has a variant of that kind.*onnx-int8"):
+        ExportSettings(formats=("coreml",), int8="static").exporters()
+
+
+def test_a_format_whose_tools_are_missing_names_the_remedy(monkeypatch):
+    monkeypatch.delenv("VITNAS_EXECUTORCH_PYTHON", raising=False)
+    with pytest.raises(ExportError, match="'executorch' cannot be written here: .*set VITNAS_EXECUTORCH_PYTHON"):
+        ExportSettings(formats=("executorch",)).exporters()
+
+
+def test_numbers_and_teachers_without_sense_are_refused(tmp_path):
+    for odd in ({"verify_images": 0}, {"calibration_images": 0}, {"finetune": -1}, {"teacher": "run:x"}):
+        with pytest.raises(SettingsError, match=next(iter(odd))):
+            ExportSettings(**odd)
+    with pytest.raises(SettingsError, match="does not exist; name a folder of images"):
+        ExportSettings(calibration=str(tmp_path / "none"))
+
+
+def test_calibration_images_come_from_training_or_from_a_folder(tmp_path: Path):
+    digits = load_dataset("digits")
+    settings = ExportSettings(calibration_images=5)
+    assert torch.equal(calibration_images(settings, digits), digits.train.first(5)[0])
+    folder = tmp_path / "images" / "below"
+    folder.mkdir(parents=True)
+    own = ExportSettings(calibration=str(tmp_path / "images"), calibration_images=3)
+    with pytest.raises(ExportError, match=r"holds 0 images that can be read"):
+        calibration_images(own, digits)
+    (folder / "damaged.png").write_bytes(b"no image")
+    for i in range(4):
+        Image.fromarray(np.full((20, 30), 60 * i, np.uint8)).save(folder / f"{i}.png")
+    found = calibration_images(own, digits)
+    assert found.shape == (2, 1, 8, 8)  # of the first, the middle and the last file, which is no image
+    values = found[:, 0, 0, 0] * digits.std[0] + digits.mean[0]
+    assert torch.allclose(values * 255, torch.tensor([0.0, 120.0]), atol=1e-3)

@@ -1,0 +1,103 @@
+"""What an export left can be verified by its folder alone, and what was changed since is found out."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from vitnas.deployment.export import ExportSettings, export
+from vitnas.deployment.verify import images_for, read_report, verify
+from vitnas.errors import DataError, ExportError
+from vitnas.files import read_json, write_json
+from vitnas.search_spaces import Task, load_space
+from vitnas.supernets.data import Dataset, load_dataset
+from vitnas.supernets.supernet import Supernet
+
+SPACE = load_space("autoformer-mini")
+ARCH = SPACE.sample(1, np.random.default_rng(8))[0]
+
+
+@pytest.fixture(scope="module")
+def digits() -> Dataset:
+    return load_dataset("digits")
+
+
+@pytest.fixture(scope="module")
+def exported(digits: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("exported") / "out"
+    settings = ExportSettings(verify_images=50, measure=False, licence="apache-2.0")
+    export(SPACE, Supernet(SPACE, seed=3), ARCH, digits, out, settings, latency_ms={"iphone12": 1.5})
+    return out
+
+
+@pytest.fixture
+def folder(exported: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(exported, tmp_path / "copy"))
+
+
+def test_finds_again_what_the_report_says(folder, digits):
+    told = read_report(folder)["formats"]["onnx"]
+    found = verify(folder, images_for(read_report(folder), None))["onnx"]
+    assert found["hold"] is True
+    assert found["num_images"] == told["num_images"] == 50
+    for name in ("accuracy_after", "top1_agreement", "size_bytes"):
+        assert found[name] == told[name]
+
+
+def test_other_weights_are_found_out(folder, digits):
+    state = load_file(folder / "weights.safetensors")
+    state["head.linear.bias"][0] += 0.1
+    save_file(state, folder / "weights.safetensors")
+    with pytest.raises(ExportError, match=r"does not answer as its weights do: onnx: the largest difference"):
+        verify(folder, digits)
+
+
+def test_what_is_gone_or_damaged_is_named(folder, digits):
+    (folder / "model.onnx").write_bytes(b"no model")
+    with pytest.raises(ExportError, match="cannot be run here"):
+        verify(folder, digits)
+    (folder / "model.onnx").unlink()
+    with pytest.raises(ExportError, match="is gone"):
+        verify(folder, digits)
+    (folder / "weights.safetensors").unlink()
+    with pytest.raises(ExportError, match="not a whole export"):
+        verify(folder, digits)
+    write_json(folder / "report.json", {"some": "thing"})
+    with pytest.raises(ExportError, match="no report of an export"):
+        read_report(folder)
+
+
+def test_images_of_another_task_are_refused(folder, digits):
+    with pytest.raises(DataError, match="give images of that task"):
+        verify(folder, replace(digits, task=Task(16, 10, 1)))
+    report = read_json(folder / "report.json")
+    with pytest.raises(ExportError, match=r"cannot find by itself.*--data"):
+        images_for({**report, "dataset": "photos"}, None)
+
+
+def test_the_card_says_what_the_report_says(exported):
+    card = (exported / "README.md").read_text()
+    report = read_report(exported)
+    front = card.split("---")[1]
+    assert "license: apache-2.0" in front
+    assert '- "digits"' in front
+    assert f"value: {report['accuracy']['exported']:.4f}" in front
+    assert f"| iphone12 | {1.5:.3f} | - |" in card
+    assert f"{report['formats']['onnx']['max_difference']:.1e}" in card
+    assert "onnxruntime.InferenceSession" in card
+    code = card.split("```python")[1].split("```")[0]
+    assert compile(code, "card", "exec")
+
+
+def test_the_code_on_the_card_runs(exported, monkeypatch):
+    monkeypatch.chdir(exported)
+    found: dict[str, object] = {}
+    exec((exported / "README.md").read_text().split("```python")[1].split("```")[0], found)
+    assert np.asarray(found["logits"]).shape == (1, 10)
+    assert torch.is_tensor(torch.from_numpy(np.asarray(found["logits"])))
