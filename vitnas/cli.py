@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from vitnas import __version__
+from vitnas.commands.compare import compare
 from vitnas.commands.count import count
 from vitnas.commands.demo import demo
 from vitnas.commands.devices import devices
@@ -53,6 +54,7 @@ for command in (
     verify,
     plot,
     report,
+    compare,
     doctor,
 ):
     app.command()(command)
