@@ -1,8 +1,8 @@
 """How many true evaluations do searchers need, and how fast and how good is a search over predictions?
 
 Evaluations until the front has 99 % of the hypervolume of the true front, in a cut-down AutoFormer space whose accuracy
-is a Gaussian process fitted on a real supernet (`search_oracle.py`), against multiply-accumulates; beside the searchers
-of vitnas plain NSGA-II of pymoo and of Optuna. Then the search problem of Once-for-All (`once_for_all.py`): the best
+is a Gaussian process fitted on a real supernet (`problems/supernet_oracle.py`), against multiply-accumulates; beside the searchers
+of vitnas plain NSGA-II of pymoo and of Optuna. Then the search problem of Once-for-All (`problems/once_for_all.py`): the best
 predicted top-1 within 25 ms among 50,000 candidates, 100 a generation, on one thread.
 
 Keys: evaluations_to_99.SEARCHER (mean over seeds; a search that ended before counts with its last evaluation),
@@ -19,9 +19,9 @@ from dataclasses import dataclass
 
 import frame
 import numpy as np
-import once_for_all as ofa
 from numpy.typing import NDArray
-from search_oracle import Oracle, cut_down_space
+from problems import once_for_all as ofa
+from problems.supernet_oracle import Oracle, cut_down_space
 
 from vitnas.nas.hypervolume import hypervolume, reference_point
 from vitnas.nas.limits import Limits
@@ -37,9 +37,9 @@ Evaluate = Callable[[Codes], Values]
 GOAL = 0.99
 SEEDS = 20
 MOST = {"gp": 80, "tpe": 300, "linas": 600}
-FEWER_SEEDS = {"gp": 2, "tpe": 5}
+FEWER_SEEDS = {"gp": 1, "tpe": 5}
 """Searchers whose own work takes long get fewer evaluations and seeds."""
-OTHERS = 3
+OTHERS = 2
 """Seeds of the searchers that the Once-for-All problem is not given to by default."""
 EVERY = ("agemoea2", "evolution", "gp", "linas", "local", "nsga2", "nsga3", "random", "regularised", "tpe")
 BATCH, POPULATION = 20, 50

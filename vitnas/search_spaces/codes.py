@@ -138,8 +138,11 @@ class Genome:
         return self.repair(changed, rng)
 
     def cross_over(self, left: Codes, right: Codes, rng: np.random.Generator) -> Codes:
-        """Takes each column from one parent or the other, then settles what no longer fits."""
-        take = rng.random(left.shape) < 0.5
+        """Takes each column from one parent or the other, then settles what no longer fits.
+
+        What one of them switches off comes from the other, so that a deep child has the last blocks of its deep parent.
+        """
+        take = (rng.random(left.shape) < 0.5) & (left != OFF) | (right == OFF)
         return self.repair(np.where(take, left, right).astype(np.int16), rng)
 
     def neighbours(self, row: NDArray[np.int16]) -> Codes:

@@ -15,9 +15,13 @@ from vitnas.nas.searchers.nsga2 import NSGA2
 from vitnas.nas.searchers.searcher import Problem, Searcher
 from vitnas.nas.selection import best_and_apart
 from vitnas.predictors import Predictor
-from vitnas.predictors.ridge import Ridge
+from vitnas.predictors.gp import GP
 from vitnas.search_spaces import Codes, SearchSpace
 from vitnas.search_spaces.reach import CostOf, evaluate
+
+
+OPTIMISM = 0.5
+"""Standard deviations by which a prediction is taken for better than its mean, so that the unknown is looked into."""
 
 
 class Linas(Searcher):
@@ -43,7 +47,7 @@ class Linas(Searcher):
         objectives: Sequence[str],
         costs: Mapping[str, CostOf],
         inner: type[Searcher] = NSGA2,
-        predictor: type[Predictor] = Ridge,
+        predictor: type[Predictor] = GP,
         generations: int = 100,
     ) -> None:
         """Starts without knowledge.
@@ -102,7 +106,8 @@ class Linas(Searcher):
                 if predictor is None:
                     columns.append(Objective.named(name).sign * evaluate(name, self._costs[name], codes))
                 else:
-                    columns.append(predictor.predict(codes).mean)
+                    expected = predictor.predict(codes)
+                    columns.append(expected.mean - OPTIMISM * expected.std)
             return np.stack(columns, axis=1)
 
         walker = self.inner(self.space, self.limits, int(self.rng.integers(2**62)), self.population)

@@ -1,8 +1,8 @@
 """Accuracies of a real supernet, and an oracle fitted on them that judges every arch of a space at once.
 
-`python benchmarks/search_oracle.py` trains a supernet of the cut-down AutoFormer space on CIFAR-10 (16 tokens, so that
-one core is enough), measures archs on the weights and writes `data/search_oracle.json`. That took half an hour and is
-done: `search_quality.py` needs no more than the file.
+`python benchmarks/problems/supernet_oracle.py` trains a supernet of the cut-down AutoFormer space on CIFAR-10 (16 tokens,
+so that one core is enough), measures archs on its weights and writes `supernet_oracle.json`. That is done:
+`search_quality.py` needs no more than the file.
 """
 
 from __future__ import annotations
@@ -18,11 +18,10 @@ from vitnas.files import read_json, write_json
 from vitnas.search_spaces import Codes, SearchSpace, Task
 from vitnas.search_spaces.plain_vit import PlainViT
 
-ROOT = Path(__file__).parents[1]
-FILE = ROOT / "benchmarks" / "data" / "search_oracle.json"
-IMAGES = ROOT.parent / "shared" / "data" / "images" / "cifar10_32x32_rgb_full_jpegpack.npz"
+FILE = Path(__file__).with_suffix(".json")
+IMAGES = Path(__file__).parents[3] / "shared" / "data" / "images" / "cifar10_32x32_rgb_full_jpegpack.npz"
 STEPS, BATCH = 3000, 64
-NUM_ARCHS, NUM_IMAGES = 900, 2500
+NUM_ARCHS, NUM_IMAGES = 400, 1500
 
 
 def cut_down_space() -> SearchSpace:
@@ -44,7 +43,7 @@ def cut_down_space() -> SearchSpace:
 def measured() -> tuple[Codes, NDArray[np.float64]]:
     """The archs that were measured on the supernet, and their accuracies."""
     data = read_json(FILE)
-    return np.array(data["codes"], dtype=np.int16), np.array(data["accuracy"])
+    return np.array([row.split() for row in data["codes"]], dtype=np.int16), np.array(data["accuracy"])
 
 
 class Oracle:
@@ -119,7 +118,8 @@ def measure() -> None:
         loop = TrainingLoop(run, settings, replace(found, train=train, val=val), World())
         loop.finish(show=False)
         accuracy = [evaluate(loop.net.extract(arch), val).accuracy for arch in space.decode(codes)]
-    write_json(FILE, {"steps": STEPS, "images": NUM_IMAGES, "codes": codes.tolist(), "accuracy": accuracy})
+    rows = [" ".join(map(str, row)) for row in codes.tolist()]
+    write_json(FILE, {"steps": STEPS, "images": NUM_IMAGES, "codes": rows, "accuracy": accuracy})
 
 
 if __name__ == "__main__":

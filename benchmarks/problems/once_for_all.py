@@ -17,7 +17,7 @@ from vitnas.search_spaces import OFF, Codes, SearchSpace
 from vitnas.search_spaces.gene import Gene
 from vitnas.search_spaces.lowering import Site
 
-FOLDER = Path(__file__).parents[2] / "shared" / "data" / "nas" / "ofa_note10"
+FOLDER = Path(__file__).parents[3] / "shared" / "data" / "nas" / "ofa_note10"
 RESOLUTIONS = (160, 176, 192, 208, 224)
 KERNELS, EXPANSIONS, DEPTHS = (3, 5, 7), (3, 4, 6), (2, 3, 4)
 WIDTHS = (24, 32, 48, 96, 136, 192)
