@@ -44,7 +44,9 @@ class Proxy(ABC):
             raise SearchError(f"proxy '{self.name}' looks at {self.num_images} images, got {len(images)}; give more")
         layers = open_gates(copy.deepcopy(network))
         devices = [images.device] if images.device.type == "cuda" else []
-        with torch.random.fork_rng(devices=devices), torch.enable_grad(), sdpa_kernel(SDPBackend.MATH):
+        # A GPU rounds convolutions to ten bits, and takes the quickest of them, unless told not to.
+        exact = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
+        with torch.random.fork_rng(devices=devices), torch.enable_grad(), sdpa_kernel(SDPBackend.MATH), exact:
             torch.manual_seed(seed)
             return float(self._score(layers, blueprint, images[: self.num_images].to(next(layers.parameters()).dtype)))
 
