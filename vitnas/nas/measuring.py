@@ -15,6 +15,9 @@ from vitnas.nas.target import Target
 from vitnas.nas.uncertainty import Floats, undecided
 from vitnas.search_spaces import Arch
 
+WORTH_A_START = 6
+"""Measuring begins with a fresh process that loads a runtime, whether for one arch or for many."""
+
 
 class Measuring:
     """Measures what decides the front and is not sure; what is sure is left alone."""
@@ -47,16 +50,20 @@ class Measuring:
         self._bar = bar
 
     def decide(self) -> None:
-        """Measures archs that may or may not be on the front."""
+        """Measures archs that may or may not be on the front, once there are enough of them to start a device for."""
         for name, target in self._targets.items():
-            self._measure(name, target, self._undecided(name))
+            archs = self._undecided(name)
+            if len(archs) >= WORTH_A_START:
+                self._measure(name, target, archs)
 
     def confirm(self) -> None:
-        """Measures until every arch of the front is measured on every device that is here."""
-        while True:
-            self.decide()
+        """Measures until the front is sure, and every arch on it measured on every device that is here."""
+        while self._targets:
             front = self._front()
-            left = {name: [a for a in front if a not in self._timed(name)] for name in self._targets}
+            left = {
+                name: list(dict.fromkeys([*self._undecided(name), *(a for a in front if a not in self._timed(name))]))
+                for name in self._targets
+            }
             if not any(left.values()):
                 return
             for name, archs in left.items():
