@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from vitnas.cli import main
 from vitnas.errors import DataError, SearchError, SettingsError, UnknownNameError
 from vitnas.nas.executor import SerialExecutor
 from vitnas.nas.fit_predictor import PREDICTOR_FILE, REPORT_FILE, Fit, evaluate_archs, fit_predictor, spread_over_macs
+from vitnas.nas.supernet_score import SupernetScore
 from vitnas.predictors import load_predictor
 from vitnas.predictors.metrics import compare, hold_out
 from vitnas.predictors.ridge import Ridge
@@ -105,3 +108,28 @@ def test_a_report_that_is_missing_or_damaged_is_refused(tmp_path, trained):
     (tmp_path / REPORT_FILE).write_text(json.dumps({"space": 3}))
     with pytest.raises(SettingsError, match=REPORT_FILE):
         Fit.load(tmp_path)
+
+
+def test_the_command_writes_a_picture_and_goes_on_from_what_is_known(trained, monkeypatch, capsys, tmp_path):
+    words = ["--run", trained.path, "--samples", 10, "--predictor", "ridge", "--quantity", "loss", "--json"]
+
+    def call(*more):
+        monkeypatch.setattr("sys.argv", ["vitnas", "predictor", "fit", *map(str, [*words, *more])])
+        with suppress(SystemExit):
+            main()
+        return json.loads(capsys.readouterr().out)
+
+    first = call("--out", tmp_path / "p")
+    assert (tmp_path / "p" / "held-out.png").read_bytes().startswith(b"\x89PNG")
+    assert first["report"]["num_archs"] == 10
+    monkeypatch.setattr(SupernetScore, "__call__", None)  # nothing is evaluated twice
+    assert call("--out", tmp_path / "p") == first
+
+
+@pytest.mark.ray
+def test_workers_find_the_same(trained, tmp_path):
+    serial = fit_predictor(trained, 8, predictor="ridge", quantity="loss", folder=tmp_path / "1", progress=False)
+    parallel = fit_predictor(
+        trained, 8, predictor="ridge", quantity="loss", workers=2, folder=tmp_path / "2", progress=False
+    )
+    assert parallel == serial
