@@ -45,7 +45,7 @@ def name(request):
 
 def test_stays_in_the_space_and_the_limits_and_never_repeats(name):
     most = float(np.quantile(latency(SMALL)(SMALL.genome.enumerate()), 0.4))
-    rounds = 1 if name in SLOW else 6
+    rounds = 1 if name in SLOW else 3
     codes = walk(make(name, SMALL, most), rounds)
     assert codes.dtype == np.int16
     assert len(codes) == 20 * rounds
@@ -85,7 +85,7 @@ def test_what_was_told_is_not_asked(name):
 
 
 def short(name, seed):
-    return walk(make(name, SMALL, seed=seed), rounds=3, n=12)
+    return walk(make(name, SMALL, seed=seed, population=8), rounds=2, n=10)
 
 
 def test_seed_decides(name):
@@ -97,7 +97,7 @@ def test_seed_decides(name):
 
 def test_goes_on_where_it_was_when_told_again(name):
     """A search that was killed asks again for what it knows the results of, and tells them from its records."""
-    one, again = make(name, SMALL, seed=5), make(name, SMALL, seed=5)
+    one, again = (make(name, SMALL, seed=5, population=8) for _ in range(2))
     records = {}
     for _ in range(2):
         codes = one.ask(12)

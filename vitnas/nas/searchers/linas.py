@@ -19,7 +19,6 @@ from vitnas.predictors.gp import GP
 from vitnas.search_spaces import Codes, SearchSpace
 from vitnas.search_spaces.reach import CostOf, evaluate
 
-
 OPTIMISM = 0.5
 """Standard deviations by which a prediction is taken for better than its mean, so that the unknown is looked into."""
 
