@@ -10,6 +10,7 @@ import typer
 from vitnas import __version__
 from vitnas.commands.compare import compare
 from vitnas.commands.count import count
+from vitnas.commands.dashboard import dashboard
 from vitnas.commands.demo import demo
 from vitnas.commands.devices import devices
 from vitnas.commands.doctor import doctor
@@ -55,6 +56,7 @@ for command in (
     plot,
     report,
     compare,
+    dashboard,
     doctor,
 ):
     app.command()(command)

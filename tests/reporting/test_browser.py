@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from tests.reporting.test_dashboard import ARCHS, AtWork, served
+from vitnas.files import only_here
 from vitnas.nas.pareto import ParetoFront
 from vitnas.reporting.html import write_page
 from vitnas.reporting.page_data import describe_page
@@ -177,6 +179,30 @@ def test_it_fits_a_phone_and_the_dark(browser: Any, report: Path, width: int, sc
     for section in ("front", "archs", "genes", "growth", "training", "tables", "predictor", "origin"):
         assert page.locator(f"#{section}").is_visible()
     context.close()
+
+
+def test_a_live_page_follows_the_search_and_keeps_what_was_chosen(browser: Any, tmp_path: Path) -> None:
+    with only_here(tmp_path / "s", "search"):
+        search = AtWork(tmp_path / "s")
+        search.evaluate(ARCHS[:4])
+        with served(tmp_path / "s") as server:
+            page = browser.new_context().new_page()
+            said: list[str] = []
+            page.on("console", lambda message: said.append(message.text))
+            page.on("pageerror", lambda error: said.append(str(error)))
+            page.goto(server.url)
+            assert "4 evaluated" in page.locator("#summary").inner_text()
+            assert "At work" in page.locator("#state").inner_text()
+            chosen = page.locator("#arch-table tbody tr").last.get_attribute("data-arch")
+            page.locator(f'#arch-table tr[data-arch="{chosen}"] button').click()
+            page.locator("#filter").fill("depth>=1")
+            search.evaluate(ARCHS[4:])
+            page.locator("#summary", has_text="12 evaluated").wait_for(timeout=30_000)
+            assert chosen in page.locator("#chosen h3").inner_text()
+            assert page.locator("#filter").input_value() == "depth>=1"
+            assert page.locator(POINT).count() == len(server.describe()["results"][0]["front"])
+            assert said == []
+            page.context.close()
 
 
 def contrast(one: str, other: str) -> float:

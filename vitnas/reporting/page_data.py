@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 
 from vitnas import __version__
-from vitnas.errors import DeviceError, SearchError
+from vitnas.errors import DeviceError
 from vitnas.files import is_locked, read_json
 from vitnas.latency_lut.table import LatencyTable
 from vitnas.nas.objectives import MAXIMISED, std_of
 from vitnas.reporting.fidelity import compared_networks
 from vitnas.reporting.growth import Box
-from vitnas.reporting.results import Result, find_results
+from vitnas.reporting.results import Result, find_results, results_below
 from vitnas.reporting.scale import Scale, scale_of
 from vitnas.run import RunFolder
 
@@ -38,18 +38,15 @@ def describe_page(path: Path, live: bool = False) -> dict[str, Any]:
         live: whether the page may ask for this again.
     """
     is_run = (path / "config.toml").is_file()
-    try:
-        results = find_results(path)
-    except SearchError:
-        if not is_run:
-            raise
-        results = []  # a run that trains has curves to show
+    # A run that trains has curves to show before there is a front.
+    results = results_below(path) if is_run or live else find_results(path)
     run_path = path if is_run else next((r.run for r in results if r.run is not None), None)
     run = RunFolder(run_path) if run_path is not None else None
     room = MOST_BYTES // max(1, len(results))
     return {
         "title": path.resolve().name if path.is_dir() else path.resolve().parent.name,
         "live": live,
+        "links": {},
         "at_work": any(is_locked(each) for each in {path, *(r.folder for r in results)} if each.is_dir()),
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "vitnas": __version__,

@@ -13,6 +13,7 @@ from vitnas.reporting.evaluated import Evaluated, evaluated_on, read_evaluated
 from vitnas.reporting.live import front_so_far
 
 EVALUATIONS = "evaluations.parquet"
+STUDY = "study.db"
 
 
 @dataclass(frozen=True)
@@ -63,14 +64,28 @@ class Result:
 
 def find_results(path: Path) -> list[Result]:
     """The fronts below a run, a search folder or a folder of searches, or the one of a file; at least one."""
-    if path.is_file():
-        return [Result(path.parent.name or path.stem, path, ParetoFront.load(path))]
-    folders = [path] if _is_search(path) else sorted(each for each in path.glob("*") if _is_search(each))
-    found = [result for folder in folders for result in _of_search(folder, folder.name)]
+    found = results_below(path)
     if not found:
         state = "holds no result of a search yet" if path.is_dir() else "does not exist"
         raise SearchError(f"'{path}' {state}; name a front.json, a search folder or a run, or run `vitnas search`")
     return found
+
+
+def results_below(path: Path) -> list[Result]:
+    """The same, and none where no search has evaluated anything yet."""
+    if path.is_file():
+        return [Result(path.parent.name or path.stem, path, ParetoFront.load(path))]
+    return [result for folder in _searches(path) for result in _of_search(folder, folder.name)]
+
+
+def newest_study(path: Path) -> Path | None:
+    """The database that a search below a folder wrote to last."""
+    studies = [folder / STUDY for folder in _searches(path) if (folder / STUDY).is_file()]
+    return max(studies, key=lambda study: study.stat().st_mtime) if studies else None
+
+
+def _searches(path: Path) -> list[Path]:
+    return [path] if _is_search(path) else sorted(each for each in path.glob("*") if _is_search(each))
 
 
 def _is_search(folder: Path) -> bool:

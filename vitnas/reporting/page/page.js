@@ -48,6 +48,7 @@ function drawAll() {
     ? `${result.front.length} archs on the front of ${result.evaluations} evaluated in ${result.space}${result.device ? `, for ${result.device}` : ""}; seed ${result.seed}`
     : "No search has evaluated an arch yet.";
   byId("state").textContent = data.at_work ? "At work: these are the results so far." : "";
+  byId("links").replaceChildren(...Object.entries(data.links).map(([name, href]) => element("a", { href, rel: "noreferrer" }, name)));
   for (const id of ["front", "archs", "genes"]) byId(id).hidden = !result;
   if (result) {
     for (const [id, at] of [["x-axis", view.x], ["y-axis", view.y]]) {
