@@ -38,4 +38,4 @@ def _compiled(network: nn.Module) -> Callable[[list[Any], list[Any], Tensor], Te
         found: Tensor = functional_call(network, given, (x,))
         return found
 
-    return torch.compile(call, dynamic=False)  # type: ignore[no-any-return]
+    return torch.compile(call, dynamic=False)
