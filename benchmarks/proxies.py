@@ -6,8 +6,10 @@ ranks better than the number of parameters when the networks are drawn anew (1,0
 takes was chosen with these columns in view, so it and its parts are also held to 100 networks of another family that
 was not: convolutional ones of the Once-for-All space, ImageNet accuracy (tau.ofa.PROXY).
 
-Needs vit_bench_101_autoformer_ti.csv and, for the last, dynast_ofa_mbv3_search_logs.csv.gz in ../shared/data/nas; or --data with a column `arch`, a JSON object of the genes of
---space, and columns that end in `_acc`. Scores are kept in --out; name another folder once the code of a proxy has changed.
+Needs vit_bench_101_autoformer_ti.csv and, for the last, dynast_ofa_mbv3_search_logs.csv.gz in ../shared/data/nas; or
+--data with a column `arch`, a JSON object of the genes of --space, and columns that end in `_acc`. Networks look at
+images of --image-size, which costs an eighth of 224 px. Scores are kept in --out; name another folder once the code
+of a proxy has changed.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -34,14 +37,16 @@ from vitnas.search_spaces import Arch, SearchSpace, Task, load_space
 FILE = Path(__file__).parents[1] / ".." / "shared" / "data" / "nas" / "vit_bench_101_autoformer_ti.csv"
 GENES = {"hidden_dim": "width", "num_heads": "heads"}
 AT_ONCE, SAMPLES = 10, 1000
+OTHER_SIZE = 112
+"""The least at which the last map of the 16 images that `feature-rank` sees has more places than channels."""
 
 Scores = dict[str, NDArray[np.float64]]
 
 
-def measure(quick: bool, data: Path, space: str, seed: int, out: Path) -> dict[str, float]:
+def measure(quick: bool, data: Path, space: str, image_size: int, seed: int, out: Path) -> dict[str, float]:
     if not data.is_file():
         sys.exit(f"needs {data.name} in {data.parent}, or --data")
-    found = load_space(space, Task(image_size=64)) if quick else load_space(space)
+    found = load_space(space, Task(image_size=image_size))
     table = pd.read_csv(data)[: 20 if quick else None]
     archs = [_arch(found, json.loads(text)) for text in table["arch"]]
     columns = [str(name) for name in table.columns if str(name).endswith("_acc")]
@@ -49,6 +54,7 @@ def measure(quick: bool, data: Path, space: str, seed: int, out: Path) -> dict[s
     results = _compare(found, archs, accuracies, list(PROXIES), seed, out)
     if data == FILE and not quick and LOG.is_file():
         other, codes, accuracy = published_log()
+        other = replace(other, task=replace(other.task, image_size=OTHER_SIZE))
         some = np.random.default_rng(0).permutation(len(codes))[:100]
         parts = list(ASSEMBLIES["aggregate"].parts)
         results |= _compare(other, other.decode(codes[some]), {"ofa": accuracy[some]}, parts, seed, out)
@@ -121,6 +127,7 @@ if __name__ == "__main__":
         {
             "--data": {"type": Path, "default": FILE, "metavar": "FILE", "help": "another CSV file of accuracies"},
             "--space": {"default": "autoformer-tiny", "help": "the space of its archs (default: autoformer-tiny)"},
+            "--image-size": {"type": int, "default": 64, "help": "images that the networks look at (default: 64)"},
             "--seed": {"type": int, "default": 0, "help": "of weights and images (default: 0)"},
             "--out": {"type": Path, "default": Path("proxies"), "metavar": "DIR", "help": "where scores are kept"},
         },
