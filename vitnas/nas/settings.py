@@ -51,7 +51,7 @@ class SearchSettings:
     initial: int = 40
     batch: int = 20
     searcher: str = "auto"
-    predictor: str = "ridge"
+    predictor: str = "gp"
     population: int = 100
     generations: int = 100
     measure: bool = True
