@@ -110,6 +110,8 @@ def test_it_tells_what_was_found_so_far(at_work: AtWork, tmp_path: Path, monkeyp
             (result,) = data["results"]
             assert data["at_work"]
             assert result["evaluations"] == n
+            assert result["seed"] is None
+            assert result["export_front"] is None  # there is no front.json yet
             found = {arch.id: figures(arch) for arch in ARCHS[:n]}
             best = {
                 i

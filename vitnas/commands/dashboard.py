@@ -30,6 +30,7 @@ def dashboard(
     with ExitStack() as stack:
         links = {"Optuna dashboard": stack.enter_context(optuna_dashboard(path))} if optuna else {}
         server = stack.enter_context(Dashboard(path, port, links))
+        server.describe()  # what cannot be read is told here, and the first page comes at once
         print(server.url, flush=True)
         try:
             server.serve_forever()

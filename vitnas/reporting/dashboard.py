@@ -26,7 +26,12 @@ from vitnas.reporting.results import newest_study
 HOST = "127.0.0.1"
 FRESH_SECONDS = 2.0
 """How old an answer may be: many open pages cost no more than one."""
-OPTUNA = "import sys, optuna_dashboard as d; d.run_server(sys.argv[1], host=sys.argv[2], port=int(sys.argv[3]))"
+OPTUNA = """
+import os, sys, threading
+import optuna_dashboard
+threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()  # ends with whoever began it
+optuna_dashboard.run_server(sys.argv[1], host=sys.argv[2], port=int(sys.argv[3]))
+"""
 
 Describe = Callable[[], dict[str, Any]]
 
@@ -139,7 +144,10 @@ def optuna_dashboard(path: Path) -> Iterator[str]:
         port = free.getsockname()[1]
     storage = f"sqlite:///{study.resolve()}"
     process = subprocess.Popen(
-        [sys.executable, "-c", OPTUNA, storage, HOST, str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [sys.executable, "-c", OPTUNA, storage, HOST, str(port)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     try:
         yield f"http://{HOST}:{port}/"

@@ -29,7 +29,7 @@ def front_so_far(folder: Path) -> tuple[ParetoFront, Evaluated] | None:
         return None
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
-        storage = f"sqlite:///{database.resolve()}"
+        storage = optuna.storages.RDBStorage(f"sqlite:///{database.resolve()}")
         studies = [optuna.load_study(study_name=name, storage=storage) for name in optuna.get_all_study_names(storage)]
         marked = next((study for study in studies if MARK in study.user_attrs), None)
         if marked is None:

@@ -71,7 +71,8 @@ def _describe_result(result: Result, run: RunFolder | None, room: int) -> dict[s
         "device": result.device,
         "space": front.space,
         "fingerprint": front.fingerprint,
-        "seed": front.seed,
+        "seed": front.seed if result.so_far is None else None,  # told when the search ends
+        "at_work": result.so_far is not None,
         "config": dict(front.config),
         "versions": dict(front.versions),
         "objectives": [asdict(o) for o in front.objectives],
@@ -84,7 +85,9 @@ def _describe_result(result: Result, run: RunFolder | None, room: int) -> dict[s
         "knee": front.knee().arch.id,
         "provenance": {p.arch.id: [p.provenance.get(name) for name in names] for p in front.points},
         "growth": Box.around([result]).growth(result) if good > 1 else [],
-        "export_front": shlex.join([*export, "--front", str(result.file)]) if export else None,
+        "export_front": shlex.join([*export, "--front", str(result.file)])
+        if export and result.file.is_file()
+        else None,
         "export_arch": shlex.join(export) if export else None,
     }
 

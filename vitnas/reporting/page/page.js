@@ -17,6 +17,7 @@ function start() {
     clearTimeout(waiting);
     waiting = setTimeout(() => { if (width !== innerWidth) { width = innerWidth; drawAll(); } }, 150);
   });
+  view.at = Math.max(0, data.results.findIndex((result) => result.at_work));
   takeResult();
   drawAll();
   if (data.live) setTimeout(follow, EVERY_MS);
@@ -45,7 +46,7 @@ function drawAll() {
     element("option", { value: i, selected: i === view.at ? "" : null }, result.device ? `${result.name} (${result.device})` : result.name)));
   const { result } = view;
   byId("summary").textContent = result
-    ? `${result.front.length} archs on the front of ${result.evaluations} evaluated in ${result.space}${result.device ? `, for ${result.device}` : ""}; seed ${result.seed}`
+    ? `${result.front.length} archs on the front of ${result.evaluations} evaluated in ${result.space}${result.device ? `, for ${result.device}` : ""}${result.seed === null ? "" : `; seed ${result.seed}`}`
     : "No search has evaluated an arch yet.";
   byId("state").textContent = data.at_work ? "At work: these are the results so far." : "";
   byId("links").replaceChildren(...Object.entries(data.links).map(([name, href]) => element("a", { href, rel: "noreferrer" }, name)));

@@ -106,7 +106,8 @@ function drawChosen(holder, result, id, focus) {
   const onFront = result.front.includes(id);
   const badges = [id === result.knee ? "knee" : null, onFront ? "on the front" : null].filter(Boolean);
   const file = `${JSON.stringify({ space: result.space, genes: row[1] }, null, 2)}\n`;
-  const command = onFront && result.export_front ? `${result.export_front} --pick ${id} --out ${id}`
+  const picked = onFront && result.export_front;
+  const command = picked ? `${result.export_front} --pick ${id} --out ${id}`
     : result.export_arch ? `${result.export_arch} --arch ${id}.json --out ${id}` : null;
   const copy = element("button", { type: "button", onclick: () => copyText(command, copy) }, "Copy");
   const title = element("h3", { tabindex: -1 }, element("span", { class: "mono" }, id), " ",
@@ -124,7 +125,7 @@ function drawChosen(holder, result, id, focus) {
     }, "Download arch JSON")),
     element("h4", {}, "Export it"),
     ...(command ? [
-      ...(onFront ? [] : [element("p", { class: "note" }, "With the downloaded file:")]),
+      ...(picked ? [] : [element("p", { class: "note" }, "With the downloaded file:")]),
       element("code", { id: "command" }, command), element("p", { class: "controls" }, copy),
     ] : [element("p", { class: "note" }, `No supernet judged this search or lies beside it. Train one with vitnas train-supernet --space ${result.space}, then export with --arch ${id}.json.`)]),
   );
