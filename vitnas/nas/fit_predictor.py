@@ -166,6 +166,7 @@ def evaluate_archs(
 ) -> tuple[Codes, NDArray[np.float64]]:
     """The archs whose evaluation succeeded, and their scores; what the study in the folder knows is not repeated."""
     objective = Objective.named(quantity)
+    folder.mkdir(parents=True, exist_ok=True)
     study = Study(space, [objective], f"sqlite:///{(folder / 'study.db').resolve()}", f"scores-{quantity}", origin)
     with Progress(progress, len(codes)) as bar:
         evaluator = Evaluator(space, score, {}, [objective], study, executor, bar, {})
