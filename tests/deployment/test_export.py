@@ -20,7 +20,7 @@ from vitnas.deployment.exporters.exporter import Facts
 from vitnas.errors import DataError, ExportError, InvalidArchError, SettingsError, UnknownNameError
 from vitnas.search_spaces import Arch, Task, load_space
 from vitnas.supernets.counting import count
-from vitnas.supernets.data import Dataset, load_dataset
+from vitnas.supernets.data import Dataset, DataSettings, load_dataset
 from vitnas.supernets.supernet import Supernet, build_network
 
 SPACE = load_space("autoformer-mini")
@@ -265,3 +265,17 @@ def test_a_front_is_one_folder_an_arch_in_order(supernet, digits, tmp_path):
         export_all(SPACE, supernet, archs, digits, tmp_path / "all", COPY)
     with pytest.raises(ExportError, match="no arch"):
         export_all(SPACE, supernet, [], digits, tmp_path / "none", COPY)
+
+
+@pytest.mark.slow
+def test_an_arch_with_a_resolution_of_its_own_is_exported_at_it(tmp_path):
+    dataset = load_dataset(DataSettings("digits", image_size=64, in_channels=3))
+    space = load_space("elasticvit", dataset.task)
+    arch = space.smallest()
+    size = space.lower(arch).in_shape[-1]
+    assert size != 64
+    report = export(space, Supernet(space, seed=0), arch, dataset, tmp_path / "out", replace(COPY, verify_images=8))
+    assert report["formats"]["copy"]["max_difference"] <= 1e-4
+    deployed = Copy.kept[next(path for path in Copy.kept if path.parent.name.startswith(".out"))]
+    with pytest.raises(RuntimeError):
+        deployed(torch.zeros(2, 3, 64, 64))  # the graph holds no interpolation
