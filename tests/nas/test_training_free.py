@@ -5,12 +5,16 @@ import pytest
 
 from vitnas.errors import SearchError
 from vitnas.nas.executor import Outcome, SerialExecutor
+from vitnas.nas.limits import Limits
 from vitnas.nas.training_free import LEAST, REFERENCE, Each, Parts, TrainingFree, _usable
 from vitnas.predictors.proxies.scoring import score_archs
 from vitnas.search_spaces import Task, load_space
 from vitnas.supernets.counting import PopulationCounter
 
 SPACE = load_space("autoformer-mini", Task(8, 10, 1))
+
+
+RNG = np.random.default_rng(4)
 
 
 def cost(codes):
@@ -24,7 +28,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def score(folder):
-    return TrainingFree.of(SPACE, cost, folder / "reference.json", SerialExecutor(), 0, print)
+    return TrainingFree.of(Limits(SPACE, {}, {}), cost, folder / "reference.json", SerialExecutor(), 0, print)
 
 
 def test_the_score_is_the_place_among_the_reference_archs_and_each_proxy_stands_beside_it(score):
@@ -53,13 +57,21 @@ def test_the_reference_is_made_once(score, folder):
         def as_completed(self, function, items):
             raise AssertionError("scored again")
 
-    again = TrainingFree.of(SPACE, cost, folder / "reference.json", Nobody(), 0, print)
+    again = TrainingFree.of(Limits(SPACE, {}, {}), cost, folder / "reference.json", Nobody(), 0, print)
     assert again == score
     other = SPACE.restrict(depth=(3,))
     with pytest.raises(AssertionError, match="scored again"):  # another space
         TrainingFree.of(
-            other, lambda c: PopulationCounter(other)(c).num_params, folder / "reference.json", Nobody(), 0, print
+            Limits(other, {}, {}),
+            lambda c: PopulationCounter(other)(c).num_params,
+            folder / "reference.json",
+            Nobody(),
+            0,
+            print,
         )
+    half = Limits(SPACE, {"num_params": cost}, {"num_params": float(np.median(cost(SPACE.genome.sample(99, RNG))))})
+    with pytest.raises(AssertionError, match="scored again"):  # other limits
+        TrainingFree.of(half, cost, folder / "reference.json", Nobody(), 0, print)
 
 
 def test_a_proxy_that_fails_is_left_out_and_told():

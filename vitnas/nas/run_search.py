@@ -10,7 +10,7 @@ from vitnas.errors import CheckpointError, SearchError, suggest
 from vitnas.files import is_locked
 from vitnas.latency_lut.table import LatencyTable
 from vitnas.nas.evaluator import Score
-from vitnas.nas.executor import Executor, make_executor
+from vitnas.nas.executor import make_executor
 from vitnas.nas.limits import Limits
 from vitnas.nas.objectives import SHORT, on, std_of
 from vitnas.nas.pareto import ParetoFront, Provenance
@@ -111,12 +111,14 @@ def start_search(start: Start, settings: SearchSettings, say: Say = print, progr
             origin["supernet"] = checkpoint_folders(run)[-1].name
             importance = _importance(run, settings)
         else:
+            from vitnas.nas.training_free import TrainingFree
+
             importance = None
             # Scoring takes minutes, so what cannot be reached is told before.
-            Limits(space, costs, settings.limits, origin["device"], settings.seed)
-            score, references = _training_free(space, costs, folder, executor, settings.seed, say)
-            warm = [*warm, *references]
-            origin["supernet"] = "none: scored without training"
+            limits = Limits(space, costs, settings.limits, origin["device"], settings.seed)
+            free = TrainingFree.of(limits, costs["num_params"], folder / "reference.json", executor, settings.seed, say)
+            score, warm = free, [*warm, *free.reference]
+            origin["supernet"] = f"none: scored without training among archs {free.id}"
             provenance["score"] = "training-free"
         front = search(
             space, score, costs, settings, folder, executor, progress, origin,
@@ -191,12 +193,3 @@ def _importance(run: RunFolder, settings: SearchSettings) -> CostOf | None:
     from vitnas.supernets.data import dataset_of
 
     return WeightImportance(load_supernet(run), dataset_of(run).train, seed=settings.seed)
-
-
-def _training_free(
-    space: SearchSpace, costs: Mapping[str, CostOf], folder: Path, executor: Executor, seed: int, say: Say
-) -> tuple[Score, list[Arch]]:
-    from vitnas.nas.training_free import TrainingFree
-
-    score = TrainingFree.of(space, costs["num_params"], folder / "reference.json", executor, seed, say)
-    return score, list(score.reference)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,10 +93,15 @@ class TrainingFree:
         scores = {name: np.array([*(known[name] for known in others), found[name]]) for name in self.parts.names}
         return {"score": float(assembly(scores)[-1]), **found}
 
+    @property
+    def id(self) -> str:
+        """Names the reference archs by their content."""
+        return hashlib.sha256(" ".join(sorted(arch.id for arch in self.reference)).encode()).hexdigest()[:12]
+
     @classmethod
     def of(
         cls,
-        space: SearchSpace,
+        limits: Limits,
         cost: CostOf,
         file: Path,
         executor: Executor,
@@ -105,15 +111,15 @@ class TrainingFree:
         """Scores the reference archs, or reads what an earlier call wrote to `file`.
 
         Args:
-            space: to draw them from, evenly over `cost`.
-            cost: of a population.
+            limits: that they keep; scores tell archs apart best where others are like them.
+            cost: of a population; they lie evenly over it.
             file: JSON.
             executor: where proxies are computed.
             seed: of archs, weights and images.
             say: told what goes on.
         """
-        rng = np.random.default_rng([seed, 3])
-        archs = space.decode(spread_over_cost(space, Limits(space, {}, {}), "cost", cost, REFERENCE, rng))
+        space, rng = limits.space, np.random.default_rng([seed, 3])
+        archs = space.decode(spread_over_cost(space, limits, "cost", cost, REFERENCE, rng))
         known = _read(file, space, archs)
         if known is None:
             say(f"scoring {len(archs)} archs of space '{space.name}', against which others are held")
