@@ -70,7 +70,7 @@ function drawTable(view, choose, sortBy) {
     return element("tr", { "data-arch": row[0], class: row[0] === view.chosen ? "chosen" : null, onclick: () => choose(row[0]) },
       element("th", { scope: "row" }, element("button", { type: "button", class: "mono", "aria-pressed": String(row[0] === view.chosen) }, name)),
       ...result.quantities.map((q, i) => element("td", { class: "number" }, cell(q, row[2][i], row[3][i]))),
-      element("td", { class: "long" }, geneText(row[1])));
+      element("td", { class: "long" }, element("div", {}, geneText(row[1]))));
   }));
   byId("arch-table").replaceChildren(element("thead", {}, head), body);
   byId("count").textContent = `${rows.length} of ${matching.length} archs${matching.length < result.rows.length ? `, ${result.rows.length} in all` : ""}`;

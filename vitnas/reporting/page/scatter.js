@@ -44,6 +44,11 @@ function drawFront(holder, note, view, choose) {
     list.append(frontPoint(p, view, i === Math.max(0, tabStop)));
   });
   drawn.svg.append(list);
+  const knee = placed.find((p) => p.id === result.knee);
+  if (knee) { // among many points it must not vanish below its neighbours
+    const chosen = knee.id === view.chosen ? " chosen" : "";
+    drawn.svg.append(mark(3, knee.px, knee.py, 7, { class: `point knee above${chosen}`, "aria-hidden": "true", style: "fill: var(--series-0)" }));
+  }
   holder.append(tip);
 
   const show = (p) => {
@@ -94,7 +99,7 @@ function drawFront(holder, note, view, choose) {
     event.preventDefault();
   });
   const thinned = result.left_out ? `${result.left_out} more lie in evaluations.parquet. ` : "";
-  note.textContent = thinned + (outside ? `${outside} archs lie outside the axes.` : "");
+  note.textContent = `The diamond is the knee, where paying more begins to gain little. ${thinned}` + (outside ? `${outside} archs lie outside the axes.` : "");
 }
 
 function errorBars(drawn, p) {
@@ -106,12 +111,12 @@ function errorBars(drawn, p) {
 
 function frontPoint(p, view, tabStop) {
   const knee = p.id === view.result.knee, chosen = p.id === view.chosen;
-  const names = ["point", knee ? "knee" : "", chosen ? "chosen" : ""].join(" ").trim();
+  const names = chosen ? "point chosen" : "point";
   return shape("g", {
     role: "option", tabindex: tabStop ? 0 : -1, "aria-selected": String(chosen), "data-arch": p.id,
     "aria-label": spoken(view.result, p.row, knee),
   }, shape("circle", { class: "halo", cx: p.px, cy: p.py, r: 12 }),
-  knee ? mark(3, p.px, p.py, 7, { class: names, style: "fill: var(--series-0)" }) : mark(0, p.px, p.py, 5.5, { class: names }));
+  mark(0, p.px, p.py, 5.5, { class: names }));
 }
 
 // Only the objectives make a front; over other figures the points are just points.

@@ -110,6 +110,8 @@ function drawChosen(holder, result, id, focus) {
   const command = picked ? `${result.export_front} --pick ${id} --out ${id}`
     : result.export_arch ? `${result.export_arch} --arch ${id}.json --out ${id}` : null;
   const copy = element("button", { type: "button", onclick: () => copyText(command, copy) }, "Copy");
+  const genes = pairs(Object.entries(row[1]).map(([name, value]) => [name, Array.isArray(value) ? value.join(" ") : value]));
+  if (Object.keys(row[1]).length > 12 && !Object.values(row[1]).some(Array.isArray)) genes.classList.add("many");
   const title = element("h3", { tabindex: -1 }, element("span", { class: "mono" }, id), " ",
     ...badges.flatMap((text) => [element("span", { class: "badge" }, text), " "]));
   holder.replaceChildren(
@@ -119,7 +121,7 @@ function drawChosen(holder, result, id, focus) {
       return [q.title, row[2][i] === null ? null : `${figureText(q, row[2][i], row[3][i])}${from ? `, ${from}` : ""}`];
     })),
     element("h4", {}, "Genes"),
-    pairs(Object.entries(row[1]).map(([name, value]) => [name, Array.isArray(value) ? value.join(" ") : value])),
+    genes,
     element("p", { class: "controls" }, element("a", {
       class: "button", id: "download", download: `${id}.json`, href: `data:application/json;charset=utf-8,${encodeURIComponent(file)}`,
     }, "Download arch JSON")),
