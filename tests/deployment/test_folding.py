@@ -81,19 +81,21 @@ def test_norms_and_scales_join_what_they_may_join():
 
 
 class TwoReaders(nn.Module):
-    """The map between convolution and norm is read by somebody else as well."""
+    """The map between convolution and norm is read by somebody else as well, openly or under another name."""
 
-    def __init__(self) -> None:
+    def __init__(self, hidden: bool) -> None:
         super().__init__()
+        self.hidden = hidden
         self.conv, self.norm = nn.Conv2d(2, 2, 1), nn.BatchNorm2d(2)
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.conv(x)
-        return self.norm(y) + y
+        return self.norm(y[:, 0:]) + y[:, 0:] if self.hidden else self.norm(y) + y
 
 
-def test_a_map_that_others_read_is_left_alone():
-    layer = TwoReaders()
+@pytest.mark.parametrize("hidden", [False, True])
+def test_a_map_that_others_read_is_left_alone(hidden):
+    layer = TwoReaders(hidden)
     with_statistics(layer)
     network = one(layer)
     assert_same(network, fold(network, torch.zeros(2, 2, 4, 4)), torch.randn(3, 2, 4, 4))

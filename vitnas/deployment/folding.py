@@ -68,6 +68,7 @@ class _Folding:
         self.origin: dict[fx.Node, str] = {}  # old node -> the weight that it comes from, for names
         self.new: dict[fx.Node, fx.Node] = {}  # old node -> new node
         self.affine: dict[fx.Node, tuple[Tensor, Tensor]] = {}  # old norm -> what the layer after it takes over
+        self.shared: set[fx.Node] = set()  # new nodes that others read under another name
         self.attributes: dict[int, str] = {}
         self.kept: list[Any] = []  # keeps the ids above unique
         given = _given(program, layer)
@@ -98,7 +99,10 @@ class _Folding:
                 self.origin[node] = next((self.origin[i] for i in inputs if i in self.origin), "constant")
                 return
         if _is_nothing(node):
-            self.new[node] = self.new[_argument(node, 0, None)]
+            source = _argument(node, 0, None)
+            self.new[node] = self.new[source]
+            if len(source.users) > 1:
+                self.shared.add(self.new[source])
         elif not (self._affine_before(node) or self._affine_after(node)):
             make = self._with_norm if _argument(node, 0, None) in self.affine else self._copy
             self.new[node] = make(node)
@@ -113,7 +117,7 @@ class _Folding:
             return False
         product = self.new[source]
         weights = self._weights(product)
-        if weights is None or (product.target is aten.linear.default) != (affine[2] == -1):
+        if weights is None or product in self.shared or (product.target is aten.linear.default) != (affine[2] == -1):
             return False
         (weight, bias), (scale, shift, _) = weights, affine
         rows = scale.double().reshape(-1, *[1] * (weight.ndim - 1))
@@ -143,9 +147,13 @@ class _Folding:
 
     def _takes(self, reader: fx.Node, affine: tuple[Tensor, Tensor]) -> bool:
         """Whether an old node is a convolution whose weights can take over what is done to its input."""
-        if reader.target is not aten.conv2d.default or not all(
-            weight is None or weight in self.known
-            for weight in (_argument(reader, 1, None), _argument(reader, 2, None))
+        if (
+            reader.target is not aten.conv2d.default
+            or reader.kwargs
+            or not all(
+                weight is None or weight in self.known
+                for weight in (_argument(reader, 1, None), _argument(reader, 2, None))
+            )
         ):
             return False
         weight = self.known[_argument(reader, 1, None)]
@@ -261,7 +269,7 @@ def _is_nothing(node: fx.Node) -> bool:
     """Whether a node only hands its input on."""
     if node.target is aten.slice.Tensor:
         return (_argument(node, 2, 0), _argument(node, 3, END), _argument(node, 4, 1)) == (0, END, 1)
-    return node.target in (aten.contiguous.default, aten.clone.default, aten.alias.default)
+    return node.target in (aten.contiguous.default, aten.alias.default)
 
 
 def _argument(node: fx.Node, place: int, default: Any) -> Any:
