@@ -193,3 +193,54 @@ def test_failed_evaluations_are_counted_and_left_out(run: Path, tmp_path: Path) 
     (result,) = describe_page(folder)["results"]
     assert result["failed"] == 1
     assert frame.loc[lost, "arch_id"] not in {row[0] for row in result["rows"]}
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "said"),
+    [
+        ("search/front.json", b"{}", "format is None"),
+        ("search/front.json", b"\xff\xfe", "not valid JSON"),
+        ("search/front.json", b"ORIGIN", "front '.*': Expected `object`, got `str`"),
+        ("search/evaluations.parquet", b"PAR1", "cannot read the evaluations"),
+        ("search/evaluations.parquet", b"ARCH", "cannot read the evaluations .*search again"),
+        ("config.toml", b"= 1", "config.toml"),
+        ("environment.json", b"[", "environment.json' is not valid JSON"),
+        ("predictor/report.json", b'{"space": 1}', "report.json"),
+        ("search/study.db", b"not a database" * 200, "cannot read the study"),
+    ],
+)
+def test_damaged_files_are_told_by_name(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], file: str, content: bytes, said: str
+) -> None:
+    folder = tmp_path / "r"
+    shutil.copytree(run, folder)
+    (folder / "search-pretended").rename(folder / "search")
+    if content == b"ORIGIN":
+        front = json.loads((folder / file).read_text())
+        content = json.dumps(front | {"config": {"origin": "here"}}).encode()
+    if content == b"ARCH":
+        frame = pyarrow.parquet.read_table(folder / file).to_pandas()
+        frame["arch"] = '{"space": "autoformer-mini"}'
+        frame.to_parquet(folder / file)
+    else:
+        (folder / file).write_bytes(content)
+    if file.endswith(".db"):
+        (folder / "search" / "front.json").unlink()  # or nobody would look at the study
+    (folder / "report.html").unlink(missing_ok=True)
+    code, _, err = vitnas(capsys, "report", folder)
+    assert code == 2
+    assert re.search(said, err), err
+    assert "Traceback" not in err
+    assert not (folder / "report.html").exists()
+
+
+def test_damaged_tables_and_curves_do_not_hide_the_rest(run: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "r"
+    shutil.copytree(run, folder)
+    (folder / "latency" / "pretended.parquet").write_bytes(b"PAR1")
+    (folder / "metrics.jsonl").write_bytes(b'[1]\n"x"\n\xff\n{"step": 4, "loss": "high"}\n{"step": 5, "loss": NaN}\n')
+    data = describe_page(folder)
+    assert len(data["results"]) == 2
+    assert "pretended.parquet" in data["tables"][0]["text"]
+    assert data["training"] == {"loss": {}, "accuracy": {}}
+    render_page(data)

@@ -211,6 +211,8 @@ class _FrontFile(msgspec.Struct, forbid_unknown_fields=True):
     def front(self) -> ParetoFront:
         objectives = tuple(Objective(o.name, o.direction) for o in self.objectives)
         names = {o.name for o in objectives}
+        msgspec.convert(self.config.get("origin", {}), dict[str, str])
+        msgspec.convert(self.config.get("limits", {}), dict[str, float])
         if not self.points or not names or len(names) != len(objectives):
             raise SearchError("needs at least one point, and at least one objective, each once")
         points = []

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vitnas.errors import SearchError, suggest
+from vitnas.errors import InvalidArchError, SearchError, suggest
 from vitnas.nas.objectives import std_of
 from vitnas.nas.pareto import ParetoFront
+from vitnas.search_spaces import Arch
 
 Floats = NDArray[np.float64]
 
@@ -63,8 +64,10 @@ def read_evaluated(path: Path) -> Evaluated:
         table = parquet.read_table(path)
         columns = {name: table[name].to_pylist() for name in ("arch_id", "arch", "error")}
         archs = [json.loads(text) for text in columns["arch"]]
+        for arch in archs:
+            Arch.from_json(arch)
         figures = {name: np.asarray(table[name], dtype=np.float64) for name in table.column_names if name not in OTHERS}
-    except (OSError, pyarrow.ArrowException, KeyError, TypeError, ValueError) as error:
+    except (OSError, pyarrow.ArrowException, KeyError, TypeError, ValueError, InvalidArchError) as error:
         raise SearchError(f"cannot read the evaluations '{path}': {error}; check the path or search again") from None
     return Evaluated(columns["arch_id"], archs, figures, sum(e is not None for e in columns["error"]))
 

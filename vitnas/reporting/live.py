@@ -37,8 +37,10 @@ def front_so_far(folder: Path) -> tuple[ParetoFront, Evaluated] | None:
         mark = marked.user_attrs[MARK]
         notes = [trial.user_attrs for trial in marked.get_trials(deepcopy=False) if "arch" in trial.user_attrs]
         return _front(mark, notes)
-    except (optuna.exceptions.OptunaError, SQLAlchemyError, InvalidArchError, KeyError, TypeError) as error:
-        reason = str(error).strip().splitlines()[0]
+    except (
+        optuna.exceptions.OptunaError, SQLAlchemyError, RuntimeError, InvalidArchError, KeyError, TypeError, ValueError,
+    ) as error:  # fmt: skip
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise SearchError(f"cannot read the study '{database}': {reason}; wait for the search to end") from None
 
 

@@ -141,11 +141,11 @@ def _describe_training(file: Path) -> dict[str, Any] | None:
     if not file.is_file():
         return None
     curves: dict[str, dict[str, list[list[float]]]] = {"loss": {}, "accuracy": {}}
-    for line in file.read_text(encoding="utf-8").splitlines():
+    for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
             entry = json.loads(line)
             step = int(entry.pop("step"))
-        except (ValueError, KeyError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             continue  # the last line of a run that was killed may be half of one
         for name, value in entry.items():
             if isinstance(value, dict) and _short(value.get("accuracy")) is not None:
