@@ -37,6 +37,8 @@ def export(
     """
     from vitnas.deployment.export import ExportSettings, export_all
     from vitnas.deployment.export import export as write
+    from vitnas.deployment.folder import exported_folders
+    from vitnas.deployment.verify import read_report
     from vitnas.nas.pareto import ParetoFront
     from vitnas.reporting.exports import draw, print_export
     from vitnas.settings import read_settings
@@ -74,9 +76,9 @@ def export(
         reports = export_all(opened.space, supernet, archs, dataset, out, settings, latency_ms=latencies, **how)
     else:
         reports = [write(opened.space, supernet, archs[0], dataset, out, settings, latency_ms=latencies[0], **how)]
-    for report in reports:
-        print_export(report)
-    print(f"{out}: all artefacts agree with their network; check them again with `vitnas verify {out}`")
+    for folder, report in zip(exported_folders(out, read_report(out)), reports, strict=True):
+        print_export(folder, report)
+    print(f"all artefacts agree with their network; check them again with `vitnas verify {out}`")
 
 
 def _say(step: str) -> None:

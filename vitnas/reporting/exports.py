@@ -17,9 +17,11 @@ def draw(blueprint: Blueprint, path: Path, title: str) -> None:
     draw_blueprint(blueprint, [path], title)
 
 
-def print_export(report: Mapping[str, Any]) -> None:
-    """One row a format, and the latencies under it."""
+def print_export(folder: Path, report: Mapping[str, Any]) -> None:
+    """One row a format, the files and the latencies under it."""
     _print_formats(f"arch {report['arch_id']}", report["formats"])
+    for name, found in report["formats"].items():
+        print(f"{folder / found['file']}: {name}")
     predicted, measured = report["predicted_latency_ms"], report["measured_latency_ms"]
     for device in dict.fromkeys([*predicted, *measured]):
         words = [
