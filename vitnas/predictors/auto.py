@@ -94,9 +94,7 @@ class Auto(LearnedPredictor):
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         variable = [name for name in CANDIDATES if _class(name).regressor.options]
-        study = optuna.create_study(
-            sampler=optuna.samplers.TPESampler(seed=0, multivariate=True, group=True), direction="maximize"
-        )
+        study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=0), direction="maximize")
 
         def objective(trial: Any) -> float:
             name = trial.suggest_categorical("predictor", variable)
