@@ -8,7 +8,7 @@ was not: convolutional ones of the Once-for-All space, ImageNet accuracy (tau.of
 
 Needs vit_bench_101_autoformer_ti.csv and, for the last, dynast_ofa_mbv3_search_logs.csv.gz in ../shared/data/nas; or
 --data with a column `arch`, a JSON object of the genes of --space, and columns that end in `_acc`. Networks look at
-images of --image-size, which costs an eighth of 224 px. Scores are kept in --out; name another folder once the code
+images of --image-size, which costs a quarter of what 224 px do. Scores are kept in --out; name another folder once the code
 of a proxy has changed.
 """
 
