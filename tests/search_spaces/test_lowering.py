@@ -116,4 +116,5 @@ def test_a_site_without_genes_stands_in_every_arch() -> None:
     lowering = _lowering(("stem", ()), ("block", ("heads[1]",)))
     codes = np.array([[0, 0, 0, OFF], [0, 1, 0, 1]], dtype=np.int16)
     np.testing.assert_array_equal(lowering.total([5])(codes), [5, 10])
+    assert lowering.spec_numbers(codes).tolist() == [[0, -1], [0, 0]]
     assert lowering.blueprint(codes[0]).sites == ("stem",)

@@ -81,8 +81,10 @@ class Lowering:
 
     def spec_numbers(self, codes: Codes) -> NDArray[np.int32]:
         """``(n, sites)`` positions in `specs`, -1 where an arch has no layer at a site."""
-        picked = [table[_at(codes, scope)] for scope, table in zip(self._scopes, self._tables, strict=True)]
-        return np.stack(picked, axis=1)
+        found = np.empty((len(codes), len(self._tables)), dtype=np.int32)
+        for i, (scope, table) in enumerate(zip(self._scopes, self._tables, strict=True)):
+            found[:, i] = table[_at(codes, scope)]  # one value for all where a site reads no genes
+        return found
 
     def total(self, values: ArrayLike) -> Cost:
         """Prepares the sum over layers of one number per spec, in the order of `specs`."""
