@@ -1,7 +1,7 @@
 """Core ML programs evaluated with PyTorch, so that a package can be checked where no Mac is.
 
 What is read is the package on the disk. Weights count as they are stored, in half precision or compressed; arithmetic is that of
-fp32, except that a value too large for half precision becomes infinite, as it would on a phone.
+fp32, except that an image on whose way a value is too large for half precision gets an infinite answer.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from vitnas.errors import ExportError
 from vitnas.latency_lut.runtimes.coreml import quiet
 
 LARGEST_HALF = 65504.0
+GROWING = ("add", "sub", "mul", "real_div", "pow", "exp", "square", "conv", "linear", "matmul", "reduce_sum", "cast")
+"""Operators whose results may be far larger than what they take."""
 
 
 class MilProgram:
@@ -54,9 +56,10 @@ class MilProgram:
         (image,) = self.function.inputs.values()
         values: dict[Any, Any] = {**self._constants, image: x}
         before_softmax = x
+        largest = x.new_zeros(())
         for op in self.function.operations:
             if op.op_type == "classify":
-                return before_softmax
+                return _unless_beyond_half(before_softmax, largest)
             if op.op_type.startswith("const"):
                 continue
             given = {name: self._value(given, values) for name, given in op.inputs.items() if given is not None}
@@ -64,10 +67,11 @@ class MilProgram:
             if op.op_type == "softmax":
                 before_softmax = given["x"]
             for var, value in zip(op.outputs, found if isinstance(found, tuple | list) else (found,), strict=True):
-                values[var] = _half(value) if var.is_tensor_or_scalar_of("fp16") else value
+                values[var] = value
+                if op.op_type in GROWING and var.is_tensor_or_scalar_of("fp16"):
+                    largest = torch.maximum(largest, torch.linalg.vector_norm(value, torch.inf))
         (answer,) = self.function.outputs
-        result: Tensor = values[answer]
-        return result
+        return _unless_beyond_half(values[answer], largest)
 
     def _value(self, given: Any, values: dict[Any, Any]) -> Any:
         if isinstance(given, list | tuple):
@@ -83,10 +87,9 @@ def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _half(value: Any) -> Any:
-    if not isinstance(value, Tensor) or not value.is_floating_point():
-        return value
-    return torch.where(value.abs() > LARGEST_HALF, value.sign() * torch.inf, value)
+def _unless_beyond_half(answer: Tensor, largest: Tensor) -> Tensor:
+    """An answer, or infinity where a value on the way to it has no place in half precision."""
+    return torch.where(largest > LARGEST_HALF, torch.inf, answer)
 
 
 def _ints(value: Any) -> list[int]:
