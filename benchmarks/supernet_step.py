@@ -13,7 +13,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -29,6 +28,7 @@ from vitnas.supernets.data import DataSettings, load_dataset
 from vitnas.supernets.data.loader import Loader
 from vitnas.supernets.host_memory import return_large_blocks
 from vitnas.supernets.lessons import Batch, take_lessons
+from vitnas.supernets.pretrained.timm_package import import_timm
 from vitnas.supernets.samplers.sandwich import Sandwich
 from vitnas.supernets.supernet import Supernet
 
@@ -39,7 +39,6 @@ QUICK_ROUNDS = {"autoformer-tiny": 3, "elasticvit": 2, "autoformer-mini": 21}
 COUNTED = ("autoformer-tiny", "elasticvit")
 IMAGES = 256
 # Operators live as long as the library that defines them.
-LIBRARY = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
 
 
 def measure(quick: bool) -> frame.Results:
@@ -132,13 +131,7 @@ def _write_images(folder: Path, num: int) -> None:
 
 def _timm(space: SearchSpace) -> nn.Module:
     """The largest arch in eager timm form: without relative positions, and with heads that make up the width."""
-    try:
-        import_module("torchvision")
-    except RuntimeError:  # beside a torch for the CPU alone it misses two operators, whose names are enough for timm
-        for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
-            del sys.modules[name]
-        LIBRARY.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")  # type: ignore[no-untyped-call]
-        LIBRARY.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")  # type: ignore[no-untyped-call]
+    import_timm()
     from timm.models.vision_transformer import VisionTransformer
 
     genes = dict(space.largest().genes)

@@ -21,6 +21,7 @@ from vitnas.supernets.layers import Layer
 from vitnas.supernets.pretrained import find_arch, load_timm, shared_layers, write_weights
 from vitnas.supernets.pretrained.hugging_face import check_config, is_hugging_face, to_timm
 from vitnas.supernets.pretrained.matching import class_tensors
+from vitnas.supernets.pretrained.timm_package import import_timm
 from vitnas.supernets.supernet import Supernet
 
 FORMS = "timm:NAME, timm:NAME@FILE, a safetensors file, or the folder of a Hugging Face ViT, an exported arch or a run"
@@ -206,12 +207,7 @@ def _read(file: Path) -> dict[str, Tensor]:
 
 def _download(name: str) -> dict[str, Tensor]:
     """The pretrained weights of a timm model, from its hub or the cache of this machine."""
-    try:
-        import timm
-    except ImportError as error:
-        raise CheckpointError(
-            f"--init timm:{name} needs timm ({error}); pip install timm, or give the weights as a safetensors file"
-        ) from None
+    timm: Any = import_timm()
     if not timm.is_model(name):
         near = timm.list_models(f"*{name.partition('_')[0]}*")[:5]
         raise CheckpointError(f"timm has no model '{name}'; near ones are {near}")

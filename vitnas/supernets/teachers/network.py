@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from vitnas.run import RunFolder
 from vitnas.search_spaces import Arch, Blueprint, LayerSpec, Task
 from vitnas.supernets.checkpoints import load_supernet
 from vitnas.supernets.data import Dataset, dataset_of
+from vitnas.supernets.pretrained.timm_package import import_timm
 from vitnas.supernets.recalibration import recalibrate
 from vitnas.supernets.supernet import build_network
 
@@ -101,12 +101,7 @@ def load_teacher(text: str, dataset: Dataset, device: torch.device | str = "cpu"
 
 def _timm(rest: str, dataset: Dataset) -> Found:
     name, _, file = rest.partition("@")
-    try:
-        timm: Any = importlib.import_module("timm")
-    except ImportError:
-        raise SettingsError(
-            f"teacher 'timm:{rest}' needs the package timm; install it with `pip install timm`"
-        ) from None
+    timm: Any = import_timm()
     if not timm.is_model(name):
         raise SettingsError(f"timm has no model '{name}'; {_nearest(name, timm.list_models())}")
     try:
