@@ -51,7 +51,9 @@ def test_a_kill_loses_only_what_was_in_work_and_more_samples_only_add(tmp_path):
     origin = {"supernet": "step-00000006"}
 
     def call(score, codes=codes, origin=origin):
-        return evaluate_archs(SPACE, codes, score, "accuracy", tmp_path / "new", SerialExecutor(), origin, progress=False)
+        return evaluate_archs(
+            SPACE, codes, score, "accuracy", tmp_path / "new", SerialExecutor(), origin, progress=False
+        )
 
     killed = Counting(limit=5)
     with pytest.raises(KeyboardInterrupt):

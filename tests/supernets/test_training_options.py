@@ -115,7 +115,10 @@ def test_smallest_middle_and_largest_are_shown(tmp_path: Path, small_run: MakeRu
         ({"augment": {"flipp": 0.5}}, "unknown key 'flipp'"),
         ({"distil": {"teacher": "run:nowhere"}}, "nowhere"),
         ({"init": "nowhere.safetensors"}, "nowhere"),
-        ({"sampler": "multi", "sampler_options": {"num_archs": 4}, "batch_size": 3}, "among 4 archs.*choose at least 4"),
+        (
+            {"sampler": "multi", "sampler_options": {"num_archs": 4}, "batch_size": 3},
+            "among 4 archs.*choose at least 4",
+        ),
         ({"sampler": "multi", "sampler_options": {"warmup": 2.0}}, "warmup a share"),
         ({"sampler_options": {"num_random": -1}}, "num_random"),
     ],
