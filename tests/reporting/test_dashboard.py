@@ -163,6 +163,7 @@ def test_the_command_prints_its_address_and_ends_when_asked(run: Path) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background job would ignore it
     )
     try:
         assert process.stdout is not None
