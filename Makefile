@@ -3,6 +3,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+# One process a core, each with one thread: tests are many and small.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --maxprocesses 8
 
 .DEFAULT_GOAL := help
 .PHONY: help setup parity demo test test-slow test-all test-nightly check reference format lock clean
@@ -40,16 +42,16 @@ demo: $(READY)
 	$(BIN)/vitnas demo
 
 test: $(READY)
-	$(BIN)/pytest
+	$(PYTEST)
 
 test-slow: $(READY)
-	$(BIN)/pytest -m "slow and not gpu"
+	$(PYTEST) -m "slow and not gpu"
 
 test-all: $(READY)
-	$(BIN)/pytest -m "not gpu and not nightly"
+	$(PYTEST) -m "not gpu and not nightly"
 
 test-nightly: $(READY)
-	$(BIN)/pytest -m "nightly and not gpu"
+	$(PYTEST) -m "nightly and not gpu"
 
 # timm and what it needs to be imported, for the tests that compare with its networks. Without dependencies:
 # its own would bring another torch.
