@@ -69,8 +69,8 @@ def _command_part(name: str, command: Any) -> str:
         if parameter.param_type_name == "argument":
             names = f"`{parameter.name.upper()}`"
         default = parameter.default
-        left_out = parameter.default is None or parameter.default is False or parameter.default == ()
-        shown = "required" if parameter.required else "" if left_out else f"`{parameter.default}`"
+        left_out = default is None or default is False or default == ()
+        shown = "required" if parameter.required else "" if left_out else f"`{default}`"
         rows.append(f"| {names} | {shown} | {_cell(parameter.help or '')} |")
     return "\n\n".join([*lines, "\n".join(rows)] if len(rows) > 2 else lines)
 
