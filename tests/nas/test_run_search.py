@@ -71,6 +71,14 @@ def test_an_estimated_device_needs_no_table_and_says_what_it_is_worth(vitnas, ho
     assert front.config["limits"] == {"num_params": 1e6, "weight_bytes": 4e6}
 
 
+def test_strict_refuses_a_table_that_misses_its_error(vitnas, home):
+    code, _, err = vitnas("--device", "iphone12", "--objective", "accuracy", "--strict")
+    assert code == 2
+    assert "over its limit of 10%" in err
+    assert "without --strict the search goes on" in err
+    assert not (home / "runs/small/search-iphone12").exists()
+
+
 def test_several_devices_give_a_front_each(vitnas, home):
     code, out, err = vitnas("--device", "cpu", "--device", "phone", "--latency", "phone=2ms", "--latency", "3ms")
     assert code == 0, err

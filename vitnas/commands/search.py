@@ -58,6 +58,9 @@ def search(
     include: Annotated[
         list[str] | None, typer.Option(help="Arch file or published arch to evaluate in any case; several times.")
     ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuse a table that misses its stated error, instead of warning.")
+    ] = False,
     measure: Annotated[
         bool | None,
         typer.Option("--measure/--no-measure", help="Time archs of uncertain latency, if the device is here."),
@@ -105,6 +108,7 @@ def search(
         "searcher": searcher,
         "predictor": predictor,
         "measure": measure,
+        "strict": strict or None,
         "workers": workers,
         "timeout": parse_duration(timeout, "--timeout") if timeout else None,
         "storage": storage,

@@ -96,7 +96,7 @@ def start_search(start: Start, settings: SearchSettings, say: Say = print, progr
     )
     with make_executor(settings.workers, start.ray_address, settings.timeout or None) as executor:
         executor.start()
-        targets = [_target(name, start, space, folder, settings.measure, say) for name in start.devices]
+        targets = [_target(name, start, space, folder, settings, say) for name in start.devices]
         costs, provenance = _costs(space, targets)
         origin = {
             "device": ", ".join(start.devices),
@@ -148,7 +148,7 @@ def _check_names(settings: SearchSettings, devices: Sequence[str], scores: Seque
             raise SearchError(f"cannot limit '{name}'; {suggest(name, costs)}")
 
 
-def _target(name: str, start: Start, space: SearchSpace, folder: Path, measure: bool, say: Say) -> Target:
+def _target(name: str, start: Start, space: SearchSpace, folder: Path, settings: SearchSettings, say: Say) -> Target:
     given = [path for path in start.tables if LatencyTable.read(path).header.device == name]
     if start.tables and len(start.devices) == 1 and not given:
         given = [start.tables[0]]  # refused with both names
@@ -159,7 +159,7 @@ def _target(name: str, start: Start, space: SearchSpace, folder: Path, measure: 
         places = [*given, folder / "latency" / f"{name}.parquet", Path(f"{space.name}-{name}.parquet")]
         remedy = f"vitnas profile --space {space.name} --device {name}"
     home = places[-1] if start.run is not None else folder / "latency" / f"{name}.parquet"
-    return find_target(space, name, places, home, remedy, measure, say)
+    return find_target(space, name, places, home, remedy, settings.measure, say, settings.strict)
 
 
 def _costs(space: SearchSpace, targets: Sequence[Target]) -> tuple[dict[str, CostOf], dict[str, Provenance]]:

@@ -35,6 +35,7 @@ class SearchSettings:
         population: archs that a generation holds.
         generations: generations on predictions for every batch of true evaluations.
         measure: time archs whose latency is uncertain and matters, where the device is here.
+        strict: refuse a table that misses its stated error, instead of warning.
         seed: the same settings, seed included, give the same front.
         workers: processes that evaluate; 1 evaluates in this one. The front does not depend on it.
         timeout: seconds that one evaluation may take before its worker is replaced; 0 for no end.
@@ -55,6 +56,7 @@ class SearchSettings:
     population: int = 100
     generations: int = 100
     measure: bool = True
+    strict: bool = False
     seed: int = 0
     workers: int = 1
     timeout: float = 0.0
@@ -86,7 +88,7 @@ class SearchSettings:
     def deciding(self) -> dict[str, Any]:
         """The settings that decide the front: not where evaluations run or are kept."""
         kept = asdict(self)
-        for name in ("workers", "timeout", "storage", "study"):
+        for name in ("strict", "workers", "timeout", "storage", "study"):
             del kept[name]
         return {**kept, "objectives": list(self.objectives)}
 

@@ -19,7 +19,14 @@ LOOKED_AT = 8
 
 
 def find_target(
-    space: SearchSpace, name: str, places: Sequence[Path], home: Path, remedy: str, measure: bool, say: Say
+    space: SearchSpace,
+    name: str,
+    places: Sequence[Path],
+    home: Path,
+    remedy: str,
+    measure: bool,
+    say: Say,
+    strict: bool = False,
 ) -> Target:
     """The table of a device, and the device itself if it is here and the table is of it.
 
@@ -31,6 +38,7 @@ def find_target(
         remedy: the command that makes a table of a device to be measured.
         measure: whether anybody wants to measure.
         say: told what the figures are worth.
+        strict: refuses a table that misses its stated error, instead of telling.
     """
     device = _known(name)
     path = next((place for place in places if place.is_file()), None)
@@ -50,6 +58,8 @@ def find_target(
         where = " or ".join(f"'{place}'" for place in places)
         raise DeviceError(f"there is no latency table {where} for device '{name}'; measure one with `{remedy}`")
     for warning in table.warnings:
+        if strict:
+            raise DeviceError(f"{warning}; without --strict the search goes on with it")
         say(f"warning: {warning}")
     if isinstance(device, EstimatedDevice):
         _warn_of_fallback(space, device, say)
