@@ -35,7 +35,8 @@ from vitnas.search_spaces.plain_vit import PlainViT
 from vitnas.supernets.counting import PopulationCounter
 from vitnas.supernets.data import Dataset, DataSettings, Pixels, load_dataset
 from vitnas.supernets.evaluation import evaluate_arch
-from vitnas.supernets.samplers import Lesson, Sampler
+from vitnas.supernets.samplers import Lesson
+from vitnas.supernets.samplers.single import Single
 from vitnas.supernets.train_settings import TrainSettings
 from vitnas.supernets.training_loop import TrainingLoop
 from vitnas.supernets.world import World
@@ -52,17 +53,6 @@ METHODS: dict[str, dict[str, Any]] = {
 SEEDS = (0, 1, 2)
 NUM_ARCHS, NUM_ALONE = 64, 12
 WORK = Path(os.environ.get("VITNAS_BENCHMARK_WORK", Path(tempfile.gettempdir()) / "vitnas-supernet-quality"))
-
-
-class Alone(Sampler):
-    """The same arch in every step: ordinary training of one network."""
-
-    def __init__(self, space: SearchSpace, seed: int, arch: Arch) -> None:
-        super().__init__(space, seed)
-        self.arch = arch
-
-    def plan(self, step: int, rank: int = 0) -> tuple[Lesson, ...]:
-        return (Lesson(self.arch),)
 
 
 def small_space(task: Task) -> SearchSpace:
@@ -167,7 +157,8 @@ def _job(job: tuple[str, str, int, int]) -> dict[str, Any]:
         if method.startswith("alone-"):
             i = int(method.partition("-")[2])
             wanted = [archs[list(_picked(len(archs), NUM_ALONE))[i]]]
-            loop.sampler = Alone(space, seed, wanted[0])
+            loop.sampler = alone = Single(space, seed)
+            alone.arch = wanted[0]
         counting = _Passes(loop)
         loop.finish(show=False)
     result = {

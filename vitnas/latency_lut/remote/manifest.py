@@ -99,12 +99,7 @@ def read_manifest(folder: Path) -> Manifest:
 def decode_manifest(content: bytes, where: str) -> Manifest:
     """A manifest that is of this version and as it was written."""
     try:
-        version = msgspec.json.decode(content, type=Versioned).version
-        if version != VERSION:
-            raise DeviceError(
-                f"{where} has version {version} of the wire format, this vitnas knows version {VERSION}; use the vitnas that "
-                "wrote it, or write the bundle anew"
-            )
+        check_version(content, where, "use the vitnas that wrote it, or write the bundle anew")
         manifest = msgspec.json.decode(content, type=Manifest)
     except msgspec.DecodeError as error:
         raise DeviceError(f"{where} is no manifest of a bundle: {error}; write the bundle anew") from None
@@ -120,6 +115,15 @@ class Versioned(msgspec.Struct):
     """What every version of the wire format has."""
 
     version: int
+
+
+def check_version(content: bytes, where: str, remedy: str) -> None:
+    """Refuses a file of another version of the wire format."""
+    version = msgspec.json.decode(content, type=Versioned).version
+    if version != VERSION:
+        raise DeviceError(
+            f"{where} has version {version} of the wire format, this vitnas knows version {VERSION}; {remedy}"
+        )
 
 
 def digest(path: Path) -> str:

@@ -16,10 +16,9 @@ from vitnas.latency_lut.assemble import OVERHEAD, Origin, assemble
 from vitnas.latency_lut.partial import blueprint_key
 from vitnas.latency_lut.protocol import Provenance, Timing
 from vitnas.latency_lut.remote.manifest import (
-    VERSION,
     Format,
     Manifest,
-    Versioned,
+    check_version,
     decode_manifest,
     read_manifest,
 )
@@ -113,12 +112,7 @@ def read_results(path: Path, bundle: Path | None = None) -> Results:
             f"{where} cannot be read: {error.strerror}; name the JSON file that the runner wrote"
         ) from None
     try:
-        version = msgspec.json.decode(content, type=Versioned).version
-        if version != VERSION:
-            raise DeviceError(
-                f"{where} has version {version} of the wire format, this vitnas knows version {VERSION}; use the runner of "
-                "this version"
-            )
+        check_version(content, where, "use the runner of this version")
         file = msgspec.json.decode(content, type=ResultsFile)
     except msgspec.DecodeError as error:
         raise DeviceError(
