@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -36,6 +37,7 @@ from vitnas.search_spaces import Arch, SearchSpace, Task, load_space
 
 FILE = Path(__file__).parents[1] / ".." / "shared" / "data" / "nas" / "vit_bench_101_autoformer_ti.csv"
 GENES = {"hidden_dim": "width", "num_heads": "heads"}
+WORK = Path(tempfile.gettempdir()) / "vitnas-proxies"
 AT_ONCE, SAMPLES = 10, 1000
 OTHER_SIZE = 112
 """The least at which the last map of the 16 images that `feature-rank` sees has more places than channels."""
@@ -129,6 +131,6 @@ if __name__ == "__main__":
             "--space": {"default": "autoformer-tiny", "help": "the space of its archs (default: autoformer-tiny)"},
             "--image-size": {"type": int, "default": 64, "help": "images that the networks look at (default: 64)"},
             "--seed": {"type": int, "default": 0, "help": "of weights and images (default: 0)"},
-            "--out": {"type": Path, "default": Path("proxies"), "metavar": "DIR", "help": "where scores are kept"},
+            "--out": {"type": Path, "default": WORK, "metavar": "DIR", "help": "where scores are kept"},
         },
     )
