@@ -25,15 +25,23 @@ SETTINGS = SearchSettings(evaluations=30, initial=12, batch=9, population=20, ge
 
 @dataclass(frozen=True)
 class Slow:
-    """Takes a moment, and leaves a line with its process."""
+    """Takes a moment, and leaves lines with its process: in `begun` before, in `log` after."""
 
     log: Path
 
     def __call__(self, arch: Arch) -> dict[str, float]:
+        self._write(self.begun, arch)
         time.sleep(0.3)
-        with self.log.open("a") as file:
-            file.write(f"{os.getpid()} {arch.id}\n")
+        self._write(self.log, arch)
         return Score(SMALL)(arch)
+
+    @property
+    def begun(self) -> Path:
+        return self.log.with_suffix(".begun")
+
+    def _write(self, log: Path, arch: Arch) -> None:
+        with log.open("a") as file:
+            file.write(f"{os.getpid()} {arch.id}\n")
 
 
 def run(folder: Path, score, executor=None):
@@ -48,14 +56,16 @@ def test_workers_killed_at_random_change_nothing(tmp_path):
     run(tmp_path / "calm", Score(SMALL))
     log = tmp_path / "log"
     ended = threading.Event()
-    killed: list[int] = []
+    killed: dict[int, str] = {}
 
     def kill() -> None:
+        """The newest worker, but none at an arch that lost one before: the third loss would end its evaluation."""
         while not ended.wait(0.7) and len(killed) < 4:
-            pids = {int(pid) for pid, _ in rows(log)} - set(killed)
+            at_work = {int(pid): arch for pid, arch in rows(Slow(log).begun)}
+            pids = [pid for pid, arch in at_work.items() if pid not in killed and arch not in killed.values()]
             if pids:
-                killed.append(max(pids))
-                os.kill(killed[-1], signal.SIGKILL)
+                os.kill(max(pids), signal.SIGKILL)
+                killed[max(pids)] = {int(pid): arch for pid, arch in rows(Slow(log).begun)}[max(pids)]
 
     thread = threading.Thread(target=kill)
     thread.start()
