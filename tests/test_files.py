@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from vitnas.errors import DataError
-from vitnas.files import new_folder, read_json, sha256, write_bytes, write_json
+from vitnas.files import new_folder, only_here, read_json, sha256, write_bytes, write_json
 
 
 def test_a_file_is_written_with_its_folders_and_nothing_beside_it(tmp_path: Path) -> None:
@@ -93,3 +93,19 @@ def test_a_folder_is_no_file(tmp_path: Path) -> None:
 def test_sha256_is_the_standard_one(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"abc")
     assert sha256(tmp_path / "file") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_work_that_fails_at_once_leaves_folders_as_they_were(tmp_path: Path) -> None:
+    with pytest.raises(DataError), only_here(tmp_path / "new", "search"):
+        raise DataError("no such thing")
+    assert not (tmp_path / "new").exists()
+    (tmp_path / "old").mkdir()
+    with pytest.raises(DataError), only_here(tmp_path / "old", "search"):
+        raise DataError("no such thing")
+    assert (tmp_path / "old").exists()
+
+
+def test_json_nested_without_end_is_said_to_be_no_json(tmp_path: Path) -> None:
+    (tmp_path / "deep.json").write_text("[" * 100_000)
+    with pytest.raises(DataError, match="not valid JSON"):
+        read_json(tmp_path / "deep.json")

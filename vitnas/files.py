@@ -40,7 +40,7 @@ def read_json(path: Path) -> Any:
         raise DataError(f"'{path}' does not exist; check the path") from None
     except OSError as error:
         raise DataError(f"'{path}' cannot be read: {error.strerror}; name a JSON file") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise DataError(f"'{path}' is not valid JSON: {error}; write it anew") from None
 
 
@@ -71,10 +71,12 @@ def new_folder(path: Path) -> Iterator[Path]:
 def only_here(folder: Path, work: str) -> Iterator[None]:
     """Keeps other processes from the same work in a folder, which is made if it is not there.
 
-    The system lifts the lock when this process ends, however it ends.
+    The system lifts the lock when this process ends, however it ends. Where the work fails before it leaves anything, the
+    folder goes as it came.
     """
     import fcntl  # not everywhere, so only those who lock need it
 
+    made = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         file = (folder / ".lock").open("w")
@@ -85,7 +87,13 @@ def only_here(folder: Path, work: str) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise BusyError(f"another {work} is at work in '{folder}'; wait for it, or choose another folder") from None
-        yield
+        try:
+            yield
+        except BaseException:
+            if made and [path.name for path in folder.iterdir()] == [".lock"]:
+                (folder / ".lock").unlink()
+                folder.rmdir()
+            raise
 
 
 def is_locked(folder: Path) -> bool:

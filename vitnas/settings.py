@@ -23,7 +23,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise SettingsError(f"settings file '{path}' does not exist; check the path") from None
     except OSError as error:
         raise SettingsError(f"settings file '{path}' cannot be read: {error.strerror}; name a TOML file") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise SettingsError(f"settings file '{path}' is not valid TOML: {error}") from None
 
 

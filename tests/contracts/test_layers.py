@@ -189,10 +189,18 @@ def test_counts_on_the_meta_device_are_those_of_the_real_layer(example: Example)
         flops = FlopCounterMode(display=False)
         # Fused attention is invisible to the counter, so the plain products are asked for.
         with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), flops:
-            layer(_input(spec, 1))
+            layer.counted()(_input(spec, 1))
         assert counted.macs == flops.get_total_flops() // 2
         in_and_out = 4 * (np.prod(spec.in_shape) + np.prod(spec.out_shape))
         assert counted.activation_bytes >= in_and_out
+
+
+@each_example
+def test_what_is_counted_computes_the_same(example: Example) -> None:
+    for spec in example.specs:
+        layer, x = _lively(build(spec)), _input(spec)
+        with torch.no_grad():
+            torch.testing.assert_close(layer.counted()(x), layer(x), rtol=1e-4, atol=1e-5)
 
 
 @each_example

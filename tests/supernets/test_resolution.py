@@ -56,7 +56,7 @@ def test_sparse_pixels_are_what_a_convolution_of_larger_stride_and_dilation_sees
 def test_relative_positions_keep_their_offsets(space: SearchSpace, net: Supernet) -> None:
     arch = space.largest()
     large, small = net.at(arch)[1], net.at(arch, image_size=8)[1]
-    (near, _), (near_small, _) = large._relative_vectors(), small._relative_vectors()
+    (near, _), (near_small, _) = large.counted()._vectors(), small.counted()._vectors()
     # The tokens of the upper left 4x4 of an 8x8 map lie to each other as those of a 4x4 map do.
     corner = [0, *(1 + 8 * row + column for row in range(4) for column in range(4))]
     torch.testing.assert_close(near_small, near[corner][:, corner])

@@ -8,12 +8,17 @@ from typing import Annotated
 
 import typer
 
-from vitnas.commands.options import SETTINGS_FILE, Config, SpaceName
+from vitnas.commands.options import SETTINGS_FILE, Config
 from vitnas.errors import SettingsError
+
+DEFAULT_SPACE = "autoformer-mini"
 
 
 def train_supernet(
-    space: SpaceName = "autoformer-mini",
+    space: Annotated[
+        str | None,
+        typer.Option(help="Search space, see `vitnas spaces`, or a .toml or .py file (default: autoformer-mini)."),
+    ] = None,
     data: Annotated[
         str | None, typer.Option(help="'digits', built in and the default, or a folder or file of images.")
     ] = None,
@@ -64,6 +69,7 @@ def train_supernet(
     leads = os.environ.get("RANK", "0") == "0"
     if resume is not None:
         given: dict[str, object] = {
+            "--space": space,
             "--data": data,
             "--val": val,
             "--image-size": image_size,
@@ -85,7 +91,7 @@ def train_supernet(
         check_workers(workers, settings)
         wanted = read_settings(DataSettings, config, "data", images)
         dataset = load_dataset(wanted)
-        loaded = load_space(space, dataset.task)
+        loaded = load_space(space or DEFAULT_SPACE, dataset.task)
         path = out or Path("runs") / f"{dataset.name}-{loaded.name}"
         # torchrun starts this command many times; the first one makes the folder.
         run = start_run(path, loaded, wanted, settings) if leads else wait_for_run(path)

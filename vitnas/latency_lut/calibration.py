@@ -46,6 +46,8 @@ class Calibration:
         from scipy.optimize import nnls
 
         relative = np.stack([1 / measured_ms, sums_ms / measured_ms], axis=1)
+        if not sums_ms.any():  # calls alone: no layer takes a time that could be seen
+            return cls(float((1 / measured_ms).sum() / (1 / measured_ms**2).sum()), 1.0)
         if len(np.unique(sums_ms)) < 2:  # a single point says nothing about the intercept
             return cls(0.0, float(np.mean(measured_ms / sums_ms)))
         (intercept, slope), _ = nnls(relative, np.ones(len(measured_ms)))

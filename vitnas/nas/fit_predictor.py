@@ -76,6 +76,8 @@ class Fit:
         found = make_settings(cls, read_json(path), str(path))
         if len({len(each) for each in (found.archs, found.scores, found.predicted, found.std)}) != 1:
             raise DataError(f"'{path}' is damaged: its lists differ in length; fit the predictor anew")
+        if not np.isfinite([found.scores, found.predicted, found.std]).all():
+            raise DataError(f"'{path}' is damaged: not all of its scores are numbers; fit the predictor anew")
         return found
 
 

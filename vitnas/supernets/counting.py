@@ -27,7 +27,8 @@ class Counts:
     Attributes:
         num_params: trainable numbers.
         macs: multiply-accumulates of convolutions, linear layers and matrix products for one
-            image; biases, normalisation, softmax, activations and pooling are not counted.
+            image, as the authors of a layer compute it (see `Layer.counted`); biases, normalisation, softmax,
+            activations and pooling are not counted.
         weight_bytes: parameters and saved statistics in fp32.
         activation_bytes: the most memory that inputs, outputs and intermediate results of one
             image take at the same time, in fp32.
@@ -58,9 +59,11 @@ def count_layer(spec: LayerSpec) -> Counts:
         x = torch.empty(1, *spec.in_shape)
     flops = FlopCounterMode(display=False)
     memory = _PeakMemory()
-    with torch.no_grad(), flops, memory:
+    with torch.no_grad(), memory:
         memory.hold(x)
         y = layer(x)
+    with torch.no_grad(), flops:
+        layer.counted()(x)
     if tuple(y.shape) != (1, *spec.out_shape):
         raise AssertionError(f"layer '{spec.key}' gives {tuple(y.shape[1:])}")
     saved = [*layer.parameters(), *(b for n, b in layer.named_buffers() if n in layer.state_dict())]

@@ -101,7 +101,7 @@ def decode_manifest(content: bytes, where: str) -> Manifest:
     try:
         check_version(content, where, "use the vitnas that wrote it, or write the bundle anew")
         manifest = msgspec.json.decode(content, type=Manifest)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise DeviceError(f"{where} is no manifest of a bundle: {error}; write the bundle anew") from None
     if manifest.id != manifest.expected_id:
         raise DeviceError(

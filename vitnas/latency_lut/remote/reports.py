@@ -141,7 +141,7 @@ def _read_report(file: Path) -> _Report:
         return msgspec.json.decode(file.read_bytes(), type=_Report)
     except OSError as error:
         raise DeviceError(f"'{file}' cannot be read: {error.strerror}; export the report again") from None
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise DeviceError(
             f"'{file}' is no performance report as Xcode 16 writes it: {error}; bring its medians as CSV instead, with the "
             "columns layer and median_ms"

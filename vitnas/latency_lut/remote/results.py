@@ -114,7 +114,7 @@ def read_results(path: Path, bundle: Path | None = None) -> Results:
     try:
         check_version(content, where, "use the runner of this version")
         file = msgspec.json.decode(content, type=ResultsFile)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise DeviceError(
             f"{where} holds no results: {error}; docs/measuring-elsewhere.md says what it must look like"
         ) from None

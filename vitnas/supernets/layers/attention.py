@@ -44,28 +44,83 @@ class Attention(Layer):
             self.relative = nn.Parameter(nn.init.trunc_normal_(tables, std=0.02))
 
     def forward(self, x: Tensor) -> Tensor:
-        spec = self.spec
-        heads, head_width = spec["heads"], spec["head_width"]
-        tokens = x.shape[1]
+        q_BHTE, k_BHTE, v_BHTE = self._roles(x)
+        if not self.spec["reach"]:
+            return self._project(x, F.scaled_dot_product_attention(q_BHTE, k_BHTE, v_BHTE))
+        places = _Places(self.relative, self.offsets)  # type: ignore[arg-type]
+        scores_BHTT = q_BHTE @ k_BHTE.transpose(-2, -1)
+        share_BHTT = (scores_BHTT + places.scores(q_BHTE)).softmax(dim=-1)
+        return self._project(x, share_BHTT @ v_BHTE + places.values(share_BHTT))
+
+    def counted(self) -> nn.Module:
+        return _PairByPair(self) if self.spec["reach"] else self
+
+    def _roles(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Queries, keys and values (B, H, T, E); with relative positions queries are scaled already."""
+        heads, head_width = self.spec["heads"], self.spec["head_width"]
         qkv = F.linear(self.norm(x), self.qkv_weight.flatten(0, 2), self.qkv_bias.flatten())
-        q_BHTE, k_BHTE, v_BHTE = qkv.reshape(-1, tokens, 3, heads, head_width).permute(2, 0, 3, 1, 4).unbind(0)
-        if spec["reach"]:
-            q_BHTE = q_BHTE * head_width**-0.5
-            near_key_TTE, near_value_TTE = self._relative_vectors()
-            scores_BHTT = q_BHTE @ k_BHTE.transpose(-2, -1) + _for_each_pair(q_BHTE, near_key_TTE.transpose(1, 2))
-            share_BHTT = scores_BHTT.softmax(dim=-1)
-            y_BHTE = share_BHTT @ v_BHTE + _for_each_pair(share_BHTT, near_value_TTE)
-        else:
-            y_BHTE = F.scaled_dot_product_attention(q_BHTE, k_BHTE, v_BHTE)
-        y_BTD = y_BHTE.transpose(1, 2).reshape(-1, tokens, heads * head_width)
+        q, k, v = qkv.reshape(-1, x.shape[1], 3, heads, head_width).permute(2, 0, 3, 1, 4).unbind(0)
+        return q * head_width**-0.5 if self.spec["reach"] else q, k, v
+
+    def _project(self, x: Tensor, y_BHTE: Tensor) -> Tensor:
+        y_BTD = y_BHTE.transpose(1, 2).reshape(-1, x.shape[1], self.proj_weight[0].numel())
         return x + F.linear(y_BTD, self.proj_weight.flatten(1), self.proj_bias)
 
-    def _relative_vectors(self) -> tuple[Tensor, Tensor]:
+
+class _Places:
+    """What relative positions add, with products over rows and columns of the grid instead of pairs of tokens.
+
+    The vector of a pair is that of the offset of their rows plus that of their columns, so no pair needs one of its own.
+    All vectors are told from those of pairs with the class token, which then add nothing to the scores (the same to all
+    keys of a query, which softmax leaves out) and the same to every value.
+    """
+
+    def __init__(self, relative: Tensor, offsets: Tensor) -> None:
+        self.side = len(offsets)
+        near = (relative - relative[:, :, :1])[:, :, offsets]  # keys and values, down and across, (S, S, E)
+        (self.down_key_SSE, self.across_key_SSE), (self.down_value_SSE, self.across_value_SSE) = near
+        self.value_E = relative[1, 0, 0] + relative[1, 1, 0]
+
+    def scores(self, q_BHTE: Tensor) -> Tensor:
+        """(B, H, T, E) -> (B, H, T, T), what is added to the scores."""
+        (_, heads, tokens, width), side = q_BHTE.shape, self.side
+        q_NSSE = q_BHTE[:, :, 1:].reshape(-1, side, side, width)  # no more than five axes: not every target takes six
+        down_NSSS = q_NSSE @ self.down_key_SSE.transpose(1, 2)
+        across_NSSS = (q_NSSE.transpose(1, 2) @ self.across_key_SSE.transpose(1, 2)).transpose(1, 2)
+        patches = (down_NSSS.unsqueeze(-1) + across_NSSS.unsqueeze(-2)).reshape(-1, heads, tokens - 1, tokens - 1)
+        return F.pad(patches, (1, 0, 1, 0))
+
+    def values(self, share_BHTT: Tensor) -> Tensor:
+        """(B, H, T, T) -> (B, H, T, E), what is added to the mixed values."""
+        heads, tokens, side = share_BHTT.shape[1], share_BHTT.shape[2], self.side
+        share_NSSSS = share_BHTT[:, :, 1:, 1:].reshape(-1, side, side, side, side)
+        down_NSSE = share_NSSSS.sum(dim=-1) @ self.down_value_SSE
+        across_NSSE = (share_NSSSS.sum(dim=-2).transpose(1, 2) @ self.across_value_SSE).transpose(1, 2)
+        patches = (down_NSSE + across_NSSE).reshape(-1, heads, tokens - 1, len(self.value_E))
+        return F.pad(patches, (0, 0, 1, 0)) + self.value_E
+
+
+class _PairByPair(nn.Module):
+    """Attention whose relative positions are products of every pair of tokens, as its authors compute and count them."""
+
+    def __init__(self, attention: Attention) -> None:
+        super().__init__()
+        self.attention = attention
+
+    def forward(self, x: Tensor) -> Tensor:
+        layer = self.attention
+        q_BHTE, k_BHTE, v_BHTE = layer._roles(x)
+        near_key_TTE, near_value_TTE = self._vectors()
+        scores_BHTT = q_BHTE @ k_BHTE.transpose(-2, -1) + _for_each_pair(q_BHTE, near_key_TTE.transpose(1, 2))
+        share_BHTT = scores_BHTT.softmax(dim=-1)
+        return layer._project(x, share_BHTT @ v_BHTE + _for_each_pair(share_BHTT, near_value_TTE))
+
+    def _vectors(self) -> tuple[Tensor, Tensor]:
         """(T, T, E) for keys and for values: what each pair of tokens knows of its offset."""
-        offsets: Tensor = self.offsets  # type: ignore[assignment]
+        offsets: Tensor = self.attention.offsets  # type: ignore[assignment]
         side = offsets.shape[0]
         found = []
-        for vertical, horizontal in self.relative:
+        for vertical, horizontal in self.attention.relative:
             down = vertical[offsets].view(side, 1, side, 1, -1)
             across = horizontal[offsets].view(1, side, 1, side, -1)
             patches = (down + across).reshape(side * side, side * side, -1)

@@ -44,6 +44,10 @@ class Layer(nn.Module):
         """Whether this layer is x + f(x), so that leaving f out leaves a network."""
         return self.residual and self.spec.in_shape == self.spec.out_shape
 
+    def counted(self) -> nn.Module:
+        """What MACs are counted on: this layer as its authors wrote it, where it takes fewer products than they do."""
+        return self
+
     def constant(self, name: str, values: NDArray[np.generic]) -> None:
         """Keeps an array that follows from the spec; it is neither trained nor saved nor sliced."""
         self.register_buffer(name, torch.from_numpy(np.ascontiguousarray(values)), persistent=False)
