@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from safetensors import SafetensorError
+import msgspec
 from safetensors.torch import load_file
 from torch import nn
 
@@ -18,17 +18,54 @@ from vitnas.deployment.verification import Parity, answers, at_size, compare, fi
 from vitnas.errors import DataError, ExportError
 from vitnas.files import read_json
 from vitnas.search_spaces import Blueprint, LayerSpec, Task
+from vitnas.settings import make_settings
 from vitnas.supernets.data import DATASETS, Dataset, DataSettings, load_dataset
 from vitnas.supernets.supernet import build_network
+
+FileName = Annotated[str, msgspec.Meta(pattern=r"^\w[\w.-]*$")]
+"""Of something in the folder itself."""
+
+
+class _File(msgspec.Struct):
+    file: FileName
+
+
+class _Artefact(_File):
+    num_images: int
+
+
+class _Normalisation(msgspec.Struct):
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+class _Network(msgspec.Struct):
+    """What is read again of the report of one network."""
+
+    dataset: str
+    task: Task
+    normalisation: _Normalisation
+    blueprint: list[dict[str, Any]]
+    weights: _File
+    formats: dict[str, _Artefact]
+
+
+class _Networks(msgspec.Struct):
+    """Of several."""
+
+    exports: list[FileName]
 
 
 def read_report(folder: Path) -> dict[str, Any]:
     """What an export of one network or of several says of itself."""
-    report = read_json(folder / REPORT)
-    if not isinstance(report, dict) or not (
-        {"formats", "blueprint", "weights"} <= report.keys() or "exports" in report
-    ):
-        raise ExportError(f"'{folder / REPORT}' is no report of an export; name a folder that `vitnas export` wrote")
+    report: dict[str, Any] = read_json(folder / REPORT)
+    several = isinstance(report, dict) and "exports" in report
+    try:
+        msgspec.convert(report, _Networks if several else _Network)
+    except msgspec.ValidationError as error:
+        raise ExportError(
+            f"'{folder / REPORT}' is no report of an export ({error}); name a folder that `vitnas export` wrote"
+        ) from None
     return report
 
 
@@ -58,7 +95,7 @@ def verify(folder: Path, dataset: Dataset, progress: Callable[[str], None] | Non
         For each format its parity, its size and whether its limits hold.
     """
     report = read_report(folder)
-    task = Task(**report["task"])
+    task = make_settings(Task, report["task"], f"'{folder / REPORT}', task")
     if dataset.task != task:
         raise DataError(
             f"'{folder}' is for {task}, dataset '{dataset.name}' for {dataset.task}; give images of that task"
@@ -97,6 +134,6 @@ def rebuild(folder: Path, report: dict[str, Any]) -> tuple[Blueprint, nn.Module]
         blueprint = Blueprint(tuple(row["site"] for row in rows), tuple(LayerSpec.from_json(row) for row in rows))
         network = build_network(blueprint)
         network.load_state_dict(load_file(folder / report["weights"]["file"]))
-    except (KeyError, TypeError, RuntimeError, OSError, SafetensorError) as error:
+    except Exception as error:  # whatever a layer makes of a spec that vitnas did not write
         raise ExportError(f"'{folder}' is not a whole export ({first_line(error)}); export the network anew") from error
     return blueprint, network.eval()
