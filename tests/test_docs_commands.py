@@ -1,0 +1,97 @@
+"""The commands that the pages show, run one after the other in a small world of what they speak of."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from benchmarks.problems.scene import make_scene, run_here
+from tests.test_docs import ROOT, commands
+from vitnas.latency_lut.table import LatencyTable
+
+NOT_HERE = {
+    "--ray-address": "a cluster that somebody else runs",
+    "postgresql:": "a database server",
+    "vitnas dashboard": "serves until it is interrupted; tests/reporting/test_dashboard.py",
+    "vitnas demo": "minutes; CI runs it",
+    "REPORTS": "reports of Xcode",
+    "--import": "figures of another machine; tests/latency_lut/remote",
+    "timm:convnext_tiny@": "a file of weights",
+    "--init timm:": "weights from the network; tests/supernets/pretrained",
+    "NAME": "words to be replaced",
+}
+"""What no test can run from the pages, and why."""
+SHORTER = (
+    ("--budget 15m", "--budget 6s --quick"),
+    ("--budget 10m", "--budget 6s --quick"),
+    ("--budget 5m", "--budget 6s --quick"),
+    ("--workers 4", "--workers 2"),
+    ("--workers 8", "--workers 2"),
+    ("--samples 200", "--samples 12"),
+    ("--time 10m", "--time 10s"),
+    ("--evaluations 500", "--evaluations 12"),
+    ("--params 28M", "--params 5M"),
+    ("--space elasticvit", "--space tiny.toml"),
+    ("--space autoformer-tiny", "--space tiny.toml"),
+    ("--space efficientformerv2 ", "--space tiny.toml "),
+    ("--include DeiT-Ti ", ""),
+    ("R --front F", "runs/mine --front runs/mine/search-cpu/front.json"),
+    ("--front front.json", "--front runs/mine/search-cpu/front.json"),
+    ("docs/examples", str(ROOT / "docs" / "examples")),
+)
+"""The same with less to do: a tiny space, and archs that exist in it."""
+
+
+def world(folder: Path) -> Path:
+    """A folder that holds what the pages speak of, as small as it can be."""
+    scene = make_scene(folder / "scene")
+    mine = scene / "runs/tiny"
+    phone = LatencyTable.read(mine / "latency/phone.parquet")
+    for device in ("cpu", "iphone12"):
+        replace(phone, header=replace(phone.header, device=device)).write(mine / f"latency/{device}.parquet")
+    for name in ("search-cpu", "search-cpu+iphone12"):
+        shutil.copytree(mine / "search-phone", mine / name)
+    names = ("digits", "mine", "a", "b", "other", "digits-autoformer-mini", "photos-autoformer-tiny")
+    for name in names:
+        shutil.copytree(mine, scene / "runs" / name)
+    shutil.rmtree(mine)
+    shutil.copytree(scene / "runs/mine", scene / "run")
+    shutil.copytree(scene / "photos", scene / "pets")
+    shutil.copytree(scene / "knee", scene / "exported")
+    shutil.copytree(scene / "knee", scene / "mine")
+    shutil.copy(scene / "knee/model.onnx", scene / "model.onnx")
+    shutil.copy(scene / "arch.json", scene / "mine.json")
+    shutil.copy(scene / "runs/mine/latency/phone.parquet", scene / "OLD.parquet")
+    shutil.copy(ROOT / "docs/examples/own_space.py", scene / "my_space.py")
+    (scene / "known.csv").write_text("name,accuracy,latency_ms\nothers,0.5,0.06\n")
+    settings = (scene / "settings.toml").read_text()
+    (scene / "vitnas.toml").write_text(settings.replace("[profile]", "[profile]\nblock_ms = 5.0\nwarmup_ms = 20.0"))
+    return scene
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_commands_of_the_pages_run(tmp_path: Path) -> None:
+    home = world(tmp_path)
+    failed = []
+    for page, line in sorted(set(commands())):
+        text = line.partition("#")[0] if " #" in line else line
+        if "..." in text or any(word in text for word in (*NOT_HERE, "COMMAND")):
+            continue
+        for long, short in SHORTER:
+            text = text.replace(long, short)
+        copy = tmp_path / "copy"
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.copytree(home, copy)
+        for written in re.findall(r"--out (\S+)", text):  # the pages write where the world already has something
+            shutil.rmtree(copy / written, ignore_errors=True)
+        if "train-supernet" in text and "--resume" not in text:
+            shutil.rmtree(copy / "runs")
+        said = run_here(text.strip().removeprefix("vitnas "), copy)
+        if said.code != 0:
+            failed.append(f"{page}: {text}\n{said.err[-600:]}")
+    assert not failed, "\n".join(failed)
