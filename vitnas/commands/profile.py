@@ -8,13 +8,15 @@ from typing import Annotated
 
 import typer
 
-from vitnas.commands.options import Channels, Classes, Config, ImageSize, given_space
+from vitnas.commands.options import Channels, Classes, Config, ImageSize, given_run, given_space
 from vitnas.errors import SettingsError
 from vitnas.quantities import parse_duration
 
 
 def profile(
-    run: Annotated[Path | None, typer.Option(help="Run folder whose space to profile.")] = None,
+    run: Annotated[
+        Path | None, typer.Option(help="Run folder whose space to profile (default: the newest run below runs/).")
+    ] = None,
     space: Annotated[
         str | None, typer.Option(help="Search space or its file to profile, when there is no run.")
     ] = None,
@@ -64,10 +66,9 @@ def profile(
     from vitnas.latency_lut.table import LatencyTable
     from vitnas.latency_lut.transfer import transfer
     from vitnas.reporting.fidelity import plot_fidelity, print_fidelity
-    from vitnas.run import RunFolder
     from vitnas.settings import read_settings
 
-    if (run is None) == (space is None):
+    if run is not None and space is not None:
         raise SettingsError("say what to profile: --run RUN, or --space NAME without a run, but not both")
     seconds = parse_duration(budget, "--budget") if budget else None
     elsewhere = Elsewhere(bundle, import_, ssh, adb, runtime)
@@ -79,15 +80,11 @@ def profile(
             )
     target = load_device(device or "cpu") if not elsewhere.asked else None
     settings = read_settings(ProfileSettings, config, "profile", asdict(ProfileSettings.quick()) if quick else {})
-    if run is not None:
-        opened = RunFolder.open(run)
-        found = opened.space
-    else:
-        assert space is not None
-        found = given_space(space, image_size, classes, channels)
+    opened = given_run(run) if space is None else None
+    found = opened.space if opened is not None else given_space(str(space), image_size, classes, channels)
 
     def path_of(name: str) -> Path:
-        return out or (opened.latency_file(name) if run is not None else Path(f"{found.name}-{name}.parquet"))
+        return out or (opened.latency_file(name) if opened is not None else Path(f"{found.name}-{name}.parquet"))
 
     path = path_of(device or "cpu")
     if target is None:
