@@ -87,11 +87,17 @@ def test_the_command_exports_the_chosen_arch(run: Path) -> None:
     assert alone["training"] is not None  # of the run that the search lies in
 
 
-def test_a_search_that_lies_in_no_run_has_no_command(run: Path, tmp_path: Path) -> None:
+def test_a_search_that_lies_in_no_run_has_a_command_only_if_a_supernet_judged(run: Path, tmp_path: Path) -> None:
     shutil.copytree(run / "search-pretended", tmp_path / "elsewhere" / "s")
     data = describe_page(tmp_path / "elsewhere" / "s")
     assert data["results"][0]["export_front"] is None
     assert data["run"] is None
+    file = tmp_path / "elsewhere" / "s" / "front.json"
+    front = json.loads(file.read_text())
+    front["config"]["origin"]["supernet"] = "step-00000100"
+    file.write_text(json.dumps(front))
+    command = describe_page(tmp_path / "elsewhere" / "s")["results"][0]["export_front"]
+    assert command == f"vitnas export --run RUN --front {file}"  # a supernet judged; the reader knows where it is
 
 
 def test_a_front_without_its_evaluations_is_shown_alone(run: Path, tmp_path: Path) -> None:

@@ -65,7 +65,9 @@ def _describe_result(result: Result, run: RunFolder | None, room: int) -> dict[s
     ids = [point.arch.id for point in front.points]
     kept = _thin(rows, set(ids), room)
     good = len(evaluated) - evaluated.failed
-    export = ["vitnas", "export", "--run", str(run.path)] if run is not None else None
+    # A supernet that judged and lies elsewhere is for the reader to name.
+    judged = run is not None or "supernet" in front.config.get("origin", {})
+    export = ["vitnas", "export", "--run", str(run.path) if run is not None else "RUN"] if judged else None
     return {
         "name": result.name,
         "device": result.device,
