@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from vitnas.errors import SettingsError
 from vitnas.search_spaces import SearchSpace, Task, load_space
 from vitnas.supernets.counting import count
+from vitnas.supernets.layers.attention import _Pairs
 from vitnas.supernets.resolution import Resolution, allowed_resolutions, lower_at, size_for, space_at, sparse
 from vitnas.supernets.supernet import Supernet
 
@@ -56,7 +57,7 @@ def test_sparse_pixels_are_what_a_convolution_of_larger_stride_and_dilation_sees
 def test_relative_positions_keep_their_offsets(space: SearchSpace, net: Supernet) -> None:
     arch = space.largest()
     large, small = net.at(arch)[1], net.at(arch, image_size=8)[1]
-    (near, _), (near_small, _) = large.counted()._vectors(), small.counted()._vectors()
+    near, near_small = (_Pairs(layer.relative, layer.offsets).key_TTE for layer in (large, small))
     # The tokens of the upper left 4x4 of an 8x8 map lie to each other as those of a 4x4 map do.
     corner = [0, *(1 + 8 * row + column for row in range(4) for column in range(4))]
     torch.testing.assert_close(near_small, near[corner][:, corner])

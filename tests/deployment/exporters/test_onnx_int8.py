@@ -22,8 +22,8 @@ def test_static_int8_leaves_no_product_in_float(files):
     operators = executed_operators(files[Int8])
     assert not [name for name in operators if name.endswith(PRODUCTS) and not name.startswith("Q")]
     products = sum(node.op_type in PRODUCTS for node in onnx.load(files[Onnx]).graph.node)
-    # Three convolutions, eight products in the attention, a head.
-    assert integer_products(files[Int8]) == products == 12
+    # Three convolutions, six products in the attention, a head.
+    assert integer_products(files[Int8]) == products == 10
 
 
 def test_dynamic_int8_takes_the_linear_layers(files):

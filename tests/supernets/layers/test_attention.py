@@ -97,8 +97,13 @@ def _by_definition(layer: Attention, x: Tensor) -> Tensor:
     return torch.stack(result)
 
 
+@pytest.mark.parametrize("most_paired", [0, 50])
 @pytest.mark.parametrize(("side", "reach"), [(3, 3), (4, 1), (3, 2), (1, 1)])
-def test_relative_positions_follow_their_definition(side: int, reach: int) -> None:
+def test_relative_positions_follow_their_definition(
+    side: int, reach: int, most_paired: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As products over rows and columns, and of every pair of tokens."""
+    monkeypatch.setattr("vitnas.supernets.layers.attention.MOST_PAIRED", most_paired)
     layer = _attention(side * side + 1, 10, 2, 4, reach)
     x = torch.randn(2, side * side + 1, 10)
     with torch.no_grad():

@@ -16,6 +16,10 @@ from vitnas.supernets.layers.layer import Layer, init_weight
 # Shape suffixes: B batch, T tokens, S side of the patch grid, H heads, E head width, D width.
 
 
+MOST_PAIRED = 50
+"""Up to so many tokens a vector for every pair takes less time than products over rows and columns."""
+
+
 class Attention(Layer):
     """x + proj(softmax(q k^T / sqrt(E)) v), from (T, D) to (T, D), the class token first.
 
@@ -47,13 +51,18 @@ class Attention(Layer):
         q_BHTE, k_BHTE, v_BHTE = self._roles(x)
         if not self.spec["reach"]:
             return self._project(x, F.scaled_dot_product_attention(q_BHTE, k_BHTE, v_BHTE))
-        places = _Places(self.relative, self.offsets)  # type: ignore[arg-type]
+        kind = _Pairs if self._pairs else _RowsAndColumns
+        places = kind(self.relative, self.offsets)  # type: ignore[arg-type]
         scores_BHTT = q_BHTE @ k_BHTE.transpose(-2, -1)
         share_BHTT = (scores_BHTT + places.scores(q_BHTE)).softmax(dim=-1)
         return self._project(x, share_BHTT @ v_BHTE + places.values(share_BHTT))
 
+    @property
+    def _pairs(self) -> bool:
+        return self.spec.in_shape[0] <= MOST_PAIRED
+
     def counted(self) -> nn.Module:
-        return _PairByPair(self) if self.spec["reach"] else self
+        return self if self._pairs or not self.spec["reach"] else _PairByPair(self)
 
     def _roles(self, x: Tensor) -> tuple[Tensor, ...]:
         """Queries, keys and values (B, H, T, E); with relative positions queries are scaled already."""
@@ -67,7 +76,7 @@ class Attention(Layer):
         return x + F.linear(y_BTD, self.proj_weight.flatten(1), self.proj_bias)
 
 
-class _Places:
+class _RowsAndColumns:
     """What relative positions add, with products over rows and columns of the grid instead of pairs of tokens.
 
     The vector of a pair is that of the offset of their rows plus that of their columns, so no pair needs one of its own.
@@ -100,8 +109,30 @@ class _Places:
         return F.pad(patches, (0, 0, 1, 0)) + self.value_E
 
 
+class _Pairs:
+    """The same with a vector for every pair of tokens, as its authors compute it: fewer operators, more products."""
+
+    def __init__(self, relative: Tensor, offsets: Tensor) -> None:
+        side = offsets.shape[0]
+        found = []
+        for vertical, horizontal in relative:
+            down = vertical[offsets].view(side, 1, side, 1, -1)
+            across = horizontal[offsets].view(1, side, 1, side, -1)
+            patches = (down + across).reshape(side * side, side * side, -1)
+            other = (vertical[0] + horizontal[0]).expand(side * side, 1, -1)
+            rows = torch.cat([other, patches], dim=1)
+            found.append(torch.cat([other[:1].expand(1, rows.shape[1], -1), rows], dim=0))
+        self.key_TTE, self.value_TTE = found
+
+    def scores(self, q_BHTE: Tensor) -> Tensor:
+        return _for_each_pair(q_BHTE, self.key_TTE.transpose(1, 2))
+
+    def values(self, share_BHTT: Tensor) -> Tensor:
+        return _for_each_pair(share_BHTT, self.value_TTE)
+
+
 class _PairByPair(nn.Module):
-    """Attention whose relative positions are products of every pair of tokens, as its authors compute and count them."""
+    """Attention as its authors compute and count it, whatever the number of tokens."""
 
     def __init__(self, attention: Attention) -> None:
         super().__init__()
@@ -110,24 +141,9 @@ class _PairByPair(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         layer = self.attention
         q_BHTE, k_BHTE, v_BHTE = layer._roles(x)
-        near_key_TTE, near_value_TTE = self._vectors()
-        scores_BHTT = q_BHTE @ k_BHTE.transpose(-2, -1) + _for_each_pair(q_BHTE, near_key_TTE.transpose(1, 2))
-        share_BHTT = scores_BHTT.softmax(dim=-1)
-        return layer._project(x, share_BHTT @ v_BHTE + _for_each_pair(share_BHTT, near_value_TTE))
-
-    def _vectors(self) -> tuple[Tensor, Tensor]:
-        """(T, T, E) for keys and for values: what each pair of tokens knows of its offset."""
-        offsets: Tensor = self.attention.offsets  # type: ignore[assignment]
-        side = offsets.shape[0]
-        found = []
-        for vertical, horizontal in self.attention.relative:
-            down = vertical[offsets].view(side, 1, side, 1, -1)
-            across = horizontal[offsets].view(1, side, 1, side, -1)
-            patches = (down + across).reshape(side * side, side * side, -1)
-            other = (vertical[0] + horizontal[0]).expand(side * side, 1, -1)
-            rows = torch.cat([other, patches], dim=1)
-            found.append(torch.cat([other[:1].expand(1, rows.shape[1], -1), rows], dim=0))
-        return found[0], found[1]
+        places = _Pairs(layer.relative, layer.offsets)  # type: ignore[arg-type]
+        share_BHTT = (q_BHTE @ k_BHTE.transpose(-2, -1) + places.scores(q_BHTE)).softmax(dim=-1)
+        return layer._project(x, share_BHTT @ v_BHTE + places.values(share_BHTT))
 
 
 def _for_each_pair(left_BHTK: Tensor, right_TKN: Tensor) -> Tensor:
