@@ -29,7 +29,6 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_scene(tmp_path_factory.mktemp("robust") / "scene")
 
 
-@pytest.mark.xdist_group("robustness")
 @pytest.mark.parametrize("case", SAMPLE, ids=lambda case: case.name)
 def test_a_malformed_input_is_refused_and_nothing_is_harmed(case: Case, scene: Path, tmp_path: Path) -> None:
     folder = tmp_path / "copy"
@@ -49,7 +48,6 @@ def _places(data: Any) -> list[tuple[Any, Any]]:
     return [place for key in keys for place in [(data, key), *_places(data[key])]]
 
 
-@pytest.mark.xdist_group("robustness")
 @pytest.mark.parametrize("file", READERS)
 def test_whatever_stands_in_a_file_no_command_ends_in_a_traceback(
     file: str, scene: Path, tmp_path_factory: pytest.TempPathFactory

@@ -59,11 +59,13 @@ def count_layer(spec: LayerSpec) -> Counts:
         x = torch.empty(1, *spec.in_shape)
     flops = FlopCounterMode(display=False)
     memory = _PeakMemory()
-    with torch.no_grad(), memory:
+    with torch.no_grad(), flops, memory:
         memory.hold(x)
         y = layer(x)
-    with torch.no_grad(), flops:
-        layer.counted()(x)
+    if (counted := layer.counted()) is not layer:
+        flops = FlopCounterMode(display=False)
+        with torch.no_grad(), flops:
+            counted(x)
     if tuple(y.shape) != (1, *spec.out_shape):
         raise AssertionError(f"layer '{spec.key}' gives {tuple(y.shape[1:])}")
     saved = [*layer.parameters(), *(b for n, b in layer.named_buffers() if n in layer.state_dict())]

@@ -48,31 +48,25 @@ class Attention(Layer):
             self.relative = nn.Parameter(nn.init.trunc_normal_(tables, std=0.02))
 
     def forward(self, x: Tensor) -> Tensor:
-        q_BHTE, k_BHTE, v_BHTE = self._roles(x)
-        if not self.spec["reach"]:
-            return self._project(x, F.scaled_dot_product_attention(q_BHTE, k_BHTE, v_BHTE))
-        kind = _Pairs if self._pairs else _RowsAndColumns
-        places = kind(self.relative, self.offsets)  # type: ignore[arg-type]
-        scores_BHTT = q_BHTE @ k_BHTE.transpose(-2, -1)
-        share_BHTT = (scores_BHTT + places.scores(q_BHTE)).softmax(dim=-1)
-        return self._project(x, share_BHTT @ v_BHTE + places.values(share_BHTT))
-
-    @property
-    def _pairs(self) -> bool:
-        return self.spec.in_shape[0] <= MOST_PAIRED
+        return self.attend(x, _RowsAndColumns if x.shape[1] > MOST_PAIRED else _Pairs)
 
     def counted(self) -> nn.Module:
-        return self if self._pairs or not self.spec["reach"] else _PairByPair(self)
+        return _PairByPair(self) if self.spec["reach"] and self.spec.in_shape[0] > MOST_PAIRED else self
 
-    def _roles(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Queries, keys and values (B, H, T, E); with relative positions queries are scaled already."""
-        heads, head_width = self.spec["heads"], self.spec["head_width"]
+    def attend(self, x: Tensor, places_of: type[_RowsAndColumns | _Pairs]) -> Tensor:
+        """The answer, with relative positions, where there are any, computed in one of two ways."""
+        spec, tokens = self.spec, x.shape[1]
+        heads, head_width = spec["heads"], spec["head_width"]
         qkv = F.linear(self.norm(x), self.qkv_weight.flatten(0, 2), self.qkv_bias.flatten())
-        q, k, v = qkv.reshape(-1, x.shape[1], 3, heads, head_width).permute(2, 0, 3, 1, 4).unbind(0)
-        return q * head_width**-0.5 if self.spec["reach"] else q, k, v
-
-    def _project(self, x: Tensor, y_BHTE: Tensor) -> Tensor:
-        y_BTD = y_BHTE.transpose(1, 2).reshape(-1, x.shape[1], self.proj_weight[0].numel())
+        q_BHTE, k_BHTE, v_BHTE = qkv.reshape(-1, tokens, 3, heads, head_width).permute(2, 0, 3, 1, 4).unbind(0)
+        if spec["reach"]:
+            q_BHTE = q_BHTE * head_width**-0.5
+            places = places_of(self.relative, self.offsets)  # type: ignore[arg-type]
+            share_BHTT = (q_BHTE @ k_BHTE.transpose(-2, -1) + places.scores(q_BHTE)).softmax(dim=-1)
+            y_BHTE = share_BHTT @ v_BHTE + places.values(share_BHTT)
+        else:
+            y_BHTE = F.scaled_dot_product_attention(q_BHTE, k_BHTE, v_BHTE)
+        y_BTD = y_BHTE.transpose(1, 2).reshape(-1, tokens, heads * head_width)
         return x + F.linear(y_BTD, self.proj_weight.flatten(1), self.proj_bias)
 
 
@@ -139,11 +133,7 @@ class _PairByPair(nn.Module):
         self.attention = attention
 
     def forward(self, x: Tensor) -> Tensor:
-        layer = self.attention
-        q_BHTE, k_BHTE, v_BHTE = layer._roles(x)
-        places = _Pairs(layer.relative, layer.offsets)  # type: ignore[arg-type]
-        share_BHTT = (q_BHTE @ k_BHTE.transpose(-2, -1) + places.scores(q_BHTE)).softmax(dim=-1)
-        return layer._project(x, share_BHTT @ v_BHTE + places.values(share_BHTT))
+        return self.attention.attend(x, _Pairs)
 
 
 def _for_each_pair(left_BHTK: Tensor, right_TKN: Tensor) -> Tensor:
