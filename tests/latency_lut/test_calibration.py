@@ -22,6 +22,12 @@ def test_one_network_gives_a_slope():
     assert Calibration.fit(np.array([2.0]), np.array([3.0])) == Calibration(0.0, 1.5)
 
 
+def test_layers_too_quick_to_be_seen_leave_the_call():
+    found = Calibration.fit(np.zeros(3), np.array([0.2, 0.2, 0.2]))
+    assert found(np.zeros(1)) == pytest.approx(0.2)
+    assert found.slope == 1.0
+
+
 def test_fidelity_by_hand():
     found = Fidelity.between(np.array([1.04, 2.16, 2.6]), np.array([1.0, 2.0, 4.0]))
     assert found.mape == pytest.approx((0.04 + 0.08 + 0.35) / 3)

@@ -107,6 +107,9 @@ def test_a_report_that_is_missing_or_damaged_is_refused(tmp_path, trained):
     replace(fit, std=fit.std[:-1]).save(tmp_path)
     with pytest.raises(DataError, match="damaged"):
         Fit.load(tmp_path)
+    replace(fit, predicted=[float("nan")] * len(fit.predicted)).save(tmp_path)
+    with pytest.raises(DataError, match="not all of its scores are numbers"):
+        Fit.load(tmp_path)
     (tmp_path / REPORT_FILE).write_text(json.dumps({"space": 3}))
     with pytest.raises(SettingsError, match=REPORT_FILE):
         Fit.load(tmp_path)

@@ -30,8 +30,6 @@ def score(
     """
     if bool(arch) == (sample is not None):
         raise SettingsError("say which archs to score: either --arch, as often as you like, or --sample")
-    if device not in ("cpu", "cuda"):
-        raise SettingsError(f"--device {device}: the networks run on cpu or cuda")
     import numpy as np
 
     from vitnas.predictors.proxies.scoring import score_archs

@@ -45,6 +45,8 @@ def score_archs(
             f"'{together[0]}' ranks archs among each other, and there is one; give more, or name its parts: "
             + ", ".join(ASSEMBLIES[together[0]].parts)
         )
+    if device.partition(":")[0] not in ("cpu", "cuda"):
+        raise DeviceError(f"device '{device}': networks are scored on cpu, cuda or cuda:1")
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise DeviceError(f"device '{device}': torch sees no CUDA device here; score on cpu")
     for arch in archs:
