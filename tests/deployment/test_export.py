@@ -17,7 +17,7 @@ from torch import nn
 from vitnas.deployment.export import ExportSettings, export, export_all
 from vitnas.deployment.exporters import EXPORTERS, Exporter
 from vitnas.deployment.exporters.exporter import Facts
-from vitnas.errors import DataError, ExportError, InvalidArchError, SettingsError, UnknownNameError
+from vitnas.errors import DataError, DeviceError, ExportError, InvalidArchError, SettingsError, UnknownNameError
 from vitnas.search_spaces import Arch, Task, load_space
 from vitnas.supernets.counting import count
 from vitnas.supernets.data import Dataset, DataSettings, load_dataset
@@ -203,6 +203,13 @@ def test_odd_formats_are_refused(supernet, digits, arch, tmp_path, formats, erro
     with pytest.raises(error, match=message):
         export(SPACE, supernet, arch, digits, tmp_path / "out", ExportSettings(formats=formats))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_device_that_is_not_here_is_refused_before_anything_is_written(supernet, digits, arch, tmp_path):
+    settings = replace(COPY, formats=("unable",), measure=True, devices=("iphone12",))
+    with pytest.raises(DeviceError, match="device 'iphone12' cannot time the network"):
+        export(SPACE, supernet, arch, digits, tmp_path / "out", settings)
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_arch_of_another_space_and_data_of_another_task_are_refused(supernet, digits, arch, tmp_path):

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from vitnas.deployment.export import ExportSettings, export
 from vitnas.deployment.verify import images_for, read_report, verify
-from vitnas.errors import DataError, ExportError
+from vitnas.errors import DataError, DeviceError, ExportError
 from vitnas.files import read_json, write_json
 from vitnas.search_spaces import Task, load_space
 from vitnas.supernets.data import Dataset, load_dataset
@@ -43,11 +43,27 @@ def folder(exported: Path, tmp_path: Path) -> Path:
 
 def test_finds_again_what_the_report_says(folder, digits):
     told = read_report(folder)["formats"]["onnx"]
-    found = verify(folder, images_for(read_report(folder), None))["onnx"]
+    found = verify(folder, images_for(read_report(folder), None), measure=False)["formats"]["onnx"]
     assert found["hold"] is True
     assert found["num_images"] == told["num_images"] == 50
     for name in ("accuracy_after", "top1_agreement", "size_bytes"):
         assert found[name] == told[name]
+
+
+def test_latency_is_measured_again_on_devices_that_are_here(folder, digits):
+    report = read_json(folder / "report.json")
+    write_json(folder / "report.json", {**report, "measured_latency_ms": {"cpu": 0.5}})
+    found = verify(folder, digits)
+    assert found["predicted_latency_ms"] == {"iphone12": 1.5}
+    assert list(found["measured_latency_ms"]) == ["cpu"]  # nobody can time a phone here
+    assert 0 < found["measured_latency_ms"]["cpu"] != 0.5
+    assert verify(folder, digits, measure=False)["measured_latency_ms"] == {}
+
+
+def test_a_device_that_is_not_here_is_refused_first(folder, digits):
+    (folder / "model.onnx").unlink()  # would be refused as well
+    with pytest.raises(DeviceError, match="device 'iphone12' cannot time the network"):
+        verify(folder, digits, devices=("iphone12",))
 
 
 def test_other_weights_are_found_out(folder, digits):

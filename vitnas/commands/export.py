@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from vitnas.commands.options import Config, Force, RunPath, given_arch, given_run
+from vitnas.commands.options import Config, Force, RunPath, given_arch, given_run, say_step
 from vitnas.errors import SettingsError
 
 
@@ -71,7 +71,7 @@ def export(
         assert arch is not None
         archs = [given_arch(opened.space, arch)]
     supernet, dataset = load_supernet(opened), dataset_of(opened)
-    how: dict[str, Any] = {"force": force, "run": opened, "draw": draw, "progress": _say}
+    how: dict[str, Any] = {"force": force, "run": opened, "draw": draw, "progress": say_step}
     if everything:
         reports = export_all(opened.space, supernet, archs, dataset, out, settings, latency_ms=latencies, **how)
     else:
@@ -79,9 +79,3 @@ def export(
     for folder, report in zip(exported_folders(out, read_report(out)), reports, strict=True):
         print_export(folder, report)
     print(f"all artefacts agree with their network; check them again with `vitnas verify {out}`")
-
-
-def _say(step: str) -> None:
-    from rich.console import Console
-
-    Console(stderr=True).print(f"{step} ...", style="dim", highlight=False)

@@ -91,3 +91,10 @@ def emit(data: Any, as_json: bool, show: Any) -> None:
         print(json.dumps(data, indent=2))
     else:
         show(data)
+
+
+def say_step(step: str) -> None:
+    """One line on standard error for each step of long work."""
+    from rich.console import Console
+
+    Console(stderr=True).print(f"{step} ...", style="dim", highlight=False)

@@ -47,6 +47,8 @@ def profile(
         Path | None, typer.Option(help="LiteRT's benchmark_model, to measure on the Android phone at the cable.")
     ] = None,
     runtime: Annotated[str, typer.Option(help="What --bundle is for: coreml, onnx or tflite.")] = "coreml",
+    threads: Annotated[int | None, typer.Option(help="With --bundle, --ssh or --adb: threads of a call there.")] = None,
+    cores: Annotated[str, typer.Option(help="With --ssh or --adb: cores to keep to, such as 4,5.")] = "",
     quick: Annotated[bool, typer.Option("--quick", help="Short measurements, a few percent less sure.")] = False,
     config: Config = None,
     image_size: ImageSize = None,
@@ -71,13 +73,12 @@ def profile(
     if run is not None and space is not None:
         raise SettingsError("say what to profile: --run RUN, or --space NAME without a run, but not both")
     seconds = parse_duration(budget, "--budget") if budget else None
-    elsewhere = Elsewhere(bundle, import_, ssh, adb, runtime)
-    if elsewhere.asked:
-        elsewhere.check(device)
-        if from_ is not None or budget is not None:
-            raise SettingsError(
-                "--from and --budget are for measuring on this machine; leave them out, or measure here"
-            )
+    elsewhere = Elsewhere(bundle, import_, ssh, adb, runtime, threads, cores)
+    elsewhere.check(device)
+    if elsewhere.asked and (from_ is not None or budget is not None):
+        raise SettingsError(
+            "--from and --budget are for measuring on this machine; leave them out, or measure here"
+        )
     target = load_device(device or "cpu") if not elsewhere.asked else None
     settings = read_settings(ProfileSettings, config, "profile", asdict(ProfileSettings.quick()) if quick else {})
     opened = given_run(run) if space is None else None

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from vitnas.commands.options import AsJson, emit
+from vitnas.commands.options import AsJson, emit, say_step
 from vitnas.errors import SettingsError
 
 
@@ -15,9 +15,16 @@ def verify(
     folder: Annotated[Path, typer.Argument(help="Folder that `vitnas export` wrote.")],
     data: Annotated[str | None, typer.Option(help="The images: a data set by name, a folder or a file.")] = None,
     run: Annotated[Path | None, typer.Option(help="Take the images of this run.")] = None,
+    devices: Annotated[
+        list[str] | None, typer.Option("--device", help="Time the network there too; may be given several times.")
+    ] = None,
+    measure: Annotated[
+        bool,
+        typer.Option("--measure/--no-measure", help="Time the network on the devices of its report that are here."),
+    ] = True,
     as_json: AsJson = False,
 ) -> None:
-    """Compare the artefacts of an export with their network again, here and now.
+    """Compare the artefacts of an export with their network and their latencies again, here and now.
 
     Example: vitnas verify knee
     """
@@ -34,5 +41,5 @@ def verify(
     for part in exported_folders(folder, read_report(folder)):
         report = read_report(part)
         dataset = dataset_of(RunFolder.open(run)) if run is not None else images_for(report, data)
-        found[str(part)] = compare(part, dataset)
+        found[str(part)] = compare(part, dataset, devices=devices or (), measure=measure, progress=say_step)
     emit(found, as_json, print_verified)

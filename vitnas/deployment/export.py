@@ -20,7 +20,7 @@ from vitnas.deployment.extraction import extract
 from vitnas.deployment.finetuning import finetuned
 from vitnas.deployment.folder import REPORT, check_folder, whole_folder
 from vitnas.deployment.folding import fold
-from vitnas.deployment.latency import measured_ms
+from vitnas.deployment.latency import devices_here, measured_ms
 from vitnas.deployment.model_card import CARD, DIAGRAM, model_card
 from vitnas.deployment.settings import ExportSettings
 from vitnas.deployment.verification import answers, at_size, blame, compare, first_line
@@ -81,7 +81,7 @@ def export(
     """
     job = _Job(space, network, dataset, settings, settings.exporters(), run, draw, progress or (lambda step: None))
     out = check_folder(out, force)
-    job.check_fine_tuning()
+    job.check_settings()
     arch = job.check(arch)
     with whole_folder(out) as draft:
         return job.write(arch, latency_ms or {}, draft)
@@ -107,7 +107,7 @@ def export_all(
     """
     job = _Job(space, supernet, dataset, settings, settings.exporters(), run, draw, progress or (lambda step: None))
     out = check_folder(out, force)
-    job.check_fine_tuning()
+    job.check_settings()
     if not archs:
         raise ExportError("there is no arch to export; give a front that has points")
     checked = [job.check(arch) for arch in archs]
@@ -135,7 +135,9 @@ class _Job:
     draw: Draw | None
     say: Callable[[str], None]
 
-    def check_fine_tuning(self) -> None:
+    def check_settings(self) -> None:
+        if self.settings.measure:
+            devices_here(self.settings.devices, ())
         if self.settings.finetune and self.run is None:
             raise ExportError(
                 "fine-tuning goes on as the supernet was trained, so it needs the run; give run=RunFolder"
@@ -178,7 +180,9 @@ class _Job:
         for exporter in self.exporters:
             self.say(f"exporting {arch.id} to {exporter.name}")
             formats[exporter.name] = _write_format(exporter, deployed, example, (x, expected, labels), facts, folder)
-        self.say(f"measuring {arch.id}")
+        timers = devices_here(settings.devices, latency_ms) if settings.measure else []
+        if timers:
+            self.say(f"measuring {arch.id}")
         report = {
             **_provenance(),
             "space": {"name": space.name, "fingerprint": space.fingerprint},
@@ -198,7 +202,7 @@ class _Job:
             },
             "formats": formats,
             "predicted_latency_ms": dict(latency_ms),
-            "measured_latency_ms": measured_ms(blueprint, settings.devices, latency_ms) if settings.measure else {},
+            "measured_latency_ms": measured_ms(blueprint, timers),
             "processor": processor(),
             "licence": settings.licence,
             "blueprint": blueprint.to_json(),

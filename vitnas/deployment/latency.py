@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from vitnas.errors import DeviceError, UnknownNameError
-from vitnas.latency_lut.devices import load_device
+from vitnas.latency_lut.devices import Device, load_device
 from vitnas.latency_lut.profile import ProfileSettings
 from vitnas.search_spaces import Blueprint
 
 
-def measured_ms(blueprint: Blueprint, wanted: Iterable[str], where_possible: Iterable[str]) -> dict[str, float]:
-    """The median latency on each device.
+def devices_here(wanted: Iterable[str], where_possible: Iterable[str]) -> list[Device]:
+    """Devices that can time a network now.
 
     Args:
-        blueprint: of the network.
-        wanted: devices that must be here.
-        where_possible: devices that are left out where they are not, such as a phone.
+        wanted: names of those that must be here; refused where one is not.
+        where_possible: names of those that are left out where they are not here, such as a phone.
     """
-    found = {}
+    found: dict[str, Device] = {}
     demanded = set(wanted)
     for name in dict.fromkeys([*wanted, *where_possible]):
         try:
@@ -26,10 +25,15 @@ def measured_ms(blueprint: Blueprint, wanted: Iterable[str], where_possible: Ite
             missing = device.missing() if device.origin == "measured here" else "it is not measured here"
             if missing:
                 raise DeviceError(f"device '{name}' cannot time the network: {missing}")
-            (timing,) = device.time([blueprint], ProfileSettings.quick())
         except (DeviceError, UnknownNameError):
             if name in demanded:
                 raise
             continue
-        found[name] = timing.median_ms
-    return found
+        found[name] = device
+    return list(found.values())
+
+
+def measured_ms(blueprint: Blueprint, devices: Sequence[Device]) -> dict[str, float]:
+    """The median latency on each device."""
+    settings = ProfileSettings.quick()
+    return {device.name: timing.median_ms for device in devices for timing in device.time([blueprint], settings)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,9 +14,11 @@ from torch import nn
 from vitnas.deployment.exporters import EXPORTERS
 from vitnas.deployment.exporters.exporter import size_bytes
 from vitnas.deployment.folder import REPORT
+from vitnas.deployment.latency import devices_here, measured_ms
 from vitnas.deployment.verification import Parity, answers, at_size, compare, first_line
 from vitnas.errors import DataError, ExportError
 from vitnas.files import read_json
+from vitnas.run import processor
 from vitnas.search_spaces import Blueprint, LayerSpec, Task
 from vitnas.settings import make_settings
 from vitnas.supernets.data import DATASETS, Dataset, DataSettings, load_dataset
@@ -42,12 +44,15 @@ class _Normalisation(msgspec.Struct):
 class _Network(msgspec.Struct):
     """What is read again of the report of one network."""
 
+    arch_id: str
     dataset: str
     task: Task
     normalisation: _Normalisation
     blueprint: list[dict[str, Any]]
     weights: _File
     formats: dict[str, _Artefact]
+    predicted_latency_ms: dict[str, float]
+    measured_latency_ms: dict[str, float]
 
 
 class _Networks(msgspec.Struct):
@@ -83,18 +88,31 @@ def images_for(report: Mapping[str, Any], data: str | None) -> Dataset:
     return load_dataset(DataSettings(name, image_size=size, in_channels=channels, mean=mean, std=std))
 
 
-def verify(folder: Path, dataset: Dataset, progress: Callable[[str], None] | None = None) -> dict[str, dict[str, Any]]:
+def verify(
+    folder: Path,
+    dataset: Dataset,
+    *,
+    devices: Sequence[str] = (),
+    measure: bool = True,
+    progress: Callable[[str], None] | None = None,
+) -> dict[str, Any]:
     """Compares every artefact of a folder with the network that its weights make; refuses what breaks its limits.
 
     Args:
         folder: of one network, as `export` writes it.
         dataset: the images of the task; its validation images decide.
+        devices: where the network is timed, besides the devices of the report that are here.
+        measure: whether it is timed at all.
         progress: told every step.
 
     Returns:
-        For each format its parity, its size and whether its limits hold.
+        What is found here under the keys of the report: arch_id, formats with their parity, size and whether their
+        limits hold, predicted_latency_ms as the export said it, measured_latency_ms, processor.
     """
+    say = progress or (lambda step: None)
     report = read_report(folder)
+    predicted, once = report["predicted_latency_ms"], report["measured_latency_ms"]
+    timers = devices_here(devices, [*predicted, *once]) if measure else []
     task = make_settings(Task, report["task"], f"'{folder / REPORT}', task")
     if dataset.task != task:
         raise DataError(
@@ -108,7 +126,7 @@ def verify(folder: Path, dataset: Dataset, progress: Callable[[str], None] | Non
     found: dict[str, dict[str, Any]] = {}
     broken = []
     for name, told in report["formats"].items():
-        (progress or (lambda step: None))(f"verifying {name}")
+        say(f"verifying {report['arch_id']} as {name}")
         exporter = EXPORTERS.load(name)()
         path = folder / told["file"]
         if not path.exists():
@@ -124,7 +142,15 @@ def verify(folder: Path, dataset: Dataset, progress: Callable[[str], None] | Non
         found[name] = {**asdict(parity), "size_bytes": size_bytes(path), "hold": not breaches}
     if broken:
         raise ExportError(f"'{folder}' does not answer as its weights do: {'; '.join(broken)}; export the network anew")
-    return found
+    if timers:
+        say(f"measuring {report['arch_id']}")
+    return {
+        "arch_id": report["arch_id"],
+        "formats": found,
+        "predicted_latency_ms": predicted,
+        "measured_latency_ms": measured_ms(blueprint, timers),
+        "processor": processor(),
+    }
 
 
 def rebuild(folder: Path, report: dict[str, Any]) -> tuple[Blueprint, nn.Module]:

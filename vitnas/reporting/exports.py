@@ -22,6 +22,17 @@ def print_export(folder: Path, report: Mapping[str, Any]) -> None:
     _print_formats(f"arch {report['arch_id']}", report["formats"])
     for name, found in report["formats"].items():
         print(f"{folder / found['file']}: {name}")
+    _print_latencies(report)
+
+
+def print_verified(found: Mapping[str, Mapping[str, Any]]) -> None:
+    """The same of what `verify` found in several folders."""
+    for folder, report in found.items():
+        _print_formats(folder, report["formats"])
+        _print_latencies(report)
+
+
+def _print_latencies(report: Mapping[str, Any]) -> None:
     predicted, measured = report["predicted_latency_ms"], report["measured_latency_ms"]
     for device in dict.fromkeys([*predicted, *measured]):
         words = [
@@ -30,11 +41,6 @@ def print_export(folder: Path, report: Mapping[str, Any]) -> None:
             if device in table
         ]
         print(f"{device}: {', '.join(words)}")
-
-
-def print_verified(found: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
-    for folder, formats in found.items():
-        _print_formats(folder, formats)
 
 
 def _print_formats(title: str, formats: Mapping[str, Mapping[str, Any]]) -> None:

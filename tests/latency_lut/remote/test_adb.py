@@ -91,12 +91,12 @@ ONE = BRIEF.__class__(**{**BRIEF.__dict__, "fit_networks": 1, "test_networks": 1
 @pytest.mark.slow
 def test_a_phone_is_measured_and_left_as_it_was(phone, converter, tmp_path):
     path = tmp_path / "pixel.parquet"
-    table = profile_over_adb(SMALL, "pixel-6", phone.benchmark, path, ONE, cores="f0", serial="R5", progress=False)
+    table = profile_over_adb(SMALL, "pixel-6", phone.benchmark, path, ONE, cores="4,5,6,7", serial="R5", progress=False)
     assert [row.timing.median_ms for row in table.rows] == pytest.approx([2.0] * len(table.rows))
     assert {row.timing.blocks for row in table.rows} == {ROUNDS}
     assert {row.timing.peak_bytes for row in table.rows} == {round(2.5 * 2**20)}
     facts = table.header.fingerprint
-    assert (facts["model"], facts["system"], facts["compute_units"]) == ("Google Pixel 6", "Android 15", "cpu f0")
+    assert (facts["model"], facts["system"], facts["compute_units"]) == ("Google Pixel 6", "Android 15", "cpu 4,5,6,7")
     calls = phone.calls
     assert all(call[:2] == ["-s", "R5"] for call in calls)
     assert calls.count(["-s", "R5", "shell", "rm", "-rf", "/data/local/tmp/vitnas"]) == 1
@@ -144,10 +144,8 @@ def test_without_adb_it_says_so(tmp_path, monkeypatch):
         profile_over_adb(SMALL, "pixel-6", tmp_path / "benchmark_model", tmp_path / "t.parquet", ONE)
     with pytest.raises(DeviceError, match="does not exist; give LiteRT's benchmark_model"):
         profile_over_adb(SMALL, "pixel-6", tmp_path / "no-such-program", tmp_path / "t.parquet", ONE)
-    with pytest.raises(DeviceError, match="cores are a hexadecimal mask"):
-        profile_over_adb(
-            SMALL, "pixel-6", tmp_path / "benchmark_model", tmp_path / "t.parquet", ONE, cores="f0; reboot"
-        )
+    with pytest.raises(DeviceError, match="cores are numbers with commas"):
+        profile_over_adb(SMALL, "pixel-6", tmp_path / "benchmark_model", tmp_path / "t.parquet", ONE, cores="4; reboot")
 
 
 @pytest.mark.parametrize(

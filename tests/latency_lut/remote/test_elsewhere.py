@@ -70,6 +70,12 @@ def test_a_csv_of_layers_needs_no_bundle(tmp_path):
     [
         (["--ssh", "a@b", "--adb", "x"], "--ssh and --adb are different ways to measure; choose one"),
         (["--ssh", "a@b"], "--ssh needs --device NAME"),
+        (["--threads", "2"], "--threads is for --bundle, --ssh and --adb"),
+        (["--bundle", "b", "--device", "x", "--threads", "2"], "--threads: Core ML decides that itself"),
+        (["--cores", "1"], "--cores is for --ssh and --adb"),
+        (["--ssh", "a@b", "--device", "x", "--cores", "4;5"], "cores are numbers with commas"),
+        (["--ssh", "a@b", "--device", "x", "--threads", "2", "--cores", "4"], "2 threads on cores '4'"),
+        (["--adb", "b", "--device", "x", "--threads", "0"], "at least one thread is needed"),
         (["--bundle", "b", "--device", "x", "--runtime", "tensorrt"], "a bundle is for one of onnx, coreml, tflite"),
         (["--bundle", "b", "--device", "x", "--budget", "5m"], "--from and --budget are for measuring on this machine"),
         (["--bundle", "b", "--device", "cpu"], "'cpu' is a device of this machine"),

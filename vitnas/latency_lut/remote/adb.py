@@ -16,7 +16,7 @@ from vitnas.errors import DeviceError
 from vitnas.latency_lut.gather import progress_bar
 from vitnas.latency_lut.profile import ProfileSettings
 from vitnas.latency_lut.protocol import TimingSettings
-from vitnas.latency_lut.remote.board import call, discard, last_line, waiting_bundle
+from vitnas.latency_lut.remote.board import call, check_cores, discard, last_line, waiting_bundle
 from vitnas.latency_lut.remote.bundle import LAYERS, Bundle, check_name
 from vitnas.latency_lut.remote.manifest import Item
 from vitnas.latency_lut.remote.progress import GrowingResults
@@ -54,16 +54,14 @@ def profile_over_adb(
         settings: how carefully, and how many networks.
         layers: as many are measured, the others interpolated.
         threads: that a call may use.
-        cores: the mask of cores for taskset, in hexadecimal such as f0; by default as Android decides.
+        cores: that the network keeps to, such as 4,5; by default as Android decides.
         serial: which phone, as `adb devices` lists them; needed when there are several.
         progress: shows bars on standard error.
     """
     check_name(device)
     if not benchmark.is_file():
         raise DeviceError(f"'{benchmark}' does not exist; give LiteRT's benchmark_model as it is built for the phone")
-    if not re.fullmatch(r"[0-9a-fA-F]*", cores):
-        raise DeviceError(f"cores are a hexadecimal mask for taskset, such as f0; got '{cores}'")
-    phone = _Phone(serial, threads, cores)
+    phone = _Phone(serial, threads, check_cores(cores, threads))
     fingerprint = phone.describe()
     bundle = waiting_bundle(space, device, path, settings, "tflite", layers, threads, progress)
     measured = bundle.folder / "results.json"
@@ -77,7 +75,7 @@ def profile_over_adb(
 class _Phone:
     serial: str
     threads: int
-    cores: str
+    cores: tuple[int, ...]
 
     def adb(self, *arguments: str, purpose: str, timeout_s: float = 60.0) -> str:
         """What adb prints."""
@@ -85,7 +83,7 @@ class _Phone:
         if done.returncode:
             raise DeviceError(
                 f"adb could not {purpose}: {last_line(done.stderr or done.stdout)}; check with `adb devices` that the phone is "
-                "there and trusts this computer, and name it if there are several"
+                "there and trusts this computer, and set ANDROID_SERIAL if there are several"
             )
         return done.stdout
 
@@ -100,7 +98,7 @@ class _Phone:
             "system": f"Android {ask('ro.build.version.release')}",
             "processor": ask("ro.soc.model") or ask("ro.board.platform"),
             "runtime": "litert benchmark_model",
-            "compute_units": f"cpu {self.cores}" if self.cores else "cpu",
+            "compute_units": f"cpu {','.join(map(str, self.cores))}" if self.cores else "cpu",
             "precision": "fp32",
             "threads": self.threads,
             "batch": 1,
@@ -121,7 +119,8 @@ class _Phone:
         command = [f"{FOLDER}/benchmark_model", f"--graph={FOLDER}/{file}", f"--num_threads={self.threads}"]
         command += ["--num_runs=10", f"--min_secs={settings.blocks * settings.block_ms / 1e3 / ROUNDS:g}"]
         command += ["--warmup_runs=10", f"--warmup_min_secs={settings.warmup_ms / 1e3:g}"]
-        pinned = ["taskset", self.cores, *command] if self.cores else command
+        mask = f"{sum(1 << core for core in self.cores):x}"
+        pinned = ["taskset", mask, *command] if self.cores else command
         done = call(["adb", *(("-s", self.serial) if self.serial else ()), "shell", *pinned], RUN_S)
         return parse(file, done.stdout + done.stderr)
 

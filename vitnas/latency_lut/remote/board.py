@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -47,6 +48,19 @@ def waiting_bundle(
     bundle = write_bundle(space, device, folder, settings, runtime, layers, threads, progress=progress)
     write_bytes(folder / TERMS, terms)
     return bundle
+
+
+def check_cores(cores: str, threads: int) -> tuple[int, ...]:
+    """The numbers in a text such as 4,5; none in an empty one."""
+    if not re.fullmatch(r"(\d{1,4}(,\d{1,4})*)?", cores):
+        raise DeviceError(f"cores are numbers with commas between them, such as 4,5; got '{cores}'")
+    found = tuple(sorted({int(core) for core in cores.split(",")})) if cores else ()
+    if threads < 1 or (found and len(found) < threads):
+        raise DeviceError(
+            f"{threads} threads on cores '{cores}': at least one thread is needed, and a core for each; leave out cores to "
+            "let the device choose"
+        )
+    return found
 
 
 def discard(bundle: Bundle) -> None:

@@ -13,6 +13,7 @@ from vitnas.latency_lut.foreign import import_table
 from vitnas.latency_lut.foreign.plain_csv import read_csv
 from vitnas.latency_lut.profile import ProfileSettings
 from vitnas.latency_lut.remote.adb import profile_over_adb
+from vitnas.latency_lut.remote.board import check_cores
 from vitnas.latency_lut.remote.bundle import PACKAGERS, write_bundle
 from vitnas.latency_lut.remote.reports import read_figures
 from vitnas.latency_lut.remote.results import import_results, warnings_of
@@ -31,6 +32,8 @@ class Elsewhere:
         ssh: a Linux board.
         adb: the benchmark_model program for the phone at the cable.
         runtime: what a bundle is for.
+        threads: that a call may use there; by default 1, and as Core ML decides.
+        cores: that a board or a phone keeps to, such as 4,5.
     """
 
     bundle: Path | None = None
@@ -38,6 +41,8 @@ class Elsewhere:
     ssh: str | None = None
     adb: Path | None = None
     runtime: str = "coreml"
+    threads: int | None = None
+    cores: str = ""
 
     @property
     def asked(self) -> bool:
@@ -49,6 +54,20 @@ class Elsewhere:
         names = [name for name, way in given if way is not None]
         if len(names) > 1 and names != ["--bundle", "--import"]:
             raise SettingsError(f"{' and '.join(names)} are different ways to measure; choose one")
+        if self.threads is not None and (not names or self.figures is not None):
+            raise SettingsError(
+                "--threads is for --bundle, --ssh and --adb; here it is part of a device's name, such as cpu-2threads, and what "
+                "was measured already keeps its own"
+            )
+        if self.threads is not None and self.bundle is not None and self.runtime == "coreml":
+            raise SettingsError(
+                "--threads: Core ML decides that itself; leave it out, or write a bundle of another --runtime"
+            )
+        if self.cores and self.ssh is None and self.adb is None:
+            raise SettingsError("--cores is for --ssh and --adb; leave it out")
+        check_cores(self.cores, 1 if self.threads is None else self.threads)
+        if not names:
+            return
         if device is None and self.figures is None:
             raise SettingsError(
                 f"{names[0]} needs --device NAME, what the table is to be called, such as raspberry-pi-5"
@@ -77,12 +96,16 @@ class Elsewhere:
         if self.figures is not None:
             return self._imported(space, self.figures, device, path_of, settings, warn)
         assert device is not None
+        threads = 1 if self.threads is None else self.threads
         if self.ssh is not None:
-            return profile_over_ssh(space, device, self.ssh, path_of(device), settings), path_of(device)
+            path = path_of(device)
+            return profile_over_ssh(space, device, self.ssh, path, settings, threads=threads, cores=self.cores), path
         if self.adb is not None:
-            return profile_over_adb(space, device, self.adb, path_of(device), settings), path_of(device)
+            path = path_of(device)
+            return profile_over_adb(space, device, self.adb, path, settings, threads=threads, cores=self.cores), path
         assert self.bundle is not None
-        write_bundle(space, device, self.bundle, settings, next(name for name in PACKAGERS if name == self.runtime))
+        runtime = next(name for name in PACKAGERS if name == self.runtime)
+        write_bundle(space, device, self.bundle, settings, runtime, threads=self.threads)
         return None
 
     def _imported(

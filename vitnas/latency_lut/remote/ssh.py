@@ -17,7 +17,7 @@ from pathlib import Path
 from vitnas.errors import DeviceError
 from vitnas.latency_lut.gather import progress_bar
 from vitnas.latency_lut.profile import ProfileSettings
-from vitnas.latency_lut.remote.board import call, discard, last_line, waiting_bundle
+from vitnas.latency_lut.remote.board import call, check_cores, discard, last_line, waiting_bundle
 from vitnas.latency_lut.remote.bundle import LAYERS, Bundle, check_name
 from vitnas.latency_lut.remote.results import import_results, read_results
 from vitnas.latency_lut.table import LatencyTable
@@ -61,8 +61,7 @@ def profile_over_ssh(
     check_name(device)
     if not re.fullmatch(r"[\w@.:/%\[\]][\w@.:/%\[\]-]*", host):
         raise DeviceError(f"'{host}' is no host for ssh; write user@host, or ssh://user@host:port")
-    if not re.fullmatch(r"(\d+(,\d+)*)?", cores):
-        raise DeviceError(f"cores are numbers with commas between them, such as 4,5; got '{cores}'")
+    check_cores(cores, threads)
     board = _Board(host, tuple(options))
     board.check()
     bundle = waiting_bundle(space, device, path, settings, "onnx", layers, threads, progress)
