@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 import pytest
 
 from tests.latency_lut.test_table import make_table
+from tests.nas.postgresql import new_database, server
 from vitnas.run import RunFolder
 from vitnas.search_spaces import load_space
 from vitnas.supernets.train_settings import TrainSettings
@@ -26,3 +29,11 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
         path.parent.mkdir(exist_ok=True)
         replace(table, header=replace(table.header, device=device)).write(path)
     return run
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Callable[[], str]]:
+    """Gives the URL of a new database each time, on a server that ends with the tests."""
+    numbers = count()
+    with server() as url:
+        yield lambda: new_database(url, f"test{next(numbers)}")

@@ -118,20 +118,22 @@ def test_two_workers_give_the_front_of_one_process(tmp_path):
     assert (tmp_path / "b/front.json").read_bytes() == (tmp_path / "a/front.json").read_bytes()
 
 
-def test_killed_again_and_again_it_ends_with_the_same_front(tmp_path):
-    """On SQLite as users have it, and with kill -9 at moments that differ."""
+@pytest.mark.parametrize("database", ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
+def test_killed_again_and_again_it_ends_with_the_same_front(tmp_path, request, database):
+    """With kill -9 at moments that differ."""
+    folder, log = tmp_path / "killed", tmp_path / "killed.log"
+    storage = f"sqlite:///{folder}.db" if database == "sqlite" else request.getfixturevalue("postgresql")()
     settings = replace(QUICK, evaluations=30)
     run(SMALL, tmp_path / "calm", settings)
     program = (
         "import sys; sys.path.insert(0, '.'); from tests.nas.test_search import *\n"
-        "folder = Path(sys.argv[1]); storage = 'sqlite:///' + str(folder) + '.db'\n"
+        "folder, storage = Path(sys.argv[1]), sys.argv[2]\n"
         "score = Counted(Score(SMALL), Path(sys.argv[1] + '.log'), 0.02)\n"
         "run(SMALL, folder, replace(QUICK, evaluations=30, storage=storage), score)"
     )
-    folder, log = tmp_path / "killed", tmp_path / "killed.log"
     kills = 0
     for target in (3, 14, 22, None):
-        child = subprocess.Popen([sys.executable, "-c", program, str(folder)])
+        child = subprocess.Popen([sys.executable, "-c", program, str(folder), storage])
         try:
             while child.poll() is None:
                 if target is not None and log.exists() and len(log.read_text().split()) >= target:
@@ -149,7 +151,9 @@ def test_killed_again_and_again_it_ends_with_the_same_front(tmp_path):
     assert sum(times.values()) <= 30 + kills  # a kill repeats at most what was in work
     import optuna
 
-    trials = optuna.load_study(study_name="killed", storage=f"sqlite:///{folder}.db").trials
+    from vitnas.nas.study import _storage
+
+    trials = optuna.load_study(study_name="killed", storage=_storage(storage)).trials
     assert Counter(t.user_attrs["arch_id"] for t in trials) == Counter(dict.fromkeys(times, 1))
 
 

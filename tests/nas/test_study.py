@@ -14,8 +14,10 @@ GOOD = Evaluation(SMALL.smallest(), {"accuracy": 0.1 + 0.2, "latency_ms": 1.5, "
 BAD = Evaluation(SMALL.largest(), {}, 0.5, "RuntimeError: no luck")
 
 
-@pytest.fixture(params=["sqlite", "journal"])
+@pytest.fixture(params=["sqlite", "journal", pytest.param("postgresql", marks=pytest.mark.slow)])
 def url(request, tmp_path):
+    if request.param == "postgresql":
+        return request.getfixturevalue("postgresql")()
     return f"{request.param}:///{tmp_path / 'study'}"
 
 
@@ -74,6 +76,15 @@ def test_storage_that_does_not_answer(url):
     with pytest.raises(SearchError, match="cannot be used") as error:
         open_study(url)
     assert "secret" not in str(error.value)
+
+
+@pytest.mark.slow
+def test_a_server_that_has_no_such_database_or_does_not_answer(postgresql):
+    server = postgresql().rsplit("/", 1)[0]
+    for url in (f"{server}/nowhere", "postgresql://me:secret@127.0.0.1:1/test"):
+        with pytest.raises(SearchError, match="cannot be used") as error:
+            open_study(url)
+        assert "secret" not in str(error.value)
 
 
 def test_damaged_file(tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from typing import Any
 
 import msgspec
@@ -21,6 +22,7 @@ from vitnas.search_spaces import OFF, Arch, SearchSpace
 MARK = "vitnas"
 TIMING = "timing "
 JOURNAL = "journal:///"
+POSTGRESQL = "postgresql://"
 
 
 @dataclass(frozen=True)
@@ -180,6 +182,10 @@ def _storage(url: str) -> str | optuna.storages.BaseStorage:
         from optuna.storages.journal import JournalFileBackend
 
         return optuna.storages.JournalStorage(JournalFileBackend(url.removeprefix(JOURNAL)))
+    if url.startswith(POSTGRESQL):
+        if find_spec("psycopg") is None:
+            raise ImportError("PostgreSQL needs its driver; install it with `pip install 'vitnas[postgresql]'`")
+        return url.replace("postgresql", "postgresql+psycopg", 1)  # which driver is meant differs between versions
     return url
 
 
