@@ -76,9 +76,7 @@ def profile(
     elsewhere = Elsewhere(bundle, import_, ssh, adb, runtime, threads, cores)
     elsewhere.check(device)
     if elsewhere.asked and (from_ is not None or budget is not None):
-        raise SettingsError(
-            "--from and --budget are for measuring on this machine; leave them out, or measure here"
-        )
+        raise SettingsError("--from and --budget are for measuring on this machine; leave them out, or measure here")
     target = load_device(device or "cpu") if not elsewhere.asked else None
     settings = read_settings(ProfileSettings, config, "profile", asdict(ProfileSettings.quick()) if quick else {})
     opened = given_run(run) if space is None else None

@@ -35,7 +35,7 @@ class Origin:
 
 @dataclass(frozen=True)
 class Measured:
-    """Timings of a space, brought to one speed of the machine.
+    """Timings of a space, layers and networks each brought to one speed of the machine.
 
     Attributes:
         overhead: of a call that computes nothing.
@@ -50,12 +50,10 @@ class Measured:
     def of(cls, space: SearchSpace, found: Mapping[str, Timing], networks: Sequence[Arch]) -> Measured:
         """Picks what belongs to a space; `found` is by `blueprint_key`."""
         positions = [i for i, spec in enumerate(space.lowering.specs) if spec.key in found]
-        keys = [space.lowering.specs[i].key for i in positions] + [
-            blueprint_key(space.lower(arch)) for arch in networks
-        ]
         overhead = found.get(OVERHEAD, Timing(0.0, 0.0, 0.0, 0.0, 0, 0.0, "imported"))
-        first, *others = align([overhead, *(found[key] for key in keys)])
-        return cls(first, dict(zip(positions, others, strict=False)), others[len(positions) :])
+        first, *layers = align([overhead, *(found[space.lowering.specs[i].key] for i in positions)])
+        whole = align([found[blueprint_key(space.lower(arch))] for arch in networks])
+        return cls(first, dict(zip(positions, layers, strict=True)), whole)
 
     @property
     def gross_ms(self) -> dict[int, float]:

@@ -119,7 +119,7 @@ def check_target(path: Path, device: Device) -> None:
 def terms(device: Device, settings: TimingSettings) -> dict[str, object]:
     """What must be the same for timings to be used together."""
     protocol = {f.name: getattr(settings, f.name) for f in fields(TimingSettings)}
-    return {"format": 1, "device": device.name, "fingerprint": device.fingerprint(), "protocol": protocol}
+    return {"format": 2, "device": device.name, "fingerprint": device.fingerprint(), "protocol": protocol}
 
 
 def _measure(
@@ -129,13 +129,14 @@ def _measure(
     interpolator = Interpolator(specs, work_of(space))
     importance = _importance(space, settings.seed)
     whole = _alternating(space, networks)
+    anchor = space.lower(networks[len(networks) // 2][0])
     gathering.plan(len(whole))
     first = [Blueprint((), ()), *(Blueprint.single(specs[i]) for i in interpolator.first(importance))]
     needed = len(interpolator.kinds) + 1
     gathering.time(first[:needed], "layers")
     gathering.time(first[needed:], "layers", share=LAYERS_FIRST)
     gathering.plan(-len(whole))
-    gathering.time(whole, "whole networks", share=NETWORKS_THEN)
+    gathering.time(whole, "whole networks", share=NETWORKS_THEN, anchor=anchor)
     while not gathering.over:
         gross_ms = Measured.of(space, gathering.found, []).gross_ms
         if len(gross_ms) == len(specs) or interpolator.missing(gross_ms):
@@ -148,9 +149,12 @@ def _measure(
             break
         gathering.time([Blueprint.single(specs[i]) for i in batch], "layers that matter most")
     for _ in range(1, settings.max_passes):
-        measured = [Blueprint.single(specs[i]) for i in np.argsort(-importance)] + whole
-        slow = gathering.unsettled([Blueprint((), ()), *measured], settings.max_drift)
-        gathering.time(slow, "again, as the machine was slow", again=True)
+        layers = [Blueprint((), ()), *(Blueprint.single(specs[i]) for i in np.argsort(-importance))]
+        for slow, beside in (
+            (gathering.unsettled(layers, settings.max_drift), None),
+            (gathering.unsettled(whole, settings.max_drift), anchor),
+        ):
+            gathering.time(slow, "again, as the machine was slow", again=True, anchor=beside)
 
 
 def _importance(space: SearchSpace, seed: int) -> Floats:
