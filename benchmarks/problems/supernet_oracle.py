@@ -1,4 +1,4 @@
-"""Accuracies of a real supernet, and an oracle fitted on them that judges every arch of a space at once.
+"""Accuracies of a real supernet, an oracle fitted on them that judges every arch of a space at once, and what its weights say.
 
 `python benchmarks/problems/supernet_oracle.py` trains a supernet of the cut-down AutoFormer space on CIFAR-10 (16 tokens,
 so that one core is enough), measures archs on its weights and writes `supernet_oracle.json`. That is done:
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitnas.files import read_json, write_json
+from vitnas.nas.importance import WeightImportance
 from vitnas.search_spaces import Codes, SearchSpace, Task
 from vitnas.search_spaces.plain_vit import PlainViT
 
@@ -44,6 +45,13 @@ def measured() -> tuple[Codes, NDArray[np.float64]]:
     """The archs that were measured on the supernet, and their accuracies."""
     data = read_json(FILE)
     return np.array([row.split() for row in data["codes"]], dtype=np.int16), np.array(data["accuracy"])
+
+
+def importance() -> WeightImportance:
+    """What archs keep of what matters on the weights of the supernet."""
+    return WeightImportance(
+        cut_down_space(), np.array([row.split() for row in read_json(FILE)["importance"]], dtype=np.float64)
+    )
 
 
 class Oracle:
@@ -118,8 +126,10 @@ def measure() -> None:
         loop = TrainingLoop(run, settings, replace(found, train=train, val=val), World())
         loop.finish(show=False)
         accuracy = [evaluate(loop.net.extract(arch), val).accuracy for arch in space.decode(codes)]
+        kept = WeightImportance.of(loop.net, train)
+    weights = [" ".join(f"{weight:.6g}" for weight in row) for row in kept.table]
     rows = [" ".join(map(str, row)) for row in codes.tolist()]
-    write_json(FILE, {"steps": STEPS, "images": NUM_IMAGES, "codes": rows, "accuracy": accuracy})
+    write_json(FILE, {"steps": STEPS, "images": NUM_IMAGES, "codes": rows, "accuracy": accuracy, "importance": weights})
 
 
 if __name__ == "__main__":

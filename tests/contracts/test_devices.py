@@ -70,6 +70,13 @@ def test_two_timings_of_a_layer_agree_within_their_spread(name):
     assert abs(first.median_ms - second.median_ms) <= generous
 
 
+@pytest.mark.parametrize("name", usable(name for name in DEVICES if load_device(name).origin == "measured here"))
+def test_the_reference_may_be_another_network(name):
+    idle, beside_nothing = load_device(name).time([Blueprint((), ()), LAYER], BRIEF, Blueprint((), ()))
+    if idle.provenance == "measured":
+        assert idle.reference_ms < 0.5 * beside_nothing.median_ms
+
+
 def test_a_device_that_cannot_be_used_says_what_to_install(device):
     missing = device.missing()
     if missing is None:

@@ -29,7 +29,7 @@ class PretendedDevice(Device):
     def fingerprint(self):
         return {"runtime": "none", "tag": self.tag}
 
-    def time(self, blueprints, settings):
+    def time(self, blueprints, settings, reference=None):
         for blueprint in blueprints:
             time.sleep(self.pause_s)
             self.asked.append(blueprint)

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -56,21 +55,23 @@ def test_the_fitted_networks_reach_from_smallest_to_largest(path):
     assert not networks[-1].held_out
 
 
-def test_nothing_but_the_anchor_is_measured_twice(path):
+def test_nothing_is_measured_twice(path):
     device = PretendedDevice()
     profile(SPACE, device, path, progress=False)
-    times = Counter(map(blueprint_key, device.asked))
-    assert len(times) == 1 + len(SPACE.lowering.specs) + 80
-    (anchor,) = [key for key, n in times.items() if n > 1]
-    assert times[anchor] == 16  # 79 others, five beside it in every group
+    keys = [blueprint_key(b) for b in device.asked]
+    assert len(keys) == len(set(keys)) == 1 + len(SPACE.lowering.specs) + 80
 
 
-def test_what_slows_whole_networks_and_not_the_reference_is_divided_out(path):
+def test_what_slows_large_networks_alone_is_divided_out(path):
+    """Whole networks are timed beside one of their size, which is slowed as they are."""
+
     class Crowded(PretendedDevice):
-        def time(self, blueprints, settings):
-            for i, timing in enumerate(super().time(blueprints, settings)):
-                slower = 1 + (i // settings.group) % 5 / 20 if len(self.asked[-1]) > 1 else 1.0
-                yield dataclasses.replace(timing.scaled(slower), reference_ms=timing.reference_ms)
+        def time(self, blueprints, settings, reference=None):
+            for i, timing in enumerate(super().time(blueprints, settings, reference)):
+                large, beside_large = len(self.asked[-1]) > 1, reference is not None and len(reference) > 1
+                slower = 1 + i % 4 / 90
+                slow = timing.scaled(slower if large else 1.0)
+                yield dataclasses.replace(slow, reference_ms=0.05 * (slower if beside_large else 1.0))
 
     fidelity = profile(SPACE, Crowded(), path, progress=False).header.fidelity
     assert fidelity.mape == pytest.approx(0, abs=1e-9)
@@ -89,16 +90,15 @@ def test_a_tiny_space_still_gives_a_table(path, widths):
 
 def test_layers_of_a_slow_moment_are_measured_again(path):
     class Hiccup(PretendedDevice):
-        def time(self, blueprints, settings):
-            for blueprint, timing in zip(blueprints, super().time(blueprints, settings), strict=True):
+        def time(self, blueprints, settings, reference=None):
+            for blueprint, timing in zip(blueprints, super().time(blueprints, settings, reference), strict=True):
                 slow = [*blueprint] in odd and self.asked.count(blueprint) == 1
                 yield dataclasses.replace(timing.scaled(2), median_ms=9.9) if slow else timing
 
     odd = [[spec] for spec in SPACE.lowering.specs[7:9]]
     device = Hiccup()
     table = profile(SPACE, device, path, FEW, progress=False)
-    times = Counter(map(blueprint_key, device.asked))
-    assert sorted(times.values()) == [1] * 38 + [2, 2, 3]  # the last is the anchor of three groups of networks
+    assert len(device.asked) == 43
     assert [r.timing.median_ms for r in table.rows] == pytest.approx([layer_ms(r.spec) for r in table.rows])
 
 
@@ -134,7 +134,7 @@ def test_a_killed_profile_continues_to_the_same_table(path):
         file.write(b'{"network": "cut sh')
     device = PretendedDevice()
     resumed = profile(SPACE, device, path, FEW, progress=False)
-    assert len(set(map(blueprint_key, device.asked))) == 41 - done
+    assert len(device.asked) == 41 - done
     whole = profile(SPACE, PretendedDevice(), path.with_name("whole.parquet"), FEW, progress=False)
     assert resumed.rows == whole.rows
     assert resumed.header.networks == whole.header.networks
@@ -207,8 +207,8 @@ def test_a_budget_is_kept_and_its_table_is_whole(path, monkeypatch):
         def monotonic(self):
             return self.now
 
-        def time(self, blueprints, settings):
-            for timing in super().time(blueprints, settings):
+        def time(self, blueprints, settings, reference=None):
+            for timing in super().time(blueprints, settings, reference):
                 self.now += 0.05
                 yield timing
 

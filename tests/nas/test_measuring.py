@@ -26,7 +26,7 @@ SLOW = 1.3
 class Slower(PretendedDevice):
     """Attention takes longer than when the table was made."""
 
-    def time(self, blueprints, settings):
+    def time(self, blueprints, settings, reference=None):
         for blueprint in blueprints:
             self.asked.append(blueprint)
             ms = true_ms(blueprint)
@@ -96,8 +96,8 @@ def test_a_finished_search_measures_nothing_again(tmp_path, table):
 
 def test_interrupted_while_measuring_it_goes_on_to_the_same_front(tmp_path, table):
     class Unplugged(Slower):
-        def time(self, blueprints, settings):
-            for timing in super().time(blueprints, settings):
+        def time(self, blueprints, settings, reference=None):
+            for timing in super().time(blueprints, settings, reference):
                 if len(self.asked) == 9:
                     raise KeyboardInterrupt
                 yield timing

@@ -6,7 +6,6 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from vitnas.latency_lut.devices import Device
@@ -74,7 +73,7 @@ class Gathering:
         label: str,
         share: float = 1.0,
         again: bool = False,
-        anchor: Blueprint | None = None,
+        reference: Blueprint | None = None,
     ) -> None:
         """Times what is not known yet.
 
@@ -83,27 +82,21 @@ class Gathering:
             label: what the bar calls them.
             share: of the budget that may be spent when this ends.
             again: times also what is known, and keeps the timing of the quieter moment.
-            anchor: a network of their size, timed with every group, which takes the place of the device's small
-                reference: what others do to the caches slows a large network and leaves a small one as it is.
+            reference: a network of their size in place of the device's small one: what others do to the caches slows
+                a large network and leaves a small one as it is.
         """
         waiting = list(
             {blueprint_key(b): b for b in blueprints if again or blueprint_key(b) not in self.found}.values()
         )
-        if anchor is not None:
-            waiting = _with_anchor(waiting, anchor, self.settings.group)
         self.plan(len(waiting))
         share = min(share, 1 - FOR_THE_TABLE)
         if not waiting or not self._fits(share):
             self.plan(-len(waiting))
             return
         self._bar.update(self._task, description=label)
-        timings = self.device.time(waiting, self.settings)
+        timings = self.device.time(waiting, self.settings, reference)
         group, begun = self.settings.group, time.monotonic()
-        anchor_ms = 0.0
         for i, (blueprint, timing) in enumerate(zip(waiting, timings, strict=True)):
-            if anchor is not None:
-                anchor_ms = timing.median_ms if blueprint is anchor else anchor_ms
-                timing = replace(timing, reference_ms=anchor_ms)
             earlier = self.found.get(blueprint_key(blueprint))
             if earlier is None or timing.reference_ms < earlier.reference_ms:
                 self.partial.add(blueprint, timing)
@@ -129,14 +122,6 @@ class Gathering:
             self._bar.advance(self._task)
         else:
             self._bar.update(self._task, completed=time.monotonic() - self._start)
-
-
-def _with_anchor(blueprints: Sequence[Blueprint], anchor: Blueprint, group: int) -> list[Blueprint]:
-    """The anchor before those that a group has room for beside it."""
-    others = [b for b in blueprints if b != anchor]
-    room = max(group - 1, 1)
-    starts = range(0, len(others), room) if others else range(len(blueprints))
-    return [b for start in starts for b in (anchor, *others[start : start + room])]
 
 
 @contextmanager

@@ -129,14 +129,14 @@ def _measure(
     interpolator = Interpolator(specs, work_of(space))
     importance = _importance(space, settings.seed)
     whole = _alternating(space, networks)
-    anchor = space.lower(networks[len(networks) // 2][0])
+    middle = space.lower(networks[len(networks) // 2][0])
     gathering.plan(len(whole))
     first = [Blueprint((), ()), *(Blueprint.single(specs[i]) for i in interpolator.first(importance))]
     needed = len(interpolator.kinds) + 1
     gathering.time(first[:needed], "layers")
     gathering.time(first[needed:], "layers", share=LAYERS_FIRST)
     gathering.plan(-len(whole))
-    gathering.time(whole, "whole networks", share=NETWORKS_THEN, anchor=anchor)
+    gathering.time(whole, "whole networks", share=NETWORKS_THEN, reference=middle)
     while not gathering.over:
         gross_ms = Measured.of(space, gathering.found, []).gross_ms
         if len(gross_ms) == len(specs) or interpolator.missing(gross_ms):
@@ -150,11 +150,9 @@ def _measure(
         gathering.time([Blueprint.single(specs[i]) for i in batch], "layers that matter most")
     for _ in range(1, settings.max_passes):
         layers = [Blueprint((), ()), *(Blueprint.single(specs[i]) for i in np.argsort(-importance))]
-        for slow, beside in (
-            (gathering.unsettled(layers, settings.max_drift), None),
-            (gathering.unsettled(whole, settings.max_drift), anchor),
-        ):
-            gathering.time(slow, "again, as the machine was slow", again=True, anchor=beside)
+        for timed, reference in ((layers, None), (whole, middle)):
+            slow = gathering.unsettled(timed, settings.max_drift)
+            gathering.time(slow, "again, as the machine was slow", again=True, reference=reference)
 
 
 def _importance(space: SearchSpace, seed: int) -> Floats:

@@ -65,11 +65,11 @@ def transfer(
     partial = PartialTimings(path.with_name(path.name + ".partial.jsonl"), terms(device, settings))
     with progress_bar(progress, budget_s is not None) as bar:
         gathering = Gathering(device, partial, settings, bar, begun, budget_s)
-        anchor = blueprints[len(blueprints) // 2]
-        gathering.time(blueprints, "whole networks", anchor=anchor)
+        middle = sorted(blueprints, key=len)[len(blueprints) // 2]
+        gathering.time(blueprints, "whole networks", reference=middle)
         for _ in range(1, settings.max_passes):
             slow = gathering.unsettled(blueprints, settings.max_drift)
-            gathering.time(slow, "again, as the machine was slow", again=True, anchor=anchor)
+            gathering.time(slow, "again, as the machine was slow", again=True, reference=middle)
     done = [
         arch for arch, blueprint in zip(archs, blueprints, strict=True) if blueprint_key(blueprint) in partial.found
     ]

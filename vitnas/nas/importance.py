@@ -4,30 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import deepcopy
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vitnas.errors import DataError
-from vitnas.search_spaces import Arch, Codes
+from vitnas.search_spaces import Arch, Codes, SearchSpace
 
 if TYPE_CHECKING:
     from vitnas.supernets.data import Images
     from vitnas.supernets.supernet import Supernet
 
 
+@dataclass(frozen=True, eq=False)
 class WeightImportance:
     """The sum of (weight x gradient)^2 over the weights that an arch has, 1 for all weights there are.
 
     To first order, setting a weight to zero changes the loss by weight x gradient (Molchanov et al., 2019). A layer of
-    an arch keeps the slice that the supernet would give it, so one table of sums, a row a site and a column a layer
-    that may stand there, gives the importance of whole populations.
+    an arch keeps the slice that the supernet would give it, so one table of sums gives the importance of whole
+    populations.
+
+    Attributes:
+        space: of the archs.
+        table: a row a site and a column a layer that may stand there, in the order of `space.lowering`; the last
+            column is of no layer.
     """
 
-    def __init__(
-        self, supernet: Supernet, images: Images, archs: Sequence[Arch] = (), num_images: int = 512, seed: int = 0
-    ) -> None:
+    space: SearchSpace
+    table: NDArray[np.float64]
+
+    @classmethod
+    def of(
+        cls, supernet: Supernet, images: Images, archs: Sequence[Arch] = (), num_images: int = 512, seed: int = 0
+    ) -> WeightImportance:
         """Runs some images forward and backward.
 
         Args:
@@ -44,20 +55,19 @@ class WeightImportance:
         rng = np.random.default_rng(seed)
         drawn = archs or [space.largest(), *space.decode(space.genome.sample_evenly(4, rng))]
         scored = _scored(supernet, images.only(np.sort(rng.permutation(len(images))[:num_images])), drawn)
-        self._lowering = space.lowering
-        number = {spec: i for i, spec in enumerate(self._lowering.specs)}
+        number = {spec: i for i, spec in enumerate(space.lowering.specs)}
         # The last column answers -1: no layer, no importance.
-        self._table = np.zeros((len(self._lowering.sites), len(number) + 1))
-        for row, (site, specs) in enumerate(self._lowering.specs_at().items()):
+        table = np.zeros((len(space.lowering.sites), len(number) + 1))
+        for row, (site, specs) in enumerate(space.lowering.specs_at().items()):
             for spec in specs:
                 kept = scored._layer(site, spec).narrow(spec)
-                self._table[row, number[spec]] = sum(float(p.detach().double().sum()) for p in kept.parameters())
-        whole = self._table.max(axis=1).sum()
-        self._table /= whole if whole > 0 else 1.0
+                table[row, number[spec]] = sum(float(p.detach().double().sum()) for p in kept.parameters())
+        whole = table.max(axis=1).sum()
+        return cls(space, table / (whole if whole > 0 else 1.0))
 
     def __call__(self, codes: Codes) -> NDArray[np.float64]:
-        numbers = self._lowering.spec_numbers(codes)
-        found: NDArray[np.float64] = self._table[np.arange(numbers.shape[1]), numbers].sum(axis=1)
+        numbers = self.space.lowering.spec_numbers(codes)
+        found: NDArray[np.float64] = self.table[np.arange(numbers.shape[1]), numbers].sum(axis=1)
         return found
 
 

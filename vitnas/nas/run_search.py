@@ -192,4 +192,4 @@ def _importance(run: RunFolder, settings: SearchSettings) -> CostOf | None:
     from vitnas.supernets.checkpoints import load_supernet
     from vitnas.supernets.data import dataset_of
 
-    return WeightImportance(load_supernet(run), dataset_of(run).train, seed=settings.seed)
+    return WeightImportance.of(load_supernet(run), dataset_of(run).train, seed=settings.seed)

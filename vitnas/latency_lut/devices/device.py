@@ -28,11 +28,18 @@ class Device(ABC):
         """All that a latency depends on besides the network; tables of different ones never mix."""
 
     @abstractmethod
-    def time(self, blueprints: Sequence[Blueprint], settings: TimingSettings) -> Iterator[Timing]:
+    def time(
+        self, blueprints: Sequence[Blueprint], settings: TimingSettings, reference: Blueprint | None = None
+    ) -> Iterator[Timing]:
         """Times networks with random weights, in order, each as soon as it is known.
 
         One layer alone is `Blueprint.single(spec)`. The empty blueprint is a call that computes
         nothing: its time is the overhead of a call.
+
+        Args:
+            blueprints: what to time.
+            settings: how carefully.
+            reference: whose drift tells what happens to the machine meanwhile; by default `reference_network()`.
         """
 
     def missing(self) -> str | None:
@@ -45,7 +52,7 @@ class Device(ABC):
 
 
 def reference_network() -> Blueprint:
-    """The small fixed network whose drift tells what happens to the machine; never change it."""
+    """The small fixed network that layers and single networks are timed beside; never change it."""
     tokens = (17, 64)
     return Blueprint(
         ("stem", "attention", "ffn", "head"),

@@ -65,11 +65,13 @@ class MeasuredHere(Device):
             "system": f"{platform.system()} {platform.machine()}",
         }
 
-    def time(self, blueprints: Sequence[Blueprint], settings: TimingSettings) -> Iterator[Timing]:
+    def time(
+        self, blueprints: Sequence[Blueprint], settings: TimingSettings, reference: Blueprint | None = None
+    ) -> Iterator[Timing]:
         missing = self.missing()
         if missing:
             raise DeviceError(f"device '{self.name}' cannot be used here: {missing}")
-        return measure_apart(self.runtime, blueprints, settings, self.threads, self.batch, self.pinned)
+        return measure_apart(self.runtime, blueprints, settings, self.threads, self.batch, self.pinned, reference)
 
     def missing(self) -> str | None:
         if util.find_spec(self.module.partition(".")[0]) is None:

@@ -50,7 +50,9 @@ class EstimatedDevice(Device):
             "model": self._model.fitted,
         }
 
-    def time(self, blueprints: Sequence[Blueprint], settings: TimingSettings) -> Iterator[Timing]:
+    def time(
+        self, blueprints: Sequence[Blueprint], settings: TimingSettings, reference: Blueprint | None = None
+    ) -> Iterator[Timing]:
         """No clock runs: `settings` change nothing, and no timing rests on any block."""
         for blueprint in blueprints:
             yield self._timing(self._model.network_ms(self.name) + self.layers_ms(blueprint))

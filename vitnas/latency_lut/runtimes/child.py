@@ -21,7 +21,6 @@ from typing import Any
 import msgspec
 
 from vitnas.errors import DeviceError, VitnasError
-from vitnas.latency_lut.devices.device import reference_network
 from vitnas.latency_lut.protocol import Timing, TimingSettings, measure
 from vitnas.latency_lut.runtimes.energy import energy_meter
 from vitnas.latency_lut.runtimes.runtime import Runtime
@@ -38,6 +37,7 @@ class Request(msgspec.Struct):
         pinned: whether to keep to as many cores as threads.
         settings: how carefully.
         networks: blueprints, as their `to_json` writes them.
+        reference: another, timed between any two.
     """
 
     runtime: str
@@ -46,6 +46,7 @@ class Request(msgspec.Struct):
     pinned: bool
     settings: TimingSettings
     networks: list[list[dict[str, Any]]]
+    reference: list[dict[str, Any]]
 
 
 class Answer(msgspec.Struct):
@@ -86,7 +87,7 @@ def timings(request: Request) -> Iterator[Timing]:
     energy = energy_meter()
     with tempfile.TemporaryDirectory(prefix="vitnas-") as folder:
         runtime = make(Path(folder), request.threads, request.batch)
-        reference = runtime.load(reference_network()).stopwatch
+        reference = runtime.load(_blueprint(request.reference)).stopwatch
         waiting = iter(request.networks)
         while group := [_blueprint(data) for data in itertools.islice(waiting, request.settings.group)]:
             loaded = [runtime.load(blueprint) for blueprint in group]

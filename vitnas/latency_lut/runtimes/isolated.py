@@ -13,6 +13,7 @@ from dataclasses import fields
 import msgspec
 
 from vitnas.errors import DeviceError
+from vitnas.latency_lut.devices.device import reference_network
 from vitnas.latency_lut.protocol import Timing, TimingSettings
 from vitnas.latency_lut.runtimes.child import Answer, Request
 from vitnas.search_spaces import Blueprint
@@ -27,6 +28,7 @@ def measure_apart(
     threads: int = 1,
     batch: int = 1,
     pinned: bool = True,
+    reference: Blueprint | None = None,
 ) -> Iterator[Timing]:
     """Times networks in a process of their own; each timing comes as soon as it is known.
 
@@ -37,9 +39,12 @@ def measure_apart(
         threads: that a call may use.
         batch: images a call takes.
         pinned: whether the process keeps to as many cores as threads.
+        reference: timed between any two; by default `reference_network()`.
     """
     protocol = TimingSettings(**{f.name: getattr(settings, f.name) for f in fields(TimingSettings)})
-    request = Request(runtime, threads, batch, pinned, protocol, [blueprint.to_json() for blueprint in blueprints])
+    networks = [blueprint.to_json() for blueprint in blueprints]
+    beside = (reference_network() if reference is None else reference).to_json()
+    request = Request(runtime, threads, batch, pinned, protocol, networks, beside)
     environment = os.environ | dict.fromkeys(THREAD_VARIABLES, str(threads))
     with tempfile.TemporaryFile() as notes:
         process = subprocess.Popen(

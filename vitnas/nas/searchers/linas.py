@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from vitnas.errors import DataError
 from vitnas.nas.limits import Limits
-from vitnas.nas.objectives import Objective
+from vitnas.nas.objectives import Objective, non_dominated
 from vitnas.nas.searchers.nsga2 import NSGA2
 from vitnas.nas.searchers.searcher import Problem, Searcher
 from vitnas.nas.selection import best_and_apart
@@ -21,6 +21,10 @@ from vitnas.search_spaces.reach import CostOf, evaluate
 
 OPTIMISM = 0.5
 """Standard deviations by which a prediction is taken for better than its mean, so that the unknown is looked into."""
+
+
+MUTANTS = 0.2
+"""Share of a batch that is bred from the true front instead, so that it goes on where a predictor sees nothing."""
 
 
 class Linas(Searcher):
@@ -89,7 +93,10 @@ class Linas(Searcher):
         except DataError:
             return self.space.genome.sample(n, self.rng)
         pool, values = self._walk(predictors)
-        return pool[best_and_apart(values, n)]
+        front = self._codes[non_dominated(self._values)]
+        parents = front[self.rng.integers(len(front), size=round(MUTANTS * n))]
+        mutants = self.space.genome.mutate(parents, self.rng, 0.0)
+        return np.concatenate([pool[best_and_apart(values, n - len(mutants))], mutants])
 
     def _fit(self, i: int) -> Predictor | None:
         if self._objectives[i] in self._costs:
