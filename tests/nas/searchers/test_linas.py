@@ -9,6 +9,7 @@ from vitnas.nas.limits import Limits
 from vitnas.nas.objectives import non_dominated
 from vitnas.nas.searchers.linas import Linas
 from vitnas.nas.searchers.regularised import RegularisedEvolution
+from vitnas.predictors import Predictor
 
 
 def test_needs_fewer_evaluations_than_evolution_alone():
@@ -45,6 +46,40 @@ def test_finds_the_exact_front_of_what_its_predictor_can_say():
     seen = np.concatenate(found)
     assert len(truth) > 10
     assert all((np.abs(seen - row) < 1e-9).all(axis=1).any() for row in truth)
+
+
+class Blind(Predictor):
+    """Expects the same of every arch."""
+
+    name = "blind"
+
+    def _fit(self, codes, scores):
+        pass
+
+    def _predict(self, codes):
+        return np.zeros(len(codes)), np.zeros(len(codes))
+
+    def _state(self):
+        return {}
+
+    def _restore(self, arrays):
+        pass
+
+
+def test_it_goes_on_where_its_predictor_sees_nothing():
+    def best(share):
+        limits = Limits(BIG, {}, {})
+        searcher = Linas(
+            BIG, limits, 0, 20, objectives=("accuracy",), costs={}, predictor=Blind, generations=2, mutants=share
+        )
+        seen = []
+        for _ in range(15):
+            asked = searcher.ask(20)
+            seen.append(accuracy(asked))
+            searcher.tell(asked, -seen[-1][:, None])
+        return np.concatenate(seen).max()
+
+    assert best(0.2) > best(0.0)
 
 
 def test_one_objective_that_is_maximised_below_a_limit():

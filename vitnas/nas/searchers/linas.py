@@ -23,10 +23,6 @@ OPTIMISM = 0.5
 """Standard deviations by which a prediction is taken for better than its mean, so that the unknown is looked into."""
 
 
-MUTANTS = 0.2
-"""Share of a batch that is bred from the true front instead, so that it goes on where a predictor sees nothing."""
-
-
 class Linas(Searcher):
     """Alternates a predictor and true evaluations, as DyNAS-T does (Cummings et al., 2022).
 
@@ -36,6 +32,8 @@ class Linas(Searcher):
     Attributes:
         inner: searches over predictions.
         generations: how many of its generations for every batch.
+        mutants: share of a batch that is bred from the true front instead, so that it goes on where a predictor sees
+            nothing.
     """
 
     over_predictions = False
@@ -52,6 +50,7 @@ class Linas(Searcher):
         inner: type[Searcher] = NSGA2,
         predictor: type[Predictor] = GP,
         generations: int = 100,
+        mutants: float = 0.2,
     ) -> None:
         """Starts without knowledge.
 
@@ -65,6 +64,7 @@ class Linas(Searcher):
             inner: searches over predictions, started anew for every batch.
             predictor: learns the objectives that no cost gives.
             generations: of the inner searcher.
+            mutants: share of a batch.
         """
         super().__init__(space, limits, seed, population)
         self._objectives = tuple(objectives)
@@ -72,6 +72,7 @@ class Linas(Searcher):
         self.inner = inner
         self._predictor = predictor
         self.generations = generations
+        self.mutants = mutants
         self._codes = space.genome.empty(0)
         self._values = np.empty((0, len(self._objectives)))
         self._learned = 0
@@ -94,7 +95,7 @@ class Linas(Searcher):
             return self.space.genome.sample(n, self.rng)
         pool, values = self._walk(predictors)
         front = self._codes[non_dominated(self._values)]
-        parents = front[self.rng.integers(len(front), size=round(MUTANTS * n))]
+        parents = front[self.rng.integers(len(front), size=round(self.mutants * n))]
         mutants = self.space.genome.mutate(parents, self.rng, 0.0)
         return np.concatenate([pool[best_and_apart(values, n - len(mutants))], mutants])
 
