@@ -60,12 +60,13 @@ def transfer(
     old.check(space)
     if samples < LEAST:
         raise DeviceError(f"{samples} samples are too few to state an error: at least {LEAST}, better 10 to 20")
-    archs = space.decode(sample_for_transfer(space, old, samples, settings.seed))
+    codes = sample_for_transfer(space, old, samples, settings.seed)
+    archs = space.decode(codes)
     blueprints = [space.lower(arch) for arch in archs]
+    middle = blueprints[np.argsort(old.latency_ms(space)(codes))[len(codes) // 2]]
     partial = PartialTimings(path.with_name(path.name + ".partial.jsonl"), terms(device, settings))
     with progress_bar(progress, budget_s is not None) as bar:
         gathering = Gathering(device, partial, settings, bar, begun, budget_s)
-        middle = sorted(blueprints, key=len)[len(blueprints) // 2]
         gathering.time(blueprints, "whole networks", reference=middle)
         for _ in range(1, settings.max_passes):
             slow = gathering.unsettled(blueprints, settings.max_drift)
