@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import fields, replace
 
 import numpy as np
 
 from vitnas.latency_lut.assemble import layer_counts, with_error, work_of
 from vitnas.latency_lut.calibration import Fidelity
+from vitnas.latency_lut.devices import Device
 from vitnas.latency_lut.features import Floats
-from vitnas.latency_lut.protocol import Timing
+from vitnas.latency_lut.protocol import Timing, TimingSettings
 from vitnas.latency_lut.residual import Layers, fit_residual
-from vitnas.latency_lut.table import LatencyTable
-from vitnas.search_spaces import Arch, SearchSpace
+from vitnas.latency_lut.table import LatencyTable, WholeNetwork
+from vitnas.search_spaces import Arch, Blueprint, SearchSpace
 
 
-def at_speed_of(table: LatencyTable, timing: Timing) -> Timing:
-    """A timing as it would have been when the table was measured, by what the reference network took."""
-    then_ms, now_ms = table.header.reference_ms, timing.reference_ms
-    return timing.scaled(then_ms / now_ms) if then_ms > 0 and now_ms > 0 else timing
+def time_again(
+    space: SearchSpace, table: LatencyTable, device: Device, blueprints: Sequence[Blueprint]
+) -> Iterator[Timing]:
+    """Times networks by the protocol of a table, as they would have been timed when it was measured.
+
+    That is told by a network which is timed beside them and was timed then: the middle one of those that the table
+    knows, or else the device's own reference.
+    """
+    kept = {f.name for f in fields(TimingSettings)}
+    settings = TimingSettings(**{k: v for k, v in table.header.settings.items() if k in kept})  # type: ignore[arg-type]
+    known = sorted(table.header.networks, key=lambda n: n.measured_ms) if _is_of(table, space) else []
+    middle = known[len(known) // 2] if known else None
+    reference = space.lower(_arch(space, middle)) if middle else None
+    then_ms = middle.measured_ms if middle else table.header.reference_ms
+    for timing in device.time(blueprints, settings, reference):
+        yield timing.scaled(then_ms / timing.reference_ms) if then_ms > 0 and timing.reference_ms > 0 else timing
 
 
 def learn(space: SearchSpace, table: LatencyTable, archs: Sequence[Arch], timings: Sequence[Timing]) -> LatencyTable:
@@ -31,11 +44,11 @@ def learn(space: SearchSpace, table: LatencyTable, archs: Sequence[Arch], timing
         space: one that the table has all layers of.
         table: with what it learned first; what it learned later is in `archs`.
         archs: timed since.
-        timings: theirs, see `at_speed_of`.
+        timings: theirs, see `time_again`.
     """
     table.check(space)
     own = [n for n in table.header.networks if not n.held_out] if _is_of(table, space) else []
-    known = [*(Arch.from_json({"space": space.name, "genes": n.genes}) for n in own), *archs]
+    known = [*(_arch(space, n) for n in own), *archs]
     times_ms = np.array([*(n.measured_ms for n in own), *(t.median_ms for t in timings)])
     if len(times_ms) < 2:
         return table
@@ -51,11 +64,15 @@ def learn(space: SearchSpace, table: LatencyTable, archs: Sequence[Arch], timing
     held = [n for n in table.header.networks if n.held_out] if _is_of(table, space) else []
     if not held:
         return learned
-    codes = space.encode([Arch.from_json({"space": space.name, "genes": n.genes}) for n in held])
+    codes = space.encode([_arch(space, n) for n in held])
     fidelity = Fidelity.between(
         learned.latency_ms(space)(codes), np.array([n.measured_ms for n in held]), learned.latency_std_ms(space)(codes)
     )
     return replace(learned, header=replace(learned.header, fidelity=fidelity))
+
+
+def _arch(space: SearchSpace, network: WholeNetwork) -> Arch:
+    return Arch.from_json({"space": space.name, "genes": network.genes})
 
 
 def _is_of(table: LatencyTable, space: SearchSpace) -> bool:

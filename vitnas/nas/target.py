@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vitnas.errors import DeviceError
 from vitnas.latency_lut.devices import Device
-from vitnas.latency_lut.learning import at_speed_of, learn
-from vitnas.latency_lut.protocol import Timing, TimingSettings
+from vitnas.latency_lut.learning import learn, time_again
+from vitnas.latency_lut.protocol import Timing
 from vitnas.latency_lut.table import LatencyCost, LatencyTable
 from vitnas.nas.pareto import Provenance
 from vitnas.search_spaces import Arch, Codes, SearchSpace
@@ -62,10 +61,7 @@ class Target:
             raise DeviceError(
                 f"device '{self.name}' is not here, so nothing can be measured on it; leave out measuring"
             )
-        kept = {f.name for f in fields(TimingSettings)}
-        settings = TimingSettings(**{k: v for k, v in self.table.header.settings.items() if k in kept})  # type: ignore[arg-type]
-        for timing in self.device.time([self._space.lower(arch) for arch in archs], settings):
-            yield at_speed_of(self.table, timing)
+        return time_again(self._space, self.table, self.device, [self._space.lower(arch) for arch in archs])
 
     def learn(self, timed: Mapping[Arch, Timing]) -> None:
         """Predicts from now on with all these timings in mind."""
