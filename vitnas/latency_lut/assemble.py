@@ -16,7 +16,7 @@ from vitnas.latency_lut.interpolation import Interpolated, Interpolator
 from vitnas.latency_lut.partial import blueprint_key
 from vitnas.latency_lut.protocol import Timing, align
 from vitnas.latency_lut.residual import Layers, Residual, fit_residual
-from vitnas.latency_lut.table import COUNTS, IQR_OF_NORMAL, Header, LatencyTable, Row, WholeNetwork
+from vitnas.latency_lut.table import COUNTS, IQR_OF_NORMAL, Beside, Header, LatencyTable, Row, WholeNetwork
 from vitnas.search_spaces import Arch, Blueprint, Codes, SearchSpace
 
 OVERHEAD = blueprint_key(Blueprint((), ()))
@@ -24,13 +24,14 @@ OVERHEAD = blueprint_key(Blueprint((), ()))
 
 @dataclass(frozen=True)
 class Origin:
-    """Where timings come from, for the header of their table."""
+    """Where timings come from, for the header of their table; `beside` was timed between any two whole networks."""
 
     device: str
     fingerprint: dict[str, str | int]
     max_mape: float
     settings: dict[str, float | int] = field(default_factory=dict)
     source: str = ""
+    beside: Arch | None = None
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,7 @@ def assemble(
         calibration=calibration,
         fidelity=None,
         max_mape=origin.max_mape,
+        beside=Beside.of(origin.beside, measured.networks[0].reference_ms) if origin.beside and archs else None,
         settings=origin.settings,
         interpolation={k: v for k, v in filled.left_out.items() if v > 0} if (filled.error > 0).any() else {},
         source=origin.source,

@@ -13,7 +13,7 @@ from vitnas.latency_lut.devices import Device
 from vitnas.latency_lut.features import Floats
 from vitnas.latency_lut.protocol import Timing, TimingSettings
 from vitnas.latency_lut.residual import Layers, fit_residual
-from vitnas.latency_lut.table import LatencyTable, WholeNetwork
+from vitnas.latency_lut.table import Beside, LatencyTable, WholeNetwork
 from vitnas.search_spaces import Arch, Blueprint, SearchSpace
 
 
@@ -22,15 +22,13 @@ def time_again(
 ) -> Iterator[Timing]:
     """Times networks by the protocol of a table, as they would have been timed when it was measured.
 
-    That is told by a network which is timed beside them and was timed then: the middle one of those that the table
-    knows, or else the device's own reference.
+    That is told by the network which was timed beside the table's own, or else by the device's small reference.
     """
     kept = {f.name for f in fields(TimingSettings)}
     settings = TimingSettings(**{k: v for k, v in table.header.settings.items() if k in kept})  # type: ignore[arg-type]
-    known = sorted(table.header.networks, key=lambda n: n.measured_ms) if _is_of(table, space) else []
-    middle = known[len(known) // 2] if known else None
-    reference = space.lower(_arch(space, middle)) if middle else None
-    then_ms = middle.measured_ms if middle else table.header.reference_ms
+    beside = table.header.beside if _is_of(table, space) else None
+    reference = space.lower(_arch(space, beside)) if beside else None
+    then_ms = beside.took_ms if beside else table.header.reference_ms
     for timing in device.time(blueprints, settings, reference):
         yield timing.scaled(then_ms / timing.reference_ms) if then_ms > 0 and timing.reference_ms > 0 else timing
 
@@ -71,7 +69,7 @@ def learn(space: SearchSpace, table: LatencyTable, archs: Sequence[Arch], timing
     return replace(learned, header=replace(learned.header, fidelity=fidelity))
 
 
-def _arch(space: SearchSpace, network: WholeNetwork) -> Arch:
+def _arch(space: SearchSpace, network: WholeNetwork | Beside) -> Arch:
     return Arch.from_json({"space": space.name, "genes": network.genes})
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -103,7 +104,7 @@ def profile(
         gathering = Gathering(device, partial, settings, bar, begun, budget_s)
         _measure(space, gathering, networks, settings)
     done = [(arch, out) for arch, out in networks if blueprint_key(space.lower(arch)) in partial.found]
-    origin = Origin(device.name, device.fingerprint(), settings.max_mape, asdict(settings))
+    origin = Origin(device.name, device.fingerprint(), settings.max_mape, asdict(settings), beside=_middle(networks))
     table = assemble(space, origin, partial.found, done)
     table.write(path)
     partial.remove()
@@ -129,7 +130,7 @@ def _measure(
     interpolator = Interpolator(specs, work_of(space))
     importance = _importance(space, settings.seed)
     whole = _alternating(space, networks)
-    middle = space.lower(networks[len(networks) // 2][0])
+    middle = space.lower(_middle(networks))
     gathering.plan(len(whole))
     first = [Blueprint((), ()), *(Blueprint.single(specs[i]) for i in interpolator.first(importance))]
     needed = len(interpolator.kinds) + 1
@@ -167,6 +168,11 @@ def _expected_error(interpolator: Interpolator, filled: Interpolated, importance
     missed = importance * filled.ms * filled.error
     by_kind = [missed[kind.rows].sum() for kind in interpolator.kinds.values()]
     return float(np.sqrt(np.square(by_kind).sum()) / (importance * filled.ms).sum())
+
+
+def _middle(networks: Sequence[tuple[Arch, bool]]) -> Arch:
+    """Of networks in the order of their size."""
+    return networks[len(networks) // 2][0]
 
 
 def _alternating(space: SearchSpace, networks: list[tuple[Arch, bool]]) -> list[Blueprint]:

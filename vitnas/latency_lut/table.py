@@ -88,6 +88,23 @@ class WholeNetwork:
 
 
 @dataclass(frozen=True)
+class Beside:
+    """The network that whole networks were timed beside, and what it took; timed again it tells the machine's speed.
+
+    Attributes:
+        genes: the arch, as `Arch.to_json` writes them.
+        took_ms: when the table was measured.
+    """
+
+    genes: dict[str, Any]
+    took_ms: float
+
+    @classmethod
+    def of(cls, arch: Arch, took_ms: float) -> Beside:
+        return cls(arch.to_json()["genes"], float(took_ms))
+
+
+@dataclass(frozen=True)
 class Header:
     """What the rows of a table have in common.
 
@@ -96,7 +113,8 @@ class Header:
         fingerprint: what it was at the time, see `Device.fingerprint`.
         space: the space whose layers were measured, with its fingerprint and task.
         overhead_ms: a call that computes nothing; it is taken off every row.
-        reference_ms: what the reference network took, to compare days and machines.
+        reference_ms: what the device's own small reference network took meanwhile.
+        beside: the reference of the whole networks, where it was one of the space.
         calibration: from sums of layers to whole networks.
         fidelity: how well that works on networks it was not fitted to; None when none were left.
         max_mape: the error this table promises to stay under.
@@ -120,6 +138,7 @@ class Header:
     fidelity: Fidelity | None
     max_mape: float
     networks: tuple[WholeNetwork, ...] = ()
+    beside: Beside | None = None
     settings: dict[str, float | int] = field(default_factory=dict)
     interpolation: dict[str, float] = field(default_factory=dict)
     source: str = ""

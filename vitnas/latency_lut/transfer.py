@@ -25,7 +25,7 @@ from vitnas.latency_lut.partial import PartialTimings, blueprint_key
 from vitnas.latency_lut.profile import ProfileSettings, check_target, terms
 from vitnas.latency_lut.protocol import Timing, align
 from vitnas.latency_lut.residual import Layers, fit_residual
-from vitnas.latency_lut.table import LatencyTable, WholeNetwork
+from vitnas.latency_lut.table import Beside, LatencyTable, WholeNetwork
 from vitnas.search_spaces import Arch, Codes, SearchSpace
 
 POOL = 2048
@@ -63,14 +63,14 @@ def transfer(
     codes = sample_for_transfer(space, old, samples, settings.seed)
     archs = space.decode(codes)
     blueprints = [space.lower(arch) for arch in archs]
-    middle = blueprints[np.argsort(old.latency_ms(space)(codes))[len(codes) // 2]]
+    middle = archs[np.argsort(old.latency_ms(space)(codes))[len(codes) // 2]]
     partial = PartialTimings(path.with_name(path.name + ".partial.jsonl"), terms(device, settings))
     with progress_bar(progress, budget_s is not None) as bar:
         gathering = Gathering(device, partial, settings, bar, begun, budget_s)
-        gathering.time(blueprints, "whole networks", reference=middle)
+        gathering.time(blueprints, "whole networks", reference=space.lower(middle))
         for _ in range(1, settings.max_passes):
             slow = gathering.unsettled(blueprints, settings.max_drift)
-            gathering.time(slow, "again, as the machine was slow", again=True, reference=middle)
+            gathering.time(slow, "again, as the machine was slow", again=True, reference=space.lower(middle))
     done = [
         arch for arch, blueprint in zip(archs, blueprints, strict=True) if blueprint_key(blueprint) in partial.found
     ]
@@ -84,6 +84,7 @@ def transfer(
     header = replace(
         table.header,
         device=device.name,
+        beside=Beside.of(middle, timings[0].reference_ms),
         fingerprint=device.fingerprint(),
         max_mape=settings.max_mape,
         settings=asdict(settings),
@@ -140,7 +141,7 @@ def carry_over(space: SearchSpace, old: LatencyTable, archs: Sequence[Arch], tim
         space_fingerprint=space.fingerprint,
         task=space.task,
         overhead_ms=0.0,
-        reference_ms=timings[0].reference_ms,
+        reference_ms=0.0,
         calibration=calibration,
         fidelity=Fidelity.between(fitted.left_out_ms, times_ms, std_ms, how="left out"),
         networks=tuple(
