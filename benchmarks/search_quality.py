@@ -6,7 +6,8 @@ of vitnas plain NSGA-II of pymoo and of Optuna. Then the search problem of Once-
 predicted top-1 within 25 ms among 50,000 candidates, 100 a generation, on one thread.
 
 Keys: evaluations_to_99.SEARCHER (mean over seeds; a search that ended before counts with its last evaluation),
-reached_99.SEARCHER (share of the seeds), ofa_top1 (percent, mean over seeds), ofa_top1_worst, ofa_latency_ms,
+reached_99.SEARCHER (share of the seeds), share_at.N.SEARCHER (of the true hypervolume, after N evaluations, mean over
+seeds), ofa_top1 (percent, mean over seeds), ofa_top1_worst, ofa_latency_ms,
 ofa_seconds and candidates_per_s (of processor time, the default searcher), ofa_top1.SEARCHER and
 candidates_per_s.SEARCHER.
 """
@@ -14,8 +15,9 @@ candidates_per_s.SEARCHER.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import frame
 import numpy as np
@@ -28,6 +30,7 @@ from vitnas.nas.limits import Limits
 from vitnas.nas.objectives import non_dominated
 from vitnas.nas.searchers import SEARCHERS, Problem
 from vitnas.nas.searchers.choose import default
+from vitnas.reporting.figure import FAINT, PALETTE, save_figure, style
 from vitnas.search_spaces import Codes
 from vitnas.supernets.counting import PopulationCounter
 
@@ -43,6 +46,8 @@ EVERY = tuple(name for name in SEARCHERS if name != "exhaustive")
 SLOW = ("gp", "growth")
 """Not tried in a hurry."""
 BATCH, POPULATION = 20, 50
+SHARES_AT = (20, 40, 80, 150, 300, 600, 1000, 2000, 4000)
+PLOT = Path(__file__).parents[1] / "docs" / "images" / "search-quality.png"
 CANDIDATES, GENERATION, MOST_MS = 50_000, 100, 25.0
 
 
@@ -68,6 +73,10 @@ class Truth:
             middle = (low + high) // 2
             low, high = (low, middle) if reached(middle) else (middle, high)
         return high
+
+    def shares(self, values: Values, most: int) -> list[float]:
+        """Of the true hypervolume after some of `SHARES_AT` evaluations, as far as `most`; one that stops stays where it is."""
+        return [hypervolume(values[:n], self.reference) / self.volume for n in SHARES_AT if n <= most]
 
 
 def truth(quick: bool) -> Truth:
@@ -166,16 +175,19 @@ def evaluations(quick: bool) -> Iterator[tuple[str, float]]:
     real = truth(quick)
     runs = {name: ours(name) for name in EVERY if not (quick and name in SLOW)}
     runs |= {"plain_pymoo": plain_pymoo, "plain_optuna": plain_optuna}
-    rows = []
+    rows, curves = [], {}
     for name, run in runs.items():
         most = min(MOST.get(name, 4000), 300 if quick else 4000)
         seeds = 2 if quick else FEWER_SEEDS.get(name, SEEDS)
         start = time.process_time()
-        spent = [(real.enough(values), len(values)) for values in (run(real, seed, most) for seed in range(seeds))]
+        found = [run(real, seed, most) for seed in range(seeds)]
+        spent = [(real.enough(values), len(values)) for values in found]
+        curves[name] = np.mean([real.shares(values, most) for values in found], axis=0).tolist()
         needed = [enough or total for enough, total in spent]
         reached = np.mean([enough is not None for enough, _ in spent])
         yield f"evaluations_to_99.{name}", float(np.mean(needed))
         yield f"reached_99.{name}", float(reached)
+        yield from ((f"share_at.{n}.{name}", share) for n, share in zip(SHARES_AT, curves[name], strict=False))
         seconds = (time.process_time() - start) / sum(total for _, total in spent)
         rows.append(
             (name, f"{np.mean(needed):.0f}", min(needed), max(needed), f"{reached:.0%}", f"{seconds * 1e3:.1f}")
@@ -186,6 +198,27 @@ def evaluations(quick: bool) -> Iterator[tuple[str, float]]:
         ("searcher", "mean", "fewest", "most", "reached", "ms each"),
         rows,
     )
+    if not quick:
+        draw(curves)
+
+
+def draw(curves: Mapping[str, Sequence[float]]) -> None:
+    """What is missing to the true hypervolume against evaluations, who has most of it after 300 first."""
+    from matplotlib.figure import Figure
+
+    early = SHARES_AT.index(300) + 1
+    order = sorted(curves, key=lambda name: -curves[name][:early][-1])
+    with style():
+        figure = Figure(figsize=(8, 5), layout="constrained")
+        axes = figure.add_subplot()
+        for i, name in enumerate(order):
+            missing = [100 * (1 - share) for share in curves[name]]
+            (line,) = axes.plot(SHARES_AT[: len(missing)], missing, label=name, marker=".")
+            line.set(color=PALETTE[i % len(PALETTE)], linestyle=("-", "--", ":")[i // len(PALETTE)])
+        axes.axhline(100 * (1 - GOAL), color=FAINT, linewidth=1)
+        axes.set(xscale="log", yscale="log", xlabel="true evaluations", ylabel="missing to the true hypervolume (%)")
+        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+        save_figure(figure, PLOT)
 
 
 def once_for_all(quick: bool) -> Iterator[tuple[str, float]]:
