@@ -217,6 +217,8 @@ def draw(curves: Mapping[str, Sequence[float]]) -> None:
             line.set(color=PALETTE[i % len(PALETTE)], linestyle=("-", "--", ":")[i // len(PALETTE)])
         axes.axhline(100 * (1 - GOAL), color=FAINT, linewidth=1)
         axes.set(xscale="log", yscale="log", xlabel="true evaluations", ylabel="missing to the true hypervolume (%)")
+        axes.xaxis.set_major_formatter("{x:,.0f}")
+        axes.yaxis.set_major_formatter("{x:g}")
         axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
         save_figure(figure, PLOT)
 
