@@ -14,7 +14,7 @@ help:
 	@echo "make test      the tests (minutes)"
 	@echo "make check     formatting, lint, types and who may import whom"
 	@echo ""
-	@echo "make test-all  the tests with the slow ones; test-nightly: every space exported at full size (an hour)"
+	@echo "make test-all  the tests with the slow ones; test-nightly: every space exported at full size (hours)"
 	@echo "make parity    timm, so that the tests which compare with it are not skipped"
 	@echo "make format    put the code into the one format"
 	@echo "make reference docs/reference from the code"
