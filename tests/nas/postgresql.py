@@ -35,7 +35,9 @@ def server() -> Iterator[str]:
         if user is not None:
             shutil.chown(folder, user)
         data, quiet = folder / "data", {"user": user, "stdout": subprocess.DEVNULL, "cwd": folder}
-        subprocess.run([initdb, "-D", data, "-U", "me", "-A", "trust", "-N"], check=True, **quiet)
+        subprocess.run(
+            [initdb, "-D", data, "-U", "me", "-A", "trust", "-N", "--locale=C", "-E", "UTF8"], check=True, **quiet
+        )
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
