@@ -21,7 +21,6 @@ import tempfile
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from frame import run, show
@@ -94,7 +93,7 @@ def _figures(name: str, settings: ProfileSettings, seconds: float, plots: Path) 
     print(f"\n{name}: {took_s:.0f} s", file=sys.stderr)
     print_fidelity(table)
     plot_fidelity(table, plots / f"latency-{name}.png")
-    figures: dict[str, Any] = {
+    return {
         "mape": fidelity.mape,
         "within_5": fidelity.within_5,
         "within_10": fidelity.within_10,
@@ -109,17 +108,16 @@ def _figures(name: str, settings: ProfileSettings, seconds: float, plots: Path) 
         "build_s": took_s,
         "lookups_per_s": lookups_per_s(table, space),
     }
-    return figures
 
 
 def judged(
     table: LatencyTable, space: SearchSpace, device: Device, settings: ProfileSettings
 ) -> tuple[LatencyTable, Fidelity]:
-    """The table with all held-out networks; those that it lacks are timed now."""
+    """The table with all held-out networks, and what they say; those that it lacks are timed now."""
     known = {network.arch for network in table.header.networks}
     sampled = sample_networks(space, settings.fit_networks, settings.test_networks, settings.seed)
     lacking = [arch for arch, out in sampled if out and arch.id not in known]
-    timings = list(time_again(space, table, device, [space.lower(arch) for arch in lacking]))
+    timings = list(time_again(space, table, device, [space.lower(arch) for arch in lacking])) if lacking else []
     codes = space.encode(lacking)
     alone_ms = {row.spec.key: row.timing.median_ms for row in table.rows}
     sums_ms = space.lowering.total([alone_ms[spec.key] for spec in space.lowering.specs])(codes)

@@ -48,6 +48,10 @@ class Elsewhere:
     def asked(self) -> bool:
         return any(way is not None for way in (self.bundle, self.figures, self.ssh, self.adb))
 
+    @property
+    def _threads(self) -> int:
+        return 1 if self.threads is None else self.threads
+
     def check(self, device: str | None) -> None:
         """Refuses ways that exclude each other, before anything is read or converted."""
         given = [("--bundle", self.bundle), ("--import", self.figures), ("--ssh", self.ssh), ("--adb", self.adb)]
@@ -65,7 +69,7 @@ class Elsewhere:
             )
         if self.cores and self.ssh is None and self.adb is None:
             raise SettingsError("--cores is for --ssh and --adb; leave it out")
-        check_cores(self.cores, 1 if self.threads is None else self.threads)
+        check_cores(self.cores, self._threads)
         if not names:
             return
         if device is None and self.figures is None:
@@ -96,13 +100,16 @@ class Elsewhere:
         if self.figures is not None:
             return self._imported(space, self.figures, device, path_of, settings, warn)
         assert device is not None
-        threads = 1 if self.threads is None else self.threads
         if self.ssh is not None:
             path = path_of(device)
-            return profile_over_ssh(space, device, self.ssh, path, settings, threads=threads, cores=self.cores), path
+            return profile_over_ssh(
+                space, device, self.ssh, path, settings, threads=self._threads, cores=self.cores
+            ), path
         if self.adb is not None:
             path = path_of(device)
-            return profile_over_adb(space, device, self.adb, path, settings, threads=threads, cores=self.cores), path
+            return profile_over_adb(
+                space, device, self.adb, path, settings, threads=self._threads, cores=self.cores
+            ), path
         assert self.bundle is not None
         runtime = next(name for name in PACKAGERS if name == self.runtime)
         write_bundle(space, device, self.bundle, settings, runtime, threads=self.threads)
