@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +11,10 @@ import pytest
 import torch
 
 from tests.deployment.exporters.small_network import FACTS, folded, pictures, small_network
-from vitnas.deployment.exporters import EXPORTERS, Exporter, Facts
+from vitnas.deployment.exporters import EXPORTERS, Exporter, Facts, Limits
 from vitnas.deployment.exporters.exporter import size_bytes
 from vitnas.deployment.folding import fold
-from vitnas.deployment.verification import answers, at_size, compare
+from vitnas.deployment.verification import Parity, answers, at_size, compare
 from vitnas.search_spaces import SPACES, Arch, SearchSpace, load_space
 from vitnas.supernets.supernet import Supernet
 
@@ -44,18 +46,24 @@ def images(space: SearchSpace, n: int, seed: int = 0) -> torch.Tensor:
     return torch.from_numpy(np.random.default_rng(seed).normal(size=shape).astype(np.float32))
 
 
-def assert_parity(exporter: Exporter, supernet: Supernet, arch: Arch, folder: Path) -> None:
+def assert_parity(exporters: Sequence[Exporter], supernet: Supernet, arch: Arch, folder: Path) -> None:
     """Of an arch with the weights of its supernet; without labels, so that inputs need be no pixels."""
     space = supernet.space
     blueprint = space.lower(arch)
-    x = at_size(images(space, 3), blueprint)
+    x = at_size(images(space, 2), blueprint)
     with torch.no_grad():
         expected = supernet(x, arch)
     network = fold(supernet.extract(arch).eval(), x)
     facts = Facts(space.name, arch.id, "noise", (0.5,) * len(x[0]), (0.25,) * len(x[0]), space.task.num_classes)
-    found = exporter.run(exporter.export(network, x, facts, folder), x)
-    parity = compare(expected, found, expected.argmax(dim=1))
-    assert parity.max_difference <= exporter.limits.max_difference, parity
+    for exporter in exporters:
+        found = exporter.run(exporter.export(network, x, facts, folder), x)
+        assert_within(exporter.limits, compare(expected, found, expected.argmax(dim=1)))
+
+
+def assert_within(limits: Limits, parity: Parity) -> None:
+    """The numbers alone: among the classes of random weights there are ties."""
+    assert parity.max_difference <= limits.max_difference, parity
+    assert limits.mean_difference is None or parity.mean_difference <= limits.mean_difference, parity
 
 
 def test_parity_for_any_batch(exporter, artefact):
@@ -66,9 +74,7 @@ def test_parity_for_any_batch(exporter, artefact):
         assert found.shape == expected.shape
         assert found.dtype == torch.float32
         parity = compare(expected, found, expected.argmax(dim=1))
-        limits = exporter.limits
-        assert parity.max_difference <= limits.max_difference
-        assert limits.mean_difference is None or parity.mean_difference <= limits.mean_difference
+        assert_within(exporter.limits, parity)
 
 
 def test_no_artefact_tells_where_it_was_made(artefact):
@@ -86,20 +92,23 @@ def test_knows_its_own_name(exporter):
 @pytest.mark.slow
 def test_parity_at_full_size(exporter, tmp_path):
     space = load_space("autoformer-tiny")
-    assert_parity(exporter, Supernet(space, seed=0).eval(), space.named("AutoFormer-T"), tmp_path)
+    assert_parity([exporter], Supernet(space, seed=0).eval(), space.named("AutoFormer-T"), tmp_path)
+
+
+@lru_cache(maxsize=1)
+def of_space(name: str) -> Supernet:
+    return Supernet(load_space(name), seed=0).eval()
 
 
 @pytest.mark.nightly
-@pytest.mark.timeout(3600)
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("which", ["smallest", "largest", *range(20)])
 @pytest.mark.parametrize("name", SPACES.names())
-@pytest.mark.parametrize("form", EVERYWHERE)
-def test_parity_in_every_space(form, name, tmp_path):
-    space = load_space(name)
-    supernet = Supernet(space, seed=0).eval()
-    archs = [space.smallest(), space.largest(), *space.sample(20, np.random.default_rng(0))]
-    for i, arch in enumerate(archs):
-        (tmp_path / str(i)).mkdir()
-        assert_parity(EXPORTERS.load(form)(), supernet, arch, tmp_path / str(i))
+def test_parity_in_every_space(name, which, tmp_path):
+    supernet = of_space(name)
+    archs = {"smallest": supernet.space.smallest(), "largest": supernet.space.largest()}
+    archs |= enumerate(supernet.space.sample(20, np.random.default_rng(0)))
+    assert_parity([EXPORTERS.load(form)() for form in EVERYWHERE], supernet, archs[which], tmp_path)
 
 
 def test_size_counts_files_and_folders(tmp_path):
