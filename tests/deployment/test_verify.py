@@ -12,11 +12,12 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from vitnas.deployment.export import ExportSettings, export
-from vitnas.deployment.verify import images_for, read_report, verify
+from vitnas.deployment.verify import images_for, verify
 from vitnas.errors import DataError, DeviceError, ExportError
 from vitnas.files import read_json, write_json
 from vitnas.search_spaces import Task, load_space
 from vitnas.supernets.data import Dataset, load_dataset
+from vitnas.supernets.exported import read_report
 from vitnas.supernets.supernet import Supernet
 
 SPACE = load_space("autoformer-mini")
@@ -84,9 +85,6 @@ def test_what_is_gone_or_damaged_is_named(folder, digits):
     (folder / "weights.safetensors").unlink()
     with pytest.raises(ExportError, match="not a whole export"):
         verify(folder, digits)
-    write_json(folder / "report.json", {"some": "thing"})
-    with pytest.raises(ExportError, match="no report of an export"):
-        read_report(folder)
 
 
 def test_images_of_another_task_are_refused(folder, digits):

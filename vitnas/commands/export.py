@@ -37,13 +37,12 @@ def export(
     """
     from vitnas.deployment.export import ExportSettings, export_all
     from vitnas.deployment.export import export as write
-    from vitnas.deployment.folder import exported_folders
-    from vitnas.deployment.verify import read_report
     from vitnas.nas.pareto import ParetoFront
     from vitnas.reporting.exports import draw, print_export
     from vitnas.settings import read_settings
     from vitnas.supernets.checkpoints import load_supernet
     from vitnas.supernets.data import dataset_of
+    from vitnas.supernets.exported import exported_folders, read_report
 
     if (arch is None) == (front is None):
         raise SettingsError("say what to export: --arch FILE, or --front FILE, but not both")

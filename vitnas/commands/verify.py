@@ -28,12 +28,12 @@ def verify(
 
     Example: vitnas verify knee
     """
-    from vitnas.deployment.folder import exported_folders
-    from vitnas.deployment.verify import images_for, read_report
+    from vitnas.deployment.verify import images_for
     from vitnas.deployment.verify import verify as compare
     from vitnas.reporting.exports import print_verified
     from vitnas.run import RunFolder
     from vitnas.supernets.data import dataset_of
+    from vitnas.supernets.exported import exported_folders, read_report
 
     if data is not None and run is not None:
         raise SettingsError("--data and --run both say which images; give one of the two")

@@ -18,7 +18,7 @@ from vitnas.deployment.exporters import Exporter, Facts
 from vitnas.deployment.exporters.exporter import size_bytes
 from vitnas.deployment.extraction import extract
 from vitnas.deployment.finetuning import finetuned
-from vitnas.deployment.folder import REPORT, check_folder, whole_folder
+from vitnas.deployment.folder import check_folder, whole_folder
 from vitnas.deployment.folding import fold
 from vitnas.deployment.latency import devices_here, measured_ms
 from vitnas.deployment.model_card import CARD, DIAGRAM, model_card
@@ -30,6 +30,7 @@ from vitnas.run import RunFolder, processor
 from vitnas.search_spaces import Arch, Blueprint, SearchSpace
 from vitnas.supernets.counting import count
 from vitnas.supernets.data import Dataset
+from vitnas.supernets.exported import REPORT
 from vitnas.supernets.supernet import Supernet
 
 WEIGHTS = "weights.safetensors"

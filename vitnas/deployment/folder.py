@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from vitnas.errors import ExportError
 from vitnas.files import new_folder
-
-REPORT = "report.json"
+from vitnas.supernets.exported import REPORT
 
 
 def check_folder(out: Path, force: bool) -> Path:
@@ -30,11 +28,6 @@ def check_folder(out: Path, force: bool) -> Path:
     if not (home.is_dir() and os.access(home, os.W_OK | os.X_OK)):
         raise ExportError(f"cannot write below '{home}'; choose another folder with --out")
     return out
-
-
-def exported_folders(folder: Path, report: Mapping[str, Any]) -> list[Path]:
-    """The folder of every network of an export: of one it is the folder itself."""
-    return [folder / name for name in report["exports"]] if "exports" in report else [folder]
 
 
 @contextmanager

@@ -5,73 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
-
-import msgspec
-from safetensors.torch import load_file
-from torch import nn
+from typing import Any
 
 from vitnas.deployment.exporters import EXPORTERS
 from vitnas.deployment.exporters.exporter import size_bytes
-from vitnas.deployment.folder import REPORT
 from vitnas.deployment.latency import devices_here, measured_ms
 from vitnas.deployment.verification import Parity, answers, at_size, compare, first_line
 from vitnas.errors import DataError, ExportError
-from vitnas.files import read_json
 from vitnas.run import processor
-from vitnas.search_spaces import Blueprint, LayerSpec, Task
+from vitnas.search_spaces import Task
 from vitnas.settings import make_settings
 from vitnas.supernets.data import DATASETS, Dataset, DataSettings, load_dataset
-from vitnas.supernets.supernet import build_network
-
-FileName = Annotated[str, msgspec.Meta(pattern=r"^\w[\w.-]*$")]
-"""Of something in the folder itself."""
-
-
-class _File(msgspec.Struct):
-    file: FileName
-
-
-class _Artefact(_File):
-    num_images: int
-
-
-class _Normalisation(msgspec.Struct):
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-
-
-class _Network(msgspec.Struct):
-    """What is read again of the report of one network."""
-
-    arch_id: str
-    dataset: str
-    task: Task
-    normalisation: _Normalisation
-    blueprint: list[dict[str, Any]]
-    weights: _File
-    formats: dict[str, _Artefact]
-    predicted_latency_ms: dict[str, float]
-    measured_latency_ms: dict[str, float]
-
-
-class _Networks(msgspec.Struct):
-    """Of several."""
-
-    exports: list[FileName]
-
-
-def read_report(folder: Path) -> dict[str, Any]:
-    """What an export of one network or of several says of itself."""
-    report: dict[str, Any] = read_json(folder / REPORT)
-    several = isinstance(report, dict) and "exports" in report
-    try:
-        msgspec.convert(report, _Networks if several else _Network)
-    except msgspec.ValidationError as error:
-        raise ExportError(
-            f"'{folder / REPORT}' is no report of an export ({error}); name a folder that `vitnas export` wrote"
-        ) from None
-    return report
+from vitnas.supernets.exported import REPORT, read_report, rebuild
 
 
 def images_for(report: Mapping[str, Any], data: str | None) -> Dataset:
@@ -151,15 +96,3 @@ def verify(
         "measured_latency_ms": measured_ms(blueprint, timers),
         "processor": processor(),
     }
-
-
-def rebuild(folder: Path, report: dict[str, Any]) -> tuple[Blueprint, nn.Module]:
-    """The network that a report speaks of, with the weights that lie beside it."""
-    try:
-        rows = report["blueprint"]
-        blueprint = Blueprint(tuple(row["site"] for row in rows), tuple(LayerSpec.from_json(row) for row in rows))
-        network = build_network(blueprint)
-        network.load_state_dict(load_file(folder / report["weights"]["file"]))
-    except Exception as error:  # whatever a layer makes of a spec that vitnas did not write
-        raise ExportError(f"'{folder}' is not a whole export ({first_line(error)}); export the network anew") from error
-    return blueprint, network.eval()

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from tests.timm_import import import_timm
 from vitnas.deployment.export import ExportSettings, export
 from vitnas.errors import CheckpointError, DataError, DeviceError, SettingsError
-from vitnas.files import write_json
+from vitnas.files import read_json, write_json
 from vitnas.run import RunFolder
 from vitnas.supernets.augment import Augment
 from vitnas.supernets.checkpoints import load_supernet
@@ -57,6 +57,10 @@ def test_an_export_teaches(run, digits, tmp_path):
     expected = load_supernet(run).extract(arch)(digits.val.take(np.arange(20))[0])
     found = load_teacher(f"export:{tmp_path / 'export'}", digits)(pixels / 255)
     assert torch.allclose(found, expected, rtol=0, atol=1e-5)
+    report = read_json(tmp_path / "export" / "report.json")
+    write_json(tmp_path / "export" / "report.json", {**report, "classes": [*digits.classes[1:], digits.classes[0]]})
+    with pytest.raises(DataError, match="calls class 0 '1', dataset 'digits' '0'"):
+        load_teacher(f"export:{tmp_path / 'export'}", digits)
 
 
 def test_a_live_teacher_gives_distributions(run, digits):
@@ -121,8 +125,8 @@ def test_a_teacher_that_cannot_teach_these_images_is_refused(run, digits, tmp_pa
         load_teacher(f"run:{tmp_path}", digits)
     with pytest.raises(DataError, match="report.json' does not exist"):
         load_teacher(f"export:{tmp_path}", digits)
-    write_json(Path(tmp_path) / "report.json", {"exports": []})
-    with pytest.raises(CheckpointError, match="not a whole export of one network"):
+    write_json(Path(tmp_path) / "report.json", {"exports": ["000-a", "001-b"]})
+    with pytest.raises(CheckpointError, match=r"holds 2 networks, and one teaches; name its folder: \['000-a'"):
         load_teacher(f"export:{tmp_path}", digits)
     if not torch.cuda.is_available():
         with pytest.raises(DeviceError, match="finds no GPU"):

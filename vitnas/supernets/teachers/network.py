@@ -9,20 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vitnas.errors import CheckpointError, DataError, DeviceError, SettingsError, VitnasError, suggest
+from vitnas.errors import CheckpointError, DataError, DeviceError, SettingsError, suggest
 from vitnas.files import read_json
 from vitnas.run import RunFolder
-from vitnas.search_spaces import Arch, Blueprint, LayerSpec, Task
+from vitnas.search_spaces import Arch, Task
 from vitnas.supernets.checkpoints import load_supernet
 from vitnas.supernets.data import Dataset, dataset_of
+from vitnas.supernets.exported import read_report, rebuild
 from vitnas.supernets.pretrained.timm_package import import_timm
 from vitnas.supernets.recalibration import recalibrate
-from vitnas.supernets.supernet import build_network
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,21 +148,15 @@ def _run(rest: str, dataset: Dataset) -> Found:
 
 def _export(rest: str, dataset: Dataset) -> Found:
     folder = Path(rest)
-    report = read_json(folder / "report.json")
-    try:
-        rows = report["blueprint"]
-        sites, layers = tuple(row["site"] for row in rows), tuple(LayerSpec.from_json(row) for row in rows)
-        network = build_network(Blueprint(sites, layers))
-        network.load_state_dict(load_file(folder / report["weights"]["file"]))
-        task, norm = Task(**report["task"]), report["normalisation"]
-        mean, std = tuple(norm["mean"]), tuple(norm["std"])
-        return Found(network, task.image_size, task.in_channels, task.num_classes, mean, std)
-    except VitnasError:
-        raise
-    except (KeyError, TypeError, RuntimeError, OSError, SafetensorError) as error:
+    report = read_report(folder)
+    if "exports" in report:
         raise CheckpointError(
-            f"'{folder}' is not a whole export of one network ({error!r}); name a folder that `vitnas export` wrote"
-        ) from None
+            f"'{folder}' holds {len(report['exports'])} networks, and one teaches; name its folder: {report['exports'][:3]}"
+        )
+    task, norm = Task(**report["task"]), report["normalisation"]
+    mean, std = tuple(norm["mean"]), tuple(norm["std"])
+    classes = tuple(report["classes"])
+    return Found(rebuild(folder, report)[1], task.image_size, task.in_channels, task.num_classes, mean, std, classes)
 
 
 _KINDS: dict[str, Callable[[str, Dataset], Found]] = {"timm": _timm, "run": _run, "export": _export}
