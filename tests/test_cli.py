@@ -77,6 +77,7 @@ def test_search_export_and_plot_follow_from_a_run(
     report = json.loads((tmp_path / "knee" / "report.json").read_text())
     assert report["formats"]["onnx"]["max_difference"] < 1e-4
     assert report["counts"]["num_params"] <= 200_000
+    assert list(report["predicted_latency_ms"]) == list(report["measured_latency_ms"]) == ["cpu"]
 
     code, out, err = vitnas(capsys, "plot", front, "--out", tmp_path / "front.png")
     assert code == 0, err
@@ -146,6 +147,7 @@ REFUSED = {
     "run twice": (["train-supernet", "--out", "RUN"], r"already holds a run.*--resume"),
     "what to export": (["export", "--run", "RUN", "--out", "x"], r"--arch FILE, or --front FILE"),
     "format": (["export", "--run", "RUN", "--out", "x", "--arch", "ARCH", "--format", "onx"], r"Did you mean 'onnx'"),
+    "timed where": (["export", "--run", "RUN", "--out", "x", "--arch", "ARCH", "--device", "iphone12"], r"'iphone12' cannot time"),
     "foreign arch": (["export", "--run", "RUN", "--out", "x", "--arch", "FOREIGN"], r"belongs to space 'deit'"),
 }  # fmt: skip
 

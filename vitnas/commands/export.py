@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from vitnas.commands.options import Config, Force, RunPath, given_arch, given_run, say_step
+from vitnas.commands.options import Config, Force, RunPath, TimedOn, given_arch, given_run, say_step
 from vitnas.errors import SettingsError
 
 
@@ -27,6 +27,13 @@ def export(
     ] = None,
     finetune: Annotated[int | None, typer.Option(help="Epochs that the network is trained for by itself.")] = None,
     teacher: Annotated[str | None, typer.Option(help="Who teaches meanwhile, such as run:FOLDER.")] = None,
+    devices: TimedOn = None,
+    measure: Annotated[
+        bool | None,
+        typer.Option(
+            "--measure/--no-measure", help="Time the network on the devices of its predictions that are here."
+        ),
+    ] = None,
     licence: Annotated[str | None, typer.Option(help="Of the weights, for the model card.")] = None,
     force: Force = False,
     config: Config = None,
@@ -55,6 +62,8 @@ def export(
         "calibration": calibration,
         "finetune": finetune,
         "teacher": teacher,
+        "devices": devices or None,
+        "measure": measure,
         "licence": licence,
     }
     settings = read_settings(ExportSettings, config, "export", flags)

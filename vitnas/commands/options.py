@@ -31,6 +31,9 @@ Config = Annotated[
     ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
+TimedOn = Annotated[
+    list[str] | None, typer.Option("--device", help="Time the network there too; may be given several times.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 ImageSize = Annotated[int | None, typer.Option(help="Image side in pixels; default: as the space was published.")]
 Classes = Annotated[int | None, typer.Option(help="Number of classes; default: as the space was published.")]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from vitnas.commands.options import AsJson, emit, say_step
+from vitnas.commands.options import AsJson, TimedOn, emit, say_step
 from vitnas.errors import SettingsError
 
 
@@ -15,9 +15,7 @@ def verify(
     folder: Annotated[Path, typer.Argument(help="Folder that `vitnas export` wrote.")],
     data: Annotated[str | None, typer.Option(help="The images: a data set by name, a folder or a file.")] = None,
     run: Annotated[Path | None, typer.Option(help="Take the images of this run.")] = None,
-    devices: Annotated[
-        list[str] | None, typer.Option("--device", help="Time the network there too; may be given several times.")
-    ] = None,
+    devices: TimedOn = None,
     measure: Annotated[
         bool,
         typer.Option("--measure/--no-measure", help="Time the network on the devices of its report that are here."),
