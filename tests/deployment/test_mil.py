@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vitnas.deployment.mil import OPERATIONS, MilProgram
+from vitnas.errors import ExportError
 from vitnas.latency_lut.runtimes.coreml import to_coreml
 
 
@@ -51,6 +52,25 @@ def test_a_program_answers_as_its_module(everything, precision, most, tmp_path):
     assert float((MilProgram(path)(x) - expected).abs().max()) <= most
 
 
+@pytest.mark.parametrize("align_corners", [False, True])
+@pytest.mark.parametrize(("before", "after"), [((4, 4), (8, 8)), ((7, 5), (14, 15)), ((7, 7), (7, 28))])
+def test_maps_are_interpolated_as_pytorch_does(before, after, align_corners, tmp_path):
+    class Larger(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return F.interpolate(x, after, mode="bilinear", align_corners=align_corners)
+
+    x = torch.randn(3, 2, *before)
+    to_coreml(Larger(), x[:1], tmp_path / "larger.mlpackage", precision="fp32")
+    torch.testing.assert_close(MilProgram(tmp_path / "larger.mlpackage")(x), Larger()(x), rtol=0, atol=1e-5)
+
+
+def test_samples_that_pytorch_does_not_know_are_refused():
+    with pytest.raises(ExportError, match="interpolate as PyTorch does"):
+        OPERATIONS["upsample_bilinear"](
+            torch.zeros(1, 1, 4, 4), 2.0, 2.0, align_corners=False, half_pixel_centers=False
+        )
+
+
 def test_what_leaves_half_precision_is_seen(tmp_path: Path):
     class Large(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
@@ -64,8 +84,6 @@ def test_what_leaves_half_precision_is_seen(tmp_path: Path):
 
 
 def test_an_operator_that_cannot_be_checked_is_named(everything, tmp_path, monkeypatch):
-    from vitnas.errors import ExportError
-
     path = tmp_path / "program.mlpackage"
     to_coreml(everything, torch.zeros(1, 4, 9, 9), path)
     monkeypatch.delitem(OPERATIONS, "conv")

@@ -262,6 +262,23 @@ def _reshape(x: Tensor, shape: Any) -> Tensor:
     return x.reshape([x.shape[i] if size == 0 else size for i, size in enumerate(_ints(shape))])
 
 
+def _upsample(
+    x: Tensor,
+    scale_factor_height: float = 1,
+    scale_factor_width: float = 1,
+    align_corners: bool = True,
+    half_pixel_centers: bool | None = None,
+) -> Tensor:
+    if half_pixel_centers is not None and half_pixel_centers == align_corners:
+        raise ExportError(
+            "an interpolation whose samples lie neither at the centres of pixels nor from corner to corner cannot be "
+            "checked without a Mac; interpolate as PyTorch does"
+        )
+    factors = scale_factor_height, scale_factor_width
+    size = [int(np.float32(n) * np.float32(factor)) for n, factor in zip(x.shape[-2:], factors, strict=True)]
+    return F.interpolate(x, size, mode="bilinear", align_corners=bool(align_corners))
+
+
 def _reduce(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     return lambda x, axes, keep_dims=False: function(x, _ints(axes), keepdim=bool(keep_dims))
 
@@ -322,6 +339,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
         *x.shape[: int(axis)], *indices.shape, *x.shape[int(axis) + 1 :]
     ),
     "select": lambda cond, a, b: torch.where(cond, a, b),
+    "upsample_bilinear": _upsample,
     "pixel_unshuffle": lambda x, downscale_factor: F.pixel_unshuffle(x, int(downscale_factor)),
     "cast": _cast,
     "identity": lambda x: x,
