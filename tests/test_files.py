@@ -61,17 +61,62 @@ def test_a_folder_that_fails_leaves_the_older_one(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["folder"]
 
 
+WRITER = """
+import os, signal, sys
+from pathlib import Path
+from vitnas.files import new_folder
+with new_folder(Path(sys.argv[1])) as draft:
+    (draft / 'half').touch()
+    print('half', flush=True)
+    sys.stdin.read() if sys.argv[2] == 'wait' else os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
 def test_a_killed_writer_leaves_no_half_folder(tmp_path: Path) -> None:
     path = tmp_path / "folder"
-    program = (
-        "import os, signal, sys\nfrom pathlib import Path\nfrom vitnas.files import new_folder\n"
-        "with new_folder(Path(sys.argv[1])) as draft:\n    (draft / 'half').touch()\n    os.kill(os.getpid(), signal.SIGKILL)\n"
-    )
-    assert subprocess.run([sys.executable, "-c", program, str(path)], timeout=60).returncode != 0
+    assert subprocess.run([sys.executable, "-c", WRITER, str(path), "die"], timeout=60).returncode != 0
     assert not path.exists()
+    assert len(os.listdir(tmp_path)) == 1
     with new_folder(path) as draft:
         (draft / "whole").touch()
     assert os.listdir(path) == ["whole"]
+    assert os.listdir(tmp_path) == ["folder"]  # the dead one's draft went too
+
+
+def test_the_draft_of_a_living_writer_stays(tmp_path: Path) -> None:
+    path = tmp_path / "folder"
+    words = [sys.executable, "-c", WRITER, str(path), "wait"]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "half\n"
+        with new_folder(path) as draft:
+            (draft / "mine").touch()
+        assert os.listdir(path) == ["mine"]
+        other.communicate("", timeout=60)
+    assert other.returncode == 0
+    assert os.listdir(path) == ["half"]  # it ended last
+    assert os.listdir(tmp_path) == ["folder"]
+
+
+def test_a_folder_that_a_killed_writer_put_aside_comes_back(tmp_path: Path) -> None:
+    path, aside = tmp_path / "folder", tmp_path / ".folder.123.old"
+    aside.mkdir()
+    (aside / "old").touch()
+
+    def fail() -> None:
+        with new_folder(path):
+            assert os.listdir(path) == ["old"]
+            raise RuntimeError("stopped")
+
+    with pytest.raises(RuntimeError, match="stopped"):
+        fail()
+    assert os.listdir(path) == ["old"]
+    aside.mkdir()  # killed later, with the new one in place
+    (aside / "older").touch()
+    with new_folder(path) as draft:
+        (draft / "new").touch()
+    assert os.listdir(tmp_path) == ["folder"]
+    assert os.listdir(path) == ["new"]
 
 
 @pytest.mark.parametrize(

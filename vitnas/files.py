@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -48,23 +48,72 @@ def read_json(path: Path) -> Any:
 def new_folder(path: Path) -> Iterator[Path]:
     """Gives a draft folder that becomes `path` when the block ends well, and vanishes when not.
 
-    An older folder of that name is replaced at the end.
+    An older folder of that name is replaced at the end. The drafts of killed processes go first, and a folder that one of
+    them had put aside comes back.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    shutil.rmtree(draft, ignore_errors=True)
+    _tidy(path)
+    draft, old = (path.with_name(f".{path.name}.{os.getpid()}.{ending}") for ending in ("tmp", "old"))
+    shutil.rmtree(draft, ignore_errors=True)  # of an earlier process with this number
     draft.mkdir()
     try:
-        yield draft
-        if path.exists():
-            old = path.with_name(f".{path.name}.{os.getpid()}.old")
-            path.rename(old)
-            draft.rename(path)
-            shutil.rmtree(old)
-        else:
-            draft.rename(path)
+        with _held(draft):
+            yield draft
+            if path.exists():
+                with _held(path):
+                    path.rename(old)
+                    draft.rename(path)
+                    shutil.rmtree(old)
+            else:
+                draft.rename(path)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def _tidy(path: Path) -> None:
+    """After processes that were killed within `new_folder`."""
+    left = [folder for folder in path.parent.iterdir() if folder.name.startswith(f".{path.name}.")]
+    for folder in left:
+        if folder.suffix not in {".tmp", ".old"} or not folder.is_dir() or not _is_abandoned(folder):
+            continue
+        if folder.suffix == ".old" and not path.exists():
+            folder.rename(path)
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """Shows other processes that a folder, whatever becomes of its name, is in use; the system lifts the lock."""
+    try:
+        import fcntl  # not everywhere; without it nothing is ever taken for abandoned
+    except ImportError:
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # some network file systems lock no folders
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _is_abandoned(folder: Path) -> bool:
+    """Whether no process is at work on a draft; one on another machine is, for all that can be known."""
+    try:
+        import fcntl
+
+        handle = os.open(folder, os.O_RDONLY)
+    except (ImportError, OSError):
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    finally:
+        os.close(handle)
+    return True
 
 
 @contextmanager
