@@ -11,22 +11,23 @@ import numpy as np
 import pytest
 import torch
 from sklearn.datasets import load_sample_images
+from torch import nn
 from torch.nn import functional as F
 
 from tests.deployment.exporters.small_network import FACTS, folded, pictures, small_network
-from vitnas.deployment.exporters import EXPORTERS, Exporter, Facts, Limits
+from vitnas.deployment.exporters import EXPORTERS, Exporter, Facts
 from vitnas.deployment.exporters.exporter import EXACT, size_bytes
 from vitnas.deployment.folding import fold
 from vitnas.deployment.verification import answers, at_size, compare
 from vitnas.search_spaces import SPACES, Arch, SearchSpace, load_space
 from vitnas.supernets.data import Pixels
-from vitnas.supernets.recalibration import recalibrate
+from vitnas.supernets.recalibration import batch_norms
 from vitnas.supernets.supernet import Supernet
 
 EVERYWHERE = ("onnx", "coreml")
 """The formats that every built-in space must reach."""
-HALF = Limits(max_difference=1e-3, top1_agreement=0.99, accuracy_drop=0.01)
-"""Between an ML program and a network whose weights are in half precision as well."""
+HALF = 2e-3
+"""Between an ML program and a network whose weights are in half precision as well; constants of activations are so only in the program."""
 
 
 @pytest.fixture(scope="module", params=EXPORTERS.names())
@@ -62,31 +63,44 @@ def photographs(space: SearchSpace) -> Pixels:
 def assert_parity(exporters: Sequence[Exporter], supernet: Supernet, arch: Arch, folder: Path) -> None:
     """Of an arch with the weights of its supernet; without labels, so that inputs need be no pixels.
 
-    Batch norms are recalibrated, as in every export. Nothing was trained, and random weights may turn the rounding of an early
-    layer into anything, so Core ML's half precision is held against the network with weights in half precision.
+    Nothing was trained, and random weights may turn any rounding of an early layer into anything. So Core ML's half precision
+    is held against the network with weights in half precision, and no answer needs to be closer than ten times what a
+    network's own answers in fp32 differ from those in fp64.
     """
     space = supernet.space
-    images = photographs(space)
-    plain = supernet.extract(arch)
-    recalibrate(plain, images)
-    x = at_size(images.first(2)[0], space.lower(arch))
-    network = fold(plain.eval(), x)
-    assert_within(EXACT, answers(plain, x), answers(network, x))
-    rounded = copy.deepcopy(network).half().float()
+    plain = supernet.extract(arch).eval()
+    x = at_size(photographs(space).first(2)[0], space.lower(arch))
+    keep_scale(plain, x)
+    network = fold(plain, x)
+    expected = answers(network, x)
+    rounded = answers(copy.deepcopy(network).half().float(), x)
+    noise = 10 * difference(answers(copy.deepcopy(network).double(), x.double()), expected)
+    assert noise <= 0.1, "such weights prove nothing"
+    assert difference(answers(plain, x), expected) <= max(noise, EXACT.max_difference)
     facts = Facts(space.name, arch.id, "photographs", (0.5,) * len(x[0]), (0.25,) * len(x[0]), space.task.num_classes)
     for exporter in exporters:
         found = exporter.run(exporter.export(network, x, facts, folder), x)
         if exporter.name == "coreml":
-            assert_within(HALF, answers(rounded, x), found)
+            assert difference(rounded, found) <= max(noise, HALF)
         else:
-            assert_within(exporter.limits, answers(network, x), found)
+            assert difference(expected, found) <= max(noise, exporter.limits.max_difference)
 
 
-def assert_within(limits: Limits, expected: torch.Tensor, found: torch.Tensor) -> None:
-    """The numbers alone: among the classes of random weights there are ties."""
-    parity = compare(expected, found, expected.argmax(dim=1))
-    assert parity.max_difference <= limits.max_difference, parity
-    assert limits.mean_difference is None or parity.mean_difference <= limits.mean_difference, parity
+def keep_scale(network: nn.Module, x: torch.Tensor) -> None:
+    """Makes every batch norm divide by the size of its input: by nothing, signals fade or grow; by the deviation of each channel,
+    differences grow from layer to layer until they are noise."""
+
+    def measure(norm: nn.Module, inputs: tuple[torch.Tensor]) -> None:
+        norm.running_var.fill_(inputs[0].square().mean())
+
+    hooks = [norm.register_forward_pre_hook(measure) for norm in batch_norms(network)]
+    answers(network, x)
+    for hook in hooks:
+        hook.remove()
+
+
+def difference(expected: torch.Tensor, found: torch.Tensor) -> float:
+    return compare(expected, found, expected.argmax(dim=1)).max_difference
 
 
 def test_parity_for_any_batch(exporter, artefact):
@@ -96,7 +110,10 @@ def test_parity_for_any_batch(exporter, artefact):
         expected, found = answers(network, x), exporter.run(artefact, x)
         assert found.shape == expected.shape
         assert found.dtype == torch.float32
-        assert_within(exporter.limits, expected, found)
+        parity = compare(expected, found, expected.argmax(dim=1))
+        limits = exporter.limits
+        assert parity.max_difference <= limits.max_difference
+        assert limits.mean_difference is None or parity.mean_difference <= limits.mean_difference
 
 
 def test_no_artefact_tells_where_it_was_made(artefact):
