@@ -12,14 +12,13 @@ import pytest
 import torch
 from sklearn.datasets import load_sample_images
 from torch import nn
-from torch.nn import functional as F
 
 from tests.deployment.exporters.small_network import FACTS, folded, pictures, small_network
 from vitnas.deployment.exporters import EXPORTERS, Exporter, Facts
 from vitnas.deployment.exporters.exporter import EXACT, size_bytes
 from vitnas.deployment.folding import fold
 from vitnas.deployment.verification import answers, at_size, compare
-from vitnas.search_spaces import SPACES, Arch, SearchSpace, load_space
+from vitnas.search_spaces import SPACES, Arch, Blueprint, load_space
 from vitnas.supernets.data import Pixels
 from vitnas.supernets.recalibration import batch_norms
 from vitnas.supernets.supernet import Supernet
@@ -48,16 +47,12 @@ def artefact(exporter: Exporter, tmp_path_factory: pytest.TempPathFactory) -> Pa
     return path
 
 
-def photographs(space: SearchSpace) -> Pixels:
-    """Quarters of the two pictures that come with scikit-learn."""
-    size, channels = space.task.image_size, space.task.in_channels
-    found = [
-        torch.from_numpy(photo[top : top + 213, left : left + 213].copy()).permute(2, 0, 1).float() / 255
-        for top, left in ((0, 0), (214, 427))
-        for photo in load_sample_images().images
-    ]
-    pixels = F.interpolate(torch.stack(found), (size, size), mode="bicubic", antialias=True).clamp(0, 1).numpy()
-    return Pixels.of(pixels, np.zeros(len(pixels), dtype=np.int64), (0.5,) * channels, (0.25,) * channels)
+def photographs(blueprint: Blueprint) -> torch.Tensor:
+    """The two that come with scikit-learn, as a network takes them."""
+    channels = blueprint.in_shape[0]
+    found = np.stack(load_sample_images().images).transpose(0, 3, 1, 2)[:, :channels]
+    pixels = Pixels.of(found, np.zeros(2, dtype=np.int64), (0.5,) * channels, (0.25,) * channels)
+    return at_size(pixels.first(2)[0], blueprint)
 
 
 def assert_parity(exporters: Sequence[Exporter], supernet: Supernet, arch: Arch, folder: Path) -> None:
@@ -69,7 +64,7 @@ def assert_parity(exporters: Sequence[Exporter], supernet: Supernet, arch: Arch,
     """
     space = supernet.space
     plain = supernet.extract(arch).eval()
-    x = at_size(photographs(space).first(2)[0], space.lower(arch))
+    x = photographs(space.lower(arch))
     keep_scale(plain, x)
     network = fold(plain, x)
     expected = answers(network, x)

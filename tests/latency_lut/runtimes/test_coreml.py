@@ -66,3 +66,10 @@ def test_an_operator_that_core_ml_lacks_is_named(tmp_path):
 def test_an_ios_without_programs_is_refused(tmp_path):
     with pytest.raises(ExportError, match="makes no programs for iOS 13; choose one from 15 to 18"):
         to_coreml(nn.ReLU(), torch.zeros(1, 4), tmp_path / "old.mlpackage", ios=13)
+
+
+def test_it_does_not_matter_how_the_example_lies_in_memory(tmp_path):
+    gray = torch.zeros(2, 8, 8, 3).permute(0, 3, 1, 2)[:, :1]
+    to_coreml(nn.Conv2d(1, 4, 3), gray, tmp_path / "gray.mlpackage")
+    model, _ = read(tmp_path / "gray.mlpackage")
+    assert sides(model.description.input)[0][1] == (2, 1, 8, 8)

@@ -81,7 +81,8 @@ def convert(
     module.eval()
     try:
         with quiet(), torch.no_grad():
-            program = torch.export.export(module, (example,)).run_decompositions({})
+            plain_order = torch.zeros(example.shape)  # gray images may lie in memory in a way that Core ML refuses
+            program = torch.export.export(module, (plain_order,)).run_decompositions({})
             plain = {
                 "inputs": [ct.TensorType(name=INPUT, shape=tuple(example.shape), dtype=np.float32)],
                 "outputs": [ct.TensorType(name=OUTPUT, dtype=np.float32)],
