@@ -119,6 +119,14 @@ def test_a_folder_that_a_killed_writer_put_aside_comes_back(tmp_path: Path) -> N
     assert os.listdir(path) == ["new"]
 
 
+def test_what_was_left_of_a_folder_with_a_longer_name_stays(tmp_path: Path) -> None:
+    (tmp_path / ".folder.more.123.old").mkdir()
+    with new_folder(tmp_path / "folder"):
+        assert os.listdir(tmp_path / ".folder.more.123.old") == []
+        assert not (tmp_path / "folder").exists()
+    assert (tmp_path / ".folder.more.123.old").exists()
+
+
 @pytest.mark.parametrize(
     ("content", "message"), [(None, "does not exist"), (b"{", "not valid JSON"), (b"\xff", "not valid JSON")]
 )

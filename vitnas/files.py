@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -72,9 +73,9 @@ def new_folder(path: Path) -> Iterator[Path]:
 
 def _tidy(path: Path) -> None:
     """After processes that were killed within `new_folder`."""
-    left = [folder for folder in path.parent.iterdir() if folder.name.startswith(f".{path.name}.")]
-    for folder in left:
-        if folder.suffix not in {".tmp", ".old"} or not folder.is_dir() or not _is_abandoned(folder):
+    of_drafts = re.compile(rf"\.{re.escape(path.name)}\.\d+\.(tmp|old)")
+    for folder in [each for each in path.parent.iterdir() if of_drafts.fullmatch(each.name)]:
+        if not folder.is_dir() or not _is_abandoned(folder):
             continue
         if folder.suffix == ".old" and not path.exists():
             folder.rename(path)

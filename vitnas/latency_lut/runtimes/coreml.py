@@ -81,7 +81,9 @@ def convert(
     module.eval()
     try:
         with quiet(), torch.no_grad():
-            plain_order = torch.zeros(example.shape)  # gray images may lie in memory in a way that Core ML refuses
+            plain_order = example.new_zeros(
+                example.shape
+            )  # gray images may lie in memory in a way that Core ML refuses
             program = torch.export.export(module, (plain_order,)).run_decompositions({})
             plain = {
                 "inputs": [ct.TensorType(name=INPUT, shape=tuple(example.shape), dtype=np.float32)],
