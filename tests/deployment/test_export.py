@@ -109,7 +109,7 @@ def test_folder_holds_what_rebuilds_the_network(supernet, digits, arch, tmp_path
     network = build_network(load_space(read.space).lower(read))
     network.load_state_dict(load_file(out / "weights.safetensors"))
     with torch.no_grad():
-        x = digits.val.first(5)[0]
+        x = digits.val.sample(5).all()[0]
         torch.testing.assert_close(network.eval()(x), supernet(x, arch), atol=1e-5, rtol=0)
     assert json.loads((out / "report.json").read_text()) == report
 
@@ -117,7 +117,7 @@ def test_folder_holds_what_rebuilds_the_network(supernet, digits, arch, tmp_path
 def test_report_says_what_was_found(supernet, digits, arch, tmp_path):
     report = export(SPACE, supernet, arch, digits, tmp_path / "out", COPY, latency_ms={"cpu": 0.25})
     with torch.no_grad():
-        x, y = digits.val.first(1000)
+        x, y = digits.val.all()
         right = (supernet(x, arch).argmax(1) == y).double().mean().item()
     found = report["formats"]["copy"]
     assert found["size_bytes"] == 5

@@ -142,6 +142,6 @@ def test_published_data(file: str, task: Task, mean: tuple[float, ...]) -> None:
     assert (len(dataset.train) in (50_000, 60_000), len(dataset.val)) == (True, 10_000)
     assert np.bincount(dataset.val.labels).tolist() == [1000] * 10
     assert dataset.mean == pytest.approx(mean, abs=0.01)
-    x, _ = dataset.train.first(512)
+    x, _ = dataset.train.sample(512).all()
     assert abs(float(x.mean())) < 0.1
     assert abs(float(x.std()) - 1) < 0.1

@@ -99,7 +99,7 @@ def test_labels_may_be_words_in_a_column_that_is_named(tmp_path: Path) -> None:
 
 def test_folders_that_cannot_be_used_are_refused(tmp_path: Path) -> None:
     save_to_disk(tmp_path / "hidden", [table(range(4), [-1] * 4)])
-    with pytest.raises(DataError, match="some images have no label"):
+    with pytest.raises(DataError, match="4 of 4 images have no label"):
         load_dataset(str(tmp_path / "hidden"))
     two = {**FEATURES, "coarse": {"names": ["x"], "_type": "ClassLabel"}}
     save_to_disk(tmp_path / "two", [table(range(4)).append_column("coarse", pa.array([0] * 4))], two)

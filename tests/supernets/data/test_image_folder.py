@@ -51,7 +51,7 @@ def test_pictures_of_many_sizes_become_224(tmp_path: Path) -> None:
     write_folder(tmp_path, {"a": 3, "b": 3}, "jpg", (300, 200))
     assert load_dataset(str(tmp_path)).task.image_size == 224
     small = load_dataset(DataSettings(str(tmp_path), image_size=32, in_channels=1))
-    assert small.train.first(2)[0].shape == (2, 1, 32, 32)
+    assert small.train.sample(2).all()[0].shape == (2, 1, 32, 32)
 
 
 def test_folders_inside_a_class_belong_to_it(tmp_path: Path) -> None:

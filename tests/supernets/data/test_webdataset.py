@@ -104,5 +104,5 @@ def test_a_damaged_member_is_named(tmp_path: Path) -> None:
     members["0003.png"] = members["0003.png"][:-30]
     write_shard(tmp_path / "a.tar", members)
     dataset = load_dataset(DataSettings(str(tmp_path / "a.tar"), max_damaged=0.2))
-    dataset.train.first(12), dataset.val.first(12)
+    dataset.train.sample(12).all(), dataset.val.sample(12).all()
     assert dataset.damaged == ("a.tar:0003",)
