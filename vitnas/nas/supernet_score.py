@@ -52,7 +52,7 @@ class SupernetScore:
         supernet, dataset = load_supernet(run), dataset_of(run)
         train = dataset.train.sample(BATCH_NORM_IMAGES)
         weights = {name: tensor.numpy() for name, tensor in supernet.state_dict().items()}
-        return cls(run.space, weights, replace(dataset, train=_carried(train), val=_carried(dataset.val)))
+        return cls(run.space, weights, replace(dataset, train=_carried(train), val=_carried(dataset.val), test=None))
 
     def __call__(self, arch: Arch) -> dict[str, float]:
         """Accuracy in 0..1, its standard deviation for that many images, and loss."""

@@ -154,7 +154,9 @@ def _classes(column: Any, feature: dict[str, Any], where: str) -> tuple[NDArray[
     without = [value is None or (isinstance(value, int) and value < 0) for value in values]
     if any(without):
         kind = UnlabelledError if all(without) else DataError
-        raise kind(f"{where}: {sum(without)} of {len(values)} images have no label; leave them out, or name another column")
+        raise kind(
+            f"{where}: {sum(without)} of {len(values)} images have no label; leave them out, or name another column"
+        )
     if not all(isinstance(value, int | str) for value in values):
         raise DataError(f"{where}: labels must be whole numbers or words; got {column.type}; name another column")
     names = feature.get("names")
