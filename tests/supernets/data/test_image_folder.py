@@ -25,7 +25,7 @@ def test_a_folder_gives_its_pictures(tmp_path: Path) -> None:
     assert found == {np.ascontiguousarray(chw(picture(i))).tobytes(): int(i < 10) for i in range(15)}
 
 
-@pytest.mark.parametrize("val", ["val", "validation", "test"])
+@pytest.mark.parametrize("val", ["val", "valid", "validation"])
 def test_splits_of_the_folder_are_kept(tmp_path: Path, val: str) -> None:
     write_folder(tmp_path / "train", {"a": 3, "b": 4})
     write_folder(tmp_path / val, {"a": 1, "b": 1})
