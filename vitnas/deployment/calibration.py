@@ -16,9 +16,9 @@ from vitnas.supernets.data.strata import drawn
 
 
 def calibration_images(settings: ExportSettings, dataset: Dataset) -> Tensor:
-    """Images (N, C, H, W) as networks take them: a sample of the training, or of the folder that settings name."""
+    """Images (N, C, H, W) as networks take them, in a mixed order: of the training, or of the folder that settings name."""
     if settings.calibration is None:
-        return dataset.train.sample(settings.calibration_images).all()[0]
+        return dataset.train.sample(settings.calibration_images).shuffled().all()[0]
     folder = Path(settings.calibration)
     files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in EXTENSIONS)
     _, parents = np.unique([str(path.parent) for path in files], return_inverse=True)

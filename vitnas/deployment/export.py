@@ -168,7 +168,7 @@ class _Job:
     def write(self, arch: Arch, latency_ms: Mapping[str, float], folder: Path) -> Report:
         space, dataset, settings = self.space, self.dataset, self.settings
         blueprint = space.lower(arch)
-        x, labels = dataset.val.sample(settings.verify_images).all()
+        x, labels = dataset.val.sample(settings.verify_images).shuffled().all()
         x = at_size(x, blueprint)
         example = at_size(calibration_images(settings, dataset), blueprint)
         self.say(f"extracting {arch.id}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,9 @@ from vitnas.search_spaces import load_space
 from vitnas.supernets.checkpoints import load_supernet
 from vitnas.supernets.data import Dataset, DataSettings, Pixels, dataset_of, load_dataset, resolved
 from vitnas.supernets.data.splits import kept_for_test, usual_test_share
+from vitnas.supernets.teachers.settings import Distil
 from vitnas.supernets.train_settings import TrainSettings
-from vitnas.supernets.training import start_run
+from vitnas.supernets.training import start_run, train
 from vitnas.supernets.training_loop import TrainingLoop
 from vitnas.supernets.world import World
 
@@ -139,6 +141,24 @@ def test_a_new_run_says_its_share_and_finds_its_test_again(tmp_path: Path) -> No
     run = start_run(tmp_path / "run", space, "digits", TrainSettings(steps=1))
     assert run.config["data"]["test_share"] == 0.1
     assert np.array_equal(dataset_of(run).test.rows, load_dataset("digits").test.rows)
+
+
+def test_first_weights_that_saw_the_test_are_warned_of(tmp_path: Path) -> None:
+    space = load_space("autoformer-mini").restrict(width=(48,), depth=(3,), mlp_ratio=(2.0,), heads=(3, 4))
+    settings = TrainSettings(steps=1, threads=1, tensorboard=False)
+    for name, share in (("old", 0.0), ("new", 0.1)):
+        train(start_run(tmp_path / name, space, DataSettings(test_share=share), settings), progress=False)
+    with pytest.warns(
+        UserWarning, match=r"of 180 test images of 'digits' were learnt from by run .*test_share = 0 and"
+    ):
+        start_run(tmp_path / "a", space, "digits", replace(settings, init=str(tmp_path / "old")))
+    taught = replace(settings, distil=Distil(teacher=f"run:{tmp_path / 'old'}"))
+    with pytest.warns(UserWarning, match="were learnt from"):
+        start_run(tmp_path / "b", space, "digits", taught)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        start_run(tmp_path / "c", space, "digits", replace(settings, init=str(tmp_path / "new")))
+        start_run(tmp_path / "d", space, DataSettings(test_share=0.0), replace(settings, init=str(tmp_path / "old")))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

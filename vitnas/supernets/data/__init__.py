@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -68,7 +68,9 @@ def dataset_of(run: RunFolder) -> Dataset:
 
 def data_settings_of(run: RunFolder) -> DataSettings:
     """Table [data] of a run; one of the time before there were test splits has none."""
-    return make_settings(DataSettings, {"test_share": 0.0, **run.config["data"]}, f"{run.config_file}, [data]")
+    table = run.config["data"]
+    values = {"test_share": 0.0, **table} if isinstance(table, Mapping) else table
+    return make_settings(DataSettings, values, f"{run.config_file}, [data]")
 
 
 def resolved(settings: DataSettings, dataset: Dataset) -> DataSettings:
