@@ -19,6 +19,7 @@ import copy
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import frame
 import numpy as np
@@ -78,7 +79,7 @@ def measure(quick: bool) -> dict[str, float]:
 def _laid_out(folder: Path, num_train: int, num_val: int) -> tuple[Dataset, Dataset]:
     """The same images in either order, read back as a run reads them: with the statistics of its first reading."""
     found = load_dataset(DataSettings(str(IMAGES), test_share=0.0))
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for name, images in (("train", found.train.sample(num_train)), ("val", found.val.sample(num_val))):
         x, y = images.pixels(np.arange(len(images)))
         order = np.argsort(y.numpy(), kind="stable")
