@@ -25,7 +25,7 @@ def test_a_folder_gives_its_pictures(tmp_path: Path) -> None:
     assert found == {np.ascontiguousarray(chw(picture(i))).tobytes(): int(i < 10) for i in range(15)}
 
 
-@pytest.mark.parametrize("val", ["val", "validation", "test"])
+@pytest.mark.parametrize("val", ["val", "valid", "validation"])
 def test_splits_of_the_folder_are_kept(tmp_path: Path, val: str) -> None:
     write_folder(tmp_path / "train", {"a": 3, "b": 4})
     write_folder(tmp_path / val, {"a": 1, "b": 1})
@@ -51,7 +51,7 @@ def test_pictures_of_many_sizes_become_224(tmp_path: Path) -> None:
     write_folder(tmp_path, {"a": 3, "b": 3}, "jpg", (300, 200))
     assert load_dataset(str(tmp_path)).task.image_size == 224
     small = load_dataset(DataSettings(str(tmp_path), image_size=32, in_channels=1))
-    assert small.train.first(2)[0].shape == (2, 1, 32, 32)
+    assert small.train.sample(2).all()[0].shape == (2, 1, 32, 32)
 
 
 def test_folders_inside_a_class_belong_to_it(tmp_path: Path) -> None:
