@@ -54,3 +54,15 @@ def test_calibration_images_come_from_training_or_from_a_folder(tmp_path: Path):
     assert found.shape == (2, 1, 8, 8)  # of the first, the middle and the last file, which is no image
     values = found[:, 0, 0, 0] * digits.std[0] + digits.mean[0]
     assert torch.allclose(values * 255, torch.tensor([0.0, 120.0]), atol=1e-3)
+
+
+def test_calibration_takes_every_real_image_once(tmp_path: Path):
+    digits = load_dataset("digits")
+    folder = tmp_path / "images"
+    (folder / "__MACOSX").mkdir(parents=True)
+    for i in range(2):
+        Image.fromarray(np.full((20, 30), 60 * i, np.uint8)).save(folder / f"{i}.png")
+        Image.fromarray(np.full((20, 30), 255, np.uint8)).save(folder / "__MACOSX" / f"{i}.png")
+    (folder / "self").symlink_to(".")
+    (folder / "again.png").symlink_to("0.png")
+    assert calibration_images(ExportSettings(calibration=str(folder)), digits).shape == (2, 1, 8, 8)

@@ -19,6 +19,7 @@ from vitnas.files import only_here
 from vitnas.run import RunFolder
 from vitnas.search_spaces import SearchSpace, load_space
 from vitnas.supernets.checkpoints import checkpoint_folders, load_supernet
+from vitnas.supernets.data import DataSettings
 from vitnas.supernets.learner import Learner, Outcome
 from vitnas.supernets.lessons import Marks
 from vitnas.supernets.train_settings import TrainSettings
@@ -201,3 +202,12 @@ def test_one_training_at_a_time(tmp_path: Path, small_run: MakeRun) -> None:
     ):
         train(run, progress=False)
     train(run, progress=False)
+
+
+def test_a_batch_takes_no_more_images_than_there_are(tmp_path: Path, small_space: SearchSpace) -> None:
+    few = DataSettings("digits", val_share=0.97)
+    with pytest.warns(UserWarning, match=r"batch_size is 64, but there are 54 training images; a step takes 52"):
+        run = start_run(tmp_path / "run", small_space, few, TrainSettings(accumulate=2, steps=1, threads=1), workers=2)
+    assert run.config["train"]["batch_size"] == 52
+    train(run, progress=False)
+    assert len(checkpoint_folders(run)) == 1

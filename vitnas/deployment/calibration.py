@@ -12,6 +12,7 @@ from vitnas.deployment.settings import ExportSettings
 from vitnas.errors import ExportError
 from vitnas.supernets.data import Dataset
 from vitnas.supernets.data.decoding import EXTENSIONS, UnreadableError, decode
+from vitnas.supernets.data.folders import image_names
 
 
 def calibration_images(settings: ExportSettings, dataset: Dataset) -> Tensor:
@@ -19,7 +20,7 @@ def calibration_images(settings: ExportSettings, dataset: Dataset) -> Tensor:
     if settings.calibration is None:
         return dataset.train.first(settings.calibration_images)[0]
     folder = Path(settings.calibration)
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in EXTENSIONS)
+    files = [folder / name for name in image_names(folder)]
     places = np.unique(np.linspace(0, len(files) - 1, min(settings.calibration_images, len(files))).astype(int))
     found = []
     for file in (files[place] for place in places):

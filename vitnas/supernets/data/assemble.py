@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -31,6 +32,7 @@ def assemble(found: Splits, settings: DataSettings, name: str) -> Dataset:
         val = shaped(found.val)
     if not len(val):
         raise DataError(f"{where}: no images are left for validation; every class has one image; add images")
+    _tell_of_single_images(found, where)
     mean, std = (settings.mean, settings.std) if settings.mean and settings.std else measured(train, where)
     if len(mean) != train.channels:
         raise DataError(
@@ -49,3 +51,15 @@ def _check_classes(found: Splits, where: str) -> None:
     for name, images in (("training", found.train), ("validation", found.val)):
         if images is not None and not len(images):
             raise DataError(f"{where} has no {name} images; add some")
+
+
+def _tell_of_single_images(found: Splits, where: str) -> None:
+    """An image cannot be learnt from and judged; one alone is learnt from."""
+    counts = np.bincount(found.train.labels[found.train.rows], minlength=len(found.classes))
+    single = [found.classes[label] for label in np.flatnonzero(counts == 1)]
+    if single and found.val is None:
+        warnings.warn(
+            f"{where}: {len(single)} of {len(counts)} classes have one image, such as {single[:5]}, which is learnt from, so these "
+            f"classes are never judged; add images, or take the classes out",
+            stacklevel=2,
+        )

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 
 from vitnas.errors import DataError
+from vitnas.supernets.data.apart import check_apart
 from vitnas.supernets.data.settings import DataSettings
 from vitnas.supernets.data.splits import Splits
 
@@ -33,6 +34,7 @@ def folder_of_split(folder: Path, names: tuple[str, ...]) -> Path | None:
 
 def pair(train: Splits, val: Splits, where: str) -> Splits:
     """Two places that were read apart, as one: the classes of `val` are numbered as those of `train`."""
+    check_apart(where, train.train, val.train)
     strange = [name for name in val.classes if name not in train.classes]
     lacking = [name for name in train.classes if name not in val.classes]
     if strange or lacking:
