@@ -21,6 +21,7 @@ from problems.malformed import FRONT, NEWEST, RUN, TABLE
 from problems.scene import SETTINGS, Said, run_here
 
 from hands.jobs import Job, show_progress, side_by_side
+from hands.kills import page_text
 
 PER_FILE = 40
 SEARCH_AGAIN = f"search --config settings.toml --run {RUN} --device phone"
@@ -83,6 +84,11 @@ def figures(read: Callable[[Path], object]) -> Callable[[Path], Said]:
     return told
 
 
+def _page(folder: Path) -> Said:
+    said = run_here(f"report {RUN} --out page.html", folder)
+    return Said(said.code, page_text(folder / "page.html"), said.err) if said.code == 0 else said
+
+
 def _table(folder: Path) -> object:
     from vitnas.latency_lut.table import LatencyTable
 
@@ -141,9 +147,8 @@ TRAINED = command(
     f"train-supernet --resume {LONG}",
     *(f"{LONG}/checkpoints/step-00000006/{name}.safetensors" for name in ("supernet", "optimizer")),
 )
-PAGE = command(f"report {RUN} --out page.html", "page.html")
 KINDS = {
-    "evaluations": Kind(f"{RUN}/search-phone/evaluations.parquet", PAGE),
+    "evaluations": Kind(f"{RUN}/search-phone/evaluations.parquet", _page),
     "table": Kind(TABLE, figures(_table)),
     "front": Kind(FRONT, figures(_points)),
     "study": Kind(f"{RUN}/search-phone/study.db", command(SEARCH_AGAIN, FRONT), changes=True),
@@ -154,7 +159,7 @@ KINDS = {
     "optimizer": Kind(f"{LAST}/optimizer.safetensors", TRAINED, changes=True),
     "run config": Kind(f"{RUN}/config.toml", EVALUATED),
     "run space": Kind(f"{RUN}/space.toml", EVALUATED),
-    "metrics": Kind(f"{RUN}/metrics.jsonl", PAGE),
+    "metrics": Kind(f"{RUN}/metrics.jsonl", _page),
     "export report": Kind("knee/report.json", _exported),
     "export arch": Kind("knee/arch.json", _exported),
     "export weights": Kind("knee/weights.safetensors", _exported),
