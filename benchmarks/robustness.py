@@ -38,10 +38,10 @@ from frame import run, show
 from hands.disks import SHARES, fill_disks
 from hands.flips import PER_FILE, flip_all, prepare
 from hands.foreign import meet_all
-from hands.jobs import show_progress
+from hands.jobs import show_progress, side_by_side
 from hands.kills import kill_all
 from hands.sockets import listen_to_all
-from problems.malformed import cases, snapshot
+from problems.malformed import Case, cases, snapshot
 from problems.scene import make_scene, run_forked
 
 KILLS = 81
@@ -94,9 +94,16 @@ Lost = list[tuple[str, str]]
 
 def _malformed(scene: Path, copy: Path, quick: bool, lost: Lost) -> dict[str, float]:
     every = cases()[:: 40 if quick else 1]
+    lanes = [lambda i=i: _unclean(scene, copy.with_name(f"{copy.name}-{i}"), every[i::2]) for i in (0, 1)]
+    unclean = [case for lane in side_by_side(lanes) for case in lane]
+    show("not clean", ("input", "why"), unclean)
+    return {"malformed_total": len(every), "malformed_clean": len(every) - len(unclean)}
+
+
+def _unclean(scene: Path, copy: Path, some: list[Case]) -> list[tuple[str, str]]:
     unclean = []
-    for i, case in enumerate(every):
-        show_progress(f"malformed {i + 1} of {len(every)}")
+    for i, case in enumerate(some):
+        show_progress(f"malformed {i + 1} of {len(some)}")
         shutil.rmtree(copy, ignore_errors=True)
         shutil.copytree(scene, copy)
         case.spoil(copy)
@@ -106,8 +113,7 @@ def _malformed(scene: Path, copy: Path, quick: bool, lost: Lost) -> dict[str, fl
         changed = sorted(path for path in {**before, **after} if before.get(path) != after.get(path))
         if said.code != 2 or not said.err.strip() or "Traceback" in said.err or changed:
             unclean.append((case.name, f"exit code {said.code}, changed {changed[:3]}, {said.err.strip()[-200:]}"))
-    show("not clean", ("input", "why"), unclean)
-    return {"malformed_total": len(every), "malformed_clean": len(every) - len(unclean)}
+    return unclean
 
 
 def _kills(scene: Path, copy: Path, quick: bool, lost: Lost) -> dict[str, float]:

@@ -23,7 +23,7 @@ from problems.scene import SETTINGS, Said, run_here
 from hands.jobs import Job, show_progress, side_by_side
 from hands.kills import page_text
 
-PER_FILE = 40
+PER_FILE = 32
 SEARCH_AGAIN = f"search --config settings.toml --run {RUN} --device phone"
 
 

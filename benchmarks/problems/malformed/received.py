@@ -101,8 +101,8 @@ def _flipped(byte: int) -> Spoil:
 def _shards() -> Iterator[Case]:
     train = f"{TRAIN} --data shard.tar"
     for member in (0, 1, 24, 47):
-        for name, size in SIZES.items():
-            yield Case(f"member {member} of a shard with {name} bytes", train, _sized(member, size))
+        for name, claimed in SIZES.items():
+            yield Case(f"member {member} of a shard with {name} bytes", train, _sized(member, claimed))
     for size in ("-1", "-512", "99999999999999999999"):
         more = _more("999.cls", b"cat", pax_headers={"size": size})
         yield Case(f"an extended header of {size} bytes", train, more)

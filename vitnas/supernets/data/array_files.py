@@ -16,6 +16,8 @@ from vitnas.supernets.data.folders import is_junk
 from vitnas.supernets.host_memory import available_bytes
 
 Array = NDArray[Any]
+NPY: Any = np.lib.format
+"""Of numpy, without types."""
 DEFLATE_AT_BEST = 1032
 """Bytes that one byte of a deflated file can become."""
 
@@ -68,7 +70,7 @@ class Npz(Mapping[str, Array]):
                     f"free; save it as images.npy and labels.npy in a folder, which are mapped and not read"
                 )
             with self._zip.open(info) as file:
-                found: Array = np.lib.format.read_array(file, allow_pickle=False)
+                found: Array = NPY.read_array(file, allow_pickle=False)
         except DataError:
             raise
         except Exception as error:
@@ -87,14 +89,14 @@ class Npz(Mapping[str, Array]):
 
 def _check_header(file: IO[bytes], size: int) -> int:
     """How many bytes an array has, if a file of so many bytes can hold it."""
-    version = np.lib.format.read_magic(file)
+    version = NPY.read_magic(file)
     if version not in ((1, 0), (2, 0)):
         raise ValueError(f"version {version} of numpy's format, which holds no images")
-    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    read = NPY.read_array_header_1_0 if version == (1, 0) else NPY.read_array_header_2_0
     shape, _, dtype = read(file)
     if dtype.hasobject:
         raise ValueError("Object arrays cannot be loaded without unpickling, which vitnas never does")
-    needed = math.prod(shape) * dtype.itemsize
+    needed = int(math.prod(shape) * dtype.itemsize)
     if min(shape, default=1) < 0 or needed > size - file.tell():
         raise ValueError(f"an array of shape {shape} needs {needed} bytes, and the file has {size - file.tell()}")
     return needed
