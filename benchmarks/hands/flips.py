@@ -235,18 +235,19 @@ def _fresh(scene: Path, copy: Path) -> None:
 
 def prepare(scene: Path) -> None:
     """The files of kinds that the scene lacks: answers, measured results, and a run that has steps left."""
-    (scene / "long.toml").write_text(SETTINGS.replace("steps = 4", "steps = 6"))
+    settings = SETTINGS.replace("steps = 4", "steps = 6")
+    (scene / "long.toml").write_text(
+        settings.replace("test_networks = 2", "test_networks = 2\nblock_ms = 1.0\nwarmup_ms = 1.0")
+    )
     commands = (
         f"teach --teacher run:{RUN} --data digits --epochs 1 --out answers",
         f"train-supernet --config long.toml --space tiny.toml --data digits --out {LONG} --threads 1",
+        f"profile --config long.toml --run {RUN} --device pi --bundle short --runtime onnx",
     )
     for text in commands:
         said = Job.of(text, scene).said()
         if said.code != 0:
             raise RuntimeError(f"vitnas {text}: {said.err[-300:]}")
     shutil.rmtree(scene / LONG / "checkpoints/step-00000006")
-    subprocess.run(
-        [sys.executable, scene / "bundle/runner.py", scene / "bundle", scene / "measured.json"],
-        check=True,
-        capture_output=True,
-    )
+    runner = [sys.executable, scene / "short/runner.py", scene / "short", scene / "measured.json"]
+    subprocess.run(runner, check=True, capture_output=True)
