@@ -1,66 +1,71 @@
-"""Are malformed inputs refused cleanly, and do killed commands recover?
+"""Are malformed inputs refused, do killed commands recover, and is nothing harmed that vitnas did not write?
 
-Keys malformed_total, malformed_clean, kills_total and kills_recovered; of each command kills.COMMAND and
-recovered.COMMAND.
+Keys malformed_total, malformed_clean; kills_total, kills_recovered, and of each command kills.COMMAND and
+recovered.COMMAND, kill_leftovers; flips_total, flips_unnoticed, flips_crashed, and of each kind of file flips.KIND;
+disks_total, disks_clean; foreign_total, foreign_files_lost, foreign_unclean; listening_total, listening_off_loopback,
+temporary_left.
 
-Malformed: every case of `problems/malformed.py` in a fresh copy of a folder with one good file of every kind. Clean
+Malformed: every case of `problems/malformed/` in a fresh copy of a folder with one good file of every kind. Clean
 is exit code 2, a message on stderr, no traceback, and not one file or folder of the copy changed, added or gone.
 
-Kills: `train-supernet`, `profile`, `search` and `export` are killed with SIGKILL, with all processes they started, at
-random moments between their start and the end of an undisturbed run, and given again (`--resume` for a training).
-Recovered is the result of the undisturbed run: the same bytes of weights, optimiser and state; every layer and network
-measured; the same bytes of front.json and each arch evaluated once; the same bytes of weights and ONNX file.
+Kills: commands are killed with SIGKILL, with all processes they started, at random moments between their start and the
+end of an undisturbed run, and given again (`--resume` for a training). Recovered is the result of the undisturbed run:
+the same bytes of weights, optimiser and state; every layer and network measured; the same bytes of front.json and
+each arch evaluated once; the same bytes of weights and ONNX file, predictor, answers and page. Leftovers are hidden files
+that stay behind.
+
+Flips: one bit of a file that vitnas wrote. Noticed is a refusal, a message that names the damage, or the same figures.
+
+Disks: a disk in memory that is full when a command has written a share of its result. Clean is exit code 2 with a
+message on the disk, and the undisturbed result once there is room.
+
+Foreign: files of somebody else in, around and linked into the folders that commands write to, compared before and
+after; also those planted in the scenes of kills and full disks.
+
+Listening: sockets of a training and of a search with two workers on one machine, by address, while they work.
 """
 
 from __future__ import annotations
 
 import os
-import shlex
 import shutil
-import signal
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 from frame import run, show
-from problems.malformed import RUN, cases, snapshot
-from problems.scene import SETTINGS, make_scene, run_forked
+from hands.disks import SHARES, fill_disks
+from hands.flips import PER_FILE, flip_all, prepare
+from hands.foreign import meet_all
+from hands.jobs import show_progress, side_by_side
+from hands.kills import kill_all
+from hands.sockets import listen_to_all
+from problems.malformed import Case, cases, snapshot
+from problems.scene import make_scene, run_forked
 
-KILLS = 50
-SETTINGS_OF_KILLS = (
-    SETTINGS.replace("steps = 4", "steps = 400")
-    .replace("checkpoint_every = 2", "checkpoint_every = 40")
-    .replace("evaluations = 8", "evaluations = 40")
-    .replace("fit_networks = 2", "fit_networks = 4\nblock_ms = 5.0\nwarmup_ms = 20.0")
-    .replace("test_networks = 2", "test_networks = 4")
-)
+KILLS = 81
+PARTS = ("malformed", "kills", "flips", "disks", "foreign", "sockets")
+QUICK_WORKS = ("report", "export")
+QUICK_KINDS = ("table", "front")
 
 
-def measure(quick: bool) -> dict[str, float]:
+def measure(quick: bool, only: str | None = None) -> dict[str, float]:
+    found: dict[str, float] = {}
+    parts = only.split(",") if only else [part for part in PARTS if not (quick and part == "sockets")]
+    foreign_lost: list[tuple[str, str]] = []
     with tempfile.TemporaryDirectory() as folder:
         os.environ["VITNAS_CACHE"] = str(Path(folder) / "cache")
         _import_everything()
-        scene = make_scene(Path(folder) / "scene", run_forked)
-        unclean, total = _malformed(scene, Path(folder) / "copy", quick)
-        show("not clean", ("input", "why"), unclean)
-        (scene / "settings.toml").write_text(SETTINGS_OF_KILLS)
-        killed = _kills(scene, Path(folder) / "copy", 4 if quick else KILLS)
-    recovered = {work: sum(hits) for work, hits in killed.items()}
-    show("kills", ("command", "kills", "recovered"), [(w, len(killed[w]), recovered[w]) for w in killed])
-    return {
-        "malformed_total": total,
-        "malformed_clean": total - len(unclean),
-        "kills_total": sum(map(len, killed.values())),
-        "kills_recovered": sum(recovered.values()),
-        **{f"kills.{work}": len(hits) for work, hits in killed.items()},
-        **{f"recovered.{work}": n for work, n in recovered.items()},
-    }
+        scene, copy = make_scene(Path(folder) / "scene", run_forked), Path(folder) / "copy"
+        for part in parts:
+            start = time.monotonic()
+            found |= globals()[f"_{part}"](scene, copy.with_name(f"{part}-copy"), quick, foreign_lost)
+            print(f"{part}: {time.monotonic() - start:.0f} s", file=sys.stderr)
+    if {"kills", "disks", "foreign"} & set(parts):
+        show("foreign files lost", ("where", "file"), foreign_lost)
+        found["foreign_files_lost"] = len(foreign_lost)
+    return found
 
 
 def _import_everything() -> None:
@@ -84,14 +89,21 @@ def _import_everything() -> None:
     torch.set_num_threads(1)  # the threads of a parent are not there in a fork
 
 
-# -- malformed inputs --------------------------------------------------------------------------
+Lost = list[tuple[str, str]]
 
 
-def _malformed(scene: Path, copy: Path, quick: bool) -> tuple[list[tuple[str, str]], int]:
-    every = cases()[:: 10 if quick else 1]
+def _malformed(scene: Path, copy: Path, quick: bool, lost: Lost) -> dict[str, float]:
+    every = cases()[:: 40 if quick else 1]
+    lanes = [lambda i=i: _unclean(scene, copy.with_name(f"{copy.name}-{i}"), every[i::2]) for i in (0, 1)]
+    unclean = [case for lane in side_by_side(lanes) for case in lane]
+    show("not clean", ("input", "why"), unclean)
+    return {"malformed_total": len(every), "malformed_clean": len(every) - len(unclean)}
+
+
+def _unclean(scene: Path, copy: Path, some: list[Case]) -> list[tuple[str, str]]:
     unclean = []
-    for i, case in enumerate(every):
-        _progress(f"malformed {i + 1} of {len(every)}")
+    for i, case in enumerate(some):
+        show_progress(f"malformed {i + 1} of {len(some)}")
         shutil.rmtree(copy, ignore_errors=True)
         shutil.copytree(scene, copy)
         case.spoil(copy)
@@ -101,131 +113,68 @@ def _malformed(scene: Path, copy: Path, quick: bool) -> tuple[list[tuple[str, st
         changed = sorted(path for path in {**before, **after} if before.get(path) != after.get(path))
         if said.code != 2 or not said.err.strip() or "Traceback" in said.err or changed:
             unclean.append((case.name, f"exit code {said.code}, changed {changed[:3]}, {said.err.strip()[-200:]}"))
-    return unclean, len(every)
+    return unclean
 
 
-# -- kills -------------------------------------------------------------------------------------
+def _kills(scene: Path, copy: Path, quick: bool, lost: Lost) -> dict[str, float]:
+    killed = kill_all(scene, copy, 2, QUICK_WORKS) if quick else kill_all(scene, copy, KILLS)
+    rows = [(name, len(each.recovered), sum(each.recovered), len(each.left)) for name, each in killed.items()]
+    show("kills", ("command", "kills", "recovered", "left behind"), rows)
+    show("left behind", ("command", "file"), [(name, path) for name, each in killed.items() for path in each.left])
+    lost += [(f"kill of {name}", path) for name, each in killed.items() for path in each.lost]
+    return {
+        "kills_total": sum(row[1] for row in rows),
+        "kills_recovered": sum(row[2] for row in rows),
+        "kill_leftovers": sum(row[3] for row in rows),
+        **{f"kills.{row[0]}": row[1] for row in rows},
+        **{f"recovered.{row[0]}": row[2] for row in rows},
+    }
 
 
-@dataclass(frozen=True)
-class Work:
-    """A command that is killed, how it is given again, and what it leaves that must be the same."""
-
-    command: str
-    result: Callable[[Path], Any]
-    again: Callable[[Path], str]
-
-
-def _training(folder: Path) -> Any:
-    last = folder / "runs/new/checkpoints/step-00000400"
-    return {path.name: path.read_bytes() for path in sorted(last.iterdir())}
-
-
-def _table(folder: Path) -> Any:
-    from vitnas.latency_lut.table import LatencyTable
-
-    table = LatencyTable.read(folder / "new.parquet")
-    rows = sorted((row.spec.key, row.timing.provenance) for row in table.rows)
-    return rows, sorted((network.arch, network.held_out) for network in table.header.networks)
+def _flips(scene: Path, copy: Path, quick: bool, lost: Lost) -> dict[str, float]:
+    shutil.copytree(scene, scene.with_name("flipped"))
+    prepare(scene.with_name("flipped"))
+    flipped = flip_all(scene.with_name("flipped"), copy, *((4, QUICK_KINDS) if quick else (PER_FILE,)))
+    rows = [(n, f.total, len(f.unnoticed), len(f.crashed), "; ".join(f.unnoticed[:3])) for n, f in flipped.items()]
+    show("flipped bits", ("file", "flips", "unnoticed", "crashed", "such as"), rows)
+    show("crashed", ("file", "flip"), [(name, text) for name, each in flipped.items() for text in each.crashed])
+    return {
+        "flips_total": sum(row[1] for row in rows),
+        "flips_unnoticed": sum(row[2] for row in rows),
+        "flips_crashed": sum(row[3] for row in rows),
+        **{f"flips.{row[0].replace(' ', '_')}": row[2] for row in rows},
+    }
 
 
-def _front(folder: Path) -> Any:
-    import pandas as pd
-
-    archs = pd.read_parquet(folder / "found/evaluations.parquet")["arch_id"]
-    return (folder / "found/front.json").read_bytes(), sorted(archs)
-
-
-def _export(folder: Path) -> Any:
-    names = sorted(str(path.relative_to(folder)) for path in (folder / "new").rglob("*"))
-    same = [(folder / "new" / name).read_bytes() for name in ("weights.safetensors", "model.onnx", "arch.json")]
-    return names, same
+def _disks(scene: Path, copy: Path, quick: bool, lost: Lost) -> dict[str, float]:
+    filled = fill_disks(scene, copy, *(((0.5,), QUICK_WORKS) if quick else (SHARES,)))
+    if filled.skipped:
+        print(f"full disks are left out: {filled.skipped}")
+        return {}
+    show("full disks that were not handled", ("command", "why"), filled.unclean)
+    lost += [("full disk", path) for path in filled.lost]
+    return {"disks_total": filled.total, "disks_clean": filled.total - len(filled.unclean)}
 
 
-TRAIN = "train-supernet --config settings.toml --space tiny.toml --out runs/new --threads 1"
-PROFILE = "profile --config settings.toml --space tiny.toml --device cpu --out new.parquet"
-SEARCH = f"search --config settings.toml --run {RUN} --device phone --out found"
-EXPORT = f"export --run {RUN} --arch arch.json --format torch,onnx --out new"
-
-WORKS = {
-    "train": Work(
-        TRAIN,
-        _training,
-        lambda folder: "train-supernet --resume runs/new" if (folder / "runs/new/config.toml").exists() else TRAIN,
-    ),
-    "profile": Work(PROFILE, _table, lambda folder: PROFILE),
-    "search": Work(SEARCH, _front, lambda folder: SEARCH),
-    # An export that is there is whole; a kill between that and the end of the command loses nothing.
-    "export": Work(EXPORT, _export, lambda folder: EXPORT + (" --force" if (folder / "new").exists() else "")),
-}
+def _foreign(scene: Path, copy: Path, quick: bool, lost: Lost) -> dict[str, float]:
+    met = meet_all(scene, copy, 12 if quick else 1)
+    show("meetings that ended in a traceback", ("meeting", "why"), met.unclean)
+    lost += met.lost
+    return {"foreign_total": met.total, "foreign_unclean": len(met.unclean)}
 
 
-def _kills(scene: Path, copy: Path, kills: int) -> dict[str, list[bool]]:
-    """For each command, whether each of its kills did no harm."""
-    rng = np.random.default_rng(0)
-    found: dict[str, list[bool]] = {work: [] for work in WORKS}
-    expected: dict[str, Any] = {}
-    seconds: dict[str, float] = {}
-    for name, work in WORKS.items():
-        _progress(f"undisturbed {name}")
-        start = time.monotonic()
-        _fresh(scene, copy)
-        _finish(work.command, copy)
-        seconds[name] = time.monotonic() - start
-        expected[name] = work.result(copy)
-    while (done := sum(map(len, found.values()))) < kills:
-        name = list(WORKS)[done % len(WORKS)]
-        _progress(f"kill {done + 1} of {kills}: {name}")
-        _fresh(scene, copy)
-        if _kill(WORKS[name].command, copy, rng.uniform(0, seconds[name])):
-            try:
-                _finish(WORKS[name].again(copy), copy)
-                found[name].append(WORKS[name].result(copy) == expected[name])
-            except (RuntimeError, OSError) as error:
-                print(f"{name}: {error}", file=sys.stderr)
-                found[name].append(False)
-    return found
-
-
-def _fresh(scene: Path, copy: Path) -> None:
-    shutil.rmtree(copy, ignore_errors=True)
-    shutil.copytree(scene, copy)
-
-
-def _start(command: str, folder: Path) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "vitnas.cli", *shlex.split(command)],
-        cwd=folder,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-
-
-def _kill(command: str, folder: Path, after_s: float) -> bool:
-    """Whether the command was still at work then."""
-    process = _start(command, folder)
-    try:
-        process.communicate(timeout=after_s)
-        return False
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-        return True
-
-
-def _finish(command: str, folder: Path) -> None:
-    process = _start(command, folder)
-    _, said = process.communicate()
-    if process.returncode:
-        raise RuntimeError(f"vitnas {command}: {said[-500:]}")
-
-
-def _progress(text: str) -> None:
-    if sys.stderr.isatty():
-        print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
+def _sockets(scene: Path, copy: Path, quick: bool, lost: Lost) -> dict[str, float]:
+    heard = listen_to_all(scene, copy)
+    show("sockets that others can reach", ("job", "process", "address"), sorted(heard.open_to_others))
+    show("left in the temporary folder", ("what",), [(left,) for left in heard.left])
+    if heard.failed:
+        raise RuntimeError("; ".join(heard.failed))
+    return {
+        "listening_total": len(heard.sockets),
+        "listening_off_loopback": len(heard.open_to_others),
+        "temporary_left": len(heard.left),
+    }
 
 
 if __name__ == "__main__":
-    run(__doc__, measure)
+    run(__doc__, measure, {"--only": {"metavar": "PARTS", "help": f"some of {', '.join(PARTS)}"}})

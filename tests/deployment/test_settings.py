@@ -66,3 +66,15 @@ def test_a_calibration_folder_is_sampled_by_its_subfolders(tmp_path: Path):
     found = calibration_images(ExportSettings(calibration=str(tmp_path), calibration_images=8), digits)
     shades = (found[:, 0, 0, 0] * digits.std[0] + digits.mean[0]) * 255
     assert shades.round().int().tolist() == [20] * 6 + [240] * 2
+
+
+def test_calibration_takes_every_real_image_once(tmp_path: Path):
+    digits = load_dataset("digits")
+    folder = tmp_path / "images"
+    (folder / "__MACOSX").mkdir(parents=True)
+    for i in range(2):
+        Image.fromarray(np.full((20, 30), 60 * i, np.uint8)).save(folder / f"{i}.png")
+        Image.fromarray(np.full((20, 30), 255, np.uint8)).save(folder / "__MACOSX" / f"{i}.png")
+    (folder / "self").symlink_to(".")
+    (folder / "again.png").symlink_to("0.png")
+    assert calibration_images(ExportSettings(calibration=str(folder)), digits).shape == (2, 1, 8, 8)

@@ -154,6 +154,7 @@ def test_the_fingerprint_changes_with_what_the_file_says(tmp_path: Path) -> None
 WRONG = {
     "unknown key": ("constants]", "constantss]", SettingsError, "unknown key 'constantss'.*Did you mean 'constants'"),
     "no TOML": ('name = "own-digits"', "name = own", SpaceError, r"mine.toml is not valid TOML"),
+    "TOML without end": ('name = "own-digits"', "name = " + "[" * 100_000, SpaceError, r"mine.toml is not valid TOML"),
     "gene key": ('per = "depth"', 'pre = "depth"', SettingsError, r"\[\[genes\]\] 3: unknown key 'pre'.*Did you mean 'per'"),
     "site key": ("out_shape =", "outshape =", SettingsError, r"\[\[sites\]\] 1: unknown key 'outshape'.*mean 'out_shape'"),
     "task key": ("image_size = 8", "image_siz = 8", SettingsError, r"\[task\]: unknown key 'image_siz'"),

@@ -19,6 +19,7 @@ from vitnas.files import only_here
 from vitnas.run import RunFolder
 from vitnas.search_spaces import SearchSpace, load_space
 from vitnas.supernets.checkpoints import checkpoint_folders, load_supernet
+from vitnas.supernets.data import DataSettings, load_dataset
 from vitnas.supernets.learner import Learner, Outcome
 from vitnas.supernets.lessons import Marks
 from vitnas.supernets.train_settings import TrainSettings
@@ -171,8 +172,6 @@ def test_what_cannot_work_is_refused_before_a_folder_is_made(tmp_path: Path, sma
     path = tmp_path / "run"
     with pytest.raises(DataError, match="'digits' holds 8x8 images"):
         start_run(path, load_space("autoformer-tiny"), "digits", TrainSettings())
-    with pytest.raises(SettingsError, match="batch_size is 5000, but dataset 'digits' has 14"):
-        start_run(path, small_space, "digits", TrainSettings(batch_size=5000))
     if not torch.cuda.is_available():
         with pytest.raises(SettingsError, match="torch finds no GPU here; choose 'cpu'"):
             start_run(path, small_space, "digits", TrainSettings(torch_device="cuda"))
@@ -201,3 +200,14 @@ def test_one_training_at_a_time(tmp_path: Path, small_run: MakeRun) -> None:
     ):
         train(run, progress=False)
     train(run, progress=False)
+
+
+def test_a_batch_takes_no_more_images_than_there_are(tmp_path: Path, small_space: SearchSpace) -> None:
+    few, settings = DataSettings("digits", val_share=0.97), TrainSettings(accumulate=2, steps=1, threads=1)
+    size = len(load_dataset(few).train) // 4 * 4
+    assert 8 < size < settings.batch_size
+    with pytest.warns(UserWarning, match=rf"batch_size is 64, but there are \d+ training images; a step takes {size}"):
+        run = start_run(tmp_path / "run", small_space, few, settings, workers=2)
+    assert run.config["train"]["batch_size"] == size
+    train(run, progress=False)
+    assert len(checkpoint_folders(run)) == 1

@@ -33,7 +33,7 @@ def teach(
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from vitnas.settings import read_settings
-    from vitnas.supernets.batches import Batches
+    from vitnas.supernets.batches import Batches, fitting_size
     from vitnas.supernets.data import DataSettings, load_dataset
     from vitnas.supernets.teachers import load_teacher, write_answers
     from vitnas.supernets.train_settings import TrainSettings
@@ -44,7 +44,8 @@ def teach(
     network = load_teacher(teacher, dataset, settings.torch_device)
     if settings.threads:
         torch.set_num_threads(settings.threads)
-    steps_per_epoch = Batches(len(dataset.train), settings.batch_size, settings.seed).per_epoch
+    batch_size = fitting_size(settings.batch_size, len(dataset.train), settings.accumulate)
+    steps_per_epoch = Batches(len(dataset.train), batch_size, settings.seed).per_epoch
     num_steps = settings.steps or settings.epochs * steps_per_epoch
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
@@ -55,7 +56,7 @@ def teach(
             teacher,
             dataset,
             settings.augment,
-            settings.batch_size,
+            batch_size,
             settings.seed,
             num_steps,
             top_k,

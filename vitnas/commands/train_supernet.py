@@ -99,7 +99,7 @@ def train_supernet(
         loaded = load_space(space or DEFAULT_SPACE, dataset.task)
         path = out or Path("runs") / f"{dataset.name}-{loaded.name}"
         # torchrun starts this command many times; the first one makes the folder.
-        run = start_run(path, loaded, wanted, settings) if leads else wait_for_run(path)
+        run = start_run(path, loaded, wanted, settings, workers) if leads else wait_for_run(path)
     if workers > 1 or ray_address is not None:
         from vitnas.supernets.ray_training import train_on_ray
 

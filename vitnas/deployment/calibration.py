@@ -12,6 +12,7 @@ from vitnas.deployment.settings import ExportSettings
 from vitnas.errors import ExportError
 from vitnas.supernets.data import Dataset
 from vitnas.supernets.data.decoding import EXTENSIONS, UnreadableError, decode
+from vitnas.supernets.data.folders import image_names
 from vitnas.supernets.data.strata import drawn
 
 
@@ -20,7 +21,7 @@ def calibration_images(settings: ExportSettings, dataset: Dataset) -> Tensor:
     if settings.calibration is None:
         return dataset.train.sample(settings.calibration_images).shuffled().all()[0]
     folder = Path(settings.calibration)
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in EXTENSIONS)
+    files = [folder / name for name in image_names(folder)]
     _, parents = np.unique([str(path.parent) for path in files], return_inverse=True)
     found = []
     for file in (files[place] for place in drawn(parents, settings.calibration_images, seed=0)):

@@ -104,7 +104,7 @@ def space_from_toml(file: SpaceFile, task: Task | None) -> SearchSpace:
     """The space of a file for a task, or for the ``[task]`` of the file."""
     try:
         data = tomllib.loads(file.text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise SpaceError(f"{file.name} is not valid TOML: {error}") from None
     if "extends" in data:
         return _extended(make_settings(ExtendingFile, data, file.name), task, file.name)

@@ -17,6 +17,7 @@ from vitnas.files import only_here
 from vitnas.run import RunFolder
 from vitnas.search_spaces import SearchSpace
 from vitnas.settings import make_settings
+from vitnas.supernets.batches import fitting_size
 from vitnas.supernets.count_cache import count_specs
 from vitnas.supernets.data import Dataset, DataSettings, dataset_of, load_dataset
 from vitnas.supernets.data import resolved as resolved_data
@@ -30,18 +31,25 @@ from vitnas.supernets.training_loop import TrainingLoop, count_steps, plan_sampl
 from vitnas.supernets.world import World, join_world
 
 
-def start_run(path: Path, space: SearchSpace, data: DataSettings | str, settings: TrainSettings) -> RunFolder:
+def start_run(
+    path: Path, space: SearchSpace, data: DataSettings | str, settings: TrainSettings, workers: int = 1
+) -> RunFolder:
     """Makes the folder of a run, with everything that `train` needs to know; refuses what cannot work.
+
+    Where there are fewer images than a batch takes, the batches of the run are smaller, with a warning.
 
     Args:
         path: of the new folder.
         space: built for the task that the data pose.
         data: which images, or just their name.
         settings: how to train.
+        workers: processes that will share every batch.
     """
     wanted = DataSettings(data) if isinstance(data, str) else data
     dataset = load_dataset(wanted)
     dataset.check(space)
+    shares = max(workers, int(os.environ.get("WORLD_SIZE", 1))) * settings.accumulate
+    settings = replace(settings, batch_size=fitting_size(settings.batch_size, len(dataset.train), shares))
     _check(settings, dataset, space, 1)
     if space.source is not None:
         count_specs(space)  # refuses layers that cannot be built; the spaces of vitnas are tested for it

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -127,6 +128,106 @@ def test_files_that_are_no_arrays_are_refused(tmp_path: Path) -> None:
         load_dataset(str(tmp_path / "images.npy"))
     np.save(tmp_path / "labels.npy", Y)
     assert load_dataset(str(tmp_path / "images.npy")).name == "images"
+
+
+def npy(shape: object, kind: str = "|u1", data: bytes = b"") -> bytes:
+    """An .npy file with any header."""
+    text = f"{{'descr': {kind!r}, 'fortran_order': False, 'shape': {shape}, }}"
+    text += " " * (63 - (len(text) + 10) % 64) + "\n"
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text.encode() + data
+
+
+HEADERS = {
+    "119 GiB": npy((42_000_000, 32, 32, 3)),
+    "more than any machine": npy((10**18, 32, 32, 3)),
+    "more than a number": npy((10**30, 32)),
+    "below zero": npy((-20, 16, 16, 3), data=bytes(15360)),
+    "twice below zero": npy((-20, -16, 16, 3), data=bytes(15360)),
+    "a fraction": npy((20.5, 16)),
+    "no shape": npy(7),
+    "deep": npy("-" * 9000 + "1"),
+    "brackets": npy("(" * 9000),
+    "objects": npy((20,), "|O"),
+    "text": npy((20,), "<U1000000000"),
+    "a version of another numpy": b"\x93NUMPY\x09\x00" + bytes(100),
+    "nothing": b"",
+}
+
+
+@pytest.mark.parametrize("name", HEADERS)
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2])
+def test_headers_that_cannot_be_are_refused(tmp_path: Path, name: str, compression: int) -> None:
+    np.save(tmp_path / "labels.npy", Y)
+    labels = (tmp_path / "labels.npy").read_bytes()
+    for images, y in ((HEADERS[name], labels), ((tmp_path / "labels.npy").read_bytes(), HEADERS[name])):
+        with zipfile.ZipFile(tmp_path / "a.npz", "w", compression) as file:
+            file.writestr("x.npy", images)
+            file.writestr("y.npy", y)
+        with pytest.raises(DataError):
+            load_dataset(str(tmp_path / "a.npz"))
+    (tmp_path / "images.npy").write_bytes(HEADERS[name])
+    with pytest.raises(DataError, match="images.npy' cannot be read as arrays"):
+        load_dataset(str(tmp_path / "images.npy"))
+
+
+def test_what_does_not_fit_into_memory_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    np.savez_compressed(tmp_path / "a.npz", x=X, y=Y)
+    monkeypatch.setattr("vitnas.supernets.data.array_files.available_bytes", lambda: 15_000)
+    with pytest.raises(DataError, match=r"array 'x' needs 0.0 GiB of memory, and 0.0 are free"):
+        load_dataset(str(tmp_path / "a.npz"))
+
+
+def test_a_size_that_the_packed_bytes_cannot_become_is_refused(tmp_path: Path) -> None:
+    needed = 119 << 30
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as file:
+        file.writestr("x.npy", npy((needed // 3072, 32, 32, 3)))
+        file.writestr("y.npy", npy((20,), "<i8", Y.tobytes()))
+    content = (tmp_path / "a.npz").read_bytes()
+    real, claimed = (size.to_bytes(4, "little") for size in (128, 0xFFFFFFF0))
+    (tmp_path / "a.npz").write_bytes(content.replace(real * 2, real + claimed))
+    with pytest.raises(DataError, match="cannot be read as arrays"):
+        load_dataset(str(tmp_path / "a.npz"))
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"x": X, "y": np.where(Y == 3, 2**40, Y)}, r"labels go up to 1099511627776, but \[3, 4, 5, 6, 7\]"),
+        ({"x": X, "y": np.full(20, 2**64 - 1, np.uint64)}, r"labels go up to 18446744073709551615"),
+        ({"x": X[:, :0], "y": Y}, "have no pixels"),
+        ({"x": np.float32(3), "y": Y}, "images of shape"),
+        ({"x": X, "y": np.int64(3)}, "labels must be whole numbers"),
+        ({"jpeg_train": X[0, 0, 0], "offset_train": [-1, *range(20)], "y_train": Y}, "20 labels need 21 rising"),
+        ({"jpeg_train": X[0, 0, 0], "offset_train": np.arange(21.0), "y_train": Y}, "20 labels need 21 rising"),
+        ({"jpeg_train": X[0, 0, 0], "offset_train": np.int64(3), "y_train": Y}, "20 labels need 21 rising"),
+        (
+            {"jpeg_train": X.ravel(), "offset_train": np.arange(21)[::-1].astype(np.uint64), "y_train": Y},
+            "20 labels need 21 rising",
+        ),
+        ({"jpeg_train": X, "offset_train": np.arange(21), "y_train": Y}, "one row of uint8"),
+    ],
+)
+def test_numbers_that_cannot_be_are_refused(tmp_path: Path, arrays: dict[str, np.ndarray], message: str) -> None:
+    np.savez(tmp_path / "a.npz", **arrays)
+    with pytest.raises(DataError, match=message):
+        load_dataset(str(tmp_path / "a.npz"))
+
+
+def test_what_an_archiver_adds_is_no_array(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", x_train=X, y_train=Y)
+    with zipfile.ZipFile(tmp_path / "a.npz", "a") as file:
+        file.writestr("__MACOSX/._x_train.npy", b"Mac OS X")
+        file.writestr("x_test.npy/.DS_Store", b"x")
+    dataset = load_dataset(str(tmp_path / "a.npz"))
+    assert (len(dataset.train), len(dataset.val)) == (16, 4)
+
+
+def test_one_file_cannot_both_teach_and_judge(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", x=X, y=Y)
+    with pytest.raises(DataError, match="two splits share 1 files"):
+        load_dataset(DataSettings(str(tmp_path / "a.npz"), val=str(tmp_path / "a.npz")))
+    with pytest.raises(DataError, match="two splits share 1 files"):
+        load_dataset(DataSettings("digits", val="digits"))
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="../shared/data/images is not here")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import zlib
 
 import numpy as np
 import pytest
@@ -103,3 +104,12 @@ def test_half_a_file_is_refused_and_nothing_else_happens(number: int, share: flo
 def test_noise_is_refused(noise: bytes, beginning: bytes) -> None:
     with pytest.raises(UnreadableError):
         decode(beginning + noise, 16, 3)
+
+
+def test_a_picture_of_more_pixels_than_memory_is_unreadable() -> None:
+    data = bytearray(encoded(picture(0)))
+    data[16:24] = (60_000).to_bytes(4, "big") * 2
+    data[29:33] = zlib.crc32(data[12:29]).to_bytes(4, "big")
+    for read in (look, lambda x: decode(x, 16, 3)):
+        with pytest.raises(UnreadableError, match="3600000000 pixels"):
+            read(bytes(data))

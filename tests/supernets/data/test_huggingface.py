@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -88,18 +89,95 @@ def test_parquet_as_the_hub_has_it(tmp_path: Path) -> None:
     check(load_dataset(str(tmp_path / "one.parquet")), 8, 2)
 
 
-def test_images_beside_the_table(tmp_path: Path) -> None:
-    (tmp_path / "0.png").write_bytes(encoded(picture(0)))
-    (tmp_path / "1.png").write_bytes(encoded(picture(1)))
+def with_paths(paths: list[str]) -> pa.Table:
     kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
-    images = pa.array([{"bytes": None, "path": str(tmp_path / f"{i % 2}.png")} for i in range(4)], kind)
-    save_to_disk(tmp_path / "set", [pa.table({"image": images, "label": pa.array([0, 1, 0, 1])})])
-    dataset = load_dataset(str(tmp_path / "set"))
+    images = pa.array([{"bytes": None, "path": path} for path in paths], kind)
+    return pa.table({"image": images, "label": pa.array([i % 2 for i in range(len(paths))])})
+
+
+def test_images_beside_the_table(tmp_path: Path) -> None:
+    folder = tmp_path / "set"
+    save_to_disk(folder, [with_paths(["0.png", str(folder / "1.png"), "0.png", "in/../1.png"])])
+    (folder / "0.png").write_bytes(encoded(picture(0)))
+    (folder / "1.png").write_bytes(encoded(picture(1)))
+    (folder / "in").mkdir()
+    dataset = load_dataset(str(folder))
     assert (dataset.train.pixels(np.array([0]))[0][0].numpy() == chw(picture(0))).all()
-    (tmp_path / "1.png").unlink()
-    dataset = load_dataset(DataSettings(str(tmp_path / "set"), mean=(0.0,) * 3, std=(1.0,) * 3, max_damaged=0.5))
+    (folder / "1.png").unlink()
+    dataset = load_dataset(DataSettings(str(folder), mean=(0.0,) * 3, std=(1.0,) * 3, max_damaged=0.5))
     dataset.train.pixels(np.array([1]))
-    assert dataset.damaged == (str(tmp_path / "1.png"),)
+    assert [name.rpartition("/")[2] for name in dataset.damaged] == ["1.png"]
+
+
+@pytest.mark.parametrize("path", ["../0.png", "/etc/passwd", "a/../../0.png", "/dev/zero", "", "a\0b", "pipe", "."])
+def test_a_table_names_no_file_outside_its_folder(tmp_path: Path, path: str) -> None:
+    (tmp_path / "0.png").write_bytes(encoded(picture(0)))
+    save_to_disk(tmp_path / "set", [with_paths(["0.png", "0.png", "0.png", path])])
+    (tmp_path / "set" / "0.png").write_bytes(encoded(picture(0)))
+    os.mkfifo(tmp_path / "set" / "pipe")
+    with pytest.raises(DataError, match="no file inside its folder"):
+        load_dataset(str(tmp_path / "set"))
+
+
+def test_files_of_a_saved_data_set_lie_in_its_folder(tmp_path: Path) -> None:
+    save_to_disk(tmp_path / "set", [table(range(4))])
+    (arrow,) = (tmp_path / "set").glob("*.arrow")
+    arrow.rename(tmp_path / arrow.name)
+    for name in (f"../{arrow.name}", "nowhere.arrow", str(tmp_path / arrow.name)):
+        (tmp_path / "set" / "state.json").write_text(json.dumps({"_data_files": [{"filename": name}]}))
+        with pytest.raises(DataError, match="which is no file of the folder"):
+            load_dataset(str(tmp_path / "set"))
+    for state in ([], {}, {"_data_files": 3}, {"_data_files": [{"filename": None}]}, {"_data_files": ["x"]}):
+        (tmp_path / "set" / "state.json").write_text(json.dumps(state))
+        with pytest.raises(DataError, match="lists no files"):
+            load_dataset(str(tmp_path / "set"))
+
+
+def test_parquet_that_unpacks_to_more_than_memory_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    images = pa.array([{"bytes": b"\0" * 100_000, "path": None}] * 300, kind)
+    pq.write_table(pa.table({"image": images, "label": pa.array([0, 1] * 150)}), tmp_path / "a.parquet")
+    assert (tmp_path / "a.parquet").stat().st_size < 1_000_000
+    monkeypatch.setattr("vitnas.supernets.data.huggingface.LARGEST_PARQUET", 20 << 20)
+    with pytest.raises(DataError, match="unpack to more than the 0.0 GiB"):
+        load_dataset(str(tmp_path / "a.parquet"))
+
+
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [
+        (pa.array([10**12] * 4), "images are bytes, or bytes with a path; got int64"),
+        (pa.array([[b"x"]] * 4), "images are bytes, or bytes with a path; got list"),
+        (
+            pa.array([{"bytes": 10**12, "path": "x"}] * 4),
+            "images are bytes, or bytes with a path; got struct<bytes: int64",
+        ),
+    ],
+)
+def test_columns_that_hold_no_images_are_refused(tmp_path: Path, column: pa.Array, message: str) -> None:
+    features = {"image": {"_type": "Image"}, "label": {"_type": "ClassLabel", "names": ["a", "b"]}}
+    save_to_disk(tmp_path / "set", [pa.table({"image": column, "label": pa.array([0, 1, 0, 1])})], features)
+    with pytest.raises(DataError, match=message):
+        load_dataset(str(tmp_path / "set"))
+
+
+def test_descriptions_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
+    for i, text in enumerate(("[" * 100_000, "[]", '{"info": 3}', "{")):
+        made = table(range(4)).replace_schema_metadata({"huggingface": text})
+        pq.write_table(made, tmp_path / f"{i}.parquet")
+        with pytest.raises(DataError, match="a description that cannot be read"):
+            load_dataset(str(tmp_path / f"{i}.parquet"))
+    for i, names in enumerate((3, {"a": 1}, [1, 2])):
+        features = {**FEATURES, "label": {"_type": "ClassLabel", "names": names}}
+        save_to_disk(tmp_path / f"set{i}", [table(range(4))], features)
+        with pytest.raises(DataError, match="names of classes must be a list of words"):
+            load_dataset(str(tmp_path / f"set{i}"))
+
+
+def test_what_operating_systems_leave_is_no_shard(tmp_path: Path) -> None:
+    pq.write_table(table(range(10)), tmp_path / "train-0.parquet")
+    (tmp_path / "._train-0.parquet").write_bytes(b"Mac OS X")
+    check(load_dataset(str(tmp_path)), 8, 2)
 
 
 def test_labels_may_be_words_in_a_column_that_is_named(tmp_path: Path) -> None:

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vitnas.errors import DataError
+from vitnas.supernets.data.array_files import Array, Npz, map_npy
+from vitnas.supernets.data.folders import place_of
 from vitnas.supernets.data.format import Format, judges, with_judges
 from vitnas.supernets.data.images import Pixels
 from vitnas.supernets.data.pictures import Files, Pictures
 from vitnas.supernets.data.settings import DataSettings
 from vitnas.supernets.data.splits import Splits
 
-Array = NDArray[Any]
 IMAGES, LABELS = "images.npy", "labels.npy"
 PAIRS = (("x_train", "y_train"), ("train_images", "train_labels"), ("x", "y"), ("images", "labels"))
 
@@ -25,14 +26,17 @@ PAIRS = (("x_train", "y_train"), ("train_images", "train_labels"), ("x", "y"), (
 class JpegFiles(Files):
     """Many JPEG files end to end in one array; file i goes from offset[i] to offset[i + 1]."""
 
-    def __init__(self, data: NDArray[np.uint8], offsets: NDArray[np.integer]) -> None:
-        self._data, self._offsets = data, offsets
+    def __init__(self, data: NDArray[np.uint8], offsets: NDArray[np.int64], place: Hashable) -> None:
+        self._data, self._offsets, self._place = data, offsets, place
 
     def read(self, row: int) -> bytes:
         return self._data[self._offsets[row] : self._offsets[row + 1]].tobytes()
 
     def name(self, row: int) -> str:
         return f"image {row}"
+
+    def place(self, row: int) -> Hashable:
+        return self._place, int(self._offsets[row])
 
 
 class Arrays(Format):
@@ -50,13 +54,13 @@ class Arrays(Format):
         labels = images.with_name(LABELS)
         if not labels.is_file():
             raise DataError(f"'{images}' needs its labels beside it, in a file '{LABELS}'; write them there")
-        return _split(_read(images), _read(labels), str(images))
+        return _split(map_npy(images), map_npy(labels), str(images), place_of(images.stat()))
 
 
 def _from_npz(path: Path, settings: DataSettings) -> Splits:
-    arrays = _read(path)
-    with arrays:
-        names = arrays.files
+    arrays = Npz(path)
+    with closing(arrays):
+        names = list(arrays)
         if {"jpeg_train", "offset_train", "y_train"} <= set(names):
             return _splits(arrays, path, ("jpeg_train", "y_train"), settings)
         for images, labels in PAIRS:
@@ -83,32 +87,36 @@ def _splits(arrays: Mapping[str, Array], path: Path, names: tuple[str, str], set
 
 
 def _named(arrays: Mapping[str, Array], path: Path, names: tuple[str, str], settings: DataSettings) -> Splits:
-    where = f"'{path}', {names[0]}"
+    where, place = f"'{path}', {names[0]}", (place_of(path.stat()), names[0])
     try:
         images, labels = arrays[names[0]], arrays[names[1]]
         if not names[0].startswith("jpeg"):
-            return _split(images, labels, where)
+            return _split(images, labels, where, place)
         offsets = arrays[names[0].replace("jpeg", "offset")]
     except KeyError as error:
         raise DataError(f"{where}: there is no array {error}; add it") from None
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise _unreadable(path, error) from None
-    if len(offsets) != len(labels) + 1 or (np.diff(offsets) < 0).any() or offsets[-1] > len(images):
-        raise DataError(f"{where}: {len(labels)} labels need {len(labels) + 1} rising offsets; check the offsets")
-    y, classes = _labels(labels, len(labels), where)
-    return Splits(Pictures.of(JpegFiles(images, offsets), y, where, settings.max_damaged), None, classes)
+    y, classes = _labels(labels, len(labels) if labels.ndim else 0, where)
+    if images.dtype != np.uint8 or images.ndim != 1:
+        raise DataError(f"{where}: files end to end are one row of uint8; got {images.dtype} of shape {images.shape}")
+    whole = offsets.shape == (len(y) + 1,) and offsets.dtype.kind in "iu"
+    if not whole or (offsets[1:] < offsets[:-1]).any() or offsets[0] < 0 or offsets[-1] > len(images):
+        raise DataError(f"{where}: {len(y)} labels need {len(y) + 1} rising offsets; check the offsets")
+    files = JpegFiles(images, offsets.astype(np.int64), place)
+    return Splits(Pictures.of(files, y, where, settings.max_damaged), None, classes)
 
 
-def _split(images: Array, labels: Array, where: str) -> Splits:
+def _split(images: Array, labels: Array, where: str, place: Hashable) -> Splits:
     x = _channels_first(images, where)
     y, classes = _labels(labels, len(x), where)
     if x.dtype != np.uint8:
         _check_floats(x, where)
-    return Splits(Pixels.of(x, y), None, classes)
+    return Splits(replace(Pixels.of(x, y), place=place), None, classes)
 
 
 def _channels_first(x: Array, where: str) -> Array:
     """A view of shape (N, C, H, W). The axis of channels is the one that is not as long as the two others."""
+    if 0 in x.shape[1:]:
+        raise DataError(f"{where}: images of shape {x.shape[1:]} have no pixels; write the file anew")
     if x.ndim == 3:
         return x[:, None]
     if x.ndim == 4:
@@ -146,26 +154,11 @@ def _labels(y: Array, num_images: int, where: str) -> tuple[NDArray[np.int64], t
         raise DataError(f"{where}: {num_images} images and {len(y)} labels; each image needs one label; check the file")
     if y.min() < 0:
         raise DataError(f"{where}: labels count from 0; got {y.min()}; number the classes anew")
-    counts = np.bincount(y.astype(np.int64))
-    if not counts.all():
+    found = np.unique(y)
+    if len(found) <= found[-1]:
+        lacking = np.setdiff1d(np.arange(len(found) + 5), found)[:5].tolist()
         raise DataError(
-            f"{where}: labels go up to {len(counts) - 1}, but {np.flatnonzero(counts == 0)[:5].tolist()} have no image; "
+            f"{where}: labels go up to {found[-1]}, but {[n for n in lacking if n < found[-1]]} have no image; "
             f"number the classes from 0 without gaps"
         )
-    return y.astype(np.int64), tuple(str(label) for label in range(len(counts)))
-
-
-def _read(path: Path) -> Any:
-    """What numpy reads without unpickling; an .npy file is mapped."""
-    try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
-    except FileNotFoundError:
-        raise DataError(f"'{path}' does not exist; check the path") from None
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise _unreadable(path, error) from None
-
-
-def _unreadable(path: Path, error: Exception) -> DataError:
-    return DataError(
-        f"'{path}' cannot be read as arrays: {error}; write it anew with numpy.savez or numpy.save, without objects"
-    )
+    return y.astype(np.int64), tuple(str(label) for label in range(len(found)))

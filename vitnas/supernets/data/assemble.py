@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from vitnas.errors import DataError
 from vitnas.search_spaces import Task
+from vitnas.supernets.data.apart import check_apart
 from vitnas.supernets.data.dataset import Dataset
 from vitnas.supernets.data.images import Images
 from vitnas.supernets.data.settings import DataSettings
@@ -27,6 +29,7 @@ def assemble(found: Splits, settings: DataSettings, name: str) -> Dataset:
     """The data set of this name, of the size and with the split that settings ask for."""
     where = f"dataset '{settings.name}'"
     _check_classes(found, where)
+    check_apart(where, *(images for images in (found.train, found.val, found.test) if images is not None))
 
     def shaped(images: Images) -> Images:
         size, channels = settings.image_size or found.train.image_size, settings.in_channels or found.train.channels
@@ -50,6 +53,7 @@ def assemble(found: Splits, settings: DataSettings, name: str) -> Dataset:
         val = shaped(found.val)
     if not len(val):
         raise DataError(f"{where}: no images are left for validation; every class has one image; add images")
+    _tell_of_single_images(found, where)
     mean, std = (settings.mean, settings.std) if settings.mean and settings.std else measured(train, where)
     if len(mean) != train.channels:
         raise DataError(
@@ -75,3 +79,15 @@ def _check_classes(found: Splits, where: str) -> None:
     for name, images in (("training", found.train), ("validation", found.val), ("test", found.test)):
         if images is not None and not len(images):
             raise DataError(f"{where} has no {name} images; add some")
+
+
+def _tell_of_single_images(found: Splits, where: str) -> None:
+    """An image cannot be learnt from and judged; one alone is learnt from."""
+    counts = np.bincount(found.train.labels[found.train.rows], minlength=len(found.classes))
+    single = [found.classes[label] for label in np.flatnonzero(counts == 1)]
+    if single and found.val is None:
+        warnings.warn(
+            f"{where}: {len(single)} of {len(counts)} classes have one image, such as {single[:5]}, which is learnt from, so these "
+            f"classes are never judged; add images, or take the classes out",
+            stacklevel=2,
+        )

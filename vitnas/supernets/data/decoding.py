@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
+LARGEST_FILE = 256 << 20
+"""A file of more bytes is taken for damaged, as are more than 179 million pixels, where Pillow stops."""
 GRAY_MODES = ("1", "L", "LA", "I", "I;16", "I;16B", "I;16L", "F")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from vitnas.supernets.data.images import Pixels
@@ -13,4 +15,4 @@ def digits() -> Splits:
 
     bunch = load_digits()
     images = Pixels.of((bunch.images / 16.0)[:, None].astype(np.float32), bunch.target)
-    return Splits(images, None, tuple(str(name) for name in bunch.target_names))
+    return Splits(replace(images, place="digits"), None, tuple(str(name) for name in bunch.target_names))

@@ -9,7 +9,9 @@ names begin with their split; those are packed, so they are read into memory.
 from __future__ import annotations
 
 import json
+import os
 import re
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,38 +23,25 @@ from numpy.typing import NDArray
 
 from vitnas.errors import DataError, suggest
 from vitnas.files import read_json
+from vitnas.supernets.data.folders import Place, is_junk, place_of
 from vitnas.supernets.data.format import TRAIN, Format, UnlabelledError, folder_of_split, judges, with_judges
-from vitnas.supernets.data.pictures import Files, Pictures, number
+from vitnas.supernets.data.image_column import ImageColumn, may_hold_images
+from vitnas.supernets.data.pictures import Pictures, number
 from vitnas.supernets.data.settings import DataSettings
 from vitnas.supernets.data.splits import Splits
+from vitnas.supernets.host_memory import available_bytes
 
 STATE, INFO, DICT = "state.json", "dataset_info.json", "dataset_dict.json"
 LARGEST_PARQUET = 8 << 30
 """More bytes of parquet than this are not read into memory."""
-
-
-class ImageColumn(Files):
-    """A column of encoded images: bytes, or a structure of bytes and a path."""
-
-    def __init__(self, column: Any, folder: Path) -> None:
-        if pa.types.is_struct(column.type):
-            self._bytes, paths = (pa.chunked_array([c.field(n) for c in column.chunks]) for n in ("bytes", "path"))
-            self._paths: Any = paths
-        else:
-            self._bytes, self._paths = column, None
-        self._folder = folder
-
-    def read(self, row: int) -> bytes:
-        data = self._bytes[row].as_py()
-        if data is None and self._path(row):
-            data = (self._folder / self._path(row)).read_bytes()
-        return bytes(data or b"")
-
-    def name(self, row: int) -> str:
-        return self._path(row) or f"row {row}"
-
-    def _path(self, row: int) -> str:
-        return "" if self._paths is None else str(self._paths[row].as_py() or "")
+ROWS_AT_ONCE = 1024
+LABEL_TYPES = (
+    pa.types.is_integer,
+    pa.types.is_string,
+    pa.types.is_large_string,
+    pa.types.is_boolean,
+    pa.types.is_dictionary,
+)
 
 
 class HuggingFace(Format):
@@ -94,37 +83,66 @@ class HuggingFace(Format):
 
 
 def _saved(folder: Path, settings: DataSettings) -> Splits:
-    names = [entry["filename"] for entry in read_json(folder / STATE).get("_data_files", [])]
-    features = read_json(folder / INFO).get("features") or {}
+    state, info = read_json(folder / STATE), read_json(folder / INFO)
+    try:
+        names = [os.fspath(entry["filename"]) for entry in state["_data_files"]]
+        features = dict(info.get("features") or {})
+    except (KeyError, TypeError, AttributeError, ValueError):
+        raise DataError(
+            f"'{folder}': {STATE} lists no files, or {INFO} no features; save the data set anew with save_to_disk"
+        ) from None
+    for name in names:
+        if Path(name).name != name or not (folder / name).is_file():
+            raise DataError(
+                f"'{folder / STATE}' lists '{name[:200]}', which is no file of the folder; save the data set anew with save_to_disk"
+            )
     try:
         tables = [pa.ipc.open_stream(pa.memory_map(str(folder / name))).read_all() for name in names]
         table = pa.concat_tables(tables)
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise DataError(f"'{folder}' cannot be read: {error}; save the data set anew with save_to_disk") from None
-    return _splits(table, features, folder, settings)
+    return _splits(table, features, folder, settings, _places([folder / name for name in names]))
 
 
 def _packed(files: list[Path], settings: DataSettings) -> Splits:
-    size = sum(file.stat().st_size for file in files)
-    if size > LARGEST_PARQUET:
-        raise DataError(
-            f"parquet files in '{files[0].parent}' have {size / 2**30:.0f} GiB, more than fits into memory; turn them "
-            f"into a folder that can be mapped: datasets.load_dataset(...).save_to_disk(...)"
-        )
+    where = f"parquet files in '{files[0].parent}'"
+    limit, size = min(LARGEST_PARQUET, available_bytes()), 0
+    tables = []
     try:
-        table = pa.concat_tables([pq.read_table(file) for file in files])
-    except (pa.ArrowInvalid, OSError) as error:
-        raise DataError(f"parquet files in '{files[0].parent}' cannot be read: {error}; write them anew") from None
-    described = json.loads((table.schema.metadata or {}).get(b"huggingface", b"{}"))
-    return _splits(table, described.get("info", {}).get("features", {}), files[0].parent, settings)
+        for file in files:
+            with pq.ParquetFile(file) as parquet:  # packed, a file says little about what it becomes
+                for batch in parquet.iter_batches(ROWS_AT_ONCE):
+                    size += batch.nbytes
+                    if size > limit:
+                        raise DataError(
+                            f"{where} unpack to more than the {limit / 2**30:.1f} GiB that fit into memory; turn them "
+                            f"into a folder that can be mapped: datasets.load_dataset(...).save_to_disk(...)"
+                        )
+                    tables.append(pa.Table.from_batches([batch]))
+                tables.append(parquet.schema_arrow.empty_table())
+        table = pa.concat_tables(tables)
+    except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
+        raise DataError(f"{where} cannot be read: {error}; write them anew") from None
+    try:
+        described = json.loads((table.schema.metadata or {}).get(b"huggingface", b"{}"))
+        features = dict(described.get("info", {}).get("features", {}))
+    except (ValueError, AttributeError, TypeError, RecursionError):
+        raise DataError(f"{where} have a description that cannot be read; write them anew") from None
+    return _splits(table, features, files[0].parent, settings, _places(files))
 
 
-def _splits(table: Any, features: dict[str, Any], folder: Path, settings: DataSettings) -> Splits:
+def _places(files: list[Path]) -> tuple[Place, ...]:
+    return tuple(place_of(file.stat()) for file in files)
+
+
+def _splits(
+    table: Any, features: dict[str, Any], folder: Path, settings: DataSettings, places: tuple[Place, ...]
+) -> Splits:
     if not len(table):
         raise DataError(f"'{folder}' has no rows; add images")
     kinds = {name: kind.get("_type") if isinstance(kind, dict) else None for name, kind in features.items()}
     images = [field.name for field in table.schema if kinds.get(field.name) == "Image"]
-    images = images or [field.name for field in table.schema if _may_hold_images(field.type)]
+    images = images or [field.name for field in table.schema if may_hold_images(field.type)]
     labels = [name for name in table.column_names if kinds.get(name) == "ClassLabel"]
     labels = labels or [name for name in ("label", "labels", "cls") if name in table.column_names]
     if settings.label_column:
@@ -138,18 +156,27 @@ def _splits(table: Any, features: dict[str, Any], folder: Path, settings: DataSe
             f"'{folder}' needs one column of images and one of labels; found images in {images} and labels in {labels} "
             f"of {table.column_names}; name the labels with label_column"
         )
-    y, classes = _classes(table[labels[0]], features.get(labels[0]) or {}, f"'{folder}', column {labels[0]}")
-    files = ImageColumn(table[images[0]], folder)
+    column, label_column = table[images[0]], table[labels[0]]
+    if not may_hold_images(column.type):
+        raise DataError(
+            f"'{folder}', column {images[0]}: images are bytes, or bytes with a path; got {str(column.type)[:200]}; save "
+            f"them with save_to_disk"
+        )
+    try:
+        column.validate(full=True)
+        label_column.validate(full=True)
+    except pa.ArrowException as error:
+        raise DataError(f"'{folder}', columns {images[0]} and {labels[0]}: {error}; save the data set anew") from None
+    y, classes = _classes(label_column, features.get(labels[0]), f"'{folder}', column {labels[0]}")
+    files = ImageColumn(column, folder, places)
     return Splits(Pictures.of(files, y, f"'{folder}'", settings.max_damaged), None, classes)
 
 
-def _may_hold_images(kind: Any) -> bool:
-    if pa.types.is_struct(kind):
-        return {"bytes", "path"} == {kind.field(i).name for i in range(kind.num_fields)}
-    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
-
-
-def _classes(column: Any, feature: dict[str, Any], where: str) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+def _classes(column: Any, feature: Any, where: str) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    if not any(is_(column.type) for is_ in LABEL_TYPES):
+        raise DataError(
+            f"{where}: labels must be whole numbers or words; got {str(column.type)[:200]}; name another column"
+        )
     values = column.to_pylist()
     without = [value is None or (isinstance(value, int) and value < 0) for value in values]
     if any(without):
@@ -157,9 +184,9 @@ def _classes(column: Any, feature: dict[str, Any], where: str) -> tuple[NDArray[
         raise kind(
             f"{where}: {sum(without)} of {len(values)} images have no label; leave them out, or name another column"
         )
-    if not all(isinstance(value, int | str) for value in values):
-        raise DataError(f"{where}: labels must be whole numbers or words; got {column.type}; name another column")
-    names = feature.get("names")
+    names = feature.get("names") if isinstance(feature, dict) else None
+    if names and not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
+        raise DataError(f"{where}: names of classes must be a list of words; got {str(names)[:100]}; correct {INFO}")
     if names and all(isinstance(value, int) and value < len(names) for value in values):
         return np.array(values, np.int64), tuple(names)
     return number([str(value) for value in values])
@@ -168,7 +195,11 @@ def _classes(column: Any, feature: dict[str, Any], where: str) -> tuple[NDArray[
 def _parquets(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
-    return sorted(folder.glob("*.parquet")) or sorted((folder / "data").glob("*.parquet"))
+    return _real(folder.glob("*.parquet")) or _real((folder / "data").glob("*.parquet"))
+
+
+def _real(files: Iterable[Path]) -> list[Path]:
+    return sorted(file for file in files if not is_junk(file.name))
 
 
 def _of_split(files: list[Path], names: tuple[str, ...]) -> list[Path]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -51,6 +51,10 @@ class Images(ABC):
         """Names of images that could not be read and were replaced by another, as far as they were met."""
         return ()
 
+    def places(self) -> dict[Hashable, str]:
+        """Where these images really lie, with their names: whatever two splits share of it, they share images."""
+        return {}
+
     def only(self: I, positions: NDArray[np.integer]) -> I:
         """These images and no others."""
         return replace(self, rows=self.rows[positions])
@@ -96,9 +100,11 @@ class Pixels(Images):
 
     Attributes:
         x: uint8, or floats in 0..1, of shape (N, C, H, W); any view will do.
+        place: the real file that they come from, and their name in it; None where they come from none.
     """
 
     x: NDArray[Any]
+    place: Hashable = None
 
     @classmethod
     def of(
@@ -132,6 +138,9 @@ class Pixels(Images):
             mean=mean or (0.0,) * channels,
             std=std or (1.0,) * channels,
         )
+
+    def places(self) -> dict[Hashable, str]:
+        return {} if self.place is None else {self.place: "the whole array"}
 
     def pixels(self, indices: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
         rows = self.rows[indices]

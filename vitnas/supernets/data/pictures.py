@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,6 +18,8 @@ from vitnas.supernets.data.images import Images
 USUAL_SIZE = 224
 LOOKED_AT = 64
 """So many images say how large all of them are."""
+LONGEST_NUMBER = 1000
+"""Digits; Python reads no number that is much longer."""
 
 
 class Files(ABC):
@@ -30,6 +32,10 @@ class Files(ABC):
     @abstractmethod
     def name(self, row: int) -> str:
         """What people call it: a path or a key."""
+
+    def place(self, row: int) -> Hashable:
+        """What tells the real file, or its part, from every other of this machine; None where nothing does."""
+        return None
 
 
 @dataclass(eq=False)
@@ -93,6 +99,11 @@ class Pictures(Images):
         mine = sorted(set(self.damage.names).intersection(self.rows.tolist())) if self.damage.names else ()
         return tuple(self.damage.names[row] for row in mine)
 
+    def places(self) -> dict[Hashable, str]:
+        found = {self.files.place(row): self.files.name(row) for row in self.rows.tolist()}
+        found.pop(None, None)
+        return found
+
     def pixels(self, indices: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
         pixels = np.empty((len(indices), self.channels, self.image_size, self.image_size), np.uint8)
         rows = np.empty(len(indices), np.int64)
@@ -117,7 +128,7 @@ class Pictures(Images):
 def number(names: Sequence[str]) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """Classes given by name: the label of each image, and the names in their order; numbers are ordered as numbers."""
     distinct = set(names)
-    digits = all(name.isdecimal() for name in distinct)
-    classes = sorted(distinct, key=int) if digits else sorted(distinct)
+    digits = all(name.isdecimal() and len(name) < LONGEST_NUMBER for name in distinct)
+    classes = sorted(distinct, key=lambda name: (int(name) if digits else 0, name))
     place = {name: i for i, name in enumerate(classes)}
     return np.array([place[name] for name in names], np.int64), tuple(classes)

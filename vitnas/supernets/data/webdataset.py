@@ -2,34 +2,42 @@
 
 from __future__ import annotations
 
-import json
+import math
 import re
 import tarfile
-from collections.abc import Iterator
+import warnings
+from collections.abc import Hashable, Iterator
 from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 from vitnas.errors import DataError
-from vitnas.supernets.data.decoding import EXTENSIONS
+from vitnas.supernets.data.decoding import EXTENSIONS, LARGEST_FILE, UnreadableError
+from vitnas.supernets.data.folders import Place, is_junk, place_of
 from vitnas.supernets.data.format import TEST, TRAIN, VAL, Format, UnlabelledError, folder_of_split, judges, with_judges
 from vitnas.supernets.data.pictures import Files, Pictures, number
 from vitnas.supernets.data.settings import DataSettings
+from vitnas.supernets.data.shards import members, read_label
 from vitnas.supernets.data.splits import Splits
 
 BRACES = re.compile(r"\{([^{}]*)\}")
+COUNT = re.compile(r"(\d{1,12})\.\.(\d{1,12})")
+MOST_SHARDS = 1_000_000
 LABEL_KEYS = ("label", "cls", "class")
 
 
 class TarFiles(Files):
     """Members of tar files, by where their bytes begin and how many they are."""
 
-    def __init__(self) -> None:
+    def __init__(self, shards: dict[Path, Place]) -> None:
+        self.shards = shards
         self.members: list[tuple[Path, int, int, str]] = []
 
     def read(self, row: int) -> bytes:
         path, offset, size, _ = self.members[row]
+        if size > LARGEST_FILE:
+            raise UnreadableError(f"{size} bytes, more than an image of {LARGEST_FILE}")
         with path.open("rb", buffering=0) as file:
             file.seek(offset)
             return file.read(size)
@@ -37,6 +45,10 @@ class TarFiles(Files):
     def name(self, row: int) -> str:
         path, _, _, key = self.members[row]
         return f"{path.name}:{key}"
+
+    def place(self, row: int) -> Hashable:
+        path, offset, _, _ = self.members[row]
+        return self.shards[path], offset
 
 
 class WebDataset(Format):
@@ -67,18 +79,47 @@ class WebDataset(Format):
 def expand(pattern: str) -> list[str]:
     """The names that a pattern with braces stands for: {000..012} counts, {a,b} lists."""
     parts = BRACES.split(pattern)
+    if math.prod(_how_many(part) for part in parts[1::2]) > MOST_SHARDS:
+        raise DataError(
+            f"tar shards '{pattern}': the braces stand for more than {MOST_SHARDS} names; check the numbers"
+        )
     return ["".join(chosen) for chosen in product(*(_choices(p) if i % 2 else [p] for i, p in enumerate(parts)))]
 
 
+def _how_many(inside: str) -> int:
+    if found := COUNT.fullmatch(inside):
+        first, last = (int(number) for number in found.groups())
+        if last < first:
+            raise DataError(f"tar shards '{{{inside}}}' count down; write the smaller number first")
+        return last - first + 1
+    return inside.count(",") + 1
+
+
 def _choices(inside: str) -> list[str]:
-    if found := re.fullmatch(r"(\d+)\.\.(\d+)", inside):
+    if found := COUNT.fullmatch(inside):
         first, last = found.groups()
         return [str(n).zfill(len(first)) for n in range(int(first), int(last) + 1)]
     return inside.split(",")
 
 
 def _tars(folder: Path | None) -> list[Path]:
-    return sorted(folder.glob("*.tar")) if folder is not None and folder.is_dir() else []
+    if folder is None or not folder.is_dir():
+        return []
+    return sorted(tar for tar in folder.glob("*.tar") if not is_junk(tar.name))
+
+
+def _distinct(shards: list[Path], where: str) -> dict[Path, Place]:
+    """Each real shard once, by its first name, and where it lies."""
+    found: dict[Place, Path] = {}
+    for shard in shards:
+        if not shard.is_file():
+            raise DataError(f"tar shard '{shard}' does not exist; check the path or the numbers in braces")
+        found.setdefault(place_of(shard.stat()), shard)
+    if again := len(shards) - len(found):
+        warnings.warn(
+            f"tar shards '{where}': {again} are links to others or named twice; each counts once", stacklevel=2
+        )
+    return {shard: place for place, shard in found.items()}
 
 
 def _splits_of(path: Path) -> Iterator[Path]:
@@ -94,8 +135,8 @@ def _prefixed(tars: list[Path], names: tuple[str, ...]) -> list[Path]:
 
 def _index(shards: list[Path], where: str, settings: DataSettings) -> Splits:
     """Notes where every image begins, and its label; later any of them is read without the others."""
-    files, names = TarFiles(), []
-    for shard in shards:
+    files, names = TarFiles(_distinct(shards, where)), []
+    for shard in files.shards:
         for key, found in _samples(shard, settings.label_column).items():
             if "image" in found and "label" in found:
                 files.members.append((shard, *found["image"], key))
@@ -111,37 +152,22 @@ def _index(shards: list[Path], where: str, settings: DataSettings) -> Splits:
 
 def _samples(shard: Path, label_column: str | None) -> dict[str, dict[str, Any]]:
     samples: dict[str, dict[str, Any]] = {}
+    keys = (label_column,) if label_column else LABEL_KEYS
     try:
-        with tarfile.open(shard, "r:") as tar, shard.open("rb") as raw:
-            for member in tar:
+        with shard.open("rb") as raw:
+            for member in members(shard):
                 folder, _, base = member.name.rpartition("/")
                 stem, _, extension = base.partition(".")
-                if not member.isreg() or not stem:
-                    continue
-                sample = samples.setdefault(f"{folder}/{stem}" if folder else stem, {})
                 last = extension.lower().rpartition(".")[2]
+                sample = samples.setdefault(f"{folder}/{stem}" if folder else stem, {})
                 if f".{last}" in EXTENSIONS:
                     sample.setdefault("image", (member.offset_data, member.size))
                 elif last in ("cls", "json"):
-                    raw.seek(member.offset_data)
-                    label = _label(raw.read(member.size), last, label_column)
+                    label = read_label(raw, member, shard, keys)
                     if label is not None:
                         sample["label"] = label
-    except FileNotFoundError:
-        raise DataError(f"tar shard '{shard}' does not exist; check the path or the numbers in braces") from None
-    except (tarfile.TarError, OSError) as error:
-        raise DataError(f"tar shard '{shard}' cannot be read: {error}; shards must be plain tar, not packed") from None
+    except (tarfile.TarError, OSError, RecursionError, ValueError) as error:
+        raise DataError(
+            f"tar shard '{shard}' cannot be read: {error}; shards must be plain tar, not packed, and whole"
+        ) from None
     return samples
-
-
-def _label(content: bytes, kind: str, label_column: str | None) -> str | None:
-    try:
-        text = content.decode().strip()
-        if kind == "cls":
-            return text or None
-        values = json.loads(text)
-    except ValueError:
-        return None
-    keys = (label_column,) if label_column else LABEL_KEYS
-    found = [values[key] for key in keys if key in values] if isinstance(values, dict) else []
-    return str(found[0]) if found and isinstance(found[0], str | int) else None
