@@ -19,7 +19,7 @@ from vitnas.nas.limits import Limits
 from vitnas.nas.objectives import Objective
 from vitnas.nas.records import Progress
 from vitnas.nas.selection import spread_over_cost
-from vitnas.nas.study import Study
+from vitnas.nas.study import Study, database
 from vitnas.predictors import PREDICTORS, Predictor
 from vitnas.predictors.metrics import RankReport, compare, hold_out
 from vitnas.predictors.predictor import FEWEST_ARCHS
@@ -169,7 +169,7 @@ def evaluate_archs(
     """The archs whose evaluation succeeded, and their scores; what the study in the folder knows is not repeated."""
     objective = Objective.named(quantity)
     folder.mkdir(parents=True, exist_ok=True)
-    study = Study(space, [objective], f"sqlite:///{(folder / 'study.db').resolve()}", f"scores-{quantity}", origin)
+    study = Study(space, [objective], database(folder), f"scores-{quantity}", origin)
     with Progress(progress, len(codes)) as bar:
         evaluator = Evaluator(space, score, {}, [objective], study, executor, bar, {})
         good, values = evaluator(codes)

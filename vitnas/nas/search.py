@@ -22,7 +22,7 @@ from vitnas.nas.searchers.choose import make_searcher
 from vitnas.nas.selection import spread_over_cost
 from vitnas.nas.settings import SearchSettings
 from vitnas.nas.stopping import Stopping
-from vitnas.nas.study import Study
+from vitnas.nas.study import Study, database
 from vitnas.nas.target import Target
 from vitnas.search_spaces import Arch, Codes, SearchSpace
 from vitnas.search_spaces.reach import ENUMERABLE, CostOf
@@ -88,7 +88,7 @@ def search(
     clocks = {on("latency_ms", t.name, devices): t for t in targets if settings.measure}
     with only_here(folder, "search"):
         log = Log(folder / "search.log")
-        storage, name = settings.storage or _sqlite(folder), settings.study or folder.resolve().name
+        storage, name = settings.storage or database(folder), settings.study or folder.resolve().name
         study = Study(space, objectives, storage, name, origin, shared=bool(settings.storage))
         log(f"{space.name}: {dict(origin)}, {settings.deciding()}, {len(study)} evaluations known")
         with Progress(progress, budget) as bar:
@@ -178,7 +178,3 @@ def _everything(space: SearchSpace, limits: Limits, evaluations: int) -> Codes |
     codes = space.genome.enumerate()
     codes = codes[limits.allow(codes)]
     return codes if len(codes) <= evaluations else None
-
-
-def _sqlite(folder: Path) -> str:
-    return f"sqlite:///{(folder / 'study.db').resolve()}"

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -15,6 +16,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from sqlalchemy.exc import SQLAlchemyError
 
 from vitnas.errors import InvalidArchError, SearchError
+from vitnas.files import describe_trouble, disk_trouble, refuse_link, writing
 from vitnas.latency_lut.protocol import Timing
 from vitnas.nas.objectives import Objective
 from vitnas.search_spaces import OFF, Arch, SearchSpace
@@ -177,6 +179,14 @@ class Study:
             raise SearchError(f"{self._where}, note '{key}': {error}; choose another folder with --out") from None
 
 
+def database(folder: Path) -> str:
+    """The storage of a study that lies in a folder, in a file of its own there."""
+    for name in ("study.db", "study.db-journal", "study.db-wal"):
+        with writing(folder / name):
+            refuse_link(folder / name)
+    return f"sqlite:///{folder.resolve() / 'study.db'}"
+
+
 def _storage(url: str) -> str | optuna.storages.BaseStorage:
     if url.startswith(JOURNAL):
         from optuna.storages.journal import JournalFileBackend
@@ -199,5 +209,8 @@ def _told_as_search_errors(where: str) -> Iterator[None]:
     try:
         yield
     except (optuna.exceptions.OptunaError, SQLAlchemyError, ImportError, ValueError, OSError) as error:
+        number = disk_trouble(error)
+        if number is not None:
+            raise SearchError(f"{where}: {describe_trouble(number)}; what is evaluated is kept") from error
         reason = str(error).strip().splitlines()[0]
         raise SearchError(f"{where} cannot be used: {reason}; check the storage, or choose another") from error

@@ -48,7 +48,4 @@ def embed(data: Any) -> str:
 def write_page(data: dict[str, Any], path: Path) -> None:
     if path.suffix.lower() not in (".html", ".htm"):
         raise VitnasError(f"cannot write the report '{path}': its name must end in .html")
-    try:
-        write_bytes(path, render_page(data).encode())
-    except OSError as error:
-        raise VitnasError(f"cannot write '{path}': {error.strerror or error}; choose another path with --out") from None
+    write_bytes(path, render_page(data).encode())
