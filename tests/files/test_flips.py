@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -28,7 +29,7 @@ from vitnas.nas.fit_predictor import Fit
 from vitnas.nas.objectives import Objective
 from vitnas.nas.pareto import ParetoFront, Point
 from vitnas.nas.records import write_evaluations
-from vitnas.nas.study import Evaluation
+from vitnas.nas.study import Evaluation, Study, database
 from vitnas.nas.training_free import _read as read_reference
 from vitnas.predictors import PREDICTORS, load_predictor
 from vitnas.predictors.metrics import RankReport
@@ -258,5 +259,40 @@ def test_no_flip_becomes_a_figure(kind, tmp_path, monkeypatch):
         except VitnasError:
             refused += 1
     assert refused > FLIPS / 2 or kind in (partial, counts)  # these are measured and counted anew
+    path.write_bytes(content)
+    assert read() == expected
+
+
+def test_no_flip_in_a_study_becomes_a_figure(tmp_path):
+    path = tmp_path / "study.db"
+    timing = Timing(0.5, 0.1, 0.4, 0.9, 20, 0.04)
+
+    def read() -> dict[str, Any]:
+        study = Study(SMALL, [Objective.named("accuracy")], database(tmp_path), "s", {"device": "cpu"})
+        return {"timings": dict(study.timings("cpu")), **{one.arch.id: one for one in study}}
+
+    study = Study(SMALL, [Objective.named("accuracy")], database(tmp_path), "s", {"device": "cpu"})
+    for arch, found in zip(ARCHS, accuracy(CODES), strict=True):
+        study.record(Evaluation(arch, {"accuracy": float(found)}, 2.5))
+    study.record_timing("cpu", ARCHS[0], timing)
+    expected, content = read(), path.read_bytes()
+    values = [
+        m.start() for name in (b"accuracy", b"metrics", b"genes", b"median_ms") for m in re.finditer(name, content)
+    ]
+    rng = np.random.default_rng(0)
+    at = [8 * (start + rng.integers(60)) + rng.integers(8) for start in values for _ in range(2)]
+    for place in [*at, *rng.integers(0, 8 * len(content), 30)]:
+        flipped = bytearray(content)
+        flipped[place // 8] ^= 1 << int(place % 8)
+        path.write_bytes(flipped)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what is damaged is evaluated again, and that is told
+            try:
+                found = read()
+            except VitnasError:
+                continue
+        timings = found.pop("timings")
+        assert all(expected["timings"][arch] == one for arch, one in timings.items())
+        assert all(expected[arch] == one for arch, one in found.items())
     path.write_bytes(content)
     assert read() == expected

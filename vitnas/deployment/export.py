@@ -25,7 +25,7 @@ from vitnas.deployment.model_card import CARD, DIAGRAM, model_card
 from vitnas.deployment.settings import ExportSettings
 from vitnas.deployment.verification import answers, at_size, blame, compare, first_line
 from vitnas.errors import ExportError
-from vitnas.files import BLANK, KEY, disk_troubles, seal_bytes, write_bytes, write_json
+from vitnas.files import BLANK, KEY, disk_troubles, refuse_full, seal_bytes, write_bytes, write_json
 from vitnas.run import RunFolder, processor
 from vitnas.search_spaces import Arch, Blueprint, SearchSpace
 from vitnas.supernets.counting import count
@@ -242,7 +242,9 @@ def _write_format(
             found = exporter.run(path, x)
     except OSError:
         raise  # the disk, not the network
-    except Exception as error:  # converters raise whatever they like
+    except Exception as error:  # converters raise whatever they like, on a full disk too
+        for place in (folder, Path(tempfile.gettempdir())):
+            refuse_full(place)
         reason = _blame(exporter, network, example, facts) or first_line(error)
         raise ExportError(f"{where}: {reason}; choose another format or another arch") from error
     parity = compare(expected, found, labels)

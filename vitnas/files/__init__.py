@@ -6,14 +6,16 @@ from vitnas.files.disk import describe_trouble, disk_trouble, disk_troubles, wri
 from vitnas.files.folders import Ours, as_listed, foreign, listed, new_folder, refuse_foreign, remove_folder, tidy
 from vitnas.files.locks import is_locked, only_here
 from vitnas.files.parquet import read_parquet, write_parquet
-from vitnas.files.seals import BLANK, KEY, seal_bytes
+from vitnas.files.seals import BLANK, KEY, holds, seal_bytes, sealed
 from vitnas.files.whole import (
     check_seal,
     open_append,
     read_json,
     read_line,
     read_lines,
+    refuse_full,
     refuse_link,
+    refuse_other,
     sealed_line,
     sha256,
     unsealed,
@@ -32,6 +34,7 @@ __all__ = [
     "disk_trouble",
     "disk_troubles",
     "foreign",
+    "holds",
     "is_locked",
     "listed",
     "new_folder",
@@ -42,9 +45,12 @@ __all__ = [
     "read_lines",
     "read_parquet",
     "refuse_foreign",
+    "refuse_full",
     "refuse_link",
+    "refuse_other",
     "remove_folder",
     "seal_bytes",
+    "sealed",
     "sealed_line",
     "sha256",
     "tidy",

@@ -16,7 +16,7 @@ REMEDIES = {
     errno.ENOSPC: "make room on that disk, and give the command again",
     errno.EDQUOT: "your share of that disk is spent: make room, and give the command again",
     errno.EFBIG: "a limit (`ulimit -f`) or the file system allows no larger file: raise it or choose another folder",
-    errno.EIO: "the disk fails: save what is on it, and choose a folder on another",
+    errno.EIO: "the disk fails, or a quota or limit (`ulimit -f`) is reached: look at it, or choose a folder on another",
     errno.ELOOP: "vitnas writes through no link: name the file itself, or remove the link",
     errno.EROFS: "choose a folder that may be written",
     errno.EACCES: "choose a folder that may be written",

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from vitnas.errors import DataError, ForeignFilesError
+from vitnas.errors import DataError, DiskError, ForeignFilesError
 from vitnas.files.disk import disk_troubles, writing
 from vitnas.files.whole import read_json, refuse_link, sha256, write_json
 
@@ -104,7 +104,7 @@ def new_folder(path: Path, ours: Callable[[Path], Ours | None] = listed, with_li
         draft.mkdir()
     try:
         with _held(draft):
-            with disk_troubles(path):
+            with _told_of(path, draft), disk_troubles(path):
                 yield draft
             with writing(path):
                 if with_list:
@@ -116,6 +116,17 @@ def new_folder(path: Path, ours: Callable[[Path], Ours | None] = listed, with_li
                     draft.rename(path)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+@contextmanager
+def _told_of(path: Path, draft: Path) -> Iterator[None]:
+    """Errors name the folder that was asked for."""
+    try:
+        yield
+    except DiskError as error:
+        found = DiskError(str(error).replace(str(draft), str(path)))
+        found.errno = error.errno
+        raise found from error
 
 
 def remove_folder(folder: Path, ours: Ours | None = None) -> bool:

@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from vitnas.errors import DataError
+from vitnas.errors import DataError, ForeignFilesError
 from vitnas.files.disk import writing
 from vitnas.files.seals import KEY, bytes_hold, holds, sealed
 
@@ -43,6 +43,30 @@ def refuse_link(path: Path) -> None:
     """Raises what the system raises where links are not followed."""
     if path.is_symlink():
         raise OSError(errno.ELOOP, f"it is a link to '{os.readlink(path)}'", str(path))
+
+
+def refuse_other(path: Path, mark: bytes, what: str) -> None:
+    """Refuses to replace a file that is not empty and does not bear the mark of those that vitnas writes.
+
+    Args:
+        path: which may be there.
+        mark: bytes that all such files hold, those of earlier versions too.
+        what: they are called.
+    """
+    if not path.is_file() or path.is_symlink() or not path.stat().st_size:
+        return  # there is nothing to lose, or writing is refused for what it is
+    if mark not in path.read_bytes():
+        raise ForeignFilesError(
+            f"'{path}' is there and no {what} that vitnas wrote, so it is not replaced; move it elsewhere, or choose "
+            "another place with --out"
+        )
+
+
+def refuse_full(folder: Path) -> None:
+    """Raises what the system says where a megabyte no longer fits: what was tried failed for that."""
+    file = folder / f".{os.urandom(4).hex()}.tmp"
+    write_bytes(file, bytes(1 << 20))
+    file.unlink()
 
 
 def open_append(path: Path) -> BinaryIO:

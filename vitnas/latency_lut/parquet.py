@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from vitnas.errors import DataError, DeviceError
-from vitnas.files import read_parquet, write_parquet
+from vitnas.files import read_parquet, refuse_other, write_parquet
 from vitnas.latency_lut.protocol import Timing
 from vitnas.latency_lut.table import COUNTS, Header, LatencyTable, Row
 from vitnas.search_spaces import LayerSpec
@@ -50,7 +50,13 @@ def write_table(table: LatencyTable, path: Path) -> None:
     metadata = {"vitnas.format": FORMAT, "vitnas.latency": msgspec.json.encode(table.header).decode()}
     records = [_record(row) for row in table.rows]
     columns = pyarrow.Table.from_pylist(records, schema=pyarrow.schema(fields, metadata=metadata))
+    refuse_other_table(path)
     write_parquet(columns, path)
+
+
+def refuse_other_table(path: Path) -> None:
+    """Refuses to replace what is no latency table."""
+    refuse_other(path, b"vitnas.latency", "latency table")
 
 
 def read_table(path: Path) -> LatencyTable:

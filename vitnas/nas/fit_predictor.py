@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitnas.errors import DataError, SearchError, SettingsError
-from vitnas.files import only_here, read_json, write_json
+from vitnas.files import only_here, read_json, refuse_other, write_json
 from vitnas.nas.evaluator import Evaluator, Score
 from vitnas.nas.executor import Executor, make_executor
 from vitnas.nas.limits import Limits
@@ -121,6 +121,7 @@ def fit_predictor(
     score = SupernetScore.of(run)
     origin = {"supernet": checkpoint_folders(run)[-1].name}
     folder = folder or run.path / "predictor"
+    refuse_other(folder / REPORT_FILE, b'"predictor"', "report of a predictor")
     codes = spread_over_macs(run.space, samples, seed)
     with only_here(folder, "fit"), make_executor(workers, ray_address) as executor:
         good, scores = evaluate_archs(run.space, codes, score, quantity, folder, executor, origin, progress)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from vitnas.errors import SearchError
-from vitnas.files import only_here
+from vitnas.files import only_here, refuse_other
 from vitnas.nas.evaluator import Evaluator, Score
 from vitnas.nas.executor import Executor, SerialExecutor
 from vitnas.nas.fronts import make_device_front, make_front
@@ -86,6 +86,8 @@ def search(
     searcher = make_searcher(space, limits, costs, settings, importance) if everything is None else None
     devices = [target.name for target in targets]
     clocks = {on("latency_ms", t.name, devices): t for t in targets if settings.measure}
+    for path, mark in ((folder / "front.json", b"vitnas-front"), (folder / "evaluations.parquet", b"arch_id")):
+        refuse_other(path, mark, "result of a search")
     with only_here(folder, "search"):
         log = Log(folder / "search.log")
         storage, name = settings.storage or database(folder), settings.study or folder.resolve().name

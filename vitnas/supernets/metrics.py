@@ -36,7 +36,11 @@ class MetricsLog:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
+        try:
+            self._file.close()
+        except OSError:  # a line that could not be written, which was told then
+            if error is None:
+                raise
         if self._events is not None:
             self._events.close()
 
