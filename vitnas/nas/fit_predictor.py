@@ -115,13 +115,13 @@ def fit_predictor(
             f"--samples {samples}: a fit needs at least {FEWEST_SAMPLES} archs, to hold some of them out"
         )
     make = _maker(run.space, predictor, tune_seconds)
+    folder = folder or run.path / "predictor"
+    refuse_other(folder / REPORT_FILE, b'"predictor"', "report of a predictor")
     from vitnas.nas.supernet_score import SupernetScore
     from vitnas.supernets.checkpoints import checkpoint_folders
 
     score = SupernetScore.of(run)
     origin = {"supernet": checkpoint_folders(run)[-1].name}
-    folder = folder or run.path / "predictor"
-    refuse_other(folder / REPORT_FILE, b'"predictor"', "report of a predictor")
     codes = spread_over_macs(run.space, samples, seed)
     with only_here(folder, "fit"), make_executor(workers, ray_address) as executor:
         good, scores = evaluate_archs(run.space, codes, score, quantity, folder, executor, origin, progress)

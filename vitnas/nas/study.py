@@ -190,7 +190,8 @@ class Study:
 
 def as_recorded(attrs: Mapping[str, Any]) -> bool:
     """Whether the attributes of a trial are those that `Study.record` gave it; others may have added more."""
-    return holds({name: attrs[name] for name in RECORDED if name in attrs})
+    whole = {"arch", "arch_id", "seconds"} <= attrs.keys() and ("metrics" in attrs) != ("error" in attrs)
+    return whole and holds({name: attrs[name] for name in RECORDED if name in attrs})
 
 
 def database(folder: Path) -> str:
