@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import warnings
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from pyarrow import parquet
 from safetensors.torch import save
 
 from tests.latency_lut.test_table import make_table
@@ -260,6 +262,54 @@ def test_no_flip_becomes_a_figure(kind, tmp_path, monkeypatch):
             refused += 1
     assert refused > FLIPS / 2 or kind in (partial, counts)  # these are measured and counted anew
     path.write_bytes(content)
+    assert read() == expected
+
+
+def without_seals(path: Path, content: bytes) -> bytes:
+    """The file as an earlier version wrote it."""
+    if path.suffix == ".parquet":
+        table = parquet.read_table(path)
+        kept = {name: value for name, value in (table.schema.metadata or {}).items() if name != b"seal"}
+        out = io.BytesIO()
+        parquet.write_table(table.replace_schema_metadata(kept), out)
+        return out.getvalue()
+    if path.suffix == ".safetensors":
+        return re.sub(rb"vitnas-sha256:.{64}", b"-" * 78, content)
+    whole = [content] if path.suffix == ".json" else content.splitlines()
+    bare = [{name: value for name, value in json.loads(part).items() if name != "seal"} for part in whole]
+    return b"".join(json.dumps(data).encode() + b"\n" for data in bare)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_files_of_before_are_read_as_before(kind, tmp_path, monkeypatch):
+    monkeypatch.setenv("VITNAS_CACHE", str(tmp_path))
+    path, read = kind(tmp_path)
+    expected, content = read(), path.read_bytes()
+    path.write_bytes(without_seals(path, content))
+    if kind is not answers:  # theirs was there before
+        assert b"sha256:" in content
+        assert b"sha256:" not in path.read_bytes()
+    assert read() == expected
+
+
+def test_who_changed_a_front_on_purpose_is_told_what_to_do(tmp_path):
+    path, _ = front(tmp_path)
+    data = json.loads(path.read_text())
+    data["points"][0]["objectives"]["latency_ms"] = 1.25
+    path.write_text(json.dumps(data))
+    with pytest.raises(
+        VitnasError, match="content does not match its seal; .* changed it on purpose, delete its key 'seal'"
+    ):
+        ParetoFront.load(path)
+    del data["seal"]
+    path.write_text(json.dumps(data))
+    assert ParetoFront.load(path).points[0].objectives["latency_ms"] == 1.25
+
+
+def test_a_front_that_was_only_indented_anew_is_read(tmp_path):
+    path, read = front(tmp_path)
+    expected = read()
+    path.write_text(json.dumps(json.loads(path.read_text()), indent=8))
     assert read() == expected
 
 

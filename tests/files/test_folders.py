@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from vitnas.errors import ForeignFilesError
+from vitnas.files import as_listed, foreign, listed, new_folder, refuse_foreign, remove_folder, write_json
 from vitnas.files import folders as module
-from vitnas.files import foreign, listed, new_folder, refuse_foreign, remove_folder, write_json
 from vitnas.files.folders import LIST
 
 
@@ -162,6 +162,18 @@ for i in range(10**6):
             (draft / name).write_text(str(i))
     print(i, flush=True)
 """
+
+
+def test_parts_of_a_folder_are_held_against_its_list(path):
+    assert as_listed(path / "file")
+    assert as_listed(path / "part")
+    edit(path)
+    assert not as_listed(path / "file")
+    assert as_listed(path / "part")
+    (path / "part" / "deep.bin").unlink()
+    assert not as_listed(path / "part")
+    (path / LIST).unlink()
+    assert as_listed(path / "part")  # nothing says otherwise
 
 
 def test_killed_at_any_moment_one_whole_folder_is_there(tmp_path):

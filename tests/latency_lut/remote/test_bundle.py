@@ -1,4 +1,5 @@
 import json
+import shutil
 import subprocess
 
 import onnxruntime
@@ -6,10 +7,11 @@ import pytest
 
 from tests.latency_lut.remote.conftest import BRIEF, SPACE
 from vitnas.errors import DeviceError, ExportError
-from vitnas.files import read_json
+from vitnas.files import foreign, read_json
 from vitnas.latency_lut.partial import blueprint_key
 from vitnas.latency_lut.remote import write_bundle
-from vitnas.latency_lut.remote.bundle import PACKAGERS
+from vitnas.latency_lut.remote.board import discard
+from vitnas.latency_lut.remote.bundle import PACKAGERS, Bundle, bundled_files
 from vitnas.latency_lut.remote.manifest import decode_manifest, digest, read_manifest
 from vitnas.search_spaces import Arch, Blueprint
 
@@ -78,6 +80,24 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path):
     ):
         write_bundle(SPACE, "board", tmp_path, BRIEF, runtime="onnx", progress=False)
     assert [p.name for p in tmp_path.iterdir()] == ["photo.jpg"]
+
+
+@pytest.mark.parametrize("earlier", [False, True])
+def test_of_a_bundle_only_what_vitnas_wrote_may_go(bundle, tmp_path, earlier):
+    copy = tmp_path / "bundle"
+    shutil.copytree(bundle.folder, copy)
+    if earlier:
+        (copy / ".vitnas.json").unlink()  # as of an earlier version
+        (copy / "seals.py").unlink()
+    (copy / "results.json").write_text("{}")  # of a board that is waited for
+    assert foreign(copy, bundled_files(copy)) == []
+    (copy / "notes.md").write_text("mine")
+    victim = copy / bundle.manifest.items[-1].file
+    victim.write_bytes(b"other")
+    assert foreign(copy, bundled_files(copy)) == sorted(["notes.md", victim.name])
+    discard(Bundle(copy, bundle.manifest))
+    assert (copy / "notes.md").read_text() == "mine"
+    assert not (copy / "manifest.json").exists()
 
 
 def test_a_conversion_that_fails_leaves_nothing(tmp_path, monkeypatch):
