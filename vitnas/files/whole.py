@@ -15,16 +15,22 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from vitnas.errors import DataError, ForeignFilesError
-from vitnas.files.disk import writing
+from vitnas.files.disk import KEPT, writing
 from vitnas.files.seals import KEY, bytes_hold, holds, sealed
 
 NOFOLLOW = sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"))
 """For files in a folder that may have come from somebody: through no link, and waiting for no pipe."""
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Replaces a file in one step; a link in its place is refused."""
-    with writing(path):
+def write_bytes(path: Path, content: bytes, kept: str = KEPT) -> None:
+    """Replaces a file in one step; a link in its place is refused.
+
+    Args:
+        path: its folder is made if it is not there.
+        content: all of it.
+        kept: what an error says of what survives.
+    """
+    with writing(path, kept):
         refuse_link(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_name(f".{path.name}.{os.urandom(4).hex()}.tmp")
