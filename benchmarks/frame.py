@@ -55,6 +55,7 @@ def run(
                 "command": command,
                 "results": results,
             },
+            seal=False,  # read by eye and by other programs
         )
 
 

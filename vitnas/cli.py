@@ -29,6 +29,7 @@ from vitnas.commands.teach import teach
 from vitnas.commands.train_supernet import train_supernet
 from vitnas.commands.verify import verify
 from vitnas.errors import VitnasError
+from vitnas.files import describe_trouble, disk_trouble
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -63,11 +64,18 @@ for command in (
 
 
 def main() -> None:
-    """Runs a command; a `VitnasError` becomes its message and exit code 2."""
+    """Runs a command; a `VitnasError`, and a disk that is full or fails, becomes its message and exit code 2."""
     try:
         app()
     except VitnasError as error:
         print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except Exception as error:
+        number = disk_trouble(error)
+        if number is None:
+            raise
+        place = getattr(error, "filename", None)
+        print(f"error: {describe_trouble(number, place)}", file=sys.stderr)
         raise SystemExit(2) from None
 
 

@@ -38,6 +38,14 @@ class BusyError(VitnasError):
     """A folder that cannot be written to, or that another process is working in."""
 
 
+class DiskError(VitnasError, OSError):
+    """A file or folder that could not be written; what was there before stays."""
+
+
+class ForeignFilesError(VitnasError):
+    """A folder that holds what vitnas did not write, and so is not replaced."""
+
+
 class TrainingError(VitnasError):
     """A training that went astray."""
 

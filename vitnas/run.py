@@ -16,7 +16,7 @@ import tomli_w
 
 from vitnas import __version__
 from vitnas.errors import CheckpointError
-from vitnas.files import write_bytes, write_json
+from vitnas.files import refuse_other, write_bytes, write_json
 from vitnas.search_spaces import SearchSpace, Task, load_space
 from vitnas.settings import make_settings, read_toml
 
@@ -56,6 +56,8 @@ class RunFolder:
             table["only"] = {name: list(kept) for name, kept in space.only}
         if space.source is not None:
             table["file"] = f"space{space.source.suffix}"
+        _refuse_others(path, table.get("file"), space)
+        if space.source is not None:
             write_bytes(path / table["file"], space.source.text.encode())
         write_json(path / "environment.json", environment())
         run.save_config({"space": table, **settings})
@@ -108,6 +110,19 @@ class RunFolder:
             str(self.path / file) if file else name, make_settings(Task, table, f"{self.config_file}, [space]")
         )
         return space.restrict(**only) if only else space
+
+
+def _refuse_others(path: Path, file: str | None, space: SearchSpace) -> None:
+    """Refuses a folder with files that a run would write over; what a killed start of this very run left may go."""
+    text = space.source.text.encode() if space.source is not None else b""
+    in_the_way = [name for name in ("metrics.jsonl", "checkpoints", "tensorboard") if (path / name).exists()]
+    if file is not None and (path / file).exists() and (path / file).read_bytes() != text:
+        in_the_way.append(file)
+    if in_the_way:
+        raise CheckpointError(
+            f"'{path}' is no run, but has '{in_the_way[0]}', which a run would write over; choose another folder with --out"
+        )
+    refuse_other(path / "environment.json", b'"vitnas"', "record of an environment")
 
 
 def newest_run(root: Path) -> RunFolder | None:

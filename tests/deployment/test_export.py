@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
@@ -23,6 +24,7 @@ from vitnas.supernets.accuracy import wilson
 from vitnas.supernets.counting import count
 from vitnas.supernets.data import Dataset, DataSettings, load_dataset
 from vitnas.supernets.evaluation import evaluate
+from vitnas.supernets.exported import read_report
 from vitnas.supernets.supernet import Supernet, build_network
 
 SPACE = load_space("autoformer-mini")
@@ -101,6 +103,7 @@ def test_folder_holds_what_rebuilds_the_network(supernet, digits, arch, tmp_path
     report = export(SPACE, supernet, arch, digits, tmp_path / "out", COPY, latency_ms={"cpu": 0.25})
     out = tmp_path / "out"
     assert sorted(p.name for p in out.iterdir()) == [
+        ".vitnas.json",
         "README.md",
         "arch.json",
         "copy.bin",
@@ -113,7 +116,7 @@ def test_folder_holds_what_rebuilds_the_network(supernet, digits, arch, tmp_path
     with torch.no_grad():
         x = digits.val.sample(5).all()[0]
         torch.testing.assert_close(network.eval()(x), supernet(x, arch), atol=1e-5, rtol=0)
-    assert json.loads((out / "report.json").read_text()) == report
+    assert read_report(out) == report
 
 
 def test_report_says_what_was_found(supernet, digits, arch, tmp_path):
@@ -218,9 +221,70 @@ def test_a_full_folder_is_refused_without_force(supernet, digits, arch, tmp_path
 
 def test_force_replaces_only_what_vitnas_wrote(supernet, digits, arch, tmp_path):
     (tmp_path / "thesis.txt").write_text("years of work")
-    with pytest.raises(ExportError, match="did not write it"):
+    with pytest.raises(ExportError, match=r"holds 'thesis\.txt', which vitnas did not write"):
         export(SPACE, supernet, arch, digits, tmp_path, COPY, force=True)
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
+
+
+def test_force_replaces_a_whole_export_and_nothing_that_came_into_it(supernet, digits, arch, tmp_path):
+    out = tmp_path / "out"
+    export(SPACE, supernet, arch, digits, out, COPY)
+    export(SPACE, supernet, SPACE.largest(), digits, out, COPY, force=True)
+    assert read_report(out)["arch_id"] == SPACE.largest().id
+    (out / "thesis.txt").write_text("years of work")
+    (out / "README.md").write_text("my own card")
+    before = {p.name: p.read_bytes() for p in out.iterdir()}
+    with pytest.raises(ExportError, match=r"--force replaces only what vitnas wrote.*'README\.md', 'thesis\.txt'"):
+        export(SPACE, supernet, arch, digits, out, COPY, force=True)
+    assert {p.name: p.read_bytes() for p in out.iterdir()} == before
+
+
+def test_force_follows_no_link(supernet, digits, arch, tmp_path):
+    export(SPACE, supernet, arch, digits, tmp_path / "other", COPY)
+    (tmp_path / "out").symlink_to(tmp_path / "other")
+    before = {p.name: p.read_bytes() for p in (tmp_path / "other").iterdir()}
+    with pytest.raises(ExportError, match="is a link to"):
+        export(SPACE, supernet, SPACE.largest(), digits, tmp_path / "out", COPY, force=True)
+    assert {p.name: p.read_bytes() for p in (tmp_path / "other").iterdir()} == before
+
+
+def test_a_predictor_folder_is_no_export(supernet, digits, arch, tmp_path):
+    (tmp_path / "predictor.safetensors").write_bytes(b"fitted for hours")
+    (tmp_path / "report.json").write_text('{"space": "autoformer-mini", "scores": [0.5]}')
+    with pytest.raises(ExportError, match=r"holds 'predictor\.safetensors', 'report\.json'"):
+        export(SPACE, supernet, arch, digits, tmp_path, COPY, force=True)
+    assert (tmp_path / "predictor.safetensors").read_bytes() == b"fitted for hours"
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_an_export_of_an_earlier_version_is_replaced_as_far_as_its_report_goes(
+    supernet, digits, arch, tmp_path, several
+):
+    out = tmp_path / "out"
+
+    def write(force: bool) -> None:
+        if several:
+            export_all(SPACE, supernet, [arch, SPACE.largest()], digits, out, COPY, force=force)
+        else:
+            export(SPACE, supernet, arch, digits, out, COPY, force=force)
+
+    write(force=False)
+    (out / ".vitnas.json").unlink()
+    inside = out / f"000-{arch.id}" if several else out
+    (inside / "thesis.txt").write_text("years of work")
+    with pytest.raises(ExportError, match=r"thesis\.txt', which vitnas did not write"):
+        write(force=True)
+    (inside / "thesis.txt").unlink()
+    (inside / "copy.bin").write_bytes(b"123456")
+    with pytest.raises(ExportError, match=r"copy\.bin"):
+        write(force=True)
+    (inside / "copy.bin").write_bytes(b"12345")
+    os.utime(inside / "README.md", (2e9, 2e9))  # edited since
+    with pytest.raises(ExportError, match=r"README\.md"):
+        write(force=True)
+    (inside / "README.md").unlink()
+    write(force=True)
+    assert (inside / "README.md").exists()
 
 
 def test_a_file_in_the_way_is_refused(supernet, digits, arch, tmp_path):

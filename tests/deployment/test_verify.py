@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -101,6 +102,24 @@ def test_other_weights_are_found_out(folder, digits):
     save_file(state, folder / "weights.safetensors")
     with pytest.raises(ExportError, match=r"does not answer as its weights do: onnx: the largest difference"):
         verify(folder, digits)
+
+
+def test_an_artefact_that_was_changed_is_found_out_though_it_answers_as_before(folder, digits):
+    model = onnx.load(folder / "model.onnx")
+    model.producer_name = "somebody"
+    onnx.save(model, folder / "model.onnx")
+    with pytest.raises(ExportError, match=r"'model\.onnx' is not what was exported, it was changed or damaged since"):
+        verify(folder, digits, measure=False)
+    (folder / ".vitnas.json").unlink()  # as of an earlier version
+    assert verify(folder, digits, measure=False)["formats"]["onnx"]["hold"]
+
+
+def test_a_flipped_bit_in_the_weights_is_found_out(folder, digits):
+    content = bytearray((folder / "weights.safetensors").read_bytes())
+    content[-5] ^= 1
+    (folder / "weights.safetensors").write_bytes(content)
+    with pytest.raises(ExportError, match="is not as vitnas wrote it"):
+        verify(folder, digits, measure=False)
 
 
 def test_what_is_gone_or_damaged_is_named(folder, digits):

@@ -252,7 +252,7 @@ def test_a_file_cut_short_is_refused(tmp_path, length):
     path = tmp_path / "cpu.parquet"
     make_table().write(path)
     path.write_bytes(path.read_bytes()[:length])
-    with pytest.raises(DeviceError, match="is damaged or no parquet file"):
+    with pytest.raises(DeviceError, match="is damaged or no parquet file|is not as vitnas wrote it"):
         LatencyTable.read(path)
 
 

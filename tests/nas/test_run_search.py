@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from vitnas.cli import app, main
+from vitnas.files import read_json
 from vitnas.nas.pareto import ParetoFront
 from vitnas.run import RunFolder, newest_run
 
@@ -195,7 +196,7 @@ def test_bad_input_is_told_before_any_work(vitnas, home, case):
 
 def test_a_front_of_another_space_is_refused(vitnas, home, tmp_path):
     assert vitnas("--device", "phone", "--out", "first")[0] == 0
-    front = json.loads(Path("first/front.json").read_text())
+    front = read_json(Path("first/front.json"))
     Path("other.json").write_text(json.dumps({**front, "fingerprint": "0" * 12}))
     code, _, err = vitnas("--device", "phone", "--warm-start", "other.json")
     assert code == 2

@@ -10,6 +10,7 @@ import pytest
 
 from tests.test_cli import vitnas
 from vitnas.errors import SearchError
+from vitnas.files import read_json
 from vitnas.nas.pareto import ParetoFront
 from vitnas.reporting.comparison import describe_comparison
 from vitnas.reporting.pictures import named_results
@@ -18,7 +19,7 @@ from vitnas.reporting.pictures import named_results
 def edited(run: Path, folder: Path, **changes: object) -> Path:
     """A copy of a search whose front says something else."""
     shutil.copytree(run / "search-pretended", folder)
-    front = json.loads((folder / "front.json").read_text())
+    front = read_json(folder / "front.json")
     (folder / "front.json").write_text(json.dumps(front | changes))
     return folder
 

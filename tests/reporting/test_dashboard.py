@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -91,6 +92,22 @@ def test_only_the_token_opens_it(run: Path) -> None:
         assert ask(server, f"/config.toml?token={server.token}")[0] == 404
     with Dashboard(run) as another:
         assert another.token != server.token
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("target", ["http://[broken/", "//[::1", "http://[v1.x]]/?token=1", "/?token=%00", "*"])
+def test_a_broken_request_is_answered_and_nothing_is_printed(
+    run: Path, capfd: pytest.CaptureFixture[str], method: str, target: str
+) -> None:
+    with served(run) as server, socket.create_connection(("127.0.0.1", server.server_port), timeout=20) as wire:
+        wire.sendall(f"{method} {target} HTTP/1.0\r\n\r\n".encode())
+        answer = b"".join(iter(lambda: wire.recv(4096), b""))
+        assert answer.split()[1] in (b"400", b"403")
+        head, _, body = answer.partition(b"\r\n\r\n")
+        assert b"Content-Length" in head
+        assert bool(body) == (method == "GET")
+        assert ask(server, "/")[0] == 403  # it goes on
+    assert capfd.readouterr().err == ""
 
 
 def test_it_tells_what_was_found_so_far(at_work: AtWork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ import pytest
 
 from tests.test_cli import vitnas
 from vitnas.errors import SearchError, VitnasError
+from vitnas.files import read_json
 from vitnas.nas.pareto import ParetoFront
 from vitnas.reporting.html import embed, render_page, write_page
 from vitnas.reporting.page_data import describe_page
@@ -93,7 +94,7 @@ def test_a_search_that_lies_in_no_run_has_a_command_only_if_a_supernet_judged(ru
     assert data["results"][0]["export_front"] is None
     assert data["run"] is None
     file = tmp_path / "elsewhere" / "s" / "front.json"
-    front = json.loads(file.read_text())
+    front = read_json(file)
     front["config"]["origin"]["supernet"] = "step-00000100"
     file.write_text(json.dumps(front))
     command = describe_page(tmp_path / "elsewhere" / "s")["results"][0]["export_front"]
@@ -110,7 +111,7 @@ def test_names_cannot_become_markup(run: Path, tmp_path: Path) -> None:
     evil = "</script><script>alert(1)</script><img src=x onerror=alert(2)>&\u2028"
     folder = tmp_path / "x"
     shutil.copytree(run / "search-pretended", folder)
-    front = json.loads((folder / "front.json").read_text())
+    front = read_json(folder / "front.json")
     front["config"]["origin"]["device"] = evil
     front["config"][evil] = evil
     (folder / "front.json").write_text(json.dumps(front))
@@ -222,7 +223,7 @@ def test_damaged_files_are_told_by_name(
     shutil.copytree(run, folder)
     (folder / "search-pretended").rename(folder / "search")
     if content == b"ORIGIN":
-        front = json.loads((folder / file).read_text())
+        front = read_json(folder / file)
         content = json.dumps(front | {"config": {"origin": "here"}}).encode()
     if content == b"ARCH":
         frame = pyarrow.parquet.read_table(folder / file).to_pandas()

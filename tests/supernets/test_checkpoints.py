@@ -91,6 +91,20 @@ def test_the_latest_are_kept_and_leftovers_cleared(saved: tuple[RunFolder, Super
     assert len(list(run.checkpoints.iterdir())) == KEEP
 
 
+def test_what_others_put_beside_checkpoints_or_into_them_stays(saved: tuple[RunFolder, Supernet]) -> None:
+    run, net = saved
+    (run.checkpoints / "step-by-step").mkdir()
+    (run.checkpoints / "step-by-step" / "thesis.md").write_text("years of work")
+    (run.checkpoints / "step-00000001" / "notes.md").write_text("a good one")
+    (run.checkpoints / ".step-notes").mkdir()
+    for step in range(4, 9):
+        save_checkpoint(run, net, make_optimizer(net, TrainSettings()), Progress(step))
+    assert (run.checkpoints / "step-by-step" / "thesis.md").read_text() == "years of work"
+    assert (run.checkpoints / "step-00000001" / "supernet.safetensors").exists()
+    assert (run.checkpoints / ".step-notes").exists()
+    assert [p.name for p in checkpoint_folders(run)] == ["step-00000001", *(f"step-{i:08d}" for i in (6, 7, 8))]
+
+
 def flip_a_bit(path: Path) -> None:
     content = bytearray((path / "supernet.safetensors").read_bytes())
     content[-100] ^= 1

@@ -26,18 +26,15 @@ from vitnas.deployment.model_card import CARD, DIAGRAM, model_card
 from vitnas.deployment.settings import ExportSettings
 from vitnas.deployment.verification import answers, at_size, blame, compare, first_line
 from vitnas.errors import ExportError
-from vitnas.files import write_bytes, write_json
+from vitnas.files import BLANK, KEY, disk_troubles, refuse_full, seal_bytes, write_bytes, write_json
 from vitnas.run import RunFolder, processor
 from vitnas.search_spaces import Arch, Blueprint, SearchSpace
 from vitnas.supernets.counting import count
 from vitnas.supernets.data import Dataset
 from vitnas.supernets.evaluation import measured_accuracy
-from vitnas.supernets.exported import REPORT
+from vitnas.supernets.exported import ARCH, REPORT, WEIGHTS
 from vitnas.supernets.supernet import Supernet
 from vitnas.supernets.tested import add_tested
-
-WEIGHTS = "weights.safetensors"
-ARCH = "arch.json"
 
 Report = dict[str, Any]
 """What `report.json` holds; see `export`."""
@@ -77,7 +74,7 @@ def export(
         dataset: its training images recalibrate and calibrate, its validation images verify, its test images testify.
         out: a folder that does not exist or is empty.
         settings: formats and numbers of images.
-        force: replace a folder that an earlier export wrote.
+        force: replace a folder that an earlier export wrote and nobody changed.
         run: where the weights come from; needed to fine-tune.
         latency_ms: predicted latency for each device.
         draw: draws the network for the model card.
@@ -186,7 +183,8 @@ class _Job:
         pixels = tuple(dataset.mean), tuple(dataset.std)
         facts = Facts(*titles, *pixels, space.task.num_classes, dataset.classes, next(iter(latency_ms), None))
         write_json(folder / ARCH, arch.to_json())
-        write_bytes(folder / WEIGHTS, save({name: t.contiguous() for name, t in network.state_dict().items()}))
+        state = {name: t.contiguous() for name, t in network.state_dict().items()}
+        write_bytes(folder / WEIGHTS, seal_bytes(save(state, {KEY: BLANK})))
         formats = {}
         for exporter in self.exporters:
             self.say(f"exporting {arch.id} to {exporter.name}")
@@ -248,11 +246,14 @@ def _write_format(
     where = f"arch {facts.arch_id}, format '{exporter.name}'"
     x, expected, labels = val
     try:
-        path = exporter.export(network, example, facts, folder)
-        found = exporter.run(path, x)
+        with disk_troubles(folder):
+            path = exporter.export(network, example, facts, folder)
+            found = exporter.run(path, x)
     except OSError:
         raise  # the disk, not the network
-    except Exception as error:  # converters raise whatever they like
+    except Exception as error:  # converters raise whatever they like, on a full disk too
+        for place in (folder, Path(tempfile.gettempdir())):
+            refuse_full(place)
         reason = _blame(exporter, network, example, facts) or first_line(error)
         raise ExportError(f"{where}: {reason}; choose another format or another arch") from error
     parity = compare(expected, found, labels)

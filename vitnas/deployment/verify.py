@@ -13,6 +13,7 @@ from vitnas.deployment.exporters.exporter import size_bytes
 from vitnas.deployment.latency import devices_here, measured_ms
 from vitnas.deployment.verification import Parity, answers, at_size, compare, first_line
 from vitnas.errors import DataError, ExportError
+from vitnas.files import as_listed
 from vitnas.run import processor
 from vitnas.search_spaces import Task
 from vitnas.settings import make_settings
@@ -104,6 +105,8 @@ def verify(
             ) from error
         breaches = parity.breaches(exporter.limits)
         broken += [f"{name}: {breach}" for breach in breaches]
+        if not as_listed(path):
+            broken.append(f"{name}: '{told['file']}' is not what was exported, it was changed or damaged since")
         found[name] = {**asdict(parity), "size_bytes": size_bytes(path), "hold": not breaches}
     if broken:
         raise ExportError(f"'{folder}' does not answer as its weights do: {'; '.join(broken)}; export the network anew")

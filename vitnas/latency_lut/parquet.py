@@ -6,7 +6,6 @@ as JSON under ``vitnas.latency`` and the version of this format under ``vitnas.f
 
 from __future__ import annotations
 
-import io
 import json
 import math
 from collections.abc import Mapping
@@ -15,8 +14,8 @@ from typing import Any
 
 import msgspec
 
-from vitnas.errors import DeviceError
-from vitnas.files import write_bytes
+from vitnas.errors import DataError, DeviceError
+from vitnas.files import read_parquet, refuse_other, write_parquet
 from vitnas.latency_lut.protocol import Timing
 from vitnas.latency_lut.table import COUNTS, Header, LatencyTable, Row
 from vitnas.search_spaces import LayerSpec
@@ -44,7 +43,6 @@ REMEDY = "measure it anew with `vitnas profile`, or take a good copy"
 def write_table(table: LatencyTable, path: Path) -> None:
     """Replaces a file in one step."""
     import pyarrow
-    from pyarrow import parquet
 
     fields = [
         pyarrow.field(name, pyarrow.type_for_alias(kind), nullable=name in OPTIONAL) for name, kind in COLUMNS.items()
@@ -52,22 +50,27 @@ def write_table(table: LatencyTable, path: Path) -> None:
     metadata = {"vitnas.format": FORMAT, "vitnas.latency": msgspec.json.encode(table.header).decode()}
     records = [_record(row) for row in table.rows]
     columns = pyarrow.Table.from_pylist(records, schema=pyarrow.schema(fields, metadata=metadata))
-    content = io.BytesIO()
-    parquet.write_table(columns, content)
-    write_bytes(path, content.getvalue())
+    refuse_other_table(path)
+    write_parquet(columns, path)
+
+
+def refuse_other_table(path: Path) -> None:
+    """Refuses to replace what is no latency table."""
+    refuse_other(path, b"vitnas.latency", "latency table")
 
 
 def read_table(path: Path) -> LatencyTable:
     """The table of a file, or a `DeviceError` that says what is wrong with it."""
     import pyarrow
-    from pyarrow import parquet
 
     if not path.is_file():
         raise DeviceError(f"latency table '{path}' does not exist; make it with `vitnas profile`, or check the path")
     try:
-        found = parquet.read_table(io.BytesIO(path.read_bytes()))
+        found = read_parquet(path)
         records = found.to_pylist()
         metadata = {k.decode(): v.decode() for k, v in (found.schema.metadata or {}).items()}
+    except DataError as error:
+        raise DeviceError(str(error)) from None
     except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
         raise DeviceError(f"latency table '{path}' is damaged or no parquet file: {error}; {REMEDY}") from None
     header = _header(path, metadata)

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from vitnas.files import write_bytes
+from vitnas.files import open_append, read_line, sealed_line, write_bytes, writing
 from vitnas.latency_lut.protocol import Timing
 from vitnas.search_spaces import Blueprint
 
@@ -41,8 +41,8 @@ class PartialTimings:
         whole = [first]
         for line in lines[1:]:
             try:
-                entry = msgspec.json.decode(line, type=_Entry)
-            except msgspec.DecodeError:
+                entry = msgspec.convert(read_line(line), _Entry)
+            except msgspec.ValidationError:
                 continue
             self.found[entry.network] = entry.timing
             whole.append(line + b"\n")
@@ -52,9 +52,9 @@ class PartialTimings:
         """Keeps a timing through any kill from here on."""
         key = blueprint_key(blueprint)
         self.found[key] = timing
-        line = json.dumps({"network": key, "timing": asdict(timing)}) + "\n"
-        with self.path.open("ab") as file:
-            file.write(line.encode())
+        kept = "what is measured is kept, and the same command goes on from there"
+        with writing(self.path, kept), open_append(self.path) as file:
+            file.write(sealed_line({"network": key, "timing": asdict(timing)}))
             file.flush()
             os.fsync(file.fileno())
 

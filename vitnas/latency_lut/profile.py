@@ -16,6 +16,7 @@ from vitnas.latency_lut.estimate.device import EstimatedDevice, write_estimates
 from vitnas.latency_lut.features import Floats
 from vitnas.latency_lut.gather import Gathering, progress_bar
 from vitnas.latency_lut.interpolation import Interpolated, Interpolator
+from vitnas.latency_lut.parquet import refuse_other_table
 from vitnas.latency_lut.partial import PartialTimings, blueprint_key
 from vitnas.latency_lut.protocol import TimingSettings, require_positive
 from vitnas.latency_lut.sampling import sample_networks, spread_out
@@ -112,9 +113,10 @@ def profile(
 
 
 def check_target(path: Path, device: Device) -> None:
-    """Refuses a folder before anything is measured."""
+    """Refuses a folder, and a file that is no table, before anything is measured."""
     if path.is_dir():
         raise DeviceError(f"'{path}' is a folder; name a file for the table, such as '{path / device.name}.parquet'")
+    refuse_other_table(path)
 
 
 def terms(device: Device, settings: TimingSettings) -> dict[str, object]:

@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitnas.errors import DataError, SearchError, SettingsError
-from vitnas.files import only_here, read_json, write_json
+from vitnas.files import only_here, read_json, refuse_other, write_json
 from vitnas.nas.evaluator import Evaluator, Score
 from vitnas.nas.executor import Executor, make_executor
 from vitnas.nas.limits import Limits
 from vitnas.nas.objectives import Objective
 from vitnas.nas.records import Progress
 from vitnas.nas.selection import spread_over_cost
-from vitnas.nas.study import Study
+from vitnas.nas.study import Study, database
 from vitnas.predictors import PREDICTORS, Predictor
 from vitnas.predictors.metrics import RankReport, compare, hold_out
 from vitnas.predictors.predictor import FEWEST_ARCHS
@@ -115,12 +115,13 @@ def fit_predictor(
             f"--samples {samples}: a fit needs at least {FEWEST_SAMPLES} archs, to hold some of them out"
         )
     make = _maker(run.space, predictor, tune_seconds)
+    folder = folder or run.path / "predictor"
+    refuse_other(folder / REPORT_FILE, b'"predictor"', "report of a predictor")
     from vitnas.nas.supernet_score import SupernetScore
     from vitnas.supernets.checkpoints import checkpoint_folders
 
     score = SupernetScore.of(run)
     origin = {"supernet": checkpoint_folders(run)[-1].name}
-    folder = folder or run.path / "predictor"
     codes = spread_over_macs(run.space, samples, seed)
     with only_here(folder, "fit"), make_executor(workers, ray_address) as executor:
         good, scores = evaluate_archs(run.space, codes, score, quantity, folder, executor, origin, progress)
@@ -169,7 +170,7 @@ def evaluate_archs(
     """The archs whose evaluation succeeded, and their scores; what the study in the folder knows is not repeated."""
     objective = Objective.named(quantity)
     folder.mkdir(parents=True, exist_ok=True)
-    study = Study(space, [objective], f"sqlite:///{(folder / 'study.db').resolve()}", f"scores-{quantity}", origin)
+    study = Study(space, [objective], database(folder), f"scores-{quantity}", origin)
     with Progress(progress, len(codes)) as bar:
         evaluator = Evaluator(space, score, {}, [objective], study, executor, bar, {})
         good, values = evaluator(codes)

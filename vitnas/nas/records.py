@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Mapping, Sequence, Set
 from datetime import UTC, datetime
@@ -10,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from vitnas.files import write_bytes
+from vitnas.files import open_append, write_parquet, writing
 from vitnas.nas.study import Evaluation
 
 
@@ -26,7 +25,6 @@ def write_evaluations(
         best: ids of the archs on the front.
     """
     import pyarrow as pa
-    from pyarrow import parquet
 
     names = list(dict.fromkeys(name for one in figures for name in one))
     columns = {
@@ -37,9 +35,7 @@ def write_evaluations(
         "error": pa.array([e.error for e in evaluations], pa.string()),
         "on_front": pa.array([e.arch.id in best for e in evaluations], pa.bool_()),
     }
-    file = io.BytesIO()
-    parquet.write_table(pa.table(columns), file)
-    write_bytes(path, file.getvalue())
+    write_parquet(pa.table(columns), path)
 
 
 EVALUATED = "evaluated"
@@ -53,8 +49,8 @@ class Log:
 
     def __call__(self, text: str) -> None:
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(f"{now} {text}\n")
+        with writing(self._path, "the search goes on from what it has evaluated"), open_append(self._path) as file:
+            file.write(f"{now} {text}\n".encode())
 
 
 class Progress:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from vitnas.errors import SearchError
-from vitnas.files import only_here
+from vitnas.files import only_here, refuse_other
 from vitnas.nas.evaluator import Evaluator, Score
 from vitnas.nas.executor import Executor, SerialExecutor
 from vitnas.nas.fronts import make_device_front, make_front
@@ -22,7 +22,7 @@ from vitnas.nas.searchers.choose import make_searcher
 from vitnas.nas.selection import spread_over_cost
 from vitnas.nas.settings import SearchSettings
 from vitnas.nas.stopping import Stopping
-from vitnas.nas.study import Study
+from vitnas.nas.study import Study, database
 from vitnas.nas.target import Target
 from vitnas.search_spaces import Arch, Codes, SearchSpace
 from vitnas.search_spaces.reach import ENUMERABLE, CostOf
@@ -86,9 +86,11 @@ def search(
     searcher = make_searcher(space, limits, costs, settings, importance) if everything is None else None
     devices = [target.name for target in targets]
     clocks = {on("latency_ms", t.name, devices): t for t in targets if settings.measure}
+    for path, mark in ((folder / "front.json", b"vitnas-front"), (folder / "evaluations.parquet", b"arch_id")):
+        refuse_other(path, mark, "result of a search")
     with only_here(folder, "search"):
         log = Log(folder / "search.log")
-        storage, name = settings.storage or _sqlite(folder), settings.study or folder.resolve().name
+        storage, name = settings.storage or database(folder), settings.study or folder.resolve().name
         study = Study(space, objectives, storage, name, origin, shared=bool(settings.storage))
         log(f"{space.name}: {dict(origin)}, {settings.deciding()}, {len(study)} evaluations known")
         with Progress(progress, budget) as bar:
@@ -178,7 +180,3 @@ def _everything(space: SearchSpace, limits: Limits, evaluations: int) -> Codes |
     codes = space.genome.enumerate()
     codes = codes[limits.allow(codes)]
     return codes if len(codes) <= evaluations else None
-
-
-def _sqlite(folder: Path) -> str:
-    return f"sqlite:///{(folder / 'study.db').resolve()}"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -15,12 +17,15 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from sqlalchemy.exc import SQLAlchemyError
 
 from vitnas.errors import InvalidArchError, SearchError
+from vitnas.files import KEY, describe_trouble, disk_trouble, holds, refuse_link, sealed, writing
 from vitnas.latency_lut.protocol import Timing
 from vitnas.nas.objectives import Objective
 from vitnas.search_spaces import OFF, Arch, SearchSpace
 
 MARK = "vitnas"
 TIMING = "timing "
+RECORDED = ("arch", "arch_id", "seconds", "error", "metrics", KEY)
+"""Attributes of a trial."""
 JOURNAL = "journal:///"
 POSTGRESQL = "postgresql://"
 
@@ -104,7 +109,7 @@ class Study:
 
     def record_timing(self, device: str, arch: Arch, timing: Timing) -> None:
         """Keeps a measurement, as a note of the study: trials that have ended do not change any more."""
-        note = {"device": device, "arch": arch.to_json(), "timing": asdict(timing)}
+        note = sealed({"device": device, "arch": arch.to_json(), "timing": asdict(timing)})
         with _told_as_search_errors(self._where):
             self._study.set_user_attr(f"{TIMING}{device} {arch.id}", note)
         self._timings.setdefault(device, {})[arch] = timing
@@ -131,7 +136,7 @@ class Study:
             values=None if failed else [evaluation.metrics[o.name] for o in self._objectives],
             params={c.name: choice for c, choice in active},
             distributions={c.name: CategoricalDistribution(c.choices) for c, _ in active},
-            user_attrs=attrs,
+            user_attrs=sealed(attrs),
         )
         with _told_as_search_errors(self._where):
             self._study.add_trial(trial)
@@ -162,6 +167,9 @@ class Study:
         if trial.state not in (TrialState.COMPLETE, TrialState.FAIL) or "arch" not in trial.user_attrs:
             return None  # a trial that another program began or added
         attrs: dict[str, Any] = trial.user_attrs
+        if not as_recorded(attrs):
+            warnings.warn(f"{self._where}, trial {trial.number} is damaged; its arch counts as new", stacklevel=2)
+            return None
         try:
             arch = self._space.check(Arch.from_json(attrs["arch"]))
         except InvalidArchError as error:
@@ -170,11 +178,28 @@ class Study:
 
     def _read_timing(self, key: str, note: Any) -> None:
         try:
+            if not holds(note):
+                warnings.warn(f"{self._where}, note '{key}' is damaged and left out", stacklevel=2)
+                return
             arch = self._space.check(Arch.from_json(note["arch"]))
             timing = msgspec.convert(note["timing"], Timing)
             self._timings.setdefault(str(note["device"]), {}).setdefault(arch, timing)
         except (InvalidArchError, msgspec.ValidationError, KeyError, TypeError) as error:
             raise SearchError(f"{self._where}, note '{key}': {error}; choose another folder with --out") from None
+
+
+def as_recorded(attrs: Mapping[str, Any]) -> bool:
+    """Whether the attributes of a trial are those that `Study.record` gave it; others may have added more."""
+    whole = {"arch", "arch_id", "seconds"} <= attrs.keys() and ("metrics" in attrs) != ("error" in attrs)
+    return whole and holds({name: attrs[name] for name in RECORDED if name in attrs})
+
+
+def database(folder: Path) -> str:
+    """The storage of a study that lies in a folder, in a file of its own there."""
+    for name in ("study.db", "study.db-journal", "study.db-wal"):
+        with writing(folder / name):
+            refuse_link(folder / name)
+    return f"sqlite:///{folder.resolve() / 'study.db'}"
 
 
 def _storage(url: str) -> str | optuna.storages.BaseStorage:
@@ -198,6 +223,12 @@ def _without_password(url: str) -> str:
 def _told_as_search_errors(where: str) -> Iterator[None]:
     try:
         yield
-    except (optuna.exceptions.OptunaError, SQLAlchemyError, ImportError, ValueError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
+    except (
+        optuna.exceptions.OptunaError, SQLAlchemyError, ImportError, ValueError, OSError,
+        TypeError, LookupError, AttributeError, AssertionError,  # what Optuna makes of a damaged database
+    ) as error:  # fmt: skip
+        number = disk_trouble(error)
+        if number is not None:
+            raise SearchError(f"{where}: {describe_trouble(number)}; what is evaluated is kept") from error
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise SearchError(f"{where} cannot be used: {reason}; check the storage, or choose another") from error

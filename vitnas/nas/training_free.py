@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from vitnas.errors import DataError, SearchError, VitnasError
-from vitnas.files import read_json, write_json
+from vitnas.files import read_json, refuse_other, write_json
 from vitnas.nas.executor import Executor, Outcome
 from vitnas.nas.limits import Limits
 from vitnas.nas.selection import spread_over_cost
@@ -122,6 +122,7 @@ class TrainingFree:
         archs = space.decode(spread_over_cost(space, limits, "cost", cost, REFERENCE, rng))
         known = _read(file, space, archs)
         if known is None:
+            refuse_other(file, b'"reference"', "list of scored archs")
             say(f"scoring {len(archs)} archs of space '{space.name}', against which others are held")
             known = _usable(space, archs, list(executor.map(Each(space, ASSEMBLIES[SCORE].parts, seed), archs)), say)
             rows = [{"arch": arch.to_json(), "proxies": dict(found)} for arch, found in known.items()]

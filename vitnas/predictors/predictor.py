@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vitnas.errors import DataError, InvalidArchError, SearchError
-from vitnas.files import write_bytes
+from vitnas.files import BLANK, KEY, check_seal, seal_bytes, write_bytes
 from vitnas.predictors.regressor import Arrays, Floats, Prediction
 from vitnas.search_spaces import Arch, Codes, SearchSpace
 
@@ -87,10 +87,11 @@ class Predictor(ABC):
             "predictor": self.name,
             "space": self.space.name,
             "fingerprint": self.space.fingerprint,
+            KEY: BLANK,
         }
         probes = {"probe.codes": self._probes, "probe.mean": self.predict(self._probes).mean}
         arrays = {name: np.ascontiguousarray(array) for name, array in {**self._state(), **probes}.items()}
-        write_bytes(path, save(arrays, {"vitnas": json.dumps(header)}))
+        write_bytes(path, seal_bytes(save(arrays, {"vitnas": json.dumps(header)})))
 
     @classmethod
     def load(cls, path: Path, space: SearchSpace) -> Self:
@@ -113,7 +114,7 @@ class Predictor(ABC):
             raise DataError(f"'{path}' is damaged ({error}); fit it anew") from None
         found._fitted = True
         now = found.predict(found._probes).mean
-        if not np.allclose(now, before, rtol=1e-3, atol=1e-3 * float(np.ptp(before))):
+        if not np.isfinite(before).all() or not np.allclose(now, before, rtol=1e-3, atol=1e-3 * float(np.ptp(before))):
             raise DataError(
                 f"'{path}' predicts {now[0]:g} of an arch of which it predicted {before[0]:g} when it was written: "
                 "this version counts or reads archs differently; fit it anew"
@@ -162,6 +163,7 @@ def _read(path: Path) -> tuple[dict[str, str], Arrays]:
     from safetensors import SafetensorError, safe_open
 
     try:
+        check_seal(path)
         with safe_open(path, framework="numpy") as file:
             header = json.loads((file.metadata() or {})["vitnas"])
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118

@@ -90,8 +90,15 @@ class _Handler(BaseHTTPRequestHandler):
     server_version = "vitnas"
     sys_version = ""
 
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
     def do_GET(self) -> None:
-        asked = urlsplit(self.path)
+        try:
+            asked = urlsplit(self.path)
+        except ValueError:  # such as half an address in brackets
+            self._answer(400, "text/plain", "open the address that `vitnas dashboard` printed")
+            return
         answers: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
             "/": ("text/html", render_page),
             "/data.json": ("application/json", lambda data: json.dumps(plain(data), allow_nan=False)),
@@ -122,7 +129,8 @@ class _Handler(BaseHTTPRequestHandler):
         ):
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(content)
+        if self.command != "HEAD":
+            self.wfile.write(content)
 
     def log_message(self, format: str, *args: Any) -> None:
         """Nothing: addresses hold the token."""

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vitnas.errors import InvalidArchError, SearchError, suggest
+from vitnas.errors import DataError, InvalidArchError, SearchError, suggest
+from vitnas.files import read_parquet
 from vitnas.nas.objectives import std_of
 from vitnas.nas.pareto import ParetoFront
 from vitnas.search_spaces import Arch
@@ -58,15 +59,18 @@ class Evaluated:
 def read_evaluated(path: Path) -> Evaluated:
     """An evaluations.parquet as a search wrote it."""
     import pyarrow
-    from pyarrow import parquet
 
     try:
-        table = parquet.read_table(path)
+        table = read_parquet(path)
         columns = {name: table[name].to_pylist() for name in ("arch_id", "arch", "error")}
         archs = [json.loads(text) for text in columns["arch"]]
         for arch in archs:
             Arch.from_json(arch)
         figures = {name: np.asarray(table[name], dtype=np.float64) for name in table.column_names if name not in OTHERS}
+        if infinite := [name for name, values in figures.items() if np.isinf(values).any()]:
+            raise ValueError(f"{infinite[0]} is infinite")
+    except DataError as error:
+        raise SearchError(str(error)) from None
     except (OSError, pyarrow.ArrowException, KeyError, TypeError, ValueError, InvalidArchError) as error:
         raise SearchError(f"cannot read the evaluations '{path}': {error}; check the path or search again") from None
     return Evaluated(columns["arch_id"], archs, figures, sum(e is not None for e in columns["error"]))

@@ -67,7 +67,4 @@ def save_figure(figure: Figure, path: Path) -> None:
     kind = check_suffix(path).suffix.lower()[1:]
     content = io.BytesIO()
     figure.savefig(content, format=kind, dpi=200, metadata={"Date": None} if kind == "svg" else {"Software": None})
-    try:
-        write_bytes(path, content.getvalue())
-    except OSError as error:
-        raise VitnasError(f"cannot write '{path}': {error.strerror or error}; choose another path with --out") from None
+    write_bytes(path, content.getvalue())

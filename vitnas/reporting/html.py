@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from vitnas.errors import VitnasError
-from vitnas.files import write_bytes
+from vitnas.files import refuse_other, write_bytes
 from vitnas.reporting.page_data import plain
 
 SCRIPTS = ("figure.js", "scatter.js", "archs.js", "sections.js", "page.js")
@@ -48,7 +48,5 @@ def embed(data: Any) -> str:
 def write_page(data: dict[str, Any], path: Path) -> None:
     if path.suffix.lower() not in (".html", ".htm"):
         raise VitnasError(f"cannot write the report '{path}': its name must end in .html")
-    try:
-        write_bytes(path, render_page(data).encode())
-    except OSError as error:
-        raise VitnasError(f"cannot write '{path}': {error.strerror or error}; choose another path with --out") from None
+    refuse_other(path, b"vitnas", "page")
+    write_bytes(path, render_page(data).encode())

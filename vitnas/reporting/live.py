@@ -11,7 +11,7 @@ import numpy as np
 from vitnas.errors import InvalidArchError, SearchError
 from vitnas.nas.objectives import Objective, non_dominated, std_of, to_minimise
 from vitnas.nas.pareto import ParetoFront, Point
-from vitnas.nas.study import MARK
+from vitnas.nas.study import MARK, as_recorded
 from vitnas.reporting.evaluated import Evaluated
 from vitnas.search_spaces import Arch
 
@@ -36,6 +36,7 @@ def front_so_far(folder: Path) -> tuple[ParetoFront, Evaluated] | None:
             return None
         mark = marked.user_attrs[MARK]
         notes = [trial.user_attrs for trial in marked.get_trials(deepcopy=False) if "arch" in trial.user_attrs]
+        notes = [attrs for attrs in notes if as_recorded(attrs)]
         return _front(mark, notes)
     except (
         optuna.exceptions.OptunaError, SQLAlchemyError, RuntimeError, InvalidArchError, KeyError, TypeError, ValueError,

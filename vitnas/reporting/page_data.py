@@ -15,7 +15,7 @@ import numpy as np
 
 from vitnas import __version__
 from vitnas.errors import DeviceError
-from vitnas.files import is_locked, read_json
+from vitnas.files import is_locked, read_json, read_lines
 from vitnas.latency_lut.table import LatencyTable
 from vitnas.nas.objectives import MAXIMISED, std_of
 from vitnas.reporting.fidelity import compared_networks
@@ -145,12 +145,10 @@ def _describe_training(file: Path) -> dict[str, Any] | None:
     if not file.is_file():
         return None
     curves: dict[str, dict[str, list[list[float]]]] = {"loss": {}, "accuracy": {}}
-    for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
-        try:
-            entry = json.loads(line)
-            step = int(entry.pop("step"))
-        except (ValueError, KeyError, TypeError, AttributeError):
-            continue  # the last line of a run that was killed may be half of one
+    for entry in read_lines(file):
+        step = entry.pop("step", None)
+        if not isinstance(step, int):
+            continue
         for name, value in entry.items():
             if isinstance(value, dict) and _short(value.get("accuracy")) is not None:
                 curves["accuracy"].setdefault(f"{name} subnet", []).append([step, float(value["accuracy"])])

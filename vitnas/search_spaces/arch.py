@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from vitnas.errors import InvalidArchError
+from vitnas.files import KEY, without_seal
 from vitnas.search_spaces.gene import Choice
 
 GeneValue = Choice | tuple[Choice | None, ...]
@@ -44,7 +45,9 @@ class Arch:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Arch:
-        """Reads what `to_json` wrote; `SearchSpace.check` says whether it is valid."""
+        """Reads what `to_json` wrote, perhaps with the seal of its file; `SearchSpace.check` says whether it is valid."""
+        if isinstance(data, Mapping) and KEY in data:
+            data = without_seal(dict(data), "the arch")
         if not isinstance(data, Mapping) or set(data) != {"space", "genes"} or not isinstance(data["genes"], Mapping):
             keys = sorted(data) if isinstance(data, Mapping) else type(data).__name__
             raise InvalidArchError(f'an arch is written {{"space": NAME, "genes": {{GENE: VALUE, ...}}}}; got {keys}')

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import os
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from vitnas.errors import CheckpointError, DataError
-from vitnas.files import new_folder, read_json, sha256, write_json
+from vitnas.files import Ours, disk_trouble, foreign, new_folder, read_json, remove_folder, sha256, tidy, write_json
 from vitnas.run import RunFolder
 from vitnas.supernets.averaging import WeightAverage
 from vitnas.supernets.supernet import Supernet
@@ -46,7 +46,12 @@ class Progress:
 
 def checkpoint_folders(run: RunFolder) -> list[Path]:
     """The checkpoints of a run, oldest first."""
-    return sorted(run.checkpoints.glob("step-*"))
+    return sorted(path for path in run.checkpoints.glob("step-*") if path.name.removeprefix("step-").isdecimal())
+
+
+def _ours(checkpoint: Path) -> Ours:
+    """The files of a checkpoint that may go, damaged or not."""
+    return dict.fromkeys((_WEIGHTS, _OPTIMIZER, _AVERAGE, _STATE))
 
 
 def save_checkpoint(
@@ -62,7 +67,7 @@ def save_checkpoint(
     if average is not None:
         tensors[_AVERAGE] = _on_cpu(average.weights)
     try:
-        with new_folder(path) as draft:
+        with new_folder(path, _ours, with_list=False) as draft:
             for name, content in tensors.items():
                 save_file(content, draft / name)
             state = {
@@ -73,15 +78,16 @@ def save_checkpoint(
             }
             write_json(draft / _STATE, state)
     except (OSError, SafetensorError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        number = disk_trouble(error) or getattr(error, "errno", None)
+        reason = os.strerror(number) if number else str(error)
         raise CheckpointError(
             f"cannot write checkpoint '{path}': {reason}; earlier checkpoints are as they were: free some space, "
             f"then resume with --resume {run.path}"
         ) from None
-    folders = checkpoint_folders(run)
-    # What a killed process left behind, and the oldest ones.
-    for old in [*run.checkpoints.glob(".step-*"), *folders[: max(0, len(folders) - KEEP)]]:
-        shutil.rmtree(old, ignore_errors=True)
+    tidy(run.checkpoints, r"step-\d+", _ours)
+    for old in checkpoint_folders(run)[:-KEEP]:
+        if not foreign(old, _ours(old)):
+            remove_folder(old, _ours(old))
     return path
 
 

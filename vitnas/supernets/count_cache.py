@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import astuple
 from functools import lru_cache
 from pathlib import Path
@@ -14,8 +14,8 @@ from pathlib import Path
 import torch
 
 import vitnas.supernets
-from vitnas.errors import SpaceError, VitnasError
-from vitnas.files import write_bytes
+from vitnas.errors import DataError, DiskError, SpaceError, VitnasError
+from vitnas.files import read_json, write_json
 from vitnas.search_spaces import LayerSpec, SearchSpace
 from vitnas.supernets.counting import Counts, count_layer
 from vitnas.supernets.layers import LAYERS
@@ -96,22 +96,13 @@ def _is_ours(kind: str) -> bool:
 def _read(path: Path) -> dict[str, tuple[int, ...]]:
     """What is known; a file that is missing or damaged says nothing."""
     try:
-        data = json.loads(path.read_bytes())
-        entries = {key: tuple(values) for key, values in data["counts"].items()}
-        if _checksum(entries) != data["sha256"]:
-            return {}
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        data = read_json(path)
+        known = {} if "sha256" in data else data["counts"]  # files of before had no seal
+        return {key: tuple(values) for key, values in known.items()}
+    except (DataError, LookupError, TypeError, AttributeError):
         return {}
-    return entries
 
 
 def _write(path: Path, entries: dict[str, tuple[int, ...]]) -> None:
-    content = json.dumps({"sha256": _checksum(entries), "counts": entries})
-    try:
-        write_bytes(path, content.encode())
-    except OSError:  # a full disk or a folder that may not be written costs time, nothing else
-        return
-
-
-def _checksum(entries: dict[str, tuple[int, ...]]) -> str:
-    return hashlib.sha256(json.dumps(entries, sort_keys=True).encode()).hexdigest()
+    with suppress(DiskError):  # a full disk or a folder that may not be written costs time, nothing else
+        write_json(path, {"counts": entries})

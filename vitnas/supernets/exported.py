@@ -10,12 +10,15 @@ from safetensors.torch import load_file
 from torch import nn
 
 from vitnas.errors import ExportError
-from vitnas.files import read_json
+from vitnas.files import check_seal, read_json
 from vitnas.search_spaces import Blueprint, LayerSpec, Task
 from vitnas.supernets.supernet import build_network
 
 REPORT = "report.json"
 """What an export says of its folder; a folder without it is none of an export."""
+
+ARCH, WEIGHTS = "arch.json", "weights.safetensors"
+"""The network as it was trained."""
 
 FileName = Annotated[str, msgspec.Meta(pattern=r"^\w[\w.-]*$")]
 """Of something in the folder itself."""
@@ -88,7 +91,9 @@ def rebuild(folder: Path, report: dict[str, Any]) -> tuple[Blueprint, nn.Module]
         rows = report["blueprint"]
         blueprint = Blueprint(tuple(row["site"] for row in rows), tuple(LayerSpec.from_json(row) for row in rows))
         network = build_network(blueprint)
-        network.load_state_dict(load_file(folder / report["weights"]["file"]))
+        weights = folder / report["weights"]["file"]
+        check_seal(weights)
+        network.load_state_dict(load_file(weights))
     except Exception as error:  # whatever a layer makes of a spec that vitnas did not write
         reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise ExportError(f"'{folder}' is not a whole export ({reason}); export the network anew") from error

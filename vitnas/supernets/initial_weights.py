@@ -12,8 +12,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from vitnas.errors import CheckpointError
-from vitnas.files import read_json, sha256
+from vitnas.errors import CheckpointError, DataError
+from vitnas.files import check_seal, read_json, sha256
 from vitnas.run import RunFolder
 from vitnas.search_spaces import Arch, LayerSpec
 from vitnas.supernets.checkpoints import load_supernet
@@ -198,7 +198,10 @@ def _read(file: Path) -> dict[str, Tensor]:
     if not file.is_file():
         raise CheckpointError(f"'{file}' does not exist; give a safetensors file of weights")
     try:
+        check_seal(file)
         return dict(load_file(file))
+    except DataError as error:
+        raise CheckpointError(str(error)) from None
     except (SafetensorError, OSError) as error:
         raise CheckpointError(
             f"'{file}' cannot be read as safetensors: {error}; save the weights in that format"

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from vitnas.errors import CheckpointError
-from vitnas.files import write_bytes
+from vitnas.files import open_append, read_lines, refuse_link, sealed_line, write_bytes, writing
 from vitnas.run import RunFolder
 
 if TYPE_CHECKING:
@@ -21,20 +19,16 @@ class MetricsLog:
 
     def __init__(self, run: RunFolder, step: int, tensorboard: bool) -> None:
         _forget_after(run.metrics_file, step)
-        self._file = run.metrics_file.open("a", encoding="utf-8")
+        self._path, self._file = run.metrics_file, open_append(run.metrics_file)
         self._events = _open_events(run.path / "tensorboard", step) if tensorboard else None
 
     def write(self, step: int, values: Mapping[str, object]) -> None:
-        try:
-            self._file.write(json.dumps({"step": step, **values}) + "\n")
+        with writing(self._path, "the run goes on from its last checkpoint with --resume"):
+            self._file.write(sealed_line({"step": step, **values}))
             self._file.flush()
-        except OSError as error:
-            raise CheckpointError(
-                f"cannot write '{self._file.name}': {error.strerror}; free some space, then resume"
-            ) from None
-        if self._events is not None:
-            for name, number in _numbers(values):
-                self._events.add_scalar(name, number, step)
+            if self._events is not None:
+                for name, number in _numbers(values):
+                    self._events.add_scalar(name, number, step)
 
     def __enter__(self) -> Self:
         return self
@@ -42,7 +36,11 @@ class MetricsLog:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
+        try:
+            self._file.close()
+        except OSError:  # a line that could not be written, which was told then
+            if error is None:
+                raise
         if self._events is not None:
             self._events.close()
 
@@ -51,19 +49,15 @@ def _forget_after(path: Path, step: int) -> None:
     """Keeps whole lines up to this step."""
     if not path.exists():
         return
-    kept = []
-    for line in path.read_bytes().splitlines():
-        try:
-            if json.loads(line)["step"] <= step:
-                kept.append(line + b"\n")
-        except (ValueError, KeyError, TypeError):
-            continue  # half a line of a killed process
-    write_bytes(path, b"".join(kept))
+    lines = [line for line in read_lines(path) if isinstance(line.get("step"), int) and line["step"] <= step]
+    write_bytes(path, b"".join(map(sealed_line, lines)))
 
 
 def _open_events(folder: Path, step: int) -> SummaryWriter:
     from torch.utils.tensorboard import SummaryWriter
 
+    with writing(folder):
+        refuse_link(folder)
     writer: SummaryWriter = SummaryWriter(str(folder), purge_step=step + 1)
     return writer
 

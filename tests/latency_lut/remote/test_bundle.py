@@ -1,4 +1,5 @@
 import json
+import shutil
 import subprocess
 
 import onnxruntime
@@ -6,9 +7,11 @@ import pytest
 
 from tests.latency_lut.remote.conftest import BRIEF, SPACE
 from vitnas.errors import DeviceError, ExportError
+from vitnas.files import foreign, read_json
 from vitnas.latency_lut.partial import blueprint_key
 from vitnas.latency_lut.remote import write_bundle
-from vitnas.latency_lut.remote.bundle import PACKAGERS
+from vitnas.latency_lut.remote.board import discard
+from vitnas.latency_lut.remote.bundle import PACKAGERS, Bundle, bundled_files
 from vitnas.latency_lut.remote.manifest import decode_manifest, digest, read_manifest
 from vitnas.search_spaces import Arch, Blueprint
 
@@ -25,7 +28,13 @@ def test_it_holds_what_a_table_needs(bundle):
     for item in networks:
         assert item.key == blueprint_key(SPACE.lower(SPACE.check(Arch.from_json(item.genes))))
     names = {path.name for path in bundle.folder.iterdir()}
-    assert names == {item.file for item in manifest.items} | {"manifest.json", "runner.py", "protocol.py"}
+    assert names == {item.file for item in manifest.items} | {
+        ".vitnas.json",
+        "manifest.json",
+        "runner.py",
+        "protocol.py",
+        "seals.py",
+    }
 
 
 def test_every_file_runs_on_the_shape_that_is_stated(bundle):
@@ -65,9 +74,30 @@ def test_names_that_would_mislead_are_refused(tmp_path, name, message):
 
 def test_a_folder_of_something_else_is_left_alone(tmp_path):
     (tmp_path / "photo.jpg").write_bytes(b"mine")
-    with pytest.raises(DeviceError, match="exists and is no bundle; choose another folder"):
+    with pytest.raises(
+        DeviceError,
+        match=r"holds 'photo.jpg', which vitnas did not write.*choose another folder, so that nothing is lost",
+    ):
         write_bundle(SPACE, "board", tmp_path, BRIEF, runtime="onnx", progress=False)
     assert [p.name for p in tmp_path.iterdir()] == ["photo.jpg"]
+
+
+@pytest.mark.parametrize("earlier", [False, True])
+def test_of_a_bundle_only_what_vitnas_wrote_may_go(bundle, tmp_path, earlier):
+    copy = tmp_path / "bundle"
+    shutil.copytree(bundle.folder, copy)
+    if earlier:
+        (copy / ".vitnas.json").unlink()  # as of an earlier version
+        (copy / "seals.py").unlink()
+    (copy / "results.json").write_text("{}")  # of a board that is waited for
+    assert foreign(copy, bundled_files(copy)) == []
+    (copy / "notes.md").write_text("mine")
+    victim = copy / bundle.manifest.items[-1].file
+    victim.write_bytes(b"other")
+    assert foreign(copy, bundled_files(copy)) == sorted(["notes.md", victim.name])
+    discard(Bundle(copy, bundle.manifest))
+    assert (copy / "notes.md").read_text() == "mine"
+    assert not (copy / "manifest.json").exists()
 
 
 def test_a_conversion_that_fails_leaves_nothing(tmp_path, monkeypatch):
@@ -87,20 +117,20 @@ def test_a_conversion_that_fails_leaves_nothing(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("change", [{"device": "iphone12"}, {"threads": 4}, {"batch": 8}, {"space_fingerprint": "0"}])
 def test_a_manifest_that_was_edited_is_refused(bundle, change):
-    data = json.loads((bundle.folder / "manifest.json").read_text()) | change
+    data = read_json(bundle.folder / "manifest.json") | change
     with pytest.raises(DeviceError, match="was changed after it was written"):
         decode_manifest(json.dumps(data).encode(), "it")
 
 
 def test_an_item_that_was_edited_is_refused(bundle):
-    data = json.loads((bundle.folder / "manifest.json").read_text())
+    data = read_json(bundle.folder / "manifest.json")
     data["items"][-1]["held_out"] ^= True
     with pytest.raises(DeviceError, match="was changed after it was written"):
         decode_manifest(json.dumps(data).encode(), "it")
 
 
 def test_another_version_is_refused(bundle):
-    data = json.loads((bundle.folder / "manifest.json").read_text()) | {"version": 2}
+    data = read_json(bundle.folder / "manifest.json") | {"version": 2}
     with pytest.raises(DeviceError, match="has version 2 of the wire format, this vitnas knows version 1"):
         decode_manifest(json.dumps(data).encode(), "it")
 

@@ -12,6 +12,7 @@ import pytest
 
 from tests.latency_lut.remote.conftest import BRIEF
 from vitnas.errors import DeviceError
+from vitnas.files import read_json, read_line
 from vitnas.latency_lut import LatencyTable, load_device
 from vitnas.latency_lut.remote import import_results, read_results, write_bundle
 
@@ -75,7 +76,7 @@ def test_a_killed_runner_goes_on_where_it_was(bundle, tmp_path):
         os.kill(child.pid, signal.SIGKILL)
         child.wait()
     assert not out.exists()
-    kept = [json.loads(line) for line in partial.read_bytes().split(b"\n")[1:-1]]
+    kept = [read_line(line) for line in partial.read_bytes().split(b"\n")[1:-1]]
     with partial.open("ab") as file:
         file.write(b'{"id": "cut sh')
     assert runner(bundle.folder, out).returncode == 0
@@ -102,7 +103,7 @@ def test_a_bundle_that_is_not_what_it_says_is_not_timed(bundle, tmp_path, damage
     elif damage == "missing":
         victim.unlink()
     else:
-        manifest = json.loads((copy / "manifest.json").read_text()) | {"runtime": "coreml"}
+        manifest = read_json(copy / "manifest.json") | {"runtime": "coreml"}
         (copy / "manifest.json").write_text(json.dumps(manifest))
     done = runner(copy, tmp_path / "results.json")
     said = {"changed": "not what its manifest says", "missing": "is missing", "another runtime": "for coreml"}[damage]
@@ -130,6 +131,7 @@ for item in manifest["items"]:
 subprocess.run([sys.executable, twin / "runner.py", twin, out], check=True)
 results = json.loads(out.read_text())
 results["manifest"] = manifest
+results.pop("seal")
 results["runner"] = "stand-in"
 results["fingerprint"].update(model="iPhone 12", system="iOS 18.3", runtime="coreml", precision="fp16", threads=0)
 out.write_text(json.dumps(results))

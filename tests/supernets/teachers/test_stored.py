@@ -15,12 +15,12 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from vitnas.errors import CheckpointError, DataError, SettingsError
+from vitnas.errors import CheckpointError, DataError, DiskError, SettingsError
 from vitnas.supernets.augment import Augment, augment, batch_seed_of, seeds_of
 from vitnas.supernets.batches import Batches
 from vitnas.supernets.data import Dataset, load_dataset
 from vitnas.supernets.teachers import Distil, LiveTeacher, StoredTeacher, make_teacher, write_answers
-from vitnas.supernets.teachers import stored as stored_module
+from vitnas.supernets.teachers.stored import Answers
 from vitnas.supernets.teachers.terms import Terms
 
 AUGMENT = Augment(flip=0.5, crop_padding=1, rand_augment=2, erase=0.3, mixup=0.4, cutmix=1.0)
@@ -242,9 +242,13 @@ def test_a_kill_costs_no_more_than_a_file(tmp_path, digits):
 
 
 def test_a_full_disk_is_told(tmp_path, digits, monkeypatch):
-    def full(path: Path, content: bytes) -> None:
+    def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(stored_module, "write_bytes", full)
-    with pytest.raises(DataError, match="No space left on device; what was written is kept"):
-        write(tmp_path / "a", digits, Counted(), steps=1)
+    write(tmp_path / "a", digits, Counted(), steps=1)
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(
+        DiskError, match=r"steps-00000000.*No space left on device; what was written is kept.*make room"
+    ):
+        write(tmp_path / "a", digits, Counted(), steps=2)
+    assert len(Answers.open(tmp_path / "a").read(0)["batch_seeds"]) == 1

@@ -17,7 +17,7 @@ from vitnas.latency_lut.gather import progress_bar
 from vitnas.latency_lut.profile import ProfileSettings
 from vitnas.latency_lut.protocol import TimingSettings
 from vitnas.latency_lut.remote.board import call, check_cores, discard, last_line, waiting_bundle
-from vitnas.latency_lut.remote.bundle import LAYERS, Bundle, check_name
+from vitnas.latency_lut.remote.bundle import LAYERS, RESULTS, Bundle, check_name
 from vitnas.latency_lut.remote.manifest import Item
 from vitnas.latency_lut.remote.progress import GrowingResults
 from vitnas.latency_lut.remote.results import import_results, read_results
@@ -64,7 +64,7 @@ def profile_over_adb(
     phone = _Phone(serial, threads, check_cores(cores, threads))
     fingerprint = phone.describe()
     bundle = waiting_bundle(space, device, path, settings, "tflite", layers, threads, progress)
-    measured = bundle.folder / "results.json"
+    measured = bundle.folder / RESULTS
     _measure(phone, bundle, benchmark, fingerprint, measured, progress)
     table = import_results(space, read_results(measured, bundle.folder), path)
     discard(bundle)

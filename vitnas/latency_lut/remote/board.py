@@ -13,18 +13,14 @@ from typing import IO
 import msgspec
 
 from vitnas.errors import DeviceError
-from vitnas.files import write_bytes
+from vitnas.files import remove_folder
 from vitnas.latency_lut.profile import ProfileSettings
-from vitnas.latency_lut.remote.bundle import LAYERS, Bundle, write_bundle
+from vitnas.latency_lut.remote.bundle import LAYERS, TERMS, Bundle, bundled_files, write_bundle
 from vitnas.latency_lut.remote.manifest import Format, read_manifest
 from vitnas.search_spaces import SearchSpace
 
 ANSWER_S = 60.0
 """How long a command that only asks may take."""
-
-
-TERMS = "terms.json"
-"""What a waiting bundle was written for."""
 
 
 def waiting_bundle(
@@ -45,9 +41,9 @@ def waiting_bundle(
     with suppress(DeviceError, OSError):
         if (folder / TERMS).read_bytes() == terms:
             return Bundle(folder, read_manifest(folder))
-    bundle = write_bundle(space, device, folder, settings, runtime, layers, threads, progress=progress)
-    write_bytes(folder / TERMS, terms)
-    return bundle
+    return write_bundle(
+        space, device, folder, settings, runtime, layers, threads, progress=progress, beside={TERMS: terms}
+    )
 
 
 def check_cores(cores: str, threads: int) -> tuple[int, ...]:
@@ -64,8 +60,8 @@ def check_cores(cores: str, threads: int) -> tuple[int, ...]:
 
 
 def discard(bundle: Bundle) -> None:
-    """Removes a bundle whose results are in."""
-    shutil.rmtree(bundle.folder, ignore_errors=True)
+    """Removes a bundle whose results are in; what somebody put into its folder stays."""
+    remove_folder(bundle.folder, bundled_files(bundle.folder))
 
 
 def call(

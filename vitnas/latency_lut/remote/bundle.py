@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from importlib import metadata
@@ -14,8 +14,8 @@ from typing import Any, Protocol
 import msgspec
 import numpy as np
 
-from vitnas.errors import DeviceError
-from vitnas.files import new_folder, write_bytes
+from vitnas.errors import DeviceError, ForeignFilesError
+from vitnas.files import Ours, listed, new_folder, refuse_foreign, seals, write_bytes, write_json
 from vitnas.latency_lut import protocol
 from vitnas.latency_lut.assemble import layer_counts, work_of
 from vitnas.latency_lut.devices import DEVICES, load_device
@@ -26,9 +26,13 @@ from vitnas.latency_lut.partial import blueprint_key
 from vitnas.latency_lut.profile import ProfileSettings
 from vitnas.latency_lut.protocol import TimingSettings
 from vitnas.latency_lut.remote import runner
-from vitnas.latency_lut.remote.manifest import VERSION, Format, Item, Manifest, digest
+from vitnas.latency_lut.remote.manifest import VERSION, Format, Item, Manifest, digest, read_manifest
 from vitnas.latency_lut.sampling import sample_networks
 from vitnas.search_spaces import Arch, Blueprint, SearchSpace
+
+MANIFEST = "manifest.json"
+TERMS, RESULTS = "terms.json", "results.json"
+"""What a bundle that waits for its results was written for, and those so far."""
 
 LAYERS = 150
 """Layers in a bundle; the table interpolates the others."""
@@ -86,7 +90,7 @@ def _tflite(folder: Path, batch: int) -> Files:
     return LiteRTFiles(folder, batch)
 
 
-RUNNER_FILES = (Path(runner.__file__), Path(protocol.__file__))
+RUNNER_FILES = (Path(runner.__file__), Path(protocol.__file__), Path(seals.__file__))
 """All that a board with numpy and ONNX Runtime needs besides the networks."""
 
 PACKAGERS: dict[Format, Packager] = {
@@ -106,26 +110,30 @@ def write_bundle(
     threads: int | None = None,
     batch: int = 1,
     progress: bool = True,
+    beside: Mapping[str, bytes] | None = None,
 ) -> Bundle:
     """Converts layers and networks of a space into a folder with a manifest.
 
     Args:
         space: whose layers.
         device: what the table is to be called; a device that vitnas can only estimate, or a new name.
-        folder: becomes the bundle, or stays as it was when anything fails.
+        folder: becomes the bundle, or stays as it was when anything fails; of an older one only what vitnas wrote goes.
         settings: how carefully to measure, and how many networks.
         runtime: what the files are for.
         layers: as many of the space, but never fewer than interpolation needs.
         threads: that a call may use; by default 1, and 0 where the runtime decides.
         batch: images a call takes.
         progress: shows a bar on standard error.
+        beside: other files of ours in the folder, by name.
     """
     check_name(device)
-    if folder.exists() and not (folder / "manifest.json").is_file() and (not folder.is_dir() or any(folder.iterdir())):
-        raise DeviceError(f"'{folder}' exists and is no bundle; choose another folder, so that nothing is lost")
+    try:
+        refuse_foreign(folder, bundled_files)
+    except ForeignFilesError as error:
+        raise DeviceError(f"{error}, so that nothing is lost") from None
     packager = PACKAGERS[runtime]
     plan = _plan(space, settings, layers)
-    with new_folder(folder) as draft, progress_bar(progress, in_seconds=False) as bar:
+    with new_folder(folder, bundled_files) as draft, progress_bar(progress, in_seconds=False) as bar:
         task = bar.add_task(f"{runtime} files", total=len(plan))
         (work := draft / "work").mkdir()
         files = packager.open(work, batch)
@@ -157,8 +165,28 @@ def write_bundle(
             items=tuple(items),
         )
         manifest = msgspec.structs.replace(manifest, id=manifest.expected_id)
-        write_bytes(draft / "manifest.json", msgspec.json.format(msgspec.json.encode(manifest), indent=1) + b"\n")
+        write_json(draft / MANIFEST, msgspec.to_builtins(manifest))
+        for name, content in (beside or {}).items():
+            write_bytes(draft / name, content)
     return Bundle(folder, manifest)
+
+
+def bundled_files(folder: Path) -> Ours | None:
+    """The files of a bundle that may go: those of its list; without one, those its manifest speaks of."""
+    found = listed(folder)
+    if found is None:
+        try:
+            manifest = read_manifest(folder)
+        except DeviceError:
+            return None
+        names = [MANIFEST, *(path.name for path in RUNNER_FILES)]
+        for item in manifest.items:
+            path = folder / item.file
+            if path.exists() and digest(path) == item.sha256:
+                files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+                names += [file.relative_to(folder).as_posix() for file in files]
+        found = dict.fromkeys(names)
+    return {**found, RESULTS: None, TERMS: None}
 
 
 def check_name(device: str) -> None:

@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from vitnas.errors import DeviceError
-from vitnas.files import sha256
+from vitnas.errors import DataError, DeviceError
+from vitnas.files import sha256, unsealed
 
 VERSION = 1
 
@@ -100,8 +100,10 @@ def decode_manifest(content: bytes, where: str) -> Manifest:
     """A manifest that is of this version and as it was written."""
     try:
         check_version(content, where, "use the vitnas that wrote it, or write the bundle anew")
-        manifest = msgspec.json.decode(content, type=Manifest)
-    except (msgspec.DecodeError, RecursionError) as error:
+        manifest = msgspec.convert(unsealed(content, where), Manifest)
+    except DataError as error:
+        raise DeviceError(str(error)) from None
+    except (msgspec.ValidationError, msgspec.DecodeError, RecursionError) as error:
         raise DeviceError(f"{where} is no manifest of a bundle: {error}; write the bundle anew") from None
     if manifest.id != manifest.expected_id:
         raise DeviceError(

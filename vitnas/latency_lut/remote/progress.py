@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -11,7 +10,8 @@ from typing import Any
 
 import msgspec
 
-from vitnas.files import write_json
+from vitnas.errors import DataError
+from vitnas.files import read_json, write_json
 from vitnas.latency_lut.remote.manifest import Item, Manifest
 
 Row = dict[str, Any]
@@ -32,8 +32,8 @@ class GrowingResults:
             "fingerprint": dict(fingerprint),
         }
         self._rows: dict[str, Row] = {}
-        with suppress(OSError, ValueError, KeyError, TypeError):  # a file of something else is no progress
-            kept = json.loads(path.read_text(encoding="utf-8"))
+        with suppress(DataError, ValueError, KeyError, TypeError):  # a file of something else is no progress
+            kept = read_json(path)
             if kept["manifest"]["id"] == manifest.id and kept["fingerprint"] == self._head["fingerprint"]:
                 self._rows = {row["id"]: row for row in kept["items"]}
 

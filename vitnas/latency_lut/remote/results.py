@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
 
-from vitnas.errors import DeviceError, suggest
+from vitnas.errors import DataError, DeviceError, suggest
+from vitnas.files import KEY, unsealed
 from vitnas.latency_lut.assemble import OVERHEAD, Origin, assemble
 from vitnas.latency_lut.partial import blueprint_key
 from vitnas.latency_lut.protocol import Provenance, Timing
@@ -69,7 +71,7 @@ class ResultsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
     format: Literal["vitnas results"]
     version: int
-    manifest: msgspec.Raw
+    manifest: dict[str, Any]
     runner: str
     created: str
     fingerprint: dict[str, str | int]
@@ -113,12 +115,15 @@ def read_results(path: Path, bundle: Path | None = None) -> Results:
         ) from None
     try:
         check_version(content, where, "use the runner of this version")
-        file = msgspec.json.decode(content, type=ResultsFile)
+        file = msgspec.convert(unsealed(content, where), ResultsFile)
+    except DataError as error:
+        raise DeviceError(str(error)) from None
     except (msgspec.DecodeError, RecursionError) as error:
         raise DeviceError(
             f"{where} holds no results: {error}; docs/measuring-elsewhere.md says what it must look like"
         ) from None
-    manifest = decode_manifest(bytes(file.manifest), f"the manifest in {where}")
+    told = {key: value for key, value in file.manifest.items() if key != KEY}  # the id is what counts here
+    manifest = decode_manifest(json.dumps(told).encode(), f"the manifest in {where}")
     if bundle is not None and (expected := read_manifest(bundle)).id != manifest.id:
         raise DeviceError(
             f"{where} was measured with another bundle (id {manifest.id}) than '{bundle}' (id {expected.id}); figures of "

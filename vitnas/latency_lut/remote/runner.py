@@ -26,6 +26,7 @@ import numpy as np
 import onnxruntime
 
 protocol: Any = importlib.import_module("vitnas.latency_lut.protocol" if __package__ else "protocol")
+seals: Any = importlib.import_module("vitnas.files.seals" if __package__ else "seals")
 
 NAME = "vitnas runner 1"
 Row = dict[str, Any]
@@ -53,6 +54,9 @@ class RunnerError(Exception):
 def run(bundle: Path, results: Path, model: str = "", cores: str = "") -> None:
     """Times what is missing, a group at a time, and writes the results when all is there."""
     manifest = json.loads((bundle / "manifest.json").read_text(encoding="utf-8"))
+    if not seals.holds(manifest):
+        raise RunnerError(f"'manifest.json' in '{bundle}' is not as it was written; copy the bundle again")
+    manifest.pop(seals.KEY, None)
     if (manifest["version"], manifest["runtime"]) != (1, "onnx"):
         raise RunnerError(
             f"this runner times ONNX bundles of version 1, and '{bundle}' is a bundle of version {manifest['version']} "
@@ -65,7 +69,7 @@ def run(bundle: Path, results: Path, model: str = "", cores: str = "") -> None:
             raise RunnerError(f"'{item['file']}' in '{bundle}' is not what its manifest says; copy the bundle again")
     fingerprint = describe(manifest, model, pin(cores, max(manifest["threads"], 1)))
     partial = results.with_name(results.name + ".partial.jsonl")
-    with partial.open("a+b") as file:
+    with open(partial, "a+b", opener=_through_no_link) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -73,7 +77,7 @@ def run(bundle: Path, results: Path, model: str = "", cores: str = "") -> None:
         rows = _resume(file, {"bundle": manifest["id"], "fingerprint": fingerprint})
         for row in measure(bundle, manifest, rows):
             rows[row["id"]] = row
-            file.write(json.dumps(row).encode() + b"\n")
+            file.write(json.dumps(seals.sealed(row)).encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
             print(f"{len(rows)}/{len(manifest['items'])} {row['id']} {row['median_ms']:.4f} ms", flush=True)
@@ -87,9 +91,15 @@ def run(bundle: Path, results: Path, model: str = "", cores: str = "") -> None:
             "items": list(rows.values()),
         }
         draft = results.with_name(f".{results.name}.tmp")
-        draft.write_text(json.dumps(document), encoding="utf-8")
+        draft.unlink(missing_ok=True)
+        with draft.open("x", encoding="utf-8") as whole:
+            json.dump(seals.sealed(document), whole)
         draft.replace(results)
     partial.unlink()
+
+
+def _through_no_link(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW, 0o666)
 
 
 def measure(bundle: Path, manifest: dict[str, Any], known: dict[str, Row]) -> Iterator[Row]:
@@ -193,11 +203,14 @@ def _resume(file: Any, terms: dict[str, Any]) -> dict[str, Row]:
         for line in lines[:-1]:
             try:
                 row = json.loads(line)
-            except ValueError:
+                if seals.holds(row):
+                    rows[row["id"]] = {key: value for key, value in row.items() if key != seals.KEY}
+            except (ValueError, TypeError, KeyError, AttributeError):
                 continue
-            rows[row["id"]] = row
     file.truncate(0)
-    file.write(b"".join(line + b"\n" for line in [head, *(json.dumps(row).encode() for row in rows.values())]))
+    file.write(
+        b"".join(line + b"\n" for line in [head, *(json.dumps(seals.sealed(row)).encode() for row in rows.values())])
+    )
     file.flush()
     return rows
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from vitnas.errors import ExportError
-from vitnas.files import new_folder
+from vitnas.files import Ours, new_folder
 from vitnas.search_spaces import Blueprint
 from vitnas.supernets.supernet import build_network
 
@@ -41,7 +41,7 @@ def to_coreml(
     Args:
         module: takes and gives one tensor; it is exported in evaluation mode and left as it was.
         example: an input ``(B, ...)``; only its shape matters, and the package takes no other.
-        path: the ``.mlpackage`` folder to write; an older one is replaced.
+        path: the ``.mlpackage`` folder to write, which must not be there.
         ios: the oldest iOS that runs it. From 18 on attention stays one operator.
         precision: of weights and of arithmetic; input and output are fp32 in either case.
         what: is converted, for messages; by default the name of the file.
@@ -50,14 +50,22 @@ def to_coreml(
 
 
 def write_package(model: Any, path: Path) -> None:
-    """Writes a `coremltools.models.MLModel` as a ``.mlpackage`` folder; an older one is replaced."""
-    with new_folder(path) as draft, tempfile.TemporaryDirectory(dir=draft.parent, prefix=".vitnas-") as folder:
+    """Writes a `coremltools.models.MLModel` as a ``.mlpackage`` folder; one that is there is refused."""
+    with (
+        new_folder(path, _nothing, with_list=False) as draft,
+        tempfile.TemporaryDirectory(dir=draft.parent, prefix=".vitnas-") as folder,
+    ):
         written = Path(folder) / "model.mlpackage"
         with quiet():
             model.save(str(written))
         (written / "executorch_debug_handle_mapping.json").unlink(missing_ok=True)  # of no use to who runs it
         for part in written.iterdir():
             shutil.move(part, draft / part.name)
+
+
+def _nothing(package: Path) -> Ours:
+    """The files of an older package that may go: nothing tells who wrote them."""
+    return {}
 
 
 def convert(

@@ -75,12 +75,9 @@ class Answers:
         """Writes the file that begins with step `first`."""
         whole = {name: tensor.contiguous() for name, tensor in tensors.items()}
         metadata = {"sha256": self._digest(whole)}  # one entry, since the order of several is not kept
-        try:
-            write_bytes(self.file(first), save(whole, metadata))
-        except OSError as error:
-            raise DataError(
-                f"cannot write '{self.file(first)}': {error.strerror}; what was written is kept: make room and go on"
-            ) from None
+        write_bytes(
+            self.file(first), save(whole, metadata), "what was written is kept, and `vitnas teach` goes on from it"
+        )
 
     def read(self, step: int) -> dict[str, Tensor]:
         """The file that holds a step, mapped into memory; refuses one that is missing, damaged or of other answers."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from vitnas.errors import DataError
 from vitnas.files import new_folder, only_here, read_json, sha256, write_bytes, write_json
+from vitnas.files.folders import LIST
 
 
 def test_a_file_is_written_with_its_folders_and_nothing_beside_it(tmp_path: Path) -> None:
@@ -28,7 +30,7 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pyt
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("vitnas.files.os.fsync", full)
+    monkeypatch.setattr("os.fsync", full)
     with pytest.raises(OSError, match="No space left"):
         write_bytes(path, b"new")
     assert path.read_bytes() == b"old"
@@ -41,7 +43,7 @@ def test_a_folder_appears_whole_and_replaces_the_older_one(tmp_path: Path) -> No
         with new_folder(path) as draft:
             (draft / text).write_text(text)
             assert not (path / text).exists()
-        assert os.listdir(path) == [text]
+        assert sorted(os.listdir(path)) == [LIST, text]
     assert os.listdir(tmp_path) == ["folder"]
 
 
@@ -57,7 +59,7 @@ def test_a_folder_that_fails_leaves_the_older_one(tmp_path: Path) -> None:
 
     with pytest.raises(RuntimeError, match="stopped"):
         fail()
-    assert os.listdir(path) == ["old"]
+    assert sorted(os.listdir(path)) == [LIST, "old"]
     assert os.listdir(tmp_path) == ["folder"]
 
 
@@ -79,7 +81,7 @@ def test_a_killed_writer_leaves_no_half_folder(tmp_path: Path) -> None:
     assert len(os.listdir(tmp_path)) == 1
     with new_folder(path) as draft:
         (draft / "whole").touch()
-    assert os.listdir(path) == ["whole"]
+    assert sorted(os.listdir(path)) == [LIST, "whole"]
     assert os.listdir(tmp_path) == ["folder"]  # the dead one's draft went too
 
 
@@ -91,32 +93,42 @@ def test_the_draft_of_a_living_writer_stays(tmp_path: Path) -> None:
         assert other.stdout.readline() == "half\n"
         with new_folder(path) as draft:
             (draft / "mine").touch()
-        assert os.listdir(path) == ["mine"]
+        assert sorted(os.listdir(path)) == [LIST, "mine"]
         other.communicate("", timeout=60)
     assert other.returncode == 0
-    assert os.listdir(path) == ["half"]  # it ended last
+    assert sorted(os.listdir(path)) == [LIST, "half"]  # it ended last
     assert os.listdir(tmp_path) == ["folder"]
 
 
 def test_a_folder_that_a_killed_writer_put_aside_comes_back(tmp_path: Path) -> None:
     path, aside = tmp_path / "folder", tmp_path / ".folder.123.old"
-    aside.mkdir()
-    (aside / "old").touch()
+    with new_folder(path) as draft:
+        (draft / "old").touch()
+    path.rename(aside)  # as on systems that cannot swap two names
 
     def fail() -> None:
         with new_folder(path):
-            assert os.listdir(path) == ["old"]
+            assert sorted(os.listdir(path)) == [LIST, "old"]
             raise RuntimeError("stopped")
 
     with pytest.raises(RuntimeError, match="stopped"):
         fail()
-    assert os.listdir(path) == ["old"]
-    aside.mkdir()  # killed later, with the new one in place
-    (aside / "older").touch()
+    assert sorted(os.listdir(path)) == [LIST, "old"]
+    shutil.copytree(path, aside)  # killed later, with the new one in place
     with new_folder(path) as draft:
         (draft / "new").touch()
     assert os.listdir(tmp_path) == ["folder"]
-    assert os.listdir(path) == ["new"]
+    assert sorted(os.listdir(path)) == [LIST, "new"]
+
+
+def test_what_somebody_put_into_a_folder_that_was_put_aside_stays(tmp_path: Path) -> None:
+    aside = tmp_path / ".folder.123.old"
+    aside.mkdir()
+    (aside / "thesis").write_text("years of work")
+    (tmp_path / "folder").mkdir()
+    with new_folder(tmp_path / "folder") as draft:
+        (draft / "new").touch()
+    assert (aside / "thesis").read_text() == "years of work"
 
 
 def test_what_was_left_of_a_folder_with_a_longer_name_stays(tmp_path: Path) -> None:
