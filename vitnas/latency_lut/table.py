@@ -178,12 +178,9 @@ class LatencyTable:
 
     def check_fingerprint(self, fingerprint: Mapping[str, str | int]) -> None:
         """Refuses to be used with figures of a device that differs in anything a latency depends on."""
-        own = self.header.fingerprint
-        differ = [name for name in {**own, **fingerprint} if own.get(name) != fingerprint.get(name)]
+        differ = differences(self.header.fingerprint, fingerprint)
         if differ:
-            shown = "; ".join(
-                f"{n} {own.get(n, 'not told')!r} here, {fingerprint.get(n, 'not told')!r} there" for n in differ
-            )
+            shown = "; ".join(f"{name} {here!r} here, {there!r} there" for name, (here, there) in differ.items())
             raise DeviceError(
                 f"the '{self.header.device}' table is of another device, though it may bear the same name: {shown}. "
                 "Figures of different fingerprints never mix; measure anew with `vitnas profile`"
@@ -253,3 +250,9 @@ class LatencyTable:
     def _rows_of(self, space: SearchSpace) -> list[Row]:
         self.check(space)
         return [self._by_key[spec.key] for spec in space.lowering.specs]
+
+
+def differences(own: Mapping[str, str | int], other: Mapping[str, str | int]) -> dict[str, tuple[str | int, str | int]]:
+    """In what two fingerprints differ, and what each of them says."""
+    pairs = {name: (own.get(name, "not told"), other.get(name, "not told")) for name in {**own, **other}}
+    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}

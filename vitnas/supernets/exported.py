@@ -47,6 +47,7 @@ class _Network(msgspec.Struct):
     formats: dict[str, _Artefact]
     predicted_latency_ms: dict[str, float]
     measured_latency_ms: dict[str, float]
+    latency: dict[str, dict[str, Any]] = {}
 
 
 class _Networks(msgspec.Struct):
