@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 
 from vitnas.deployment.agreement import Agreement, Predicted
-from vitnas.errors import ExportError, VitnasError
+from vitnas.errors import DataError, ExportError, VitnasError
+from vitnas.files import read_json
 from vitnas.latency_lut.sitting import Sitting
 from vitnas.search_spaces import Blueprint, LayerSpec
 
@@ -111,6 +113,39 @@ def latency_rows(report: Mapping[str, Any]) -> list[tuple[str, ...]]:
 def latency_remarks(report: Mapping[str, Any]) -> list[str]:
     """What is to be known of these figures, a line each."""
     return [f"{device}: {text}" for device, one in report.get("latency", {}).items() for text in one["remarks"]]
+
+
+class _Shown(msgspec.Struct):
+    """What is shown of a report, whoever wrote it."""
+
+    class Latency(msgspec.Struct):
+        predicted_std_ms: float | None = None
+        limit_ms: float | None = None
+        limit_kept: bool | None = None
+        then_ms: float | None = None
+        then_std_ms: float | None = None
+        pace: float | None = None
+        busy: bool | None = None
+        remarks: list[str] = []
+
+    arch_id: str
+    predicted_latency_ms: dict[str, float]
+    measured_latency_ms: dict[str, float]
+    latency: dict[str, _Shown.Latency] = {}
+
+
+def shown_latencies(file: Path) -> dict[str, Any] | None:
+    """Arch, columns, rows and remarks of a `report.json`; None for what is no report of a network."""
+    try:
+        report = msgspec.to_builtins(msgspec.convert(read_json(file), _Shown))
+    except (msgspec.ValidationError, DataError, OSError):
+        return None
+    rows = latency_rows(report)
+    return (
+        {"arch": report["arch_id"], "columns": COLUMNS, "rows": rows, "remarks": latency_remarks(report)}
+        if rows
+        else None
+    )
 
 
 def _figure(ms: float | None, std_ms: float | None) -> str:

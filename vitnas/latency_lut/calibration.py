@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -125,10 +126,12 @@ class Fidelity:
         if self.networks < FEWEST_RANKED:
             return None
         name = "held-out networks" if self.how == "held out" else "networks left out in turn"
+        if self.kendall is None and self.spearman is None:
+            return f"gives no order of {self.networks} {name}, as all have one latency"
         if self.kendall is None:
-            return f"gives {self.networks} {name} one and the same latency"
-        if self.kendall <= 0:
-            return f"ranks {self.networks} {name} no better than chance (Kendall {self.kendall:.2f})"
+            return None
+        if self.kendall <= _by_chance(self.networks):
+            return f"ranks {self.networks} {name} no better than chance might (Kendall {self.kendall:.2f})"
         if self.kendall_of_macs is None:
             return None
         behind = self.kendall_of_macs - self.kendall
@@ -162,6 +165,11 @@ def ranks(told: Floats, measured: Floats) -> tuple[float | None, float | None]:
     if len(np.unique(told)) < 2 or len(np.unique(measured)) < 2:
         return None, None
     return float(kendalltau(told, measured).statistic), float(spearmanr(told, measured).statistic)
+
+
+def _by_chance(n: int) -> float:
+    """What the Kendall of a random order of n networks hardly exceeds; of very few, any order may be a good one."""
+    return SURELY * math.sqrt(2 * (2 * n + 5) / (9 * n * (n - 1))) if n >= 6 else 0.0
 
 
 def _doubt(predicted_ms: Floats, macs: Floats, measured_ms: Floats) -> float | None:

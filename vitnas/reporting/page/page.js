@@ -71,6 +71,7 @@ function drawAll() {
   }
   drawTraining(data.training);
   drawTables(data.tables);
+  drawExports(data.exports);
   drawPredictor(data.predictor);
   drawProvenance(data, result);
 }
