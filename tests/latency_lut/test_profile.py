@@ -16,6 +16,7 @@ from vitnas.errors import DeviceError, SettingsError
 from vitnas.latency_lut import gather
 from vitnas.latency_lut import profile as profiling
 from vitnas.latency_lut.assemble import work_of
+from vitnas.latency_lut.devices.cpu import CPU
 from vitnas.latency_lut.interpolation import Interpolator
 from vitnas.latency_lut.partial import PartialTimings, blueprint_key
 from vitnas.latency_lut.profile import ProfileSettings, profile
@@ -165,6 +166,18 @@ def test_timings_on_other_terms_are_not_reused(path, change):
     assert blueprint_key(blueprint) in [blueprint_key(b) for b in device.asked]
 
 
+def test_a_budget_that_the_protocol_alone_exceeds_is_refused_before_anything_is_timed(path):
+    class Thorough(PretendedDevice):
+        def least_s(self, settings):
+            return CPU().least_s(settings)
+
+    device = Thorough()
+    with pytest.raises(DeviceError, match=r"13 layers and 8 whole networks .* in about 53 s. Give --budget \d+s or more"):
+        profile(SPACE, device, path, progress=False, budget_s=5.0)
+    assert device.asked == []
+    assert 21 * CPU().least_s(ProfileSettings()) // 1 == 52
+
+
 LARGE = load_space("swin")
 
 
@@ -223,8 +236,8 @@ def test_a_budget_too_short_for_anything_says_so_and_keeps_what_was_measured(pat
     assert not path.exists()
     assert path.with_name(path.name + ".partial.jsonl").exists()
     assert len(device.asked) < 4  # refused by the first timings, not after the whole budget
-    told = int(re.search(r"go on with --budget (\d+)s", str(caught.value))[1])
-    table = profile(SPACE, device, path, settings, progress=False, budget_s=told)
+    assert "What was timed is kept; go on with --budget" in str(caught.value)
+    table = profile(SPACE, device, path, settings, progress=False)
     assert table.warnings == []
     assert len({blueprint_key(b) for b in device.asked}) == len(device.asked)  # nothing twice
 

@@ -16,8 +16,8 @@ OF_A_KIND = 3
 """Layers of each kind: with fewer, sizes that were not measured make no difference."""
 NETWORKS = 8
 """Whole networks, half of them held out: with fewer, neither calibration nor error can be stated."""
-SLACK = 1.25
-"""What first timings cost over what later ones do, as processes start and runtimes load; an estimate is only that."""
+SLACK = 1.5
+"""By which an estimate from first timings may be wrong: processes start, runtimes load, and the machine may be busy."""
 
 
 @dataclass(frozen=True)
@@ -33,10 +33,10 @@ class Least:
     networks: Sequence[Blueprint]
 
     def check(self, gathering: Gathering, network_ms: float | None, space: str) -> None:
-        """Refuses a budget that cannot be enough, as far as the timings so far tell; they are kept.
+        """Refuses a budget that cannot be enough, as far as the protocol and the timings so far tell; these are kept.
 
         Args:
-            gathering: that has timed something.
+            gathering: before it has timed anything, or after.
             network_ms: about what a whole network takes, while none was timed.
             space: for the message.
         """
@@ -48,18 +48,23 @@ class Least:
     def seconds(self, gathering: Gathering, network_ms: float | None = None) -> float:
         """About how long what is missing takes."""
         layers, networks = (self._missing(each, gathering.found) for each in (self.layers, self.networks))
-        layer_s = gathering.seconds_each(whole=False)
+        layer_s = gathering.seconds_each(whole=False) or gathering.device.least_s(gathering.settings)
         network_s = gathering.seconds_each(whole=True) or layer_s * _longer(network_ms or 0.0, gathering.settings)
         return layers * layer_s + networks * network_s
 
     def refuse(self, gathering: Gathering, need_s: float, space: str) -> None:
         """Tells the seconds that are needed."""
         layers, networks = (self._missing(each, gathering.found) for each in (self.layers, self.networks))
-        advised = math.ceil(need_s / (1 - FOR_THE_TABLE) * SLACK)
+        advised = f"--budget {math.ceil((need_s + gathering.other_s) / (1 - FOR_THE_TABLE) * SLACK)}s or more"
+        remedy = (
+            f"What was timed is kept; go on with {advised}, or begin anew with --quick or shorter blocks"
+            if gathering.found
+            else f"Give {advised}, --quick or shorter blocks"
+        )
         raise DeviceError(
             f"the budget of {gathering.budget_s:g} s is too short for a table of space '{space}' that is of use: "
-            f"{layers} layers and {networks} whole networks are still to be timed at the least, in about {need_s:.0f} s. "
-            f"What was timed is kept; go on with --budget {advised}s or more, or begin anew with --quick or shorter blocks"
+            f"{layers} layers and {networks} whole networks are still to be timed at the least, in about "
+            f"{math.ceil(need_s)} s. {remedy}"
         )
 
     @staticmethod

@@ -72,6 +72,11 @@ class Gathering:
         return seconds / number if number else 0.0
 
     @property
+    def other_s(self) -> float:
+        """What was spent so far on anything but timing."""
+        return time.monotonic() - self._start - sum(seconds for seconds, _ in self._spent.values())
+
+    @property
     def over(self) -> bool:
         """Whether another group would not be done in time."""
         return not self._fits(1 - FOR_THE_TABLE)

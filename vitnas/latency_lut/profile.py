@@ -161,6 +161,7 @@ def _measure(
 
 def _time_least(space: SearchSpace, gathering: Gathering, least: Least, kinds: int, middle: Blueprint) -> None:
     """Times what no table can do without, or refuses the budget as soon as first timings tell that it is too short."""
+    least.check(gathering, None, space.name)
     gathering.time(least.layers[: kinds + 1], "layers")
     least.check(gathering, _about_ms(space, gathering, middle), space.name)
     gathering.time(least.layers, "layers")
