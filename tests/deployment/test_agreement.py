@@ -149,7 +149,7 @@ def test_what_a_report_holds_is_read_again() -> None:
         "device": "cpu",
         "predicted": f"{TRUE_MS:.3f} ± 0.02",
         "measured": f"{1.6 * TRUE_MS:.3f}",
-        "machine": "busy: 1.60 times as slow",
+        "machine": "60 % slower, busy",
         "at the speed then": f"{TRUE_MS:.3f} ± {found.reading.std_ms:.2g}" if found.reading else "",
         "limit": "99 kept",
     }
@@ -237,7 +237,7 @@ def test_an_export_and_its_verification_tell_a_busy_machine(
     assert (one["pace"], one["busy"], one["agrees"], one["limit_kept"]) == (pytest.approx(1.8), True, True, True)
     assert one["then_ms"] == pytest.approx(TRUE_MS)
     card = (folder / "README.md").read_text()
-    assert "busy: 1.80 times as slow" in card
+    assert "| 80 % slower, busy |" in card
     assert "- pretended: taken on a busy machine" in card
     shown = shown_latencies(folder / "report.json")
     assert shown is not None

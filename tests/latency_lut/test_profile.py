@@ -172,7 +172,9 @@ def test_a_budget_that_the_protocol_alone_exceeds_is_refused_before_anything_is_
             return CPU().least_s(settings)
 
     device = Thorough()
-    with pytest.raises(DeviceError, match=r"13 layers and 8 whole networks .* in about 53 s. Give --budget \d+s or more"):
+    with pytest.raises(
+        DeviceError, match=r"13 layers and 8 whole networks .* in about 53 s. Give --budget \d+s or more"
+    ):
         profile(SPACE, device, path, progress=False, budget_s=5.0)
     assert device.asked == []
     assert 21 * CPU().least_s(ProfileSettings()) // 1 == 52

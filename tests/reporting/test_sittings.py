@@ -36,7 +36,7 @@ def front_of(config: dict[str, Any], *names: str, provenance: Any = "measured") 
 def test_the_speed_of_the_machine_and_what_went_astray_are_told() -> None:
     sitting = {"between": 0.035, "measured": 12, "pace": [0.98, 1.62], "astray": 3}
     holds, pace, astray = sitting_notes(front_of({"sittings": {"latency_ms": sitting}}))
-    assert "hold on another day as well, with 4% between sittings" in holds
+    assert "hold on another day as well, with 3.5% between sittings" in holds
     assert "12 networks were measured while the reference took 0.98 to 1.62 times as long" in pace
     assert "the machine was busy" in pace
     assert "3 of 12 measured networks differ from the table by more than their errors allow" in astray
@@ -116,7 +116,7 @@ def test_the_page_shows_notes_and_exports(run: Path, tmp_path: Path) -> None:
     data = describe_page(copy)
     assert [one["folder"] for one in data["exports"]] == ["knee", "old"]
     knee, old = data["exports"]
-    assert list(knee["rows"][0]) == ["cpu", "2.100 ± 0.1", "3.000", "busy: 1.50 times as slow", "2.000 ± 0.1", "3 kept"]
+    assert list(knee["rows"][0]) == ["cpu", "2.100 ± 0.1", "3.000", "50 % slower, busy", "2.000 ± 0.1", "3 kept"]
     assert knee["remarks"] == ["cpu: taken on a busy machine"]
     assert list(old["rows"][0]) == ["cpu", "2.100", "3.000", "not known", "-", "-"]
     assert "how fast the machine was is not recorded" in data["results"][0]["notes"][0]

@@ -156,9 +156,8 @@ def _machine(one: Mapping[str, Any]) -> str:
     pace = one.get("pace")
     if pace is None:
         return "not known"
-    if one.get("busy"):
-        return f"busy: {pace:.2f} times as slow"
-    return f"{pace:.2f} times the time then"
+    change = f"{abs(pace - 1):.0%} {'slower' if pace > 1 else 'faster'}".replace("%", " %")
+    return f"{change}, busy" if one.get("busy") else change
 
 
 def _blueprint(rows: Sequence[Mapping[str, Any]] | None) -> Blueprint | None:

@@ -118,8 +118,8 @@ def _latency(report: Mapping[str, Any]) -> Iterator[str]:
     yield from ("", "## Latency", "")
     yield (
         f"One image, milliseconds; measured on {report['processor']}. After ± stands a standard deviation that holds for "
-        "another day as well. A reference network tells how fast the machine was: `machine` is what it took over what it "
-        "took when the prediction was measured, and the column beside is the measured figure at that speed."
+        "another day as well. A reference network tells the speed of the machine: `machine` is how much slower it is than "
+        "when the prediction was measured, and the column beside is the measured figure at the speed it had then."
     )
     yield ""
     yield from _table(LATENCY_COLUMNS, rows)

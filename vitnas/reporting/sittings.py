@@ -41,7 +41,7 @@ def _notes(front: ParetoFront, name: str) -> Iterator[str]:
         if not estimated:
             yield f"{name}: how fast the machine was is not recorded, so the errors hold for the day of the search only"
         return
-    yield f"{name}: errors hold on another day as well, with {one.between:.0%} between sittings at one speed of the machine"
+    yield f"{name}: errors hold on another day as well, with {one.between:.1%} between sittings at one speed of the machine"
     if one.pace is not None:
         least, most = one.pace
         busy = "; the machine was busy, and figures are those at the speed of the table" if most > BUSY else ""
