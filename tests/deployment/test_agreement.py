@@ -182,6 +182,7 @@ def test_an_old_report_has_figures_and_no_more() -> None:
         {"predicted_std_ms": "much"},
         {"limit_ms": float("nan")},
         {"sitting": {"took_ms": 0.0}},
+        {"sitting": {"took_ms": float("inf")}},
         {"sitting": {"took_ms": 1.0, "reference": [{"site": "stem"}]}},
         {"sitting": {"took_ms": 1.0, "reference": [7]}},
     ],

@@ -63,7 +63,8 @@ def told_by(report: Mapping[str, Any], device: str) -> tuple[Predicted | None, S
     try:
         told = msgspec.convert(entry, _Told)
         numbers = (told.predicted_ms, told.predicted_std_ms, told.limit_ms, told.then_ms, told.then_std_ms)
-        if not all(number is None or 0 <= number < math.inf for number in numbers):
+        took_ms = told.sitting.took_ms if told.sitting is not None else None
+        if not all(number is None or 0 <= number < math.inf for number in (*numbers, took_ms)):
             raise ExportError("a latency must be finite and not negative")
         sitting = None
         if told.sitting is not None:
