@@ -93,7 +93,7 @@ def latency_rows(report: Mapping[str, Any]) -> list[tuple[str, ...]]:
     """`COLUMNS` of every device that a report, of any age, or `verify` speaks of."""
     told = report.get("latency", {})
     predicted, measured = report["predicted_latency_ms"], report["measured_latency_ms"]
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for device in dict.fromkeys([*predicted, *measured, *told]):
         one = told.get(device, {})
         limit_ms, kept = one.get("limit_ms"), one.get("limit_kept")

@@ -21,7 +21,7 @@ from vitnas.latency_lut.partial import PartialTimings, blueprint_key
 from vitnas.latency_lut.protocol import TimingSettings, require_positive
 from vitnas.latency_lut.sampling import sample_networks, spread_out
 from vitnas.latency_lut.table import LatencyTable
-from vitnas.search_spaces import Arch, Blueprint, SearchSpace
+from vitnas.search_spaces import Arch, Blueprint, LayerSpec, SearchSpace
 
 TYPICAL = 1000
 """Archs drawn to learn how often networks have each layer."""
@@ -178,7 +178,9 @@ def _about_ms(space: SearchSpace, gathering: Gathering, network: Blueprint) -> f
     interpolator = Interpolator(space.lowering.specs, work_of(space))
     if interpolator.missing(known_ms):
         return 0.0
-    told_ms = dict(zip(space.lowering.specs, interpolator.fit(known_ms).ms.tolist(), strict=True))
+    told_ms: dict[LayerSpec, float] = dict(
+        zip(space.lowering.specs, interpolator.fit(known_ms).ms.tolist(), strict=True)
+    )
     return sum(told_ms[spec] for spec in network)
 
 

@@ -51,10 +51,10 @@ def _tables(run: RunFolder) -> dict[str, dict[str, Any]]:
             found[file.stem] = {"file": str(file), "error": "cannot be read", "warnings": [str(error)]}
             continue
         fidelity = table.header.fidelity
-        error = f"MAPE {fidelity.mape:.1%}" if fidelity is not None else "not compared"
+        off = f"MAPE {fidelity.mape:.1%}" if fidelity is not None else "not compared"
         if fidelity is not None and fidelity.kendall is not None:
-            error += f", Kendall {fidelity.kendall:.2f}"
-        found[table.header.device] = {"file": str(file), "error": error, "warnings": table.warnings}
+            off += f", Kendall {fidelity.kendall:.2f}"
+        found[table.header.device] = {"file": str(file), "error": off, "warnings": table.warnings}
     return found
 
 
