@@ -15,7 +15,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from vitnas.files import write_json
+from vitnas.files import read_json, write_json
 from vitnas.run import environment
 
 Results = Mapping[str, float]
@@ -29,7 +29,8 @@ def run(
     Args:
         about: the docstring of its file.
         measure: told whether to be quick (a smaller sample, under 50 s on 2 cores), gives a number a key.
-        options: flags of its own, such as ``{"--space": {"help": ...}}``, whose values `measure` gets by name.
+        options: flags of its own, such as ``{"--space": {"help": ...}}``, whose values `measure` gets by name; with one
+            named ``--only`` a part is measured alone, and its results join those that the file has.
     """
     parser = argparse.ArgumentParser(description=about)
     parser.add_argument("--quick", action="store_true", help="a smaller sample, in under a minute")
@@ -47,16 +48,20 @@ def run(
         command = " ".join(
             [f"python benchmarks/{Path(sys.argv[0]).name}", *(["--quick"] if given.quick else []), *flags]
         )
+        stamp = {"date": datetime.date.today().isoformat(), "machine": _machine(), "command": command}
+        part = own.get("only")
         write_json(
             given.json,
-            {
-                "date": datetime.date.today().isoformat(),
-                "machine": _machine(),
-                "command": command,
-                "results": results,
-            },
+            _with_part(given.json, str(part), stamp, results) if part else {**stamp, "results": results},
             seal=False,  # read by eye and by other programs
         )
+
+
+def _with_part(file: Path, part: str, stamp: Mapping[str, Any], results: Results) -> dict[str, Any]:
+    """A file of results with those of one part in the place of its earlier ones, and when and how they were measured."""
+    old = read_json(file) if file.is_file() else {"results": {}}
+    parts = {**old.get("parts", {}), part: stamp}
+    return {**old, "results": {**old["results"], **results}, "parts": parts}
 
 
 def show(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

@@ -3,10 +3,17 @@
 For each space a table is measured as `vitnas profile` does, within a time budget, and compared with held-out
 archs from small to large that its calibration has not seen; those that did not fit into the budget are timed
 after it. Keys by space: mape, within_5, within_10, kendall, spearman, covered (the share within two stated standard
-deviations), plain_mape (a line through the sum of layers instead), networks (held out), within_budget (of them, timed
+deviations), kendall_macs (multiplications alone), plain_mape (a line through the sum of layers instead), networks (held out), within_budget (of them, timed
 within the budget), rows and measured (rows of the table) and build_s (seconds of the whole call, held-out networks
 within the budget included; less if it went on from an earlier one). lookups_per_s is the least over the spaces, on one
 core.
+
+between_sittings is the relative standard deviation of one network's latency between sittings, other work coming and
+going, once all are brought to one speed of the machine by a reference of its size; .small_reference by the device's
+small one, .raw by none, .specific the part that differs from network to network, .worst and .worst_raw the largest
+difference of two sittings, .SPACE.LOAD_slower and _corrected how much slower networks are beside a load. It is the
+origin of the constants in vitnas/latency_lut/sitting.py; `--only between_sittings` measures it alone and leaves the other
+results in the file as they are.
 
 The protocol interleaves a reference network and keeps the steady blocks; the load of the machine is in the
 result all the same. Kills lose little: the same command goes on with what was measured, in the folder that
@@ -23,6 +30,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
+from between_sittings import KEY as SITTINGS
+from between_sittings import between_sittings
 from frame import run, show
 
 from vitnas.files import read_json, write_json
@@ -31,18 +40,25 @@ from vitnas.latency_lut.devices import Device, load_device
 from vitnas.latency_lut.learning import time_again
 from vitnas.latency_lut.profile import ProfileSettings, profile
 from vitnas.latency_lut.sampling import sample_networks
+from vitnas.latency_lut.sitting import Sitting
 from vitnas.latency_lut.table import LatencyTable, WholeNetwork
 from vitnas.quantities import parse_duration
 from vitnas.reporting.fidelity import plot_fidelity, print_fidelity
-from vitnas.search_spaces import SearchSpace, load_space
+from vitnas.search_spaces import Arch, SearchSpace, load_space
 
 SPACES = ("autoformer-tiny", "elasticvit", "efficientformer")
+TABLES = "tables"
 ARCHS = 200_000
 WORK = Path(os.environ.get("VITNAS_BENCHMARK_WORK", Path(tempfile.gettempdir()) / "vitnas-lut-fidelity"))
 PLOTS = Path(__file__).parents[1] / "docs" / "images"
 
 
-def measure(quick: bool, space: str | None, budget: str, plots: Path) -> dict[str, float]:
+def measure(quick: bool, only: str | None, space: str | None, budget: str, plots: Path) -> dict[str, float]:
+    found = {} if only == SITTINGS else _of_tables(quick, space, budget, plots)
+    return found | ({} if only == TABLES else between_sittings(quick, WORK))
+
+
+def _of_tables(quick: bool, space: str | None, budget: str, plots: Path) -> dict[str, float]:
     names = [space] if space else SPACES[:1] if quick else SPACES
     settings = (
         ProfileSettings(block_ms=4.0, blocks=5, warmup_ms=20.0, max_warmup_ms=100.0, fit_networks=8, test_networks=8)
@@ -100,6 +116,7 @@ def _figures(name: str, settings: ProfileSettings, seconds: float, plots: Path) 
         "kendall": fidelity.kendall or 0.0,
         "spearman": fidelity.spearman or 0.0,
         "covered": fidelity.covered or 0.0,
+        "kendall_macs": fidelity.kendall_of_macs or 0.0,
         "plain_mape": plain_mape(table),
         "networks": fidelity.networks,
         "within_budget": within.header.fidelity.networks,
@@ -117,7 +134,9 @@ def judged(
     known = {network.arch for network in table.header.networks}
     sampled = sample_networks(space, settings.fit_networks, settings.test_networks, settings.seed)
     lacking = [arch for arch, out in sampled if out and arch.id not in known]
-    timings = list(time_again(space, table, device, [space.lower(arch) for arch in lacking])) if lacking else []
+    blueprints, sitting = [space.lower(arch) for arch in lacking], Sitting.of_table(space, table)
+    now = time_again(space, table, device, blueprints) if lacking else ()
+    timings = [sitting.at_its_speed(timing) if sitting is not None else timing for timing in now]
     codes = space.encode(lacking)
     alone_ms = {row.spec.key: row.timing.median_ms for row in table.rows}
     sums_ms = space.lowering.total([alone_ms[spec.key] for spec in space.lowering.specs])(codes)
@@ -128,7 +147,8 @@ def judged(
     ]
     networks = (*table.header.networks, *more)
     said, took, std = np.array([(n.predicted_ms, n.measured_ms, n.std_ms) for n in networks if n.held_out]).T
-    fidelity = Fidelity.between(said, took, std)
+    archs = [Arch.from_json({"space": space.name, "genes": n.genes}) for n in networks if n.held_out]
+    fidelity = Fidelity.between(said, took, std, macs=table.counts(space)["macs"](space.encode(archs)).astype(float))
     return replace(table, header=replace(table.header, networks=networks, fidelity=fidelity)), fidelity
 
 
@@ -157,6 +177,7 @@ if __name__ == "__main__":
         __doc__,
         measure,
         {
+            "--only": {"choices": (TABLES, SITTINGS), "help": "this part only; the results of others stay in the file"},
             "--space": {"choices": SPACES, "help": "this space only"},
             "--budget": {"default": "15m", "metavar": "TIME", "help": "for each space (default: 15m)"},
             "--plots": {"type": Path, "default": PLOTS, "metavar": "DIR", "help": "where a full run draws"},

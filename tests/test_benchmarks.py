@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
-SCRIPTS = sorted(path for path in FOLDER.glob("*.py") if path.name != "frame.py")
+PARTS = ("frame.py", "between_sittings.py")
+"""What others are made of."""
+SCRIPTS = sorted(path for path in FOLDER.glob("*.py") if path.name not in PARTS)
 
 
 def _run(path: Path, *arguments: str) -> str:
@@ -40,6 +42,22 @@ def test_the_frame_prints_a_table_and_writes_the_results(tmp_path: Path) -> None
     assert set(found) == {"date", "machine", "command", "results"}
     assert found["results"] == {"steps": 1.0}
     assert found["command"] == "python benchmarks/counting.py --quick"
+
+
+def test_a_part_measured_alone_leaves_the_other_results_as_they_are(tmp_path: Path) -> None:
+    script, file = tmp_path / "counting.py", tmp_path / "found.json"
+    script.write_text(
+        f'"""Counts."""\nimport sys\nsys.path.insert(0, {str(FOLDER)!r})\nimport frame\n'
+        'frame.run(__doc__, lambda quick, only: {only or "all": 3}, {"--only": {"default": None}})\n'
+    )
+    file.write_text(
+        '{"date": "then", "machine": 1, "command": "python benchmarks/counting.py", "results": {"all": 1.0}}'
+    )
+    _run(script, "--only", "some", "--json", str(file))
+    found = json.loads(file.read_text())
+    assert found["results"] == {"all": 1.0, "some": 3.0}
+    assert (found["date"], found["command"]) == ("then", "python benchmarks/counting.py")
+    assert found["parts"]["some"]["command"] == "python benchmarks/counting.py --only some"
 
 
 def test_committed_results_are_full_runs_of_scripts_that_exist() -> None:

@@ -36,3 +36,27 @@ class PretendedDevice(Device):
             layers = sum(layer_ms(spec) for spec in blueprint)
             ms = OVERHEAD_MS + layers if len(blueprint) < 2 else ONCE_MS + CONTEXT * layers
             yield Timing(ms, 0.01 * ms, 0.99 * ms, 1.02 * ms, settings.blocks, 0.05)
+
+
+def network_ms(blueprint):
+    """What the pretended machine takes for a whole network in a quiet moment."""
+    return ONCE_MS + CONTEXT * sum(layer_ms(spec) for spec in blueprint)
+
+
+class MovingDevice(PretendedDevice):
+    """Each sitting, one call of `time`, has the next of some paces: 2.0 is a machine half as fast as at 1.0."""
+
+    def __init__(self, *paces, tag="one", drag=1.0):
+        super().__init__(tag=tag)
+        self.paces = list(paces)
+        self.drag = drag
+        self.sittings = 0
+
+    def time(self, blueprints, settings, reference=None):
+        pace = self.paces[min(self.sittings, len(self.paces) - 1)]
+        self.sittings += 1
+        beside_ms = 0.05 if reference is None else network_ms(reference)
+        for blueprint in blueprints:
+            self.asked.append(blueprint)
+            ms = pace * self.drag * network_ms(blueprint)
+            yield Timing(ms, 0.01 * ms, 0.99 * ms, 1.02 * ms, settings.blocks, pace * beside_ms)

@@ -1,6 +1,7 @@
 import dataclasses
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from vitnas.errors import DeviceError, SettingsError
 from vitnas.latency_lut import gather
 from vitnas.latency_lut import profile as profiling
 from vitnas.latency_lut.assemble import work_of
+from vitnas.latency_lut.devices.cpu import CPU
 from vitnas.latency_lut.interpolation import Interpolator
 from vitnas.latency_lut.partial import PartialTimings, blueprint_key
 from vitnas.latency_lut.profile import ProfileSettings, profile
@@ -164,6 +166,20 @@ def test_timings_on_other_terms_are_not_reused(path, change):
     assert blueprint_key(blueprint) in [blueprint_key(b) for b in device.asked]
 
 
+def test_a_budget_that_the_protocol_alone_exceeds_is_refused_before_anything_is_timed(path):
+    class Thorough(PretendedDevice):
+        def least_s(self, settings):
+            return CPU().least_s(settings)
+
+    device = Thorough()
+    with pytest.raises(
+        DeviceError, match=r"13 layers and 8 whole networks .* in about 53 s. Give --budget \d+s or more"
+    ):
+        profile(SPACE, device, path, progress=False, budget_s=5.0)
+    assert device.asked == []
+    assert 21 * CPU().least_s(ProfileSettings()) // 1 == 52
+
+
 LARGE = load_space("swin")
 
 
@@ -201,17 +217,6 @@ def test_what_matters_most_is_measured_first():
 
 @pytest.mark.slow
 def test_a_budget_is_kept_and_its_table_is_whole(path, monkeypatch):
-    class Clock(PretendedDevice):
-        now = 0.0
-
-        def monotonic(self):
-            return self.now
-
-        def time(self, blueprints, settings, reference=None):
-            for timing in super().time(blueprints, settings, reference):
-                self.now += 0.05
-                yield timing
-
     device = Clock()
     for module in (gather, profiling):
         monkeypatch.setattr(module, "time", device)
@@ -225,10 +230,56 @@ def test_a_budget_is_kept_and_its_table_is_whole(path, monkeypatch):
 
 def test_a_budget_too_short_for_anything_says_so_and_keeps_what_was_measured(path):
     settings = dataclasses.replace(FEW, group=1)
-    with pytest.raises(DeviceError, match="no timing of any layer of kind .* time one of each"):
-        profile(SPACE, PretendedDevice(pause_s=0.2), path, settings, progress=False, budget_s=0.5)
+    device = PretendedDevice(pause_s=0.05)
+    with pytest.raises(
+        DeviceError, match=r"budget of 0\.12 s is too short .* \d+ layers and 8 whole networks"
+    ) as caught:
+        profile(SPACE, device, path, settings, progress=False, budget_s=0.12)
     assert not path.exists()
     assert path.with_name(path.name + ".partial.jsonl").exists()
+    assert len(device.asked) < 4  # refused by the first timings, not after the whole budget
+    assert "What was timed is kept; go on with --budget" in str(caught.value)
+    table = profile(SPACE, device, path, settings, progress=False)
+    assert table.warnings == []
+    assert len({blueprint_key(b) for b in device.asked}) == len(device.asked)  # nothing twice
+
+
+class Clock(PretendedDevice):
+    """Tells the time itself: a layer takes 0.05 s to be timed, a whole network as many as it is told."""
+
+    now = 0.0
+
+    def __init__(self, network_s=0.05):
+        super().__init__()
+        self.network_s = network_s
+
+    def monotonic(self):
+        return self.now
+
+    def time(self, blueprints, settings, reference=None):
+        for timing in super().time(blueprints, settings, reference):
+            self.now += self.network_s if reference is not None else 0.05
+            yield timing
+
+
+@pytest.mark.parametrize(("budget_s", "network_s"), [(0.7, 0.05), (1.5, 0.5)])
+def test_a_budget_too_short_is_refused_by_what_first_timings_took(path, monkeypatch, budget_s, network_s):
+    device = Clock(network_s)
+    for module in (gather, profiling):
+        monkeypatch.setattr(module, "time", device)
+    settings = dataclasses.replace(FEW, group=2)
+    with pytest.raises(DeviceError, match=r"is too short for a table of space 'autoformer-mini'") as caught:
+        profile(SPACE, device, path, settings, progress=False, budget_s=budget_s)
+    assert device.now < budget_s + 2 * network_s  # a group of networks, which nothing foretold
+    told = int(re.search(r"go on with --budget (\d+)s", str(caught.value))[1])
+    begun = device.now
+    table = profile(SPACE, device, path, settings, progress=False, budget_s=told)
+    assert device.now - begun <= told
+    assert table.warnings == []
+    networks = [n.held_out for n in table.header.networks]
+    assert min(networks.count(True), networks.count(False)) >= 4
+    codes = SPACE.genome.sample(60, np.random.default_rng(0))
+    assert len({f"{ms:.6g}" for ms in table.latency_ms(SPACE)(codes)}) > 40
 
 
 def test_a_folder_is_no_table(tmp_path):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vitnas.commands.options import AsJson, RunPath, emit, given_arch, given_run
+from vitnas.commands.options import AsJson, RunPath, emit, given_arch, given_run, given_table
 from vitnas.errors import CheckpointError, SearchError, SettingsError
 
 if TYPE_CHECKING:
@@ -62,6 +62,8 @@ def evaluate(
     from vitnas.supernets.evaluation import SubnetScore
     from vitnas.supernets.tested import Tested, add_tested
 
+    for file in sorted((opened.path / "latency").glob("*.parquet")):
+        given_table(file)
     with make_executor(workers, ray_address) as executor:
         outcomes = list(executor.map(SubnetScore(opened.path.resolve()), list(archs.values())))
     failed = [f"{name}: {o.error}" for name, o in zip(archs, outcomes, strict=True) if o.error is not None]

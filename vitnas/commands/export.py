@@ -29,6 +29,10 @@ def export(
     finetune: Annotated[int | None, typer.Option(help="Epochs that the network is trained for by itself.")] = None,
     teacher: Annotated[str | None, typer.Option(help="Who teaches meanwhile, such as run:FOLDER.")] = None,
     devices: TimedOn = None,
+    table: Annotated[
+        list[Path] | None,
+        typer.Option(help="Table of a device that tells how fast the machine was; default: those of the run."),
+    ] = None,
     measure: Annotated[
         bool | None,
         typer.Option(
@@ -43,10 +47,12 @@ def export(
 
     Example: vitnas export --run R --front F --format onnx,coreml --out knee
     """
+    from vitnas.deployment.agreement import Predicted
     from vitnas.deployment.export import ExportSettings, export_all
     from vitnas.deployment.export import export as write
+    from vitnas.latency_lut.table import LatencyTable
     from vitnas.nas.pareto import ParetoFront
-    from vitnas.reporting.exports import draw, print_export
+    from vitnas.reporting.exports import draw, predictions, print_export
     from vitnas.settings import read_settings
     from vitnas.supernets.checkpoints import load_supernet
     from vitnas.supernets.data import dataset_of
@@ -70,18 +76,18 @@ def export(
     }
     settings = read_settings(ExportSettings, config, "export", flags)
     settings.exporters()  # refuses what cannot be written here before anything is loaded
-    latencies: list[dict[str, float]] = [{}]
+    latencies: list[dict[str, Predicted]] = [{}]
     if front is not None:
         loaded = ParetoFront.load(front, opened.space)
         points = list(loaded.points) if everything else [loaded.pick(pick)]
         archs = [point.arch for point in points]
-        device = loaded.config.get("origin", {}).get("device", "device")
-        latencies = [{device: p.objectives["latency_ms"]} if "latency_ms" in p.objectives else {} for p in points]
+        latencies = [predictions(loaded, point) for point in points]
     else:
         assert arch is not None
         archs = [given_arch(opened.space, arch)]
     supernet, dataset = load_supernet(opened), dataset_of(opened)
-    how: dict[str, Any] = {"force": force, "run": opened, "draw": draw, "progress": say_step}
+    tables = {LatencyTable.read(path).header.device: path for path in table or ()}
+    how: dict[str, Any] = {"force": force, "run": opened, "tables": tables, "draw": draw, "progress": say_step}
     if everything:
         reports = export_all(opened.space, supernet, archs, dataset, out, settings, latency_ms=latencies, **how)
     else:

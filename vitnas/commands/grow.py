@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vitnas.commands.options import AsJson, Channels, Classes, ImageSize, SpaceName, emit, given_arch, given_space
+from vitnas.commands.options import (
+    AsJson,
+    Channels,
+    Classes,
+    ImageSize,
+    SpaceName,
+    emit,
+    given_arch,
+    given_space,
+    given_table,
+)
 from vitnas.errors import SettingsError
 from vitnas.quantities import parse_count, parse_ms
 
@@ -62,6 +72,4 @@ def _count(space: SearchSpace, name: str) -> Cost:
 
 
 def _latency(space: SearchSpace, file: Path) -> Cost:
-    from vitnas.latency_lut.table import LatencyTable
-
-    return LatencyTable.read(file).latency_ms(space)
+    return given_table(file).latency_ms(space)

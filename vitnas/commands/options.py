@@ -13,6 +13,7 @@ from vitnas.errors import CheckpointError, InvalidArchError, SettingsError
 from vitnas.files import read_json
 
 if TYPE_CHECKING:
+    from vitnas.latency_lut.table import LatencyTable
     from vitnas.run import RunFolder
     from vitnas.search_spaces import Arch, SearchSpace, Task
 
@@ -91,6 +92,16 @@ def given_arch(space: SearchSpace, text: str) -> Arch:
         names = ", ".join(space.published()) or "none"
         raise InvalidArchError(f"--arch {text}: no such file, and no published arch of '{space.name}' (have {names})")
     return space.check(Arch.from_json(read_json(path)))
+
+
+def given_table(path: Path) -> LatencyTable:
+    """A latency table, and on standard error what whoever uses it must know."""
+    from vitnas.latency_lut.table import LatencyTable
+
+    table = LatencyTable.read(path)
+    for warning in table.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    return table
 
 
 def emit(data: Any, as_json: bool, show: Any) -> None:

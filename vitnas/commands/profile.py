@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from vitnas.commands.options import Channels, Classes, Config, ImageSize, given_run, given_space
+from vitnas.commands.options import Channels, Classes, Config, ImageSize, given_run, given_space, given_table
 from vitnas.errors import SettingsError
 from vitnas.quantities import parse_duration
 
@@ -65,7 +65,6 @@ def profile(
     from vitnas.latency_lut.profile import ProfileSettings
     from vitnas.latency_lut.profile import profile as measure
     from vitnas.latency_lut.remote.elsewhere import Elsewhere
-    from vitnas.latency_lut.table import LatencyTable
     from vitnas.latency_lut.transfer import transfer
     from vitnas.reporting.fidelity import plot_fidelity, print_fidelity
     from vitnas.settings import read_settings
@@ -97,7 +96,7 @@ def profile(
             return
         table, path = measured
     elif from_ is not None:
-        table = transfer(found, target, LatencyTable.read(from_), path, samples, settings, budget_s=seconds)
+        table = transfer(found, target, given_table(from_), path, samples, settings, budget_s=seconds)
     else:
         table = measure(found, target, path, settings, budget_s=seconds)
     print_fidelity(table)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from vitnas import __version__
 from vitnas.deployment.accuracies import accuracies, tested
+from vitnas.deployment.agreement import Predicted
 from vitnas.deployment.calibration import calibration_images
 from vitnas.deployment.exporters import Exporter, Facts
 from vitnas.deployment.exporters.exporter import size_bytes
@@ -21,7 +22,8 @@ from vitnas.deployment.extraction import extract
 from vitnas.deployment.finetuning import finetuned
 from vitnas.deployment.folder import check_folder, whole_folder
 from vitnas.deployment.folding import fold
-from vitnas.deployment.latency import devices_here, measured_ms
+from vitnas.deployment.latency import Then, compare_latencies, devices_here
+from vitnas.deployment.latency_report import describe
 from vitnas.deployment.model_card import CARD, DIAGRAM, model_card
 from vitnas.deployment.settings import ExportSettings
 from vitnas.deployment.verification import answers, at_size, blame, compare, first_line
@@ -57,7 +59,8 @@ def export(
     *,
     force: bool = False,
     run: RunFolder | None = None,
-    latency_ms: Mapping[str, float] | None = None,
+    latency_ms: Mapping[str, float | Predicted] | None = None,
+    tables: Mapping[str, Path] | None = None,
     draw: Draw | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Report:
@@ -76,11 +79,14 @@ def export(
         settings: formats and numbers of images.
         force: replace a folder that an earlier export wrote and nobody changed.
         run: where the weights come from; needed to fine-tune.
-        latency_ms: predicted latency for each device.
+        latency_ms: predicted latency for each device; a `Predicted` also has its error and the limit of the search.
+        tables: latency table for each device, which tells how fast the machine was; without, those of `run`.
         draw: draws the network for the model card.
         progress: told every step.
     """
-    job = _Job(space, network, dataset, settings, settings.exporters(), run, draw, progress or (lambda step: None))
+    job = _Job(
+        space, network, dataset, settings, settings.exporters(), run, dict(tables or {}), draw, progress or _silent
+    )
     out = check_folder(out, force)
     job.check_settings()
     arch = job.check(arch)
@@ -100,7 +106,8 @@ def export_all(
     *,
     force: bool = False,
     run: RunFolder | None = None,
-    latency_ms: Sequence[Mapping[str, float]] | None = None,
+    latency_ms: Sequence[Mapping[str, float | Predicted]] | None = None,
+    tables: Mapping[str, Path] | None = None,
     draw: Draw | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> list[Report]:
@@ -108,7 +115,9 @@ def export_all(
 
     `report.json` of the whole folder lists them. All are written, or none.
     """
-    job = _Job(space, supernet, dataset, settings, settings.exporters(), run, draw, progress or (lambda step: None))
+    job = _Job(
+        space, supernet, dataset, settings, settings.exporters(), run, dict(tables or {}), draw, progress or _silent
+    )
     out = check_folder(out, force)
     job.check_settings()
     if not archs:
@@ -136,6 +145,7 @@ class _Job:
     settings: ExportSettings
     exporters: Sequence[Exporter]
     run: RunFolder | None
+    tables: Mapping[str, Path]
     draw: Draw | None
     say: Callable[[str], None]
 
@@ -162,7 +172,7 @@ class _Job:
         if self.run is not None:
             add_tested(self.run, [one for report in reports for one in tested(report)])
 
-    def write(self, arch: Arch, latency_ms: Mapping[str, float], folder: Path) -> Report:
+    def write(self, arch: Arch, latency_ms: Mapping[str, float | Predicted], folder: Path) -> Report:
         space, dataset, settings = self.space, self.dataset, self.settings
         blueprint = space.lower(arch)
         x, labels = dataset.val.sample(settings.verify_images).shuffled().all()
@@ -191,9 +201,12 @@ class _Job:
             formats[exporter.name] = _write_format(exporter, deployed, example, (x, expected, labels), facts, folder)
         self.say(f"judging {arch.id}")
         accuracy = accuracies(network, dataset, settings.accuracy_images, shared)
-        timers = devices_here(settings.devices, latency_ms) if settings.measure else []
+        predicted = {name: ms if isinstance(ms, Predicted) else Predicted(ms) for name, ms in latency_ms.items()}
+        timers = devices_here(settings.devices, predicted) if settings.measure else []
         if timers:
             self.say(f"measuring {arch.id}")
+        then = Then.of_tables(space, [*predicted, *(timer.name for timer in timers)], self.tables, self.run)
+        latencies = compare_latencies(blueprint, timers, predicted, then, settings.measure, self.say)
         report = {
             **_provenance(),
             "space": {"name": space.name, "fingerprint": space.fingerprint},
@@ -209,8 +222,9 @@ class _Job:
             "division": asdict(dataset.division),
             "accuracy": accuracy,
             "formats": formats,
-            "predicted_latency_ms": dict(latency_ms),
-            "measured_latency_ms": measured_ms(blueprint, timers),
+            "predicted_latency_ms": {name: told.ms for name, told in predicted.items()},
+            "measured_latency_ms": {n: one.reading.raw_ms for n, one in latencies.items() if one.reading is not None},
+            "latency": {name: describe(one) for name, one in latencies.items()},
             "processor": processor(),
             "licence": settings.licence,
             "blueprint": blueprint.to_json(),
@@ -220,6 +234,10 @@ class _Job:
             self.draw(blueprint, folder / DIAGRAM, f"{space.name} {arch.id}")
         write_bytes(folder / CARD, model_card(report, has_diagram=self.draw is not None).encode())
         return report
+
+
+def _silent(step: str) -> None:
+    pass
 
 
 def _folded(network: nn.Module, example: Tensor, x: Tensor, expected: Tensor, labels: Tensor) -> nn.Sequential:

@@ -7,6 +7,8 @@ from typing import Any
 
 from vitnas.deployment.accuracies import NO_TEST, images_of
 from vitnas.deployment.exporters import EXPORTERS
+from vitnas.deployment.latency_report import COLUMNS as LATENCY_COLUMNS
+from vitnas.deployment.latency_report import latency_remarks, latency_rows
 from vitnas.supernets.accuracy import wilson
 
 CARD = "README.md"
@@ -125,15 +127,20 @@ def _files(report: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _latency(report: Mapping[str, Any]) -> Iterator[str]:
-    predicted, measured = report["predicted_latency_ms"], report["measured_latency_ms"]
-    if not predicted and not measured:
+    rows = latency_rows(report)
+    if not rows:
         return
-    yield from ("", "## Latency", "", f"One image, milliseconds; measured on {report['processor']}.", "")
-    names = dict.fromkeys([*predicted, *measured])
-    rows = [
-        (name, *(f"{table[name]:.3f}" if name in table else "-" for table in (predicted, measured))) for name in names
-    ]
-    yield from _table(("device", "predicted", "measured"), rows)
+    yield from ("", "## Latency", "")
+    yield (
+        f"One image, milliseconds; measured on {report['processor']}. After ± stands a standard deviation that holds for "
+        "another day as well. A reference network tells the speed of the machine: `machine` is how much slower it is than "
+        "when the prediction was measured, and the column beside is the measured figure at the speed it had then."
+    )
+    yield ""
+    yield from _table(LATENCY_COLUMNS, rows)
+    if remarks := latency_remarks(report):
+        yield ""
+        yield from (f"- {text}" for text in remarks)
 
 
 def _use(report: Mapping[str, Any]) -> Iterator[str]:

@@ -8,14 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from vitnas.deployment.accuracies import accuracies
+from vitnas.deployment.agreement import Agreement
 from vitnas.deployment.exporters import EXPORTERS
 from vitnas.deployment.exporters.exporter import size_bytes
-from vitnas.deployment.latency import devices_here, measured_ms
+from vitnas.deployment.latency import Then, compare_latencies, devices_here
+from vitnas.deployment.latency_report import describe, told_by
 from vitnas.deployment.verification import Parity, answers, at_size, compare, first_line
 from vitnas.errors import DataError, ExportError
 from vitnas.files import as_listed
+from vitnas.latency_lut.devices import Device
 from vitnas.run import processor
-from vitnas.search_spaces import Task
+from vitnas.search_spaces import Blueprint, Task
 from vitnas.settings import make_settings
 from vitnas.supernets.data import DATASETS, Dataset, DataSettings, load_dataset
 from vitnas.supernets.data.splits import Division
@@ -73,7 +76,8 @@ def verify(
 
     Returns:
         What is found here under the keys of the report: arch_id, accuracy, formats with their parity, size and whether
-        their limits hold, predicted_latency_ms as the export said it, measured_latency_ms, processor.
+        their limits hold, predicted_latency_ms as the export said it, measured_latency_ms, latency with both side by
+        side, processor.
     """
     say = progress or (lambda step: None)
     report = read_report(folder)
@@ -114,11 +118,27 @@ def verify(
     accuracy = accuracies(network, dataset, accuracy_images)
     if timers:
         say(f"measuring {report['arch_id']}")
+    latencies = _latencies(report, blueprint, timers, measure, say)
     return {
         "arch_id": report["arch_id"],
         "accuracy": accuracy,
         "formats": found,
         "predicted_latency_ms": predicted,
-        "measured_latency_ms": measured_ms(blueprint, timers),
+        "measured_latency_ms": {name: one.reading.raw_ms for name, one in latencies.items() if one.reading is not None},
+        "latency": {name: describe(one) for name, one in latencies.items()},
         "processor": processor(),
     }
+
+
+def _latencies(
+    report: Mapping[str, Any], blueprint: Blueprint, timers: Sequence[Device], measure: bool, say: Callable[[str], None]
+) -> dict[str, Agreement]:
+    """Of the network now, at the speed of the sitting that the export recorded."""
+    names = [*report["predicted_latency_ms"], *report["measured_latency_ms"], *(device.name for device in timers)]
+    told = {name: told_by(report, name) for name in dict.fromkeys(names)}
+    predicted = {name: one for name, (one, _) in told.items() if one is not None}
+    old = "the export did not record what a reference took" + (
+        "" if "latency" in report else ", as it is of an older vitnas"
+    )
+    then = {name: Then(sitting, "" if sitting is not None else old) for name, (_, sitting) in told.items()}
+    return compare_latencies(blueprint, timers, predicted, then, measure, say)

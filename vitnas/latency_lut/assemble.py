@@ -14,9 +14,9 @@ from vitnas.latency_lut.calibration import Calibration, Fidelity
 from vitnas.latency_lut.features import Floats, Work
 from vitnas.latency_lut.interpolation import Interpolated, Interpolator
 from vitnas.latency_lut.partial import blueprint_key
-from vitnas.latency_lut.protocol import Timing, align
+from vitnas.latency_lut.protocol import IQR_OF_NORMAL, Timing, align
 from vitnas.latency_lut.residual import Layers, Residual, fit_residual
-from vitnas.latency_lut.table import COUNTS, IQR_OF_NORMAL, Beside, Header, LatencyTable, Row, WholeNetwork
+from vitnas.latency_lut.table import COUNTS, Beside, Header, LatencyTable, Row, WholeNetwork
 from vitnas.search_spaces import Arch, Blueprint, Codes, SearchSpace
 
 OVERHEAD = blueprint_key(Blueprint((), ()))
@@ -122,7 +122,8 @@ def assemble(
         vitnas=__version__,
     )
     table = LatencyTable(header, rows)
-    return _compared(table, space, networks, counts @ alone_ms, times_ms, fitted.left_out_ms) if archs else table
+    sums = counts @ alone_ms, counts @ work.macs
+    return _compared(table, space, networks, sums, times_ms, fitted.left_out_ms) if archs else table
 
 
 def work_of(space: SearchSpace) -> Work:
@@ -178,11 +179,12 @@ def _compared(
     table: LatencyTable,
     space: SearchSpace,
     networks: Sequence[tuple[Arch, bool]],
-    sums_ms: Floats,
+    sums: tuple[Floats, Floats],
     times_ms: Floats,
     left_out_ms: Floats,
 ) -> LatencyTable:
-    """The table with what it says of the networks beside what they took."""
+    """The table with what it says of the networks beside what they took; sums over layers are milliseconds and MACs."""
+    sums_ms, macs = sums
     codes = space.encode([arch for arch, _ in networks])
     predicted, std_ms = table.latency_ms(space)(codes), table.latency_std_ms(space)(codes)
     out = np.array([held for _, held in networks], dtype=np.bool_)
@@ -191,5 +193,5 @@ def _compared(
         WholeNetwork.of(arch, total, said, std, took, held)
         for (arch, held), total, said, std, took in zip(networks, sums_ms, predicted, std_ms, times_ms, strict=True)
     )
-    fidelity = Fidelity.between(predicted[out], times_ms[out], std_ms[out]) if out.any() else None
+    fidelity = Fidelity.between(predicted[out], times_ms[out], std_ms[out], macs=macs[out]) if out.any() else None
     return replace(table, header=replace(table.header, networks=whole, fidelity=fidelity))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,6 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+
+FEWEST_RANKED = 4
+"""Networks below which their order tells nothing."""
+SURELY = 1.645
+"""Standard errors by which multiplications must rank better before a table is said to rank worse."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +73,9 @@ class Fidelity:
         spearman: rank correlation, None where all are equal.
         covered: the share whose error is within twice the stated standard deviation, None where none was stated.
         how: these networks were held out, or each was left out of the fit in its turn.
+        kendall_of_macs: how well multiplications alone rank these networks, which needs no table.
+        spearman_of_macs: the same as Spearman's.
+        kendall_doubt: standard error of the difference between the two Kendalls, None where that was not told.
     """
 
     networks: int
@@ -77,6 +86,9 @@ class Fidelity:
     spearman: float | None
     covered: float | None = None
     how: Literal["held out", "left out"] = "held out"
+    kendall_of_macs: float | None = None
+    spearman_of_macs: float | None = None
+    kendall_doubt: float | None = None
 
     @classmethod
     def between(
@@ -85,30 +97,89 @@ class Fidelity:
         measured_ms: Floats,
         std_ms: Floats | None = None,
         how: Literal["held out", "left out"] = "held out",
+        macs: Floats | None = None,
     ) -> Fidelity:
-        from scipy.stats import kendalltau, spearmanr
-
+        """Compares what a table tells of networks, and what their multiplications tell, with what they took."""
         error = np.abs(predicted_ms - measured_ms) / measured_ms
-        ranked = len(np.unique(predicted_ms)) > 1 and len(np.unique(measured_ms)) > 1
+        kendall, spearman = ranks(predicted_ms, measured_ms)
+        of_macs = ranks(macs, measured_ms) if macs is not None else (None, None)
         return cls(
             networks=len(error),
             mape=float(error.mean()),
             within_5=float((error <= 0.05).mean()),
             within_10=float((error <= 0.10).mean()),
-            kendall=float(kendalltau(predicted_ms, measured_ms).statistic) if ranked else None,
-            spearman=float(spearmanr(predicted_ms, measured_ms).statistic) if ranked else None,
+            kendall=kendall,
+            spearman=spearman,
             covered=None if std_ms is None else float((np.abs(predicted_ms - measured_ms) <= 2 * std_ms).mean()),
             how=how,
+            kendall_of_macs=of_macs[0],
+            spearman_of_macs=of_macs[1],
+            kendall_doubt=_doubt(predicted_ms, macs, measured_ms) if macs is not None else None,
+        )
+
+    @property
+    def ranks_badly(self) -> str | None:
+        """What is wrong with the order in which a table puts networks, or None.
+
+        A table must not be surely worse than multiplications, and must tell more of the order than chance does.
+        """
+        if self.networks < FEWEST_RANKED:
+            return None
+        name = "held-out networks" if self.how == "held out" else "networks left out in turn"
+        if self.kendall is None and self.spearman is None:
+            return f"gives no order of {self.networks} {name}, as all have one latency"
+        if self.kendall is None:
+            return None
+        if self.kendall <= _by_chance(self.networks):
+            return f"ranks {self.networks} {name} no better than chance might (Kendall {self.kendall:.2f})"
+        if self.kendall_of_macs is None:
+            return None
+        behind = self.kendall_of_macs - self.kendall
+        if behind <= SURELY * (self.kendall_doubt or 0.0):
+            return None
+        return (
+            f"ranks {self.networks} {name} worse than their multiply-accumulates do (Kendall {self.kendall:.2f} against "
+            f"{self.kendall_of_macs:.2f})"
         )
 
     def __str__(self) -> str:
-        ranks = (
+        ranked = (
             f", Kendall {self.kendall:.3f}, Spearman {self.spearman:.3f}"
             if self.kendall is not None and self.spearman is not None
             else ""
         )
+        if self.kendall_of_macs is not None and self.spearman_of_macs is not None:
+            ranked += f" (by MACs alone {self.kendall_of_macs:.3f}, {self.spearman_of_macs:.3f})"
         networks = "held-out networks" if self.how == "held out" else "networks, each left out in turn"
         return (
             f"{self.networks} {networks}: MAPE {self.mape:.1%}, within 5 % {self.within_5:.0%}, "
-            f"within 10 % {self.within_10:.0%}{ranks}"
+            f"within 10 % {self.within_10:.0%}{ranked}"
         )
+
+
+def ranks(told: Floats, measured: Floats) -> tuple[float | None, float | None]:
+    """Kendall's tau-b and Spearman's rank correlation; None where one of the two is all equal."""
+    from scipy.stats import kendalltau, spearmanr
+
+    told = np.array([float(f"{value:.9g}") for value in told.tolist()])  # rounding of sums makes no order
+    if len(np.unique(told)) < 2 or len(np.unique(measured)) < 2:
+        return None, None
+    return float(kendalltau(told, measured).statistic), float(spearmanr(told, measured).statistic)
+
+
+def _by_chance(n: int) -> float:
+    """What the Kendall of a random order of n networks hardly exceeds; of very few, any order may be a good one."""
+    return SURELY * math.sqrt(2 * (2 * n + 5) / (9 * n * (n - 1))) if n >= 6 else 0.0
+
+
+def _doubt(predicted_ms: Floats, macs: Floats, measured_ms: Floats) -> float | None:
+    """Standard error of the difference of the two Kendalls, by leaving every network out in turn."""
+    n = len(measured_ms)
+    if n < FEWEST_RANKED:
+        return None
+    differences = []
+    for i in range(n):
+        seen = np.arange(n) != i
+        of_table, of_macs = (ranks(told[seen], measured_ms[seen])[0] or 0.0 for told in (predicted_ms, macs))
+        differences.append(of_table - of_macs)
+    return float(np.sqrt((n - 1) * np.var(differences)))

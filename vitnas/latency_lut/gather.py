@@ -46,7 +46,8 @@ class Gathering:
         self.partial = partial
         self.settings = settings
         self._start = begun
-        self._budget_s = math.inf if budget_s is None else budget_s
+        self.budget_s = math.inf if budget_s is None else budget_s
+        self._spent: dict[bool, tuple[float, int]] = {}
         self._bar = bar
         self._task = bar.add_task(device.name, total=budget_s)
         self._planned = 0
@@ -57,6 +58,25 @@ class Gathering:
         return self.partial.found
 
     @property
+    def limited(self) -> bool:
+        return self.budget_s < math.inf
+
+    @property
+    def left_s(self) -> float:
+        """Seconds of the budget that are left for timing."""
+        return self.budget_s * (1 - FOR_THE_TABLE) - (time.monotonic() - self._start)
+
+    def seconds_each(self, whole: bool) -> float:
+        """What timing one took on average, whole networks or layers; 0 where none was timed by this call."""
+        seconds, number = self._spent.get(whole, (0.0, 0))
+        return seconds / number if number else 0.0
+
+    @property
+    def other_s(self) -> float:
+        """What was spent so far on anything but timing."""
+        return time.monotonic() - self._start - sum(seconds for seconds, _ in self._spent.values())
+
+    @property
     def over(self) -> bool:
         """Whether another group would not be done in time."""
         return not self._fits(1 - FOR_THE_TABLE)
@@ -64,7 +84,7 @@ class Gathering:
     def plan(self, more: int) -> None:
         """Tells the bar how many networks are still to come, when no budget tells the end."""
         self._planned += more
-        if self._budget_s == math.inf:
+        if not self.limited:
             self._bar.update(self._task, total=self._planned)
 
     def time(
@@ -96,11 +116,13 @@ class Gathering:
         self._bar.update(self._task, description=label)
         timings = self.device.time(waiting, self.settings, reference)
         group, begun = self.settings.group, time.monotonic()
+        first, (spent_s, number) = begun, self._spent.get(reference is not None, (0.0, 0))
         for i, (blueprint, timing) in enumerate(zip(waiting, timings, strict=True)):
             earlier = self.found.get(blueprint_key(blueprint))
             if earlier is None or timing.reference_ms < earlier.reference_ms:
                 self.partial.add(blueprint, timing)
             self._advance()
+            self._spent[reference is not None] = spent_s + time.monotonic() - first, number + i + 1
             if (i + 1) % group == 0:
                 self._longest_s = max(self._longest_s, time.monotonic() - begun)
                 begun = time.monotonic()
@@ -115,10 +137,10 @@ class Gathering:
         return [b for b in known if self.found[blueprint_key(b)].reference_ms > quiet_ms * (1 + most)]
 
     def _fits(self, share: float) -> bool:
-        return time.monotonic() - self._start + self._longest_s <= self._budget_s * share
+        return time.monotonic() - self._start + self._longest_s <= self.budget_s * share
 
     def _advance(self) -> None:
-        if self._budget_s == math.inf:
+        if not self.limited:
             self._bar.advance(self._task)
         else:
             self._bar.update(self._task, completed=time.monotonic() - self._start)

@@ -13,24 +13,22 @@ from vitnas.latency_lut.devices import Device
 from vitnas.latency_lut.features import Floats
 from vitnas.latency_lut.protocol import Timing, TimingSettings
 from vitnas.latency_lut.residual import Layers, fit_residual
-from vitnas.latency_lut.table import Beside, LatencyTable, WholeNetwork
+from vitnas.latency_lut.sitting import Sitting, arch_of, is_of
+from vitnas.latency_lut.table import LatencyTable
 from vitnas.search_spaces import Arch, Blueprint, SearchSpace
 
 
 def time_again(
     space: SearchSpace, table: LatencyTable, device: Device, blueprints: Sequence[Blueprint]
 ) -> Iterator[Timing]:
-    """Times networks by the protocol of a table, as they would have been timed when it was measured.
+    """Times networks by the protocol of a table and beside its reference, as the machine is now.
 
-    That is told by the network which was timed beside the table's own, or else by the device's small reference.
+    `Sitting.at_its_speed` makes of such a timing what it would have been when the table was measured.
     """
     kept = {f.name for f in fields(TimingSettings)}
     settings = TimingSettings(**{k: v for k, v in table.header.settings.items() if k in kept})  # type: ignore[arg-type]
-    beside = table.header.beside if _is_of(table, space) else None
-    reference = space.lower(_arch(space, beside)) if beside else None
-    then_ms = beside.took_ms if beside else table.header.reference_ms
-    for timing in device.time(blueprints, settings, reference):
-        yield timing.scaled(then_ms / timing.reference_ms) if then_ms > 0 and timing.reference_ms > 0 else timing
+    sitting = Sitting.of_table(space, table)
+    yield from device.time(blueprints, settings, sitting.reference if sitting is not None else None)
 
 
 def learn(space: SearchSpace, table: LatencyTable, archs: Sequence[Arch], timings: Sequence[Timing]) -> LatencyTable:
@@ -42,11 +40,11 @@ def learn(space: SearchSpace, table: LatencyTable, archs: Sequence[Arch], timing
         space: one that the table has all layers of.
         table: with what it learned first; what it learned later is in `archs`.
         archs: timed since.
-        timings: theirs, see `time_again`.
+        timings: theirs, at the speed of the table.
     """
     table.check(space)
-    own = [n for n in table.header.networks if not n.held_out] if _is_of(table, space) else []
-    known = [*(_arch(space, n) for n in own), *archs]
+    own = [n for n in table.header.networks if not n.held_out] if is_of(table, space) else []
+    known = [*(arch_of(space, n) for n in own), *archs]
     times_ms = np.array([*(n.measured_ms for n in own), *(t.median_ms for t in timings)])
     if len(times_ms) < 2:
         return table
@@ -59,19 +57,14 @@ def learn(space: SearchSpace, table: LatencyTable, archs: Sequence[Arch], timing
     calibration = with_error(fitted, counts, variance, times_ms)
     new = tuple(replace(row, residual_ms=float(ms)) for row, ms in zip(rows, fitted.layers_ms, strict=True))
     learned = LatencyTable(replace(table.header, calibration=calibration), new)
-    held = [n for n in table.header.networks if n.held_out] if _is_of(table, space) else []
+    held = [n for n in table.header.networks if n.held_out] if is_of(table, space) else []
     if not held:
         return learned
-    codes = space.encode([_arch(space, n) for n in held])
+    codes = space.encode([arch_of(space, n) for n in held])
     fidelity = Fidelity.between(
-        learned.latency_ms(space)(codes), np.array([n.measured_ms for n in held]), learned.latency_std_ms(space)(codes)
+        learned.latency_ms(space)(codes),
+        np.array([n.measured_ms for n in held]),
+        learned.latency_std_ms(space)(codes),
+        macs=layer_counts(space, codes) @ layers.work.macs,
     )
     return replace(learned, header=replace(learned.header, fidelity=fidelity))
-
-
-def _arch(space: SearchSpace, network: WholeNetwork | Beside) -> Arch:
-    return Arch.from_json({"space": space.name, "genes": network.genes})
-
-
-def _is_of(table: LatencyTable, space: SearchSpace) -> bool:
-    return table.header.space_fingerprint == space.fingerprint

@@ -11,6 +11,7 @@ import numpy as np
 
 from vitnas.errors import DeviceError
 from vitnas.latency_lut.assemble import Measured, Origin, assemble, layer_counts, work_of
+from vitnas.latency_lut.budget import NETWORKS, Least, least_layers
 from vitnas.latency_lut.devices import Device
 from vitnas.latency_lut.estimate.device import EstimatedDevice, write_estimates
 from vitnas.latency_lut.features import Floats
@@ -21,7 +22,7 @@ from vitnas.latency_lut.partial import PartialTimings, blueprint_key
 from vitnas.latency_lut.protocol import TimingSettings, require_positive
 from vitnas.latency_lut.sampling import sample_networks, spread_out
 from vitnas.latency_lut.table import LatencyTable
-from vitnas.search_spaces import Arch, Blueprint, SearchSpace
+from vitnas.search_spaces import Arch, Blueprint, LayerSpec, SearchSpace
 
 TYPICAL = 1000
 """Archs drawn to learn how often networks have each layer."""
@@ -134,10 +135,12 @@ def _measure(
     whole = _alternating(space, networks)
     middle = space.lower(_middle(networks))
     gathering.plan(len(whole))
-    first = [Blueprint((), ()), *(Blueprint.single(specs[i]) for i in interpolator.first(importance))]
-    needed = len(interpolator.kinds) + 1
-    gathering.time(first[:needed], "layers")
-    gathering.time(first[needed:], "layers", share=LAYERS_FIRST)
+    order = interpolator.first(importance)
+    first = [Blueprint((), ()), *(Blueprint.single(specs[i]) for i in order)]
+    if gathering.limited:
+        some = [Blueprint.single(specs[i]) for i in least_layers(specs, order)]
+        _time_least(space, gathering, Least([first[0], *some], whole[:NETWORKS]), len(interpolator.kinds), middle)
+    gathering.time(first, "layers", share=LAYERS_FIRST)
     gathering.plan(-len(whole))
     gathering.time(whole, "whole networks", share=NETWORKS_THEN, reference=middle)
     while not gathering.over:
@@ -156,6 +159,31 @@ def _measure(
         for timed, reference in ((layers, None), (whole, middle)):
             slow = gathering.unsettled(timed, settings.max_drift)
             gathering.time(slow, "again, as the machine was slow", again=True, reference=reference)
+
+
+def _time_least(space: SearchSpace, gathering: Gathering, least: Least, kinds: int, middle: Blueprint) -> None:
+    """Times what no table can do without, or refuses the budget as soon as first timings tell that it is too short."""
+    least.check(gathering, None, space.name)
+    gathering.time(least.layers[: kinds + 1], "layers")
+    least.check(gathering, _about_ms(space, gathering, middle), space.name)
+    gathering.time(least.layers, "layers")
+    gathering.time(least.networks[: len(least.networks) // 2], "whole networks", reference=middle)
+    least.check(gathering, None, space.name)
+    gathering.time(least.networks, "whole networks", reference=middle)
+    if need_s := least.seconds(gathering):
+        least.refuse(gathering, need_s, space.name)
+
+
+def _about_ms(space: SearchSpace, gathering: Gathering, network: Blueprint) -> float:
+    """What a network takes, roughly, as far as some layers tell; 0 while kinds are missing."""
+    known_ms = Measured.of(space, gathering.found, []).gross_ms
+    interpolator = Interpolator(space.lowering.specs, work_of(space))
+    if interpolator.missing(known_ms):
+        return 0.0
+    told_ms: dict[LayerSpec, float] = dict(
+        zip(space.lowering.specs, interpolator.fit(known_ms).ms.tolist(), strict=True)
+    )
+    return sum(told_ms[spec] for spec in network)
 
 
 def _importance(space: SearchSpace, seed: int) -> Floats:

@@ -18,6 +18,9 @@ Stopwatch = Callable[[int], float]
 
 Provenance = Literal["measured", "interpolated", "estimated", "imported"]
 
+IQR_OF_NORMAL = 1.349
+"""The interquartile range of a normal distribution, in standard deviations."""
+
 
 def wall_clock(run: Callable[[], object]) -> Stopwatch:
     """Times a call that returns when its work is done."""
@@ -71,6 +74,12 @@ class Timing:
     provenance: Provenance = "measured"
     energy_mj: float | None = None
     peak_bytes: int | None = None
+
+    @property
+    def std_ms(self) -> float:
+        """How far the median may be off, from the spread of the blocks and their number; an estimate states it itself."""
+        spread_ms = self.iqr_ms / IQR_OF_NORMAL
+        return spread_ms * math.sqrt(math.pi / 2 / self.blocks) if self.blocks else spread_ms
 
     def scaled(self, factor: float) -> Timing:
         """The timing of a machine that is slower by `factor`."""

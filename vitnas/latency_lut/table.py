@@ -23,9 +23,6 @@ CountCost = Callable[[Codes], NDArray[np.int64]]
 COUNTS = ("num_params", "macs", "weight_bytes", "activation_bytes")
 """The counts of a row: sums over a network, but for activation_bytes, whose peak counts."""
 
-IQR_OF_NORMAL = 1.349
-"""The interquartile range of a normal distribution, in standard deviations."""
-
 ENOUGH = 50
 """Held-out networks from which on a stated error is more than a rough figure."""
 
@@ -52,9 +49,8 @@ class Row:
 
     @property
     def std_ms(self) -> float:
-        """How far the median may be off: of blocks by their number, of an interpolation as it states."""
-        spread_ms = self.timing.iqr_ms / IQR_OF_NORMAL
-        return spread_ms * math.sqrt(math.pi / 2 / self.timing.blocks) if self.timing.blocks else spread_ms
+        """How far the median may be off."""
+        return self.timing.std_ms
 
 
 @dataclass(frozen=True)
@@ -176,38 +172,15 @@ class LatencyTable:
 
         A search shows them, and with ``--strict`` does not start.
         """
-        fidelity, limit = self.header.fidelity, self.header.max_mape
-        if fidelity is None:
-            return [
-                f"the '{self.header.device}' table was never compared with networks it was not fitted to; "
-                "profile a larger space to learn its error"
-            ]
-        if fidelity.mape <= limit:
-            return []
-        found = f"by {fidelity.mape:.1%} on average, over its limit of {limit:.0%}"
-        if {*self.provenances} != {"estimated"}:
-            return [
-                f"the '{self.header.device}' table misses whole networks {found}; measure again on an idle machine, or with "
-                "longer blocks"
-            ]
-        if fidelity.how == "left out":
-            return [
-                f"the '{self.header.device}' table, carried over from another device, misses whole networks {found}; carry it "
-                "over with more --samples, or measure its layers"
-            ]
-        return [
-            f"the '{self.header.device}' table is an estimate, which misses networks of families it has not seen {found}; "
-            f"a device's own figures come from `vitnas profile --device {self.header.device} --bundle DIR`"
-        ]
+        from vitnas.latency_lut.caveats import caveats_of
+
+        return caveats_of(self)
 
     def check_fingerprint(self, fingerprint: Mapping[str, str | int]) -> None:
         """Refuses to be used with figures of a device that differs in anything a latency depends on."""
-        own = self.header.fingerprint
-        differ = [name for name in {**own, **fingerprint} if own.get(name) != fingerprint.get(name)]
+        differ = differences(self.header.fingerprint, fingerprint)
         if differ:
-            shown = "; ".join(
-                f"{n} {own.get(n, 'not told')!r} here, {fingerprint.get(n, 'not told')!r} there" for n in differ
-            )
+            shown = "; ".join(f"{name} {here!r} here, {there!r} there" for name, (here, there) in differ.items())
             raise DeviceError(
                 f"the '{self.header.device}' table is of another device, though it may bear the same name: {shown}. "
                 "Figures of different fingerprints never mix; measure anew with `vitnas profile`"
@@ -277,3 +250,9 @@ class LatencyTable:
     def _rows_of(self, space: SearchSpace) -> list[Row]:
         self.check(space)
         return [self._by_key[spec.key] for spec in space.lowering.specs]
+
+
+def differences(own: Mapping[str, str | int], other: Mapping[str, str | int]) -> dict[str, tuple[str | int, str | int]]:
+    """In what two fingerprints differ, and what each of them says."""
+    pairs = {name: (own.get(name, "not told"), other.get(name, "not told")) for name in {**own, **other}}
+    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}

@@ -6,6 +6,7 @@ old table are corrected a kind at a time, towards one common factor where the sa
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -75,9 +76,10 @@ def transfer(
         arch for arch, blueprint in zip(archs, blueprints, strict=True) if blueprint_key(blueprint) in partial.found
     ]
     if len(done) < LEAST:
+        each_s = gathering.seconds_each(whole=True)
         raise DeviceError(
             f"only {len(done)} networks were timed within the budget, and {LEAST} is the least; the timings are kept: "
-            "call it again with a larger --budget"
+            f"call it again with a --budget of {math.ceil(2 * (LEAST - len(done)) * each_s)}s or more"
         )
     timings = align([partial.found[blueprint_key(space.lower(arch))] for arch in done])
     table = carry_over(space, old, done, timings)
@@ -119,7 +121,8 @@ def in_network_ms(space: SearchSpace, table: LatencyTable) -> Floats:
 def carry_over(space: SearchSpace, old: LatencyTable, archs: Sequence[Arch], timings: Sequence[Timing]) -> LatencyTable:
     """The old table's rows as the new device's networks tell them; the error is that of samples left out in turn."""
     before_ms = in_network_ms(space, old)
-    layers = Layers(space.lowering.specs, work_of(space), before_ms)
+    work = work_of(space)
+    layers = Layers(space.lowering.specs, work, before_ms)
     counts = layer_counts(space, space.encode(archs))
     times_ms = np.array([timing.median_ms for timing in timings])
     fitted = fit_residual(counts, layers, times_ms, sure=0.0)
@@ -143,7 +146,7 @@ def carry_over(space: SearchSpace, old: LatencyTable, archs: Sequence[Arch], tim
         overhead_ms=0.0,
         reference_ms=0.0,
         calibration=calibration,
-        fidelity=Fidelity.between(fitted.left_out_ms, times_ms, std_ms, how="left out"),
+        fidelity=Fidelity.between(fitted.left_out_ms, times_ms, std_ms, how="left out", macs=counts @ work.macs),
         networks=tuple(
             WholeNetwork.of(arch, total, said, std, took, held_out=False)
             for arch, total, said, std, took in zip(archs, sums_ms, fitted.left_out_ms, std_ms, times_ms, strict=True)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from vitnas.errors import SearchError, suggest
 from vitnas.latency_lut.protocol import Timing
-from vitnas.latency_lut.table import IQR_OF_NORMAL
+from vitnas.latency_lut.sitting import across_sittings
 from vitnas.nas.executor import Executor
 from vitnas.nas.objectives import Objective, std_of
 from vitnas.nas.pareto import Point, Provenance
@@ -42,6 +42,7 @@ class Evaluator:
         executor: Executor,
         bar: Progress,
         provenance: Mapping[str, Provenance],
+        between: Mapping[str, float] | None = None,
     ) -> None:
         """Has evaluated nothing yet.
 
@@ -54,6 +55,7 @@ class Evaluator:
             executor: where `score` runs.
             bar: advances with every evaluation.
             provenance: where the figures of a quantity come from, where they were not measured.
+            between: latency quantity -> relative standard deviation between sittings, see `reported`.
         """
         self._space = space
         self._score = score
@@ -63,6 +65,7 @@ class Evaluator:
         self._executor = executor
         self._bar = bar
         self._provenance = provenance
+        self._between = dict(between or {})
         self.evaluations: list[Evaluation] = []
         self.timings: dict[str, dict[Arch, Timing]] = {}
 
@@ -102,6 +105,18 @@ class Evaluator:
             for e, table in zip(evaluations, tables, strict=True)
         ]
 
+    def reported(self, figures: Sequence[Figures]) -> list[Figures]:
+        """The same with standard deviations of latencies that hold on another day as well.
+
+        Measuring compares archs timed in one sitting, so it goes by those of `figures`.
+        """
+        return [self._on_any_day(one) for one in figures]
+
+    def _on_any_day(self, figures: Figures) -> Figures:
+        known = {name: between for name, between in self._between.items() if std_of(name) in figures}
+        wider = {std_of(n): across_sittings(figures[n], figures[std_of(n)], between) for n, between in known.items()}
+        return {**figures, **wider}
+
     def values(self, figures: Sequence[Figures]) -> Floats:
         """``(n, objectives)``, all to minimise."""
         rows = [[o.sign * one[o.name] for o in self._objectives] for one in figures]
@@ -126,7 +141,7 @@ class Evaluator:
                 f"none of the {len(good)} archs evaluated keeps the limits once measured: the least {name} is "
                 f"{least:.6g}, the limit {most:g}; allow more, or profile the device again"
             )
-        return [self._point(e.arch, one, objectives) for e, one in kept]
+        return [self._point(e.arch, self._on_any_day(one), objectives) for e, one in kept]
 
     def _point(self, arch: Arch, figures: Figures, objectives: Sequence[Objective]) -> Point:
         names = [o.name for o in objectives]
@@ -152,9 +167,8 @@ class Evaluator:
         for name, timings in self.timings.items():
             timing = timings.get(arch)
             if timing is not None:
-                spread_ms = timing.iqr_ms / IQR_OF_NORMAL
                 found[name] = timing.median_ms
-                found[std_of(name)] = spread_ms * math.sqrt(math.pi / 2 / max(timing.blocks, 1))
+                found[std_of(name)] = timing.std_ms
         return found
 
     def _check(self, metrics: Mapping[str, float] | None, error: str | None) -> tuple[dict[str, float], str | None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from vitnas.nas.evaluator import Evaluator
 from vitnas.nas.objectives import Objective
@@ -12,13 +13,20 @@ from vitnas.nas.settings import SearchSettings
 from vitnas.run import environment
 from vitnas.search_spaces import SearchSpace
 
+Sittings = Mapping[str, Mapping[str, Any]]
+"""Latency quantity -> what its figures rest on, see `Measuring.sitting`; in the config of a front."""
+
 
 def make_front(
-    space: SearchSpace, evaluator: Evaluator, settings: SearchSettings, origin: Mapping[str, str]
+    space: SearchSpace,
+    evaluator: Evaluator,
+    settings: SearchSettings,
+    origin: Mapping[str, str],
+    sittings: Sittings | None = None,
 ) -> ParetoFront:
     """What no other evaluated arch beats in all objectives at once: archs that serve every device of the search."""
     objectives = [Objective.named(name) for name in settings.objectives]
-    return _front(space, evaluator.points(objectives, settings.limits), settings, origin)
+    return _front(space, evaluator.points(objectives, settings.limits), settings, origin, sittings or {})
 
 
 def make_device_front(
@@ -28,6 +36,7 @@ def make_device_front(
     origin: Mapping[str, str],
     device: str,
     devices: Sequence[str],
+    sittings: Sittings | None = None,
 ) -> ParetoFront:
     """What no other evaluated arch beats on one of several devices, in the words of a search for it alone."""
     mine, others = f"@{device}", tuple(f"@{name}" for name in devices if name != device)
@@ -39,18 +48,24 @@ def make_device_front(
         objectives=tuple(o.name.removesuffix(mine) for o in objectives),
         limits={name.removesuffix(mine): most for name, most in limits.items()},
     )
-    return _front(space, points, alone, {**origin, "device": device})
+    rests_on = {n.removesuffix(mine): what for n, what in (sittings or {}).items() if not n.endswith(others)}
+    return _front(space, points, alone, {**origin, "device": device}, rests_on)
 
 
 def _front(
-    space: SearchSpace, points: Sequence[Point], settings: SearchSettings, origin: Mapping[str, str]
+    space: SearchSpace,
+    points: Sequence[Point],
+    settings: SearchSettings,
+    origin: Mapping[str, str],
+    sittings: Sittings,
 ) -> ParetoFront:
+    rests_on = {"sittings": {name: dict(what) for name, what in sittings.items()}} if sittings else {}
     return ParetoFront.of(
         space,
         [Objective.named(name) for name in settings.objectives],
         points,
         seed=settings.seed,
-        config={**settings.deciding(), "origin": dict(origin)},
+        config={**settings.deciding(), **rests_on, "origin": dict(origin)},
         versions={key: environment()[key] for key in ("vitnas", "python", "packages")},
     )
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from vitnas.latency_lut.protocol import Timing
+from vitnas.latency_lut.sitting import across_sittings, disagree
 from vitnas.nas.evaluator import Evaluator, Figures
 from vitnas.nas.objectives import Objective, non_dominated, std_of
 from vitnas.nas.records import EVALUATED, Progress
@@ -48,6 +50,7 @@ class Measuring:
         self._objectives = objectives
         self._limits = limits
         self._bar = bar
+        self._paces: dict[str, dict[Arch, float]] = {}
 
     def decide(self) -> None:
         """Measures archs that may or may not be on the front, once there are enough of them to start a device for."""
@@ -105,5 +108,32 @@ class Measuring:
                 self._study.record_timing(target.name, arch, timing)
             self._bar.say(EVALUATED)
         known = self._study.timings(target.name)
-        self._timed(name).update((arch, known[arch]) for arch in archs)
+        self._timed(name).update((arch, target.at_table_speed(known[arch])) for arch in archs)
+        if target.sitting is not None:
+            paces = {arch: target.sitting.pace(known[arch]) for arch in archs}
+            self._paces.setdefault(name, {}).update({arch: pace for arch, pace in paces.items() if pace is not None})
         target.learn(self._timed(name))
+
+    def sitting(self, name: str, target: Target) -> dict[str, Any]:
+        """What the latencies of a device rest on, for the front.
+
+        Keys: between (relative standard deviation between sittings, which the errors of points hold), measured (archs),
+        pace (least and most that the reference took while they were measured, over what it took when the table was) and
+        astray (those that table and measurement tell differently by more than their errors allow).
+        """
+        timed = self._timed(name)
+        found: dict[str, Any] = {"between": target.between, "measured": len(timed)}
+        if paces := list(self._paces.get(name, {}).values()):
+            found["pace"] = [min(paces), max(paces)]
+        if timed:
+            said_ms, std_ms = target.told_by_table(list(timed))
+            found["astray"] = sum(
+                disagree(
+                    ms,
+                    across_sittings(ms, std, target.between),
+                    timing.median_ms,
+                    across_sittings(timing.median_ms, timing.std_ms, target.between),
+                )
+                for ms, std, timing in zip(said_ms.tolist(), std_ms.tolist(), timed.values(), strict=True)
+            )
+        return found

@@ -85,7 +85,9 @@ def search(
     budget = settings.evaluations if everything is None else len(codes)
     searcher = make_searcher(space, limits, costs, settings, importance) if everything is None else None
     devices = [target.name for target in targets]
-    clocks = {on("latency_ms", t.name, devices): t for t in targets if settings.measure}
+    latencies = {on("latency_ms", target.name, devices): target for target in targets}
+    clocks = latencies if settings.measure else {}
+    between = {name: target.between for name, target in latencies.items()}
     for path, mark in ((folder / "front.json", b"vitnas-front"), (folder / "evaluations.parquet", b"arch_id")):
         refuse_other(path, mark, "result of a search")
     with only_here(folder, "search"):
@@ -95,18 +97,21 @@ def search(
         log(f"{space.name}: {dict(origin)}, {settings.deciding()}, {len(study)} evaluations known")
         with Progress(progress, budget) as bar:
             evaluator = Evaluator(
-                space, score, costs, objectives, study, executor or SerialExecutor(), bar, provenance or {}
+                space, score, costs, objectives, study, executor or SerialExecutor(), bar, provenance or {}, between
             )
             measuring = Measuring(evaluator, study, clocks, objectives, settings.limits, bar)
             _Loop(evaluator, measuring, settings, log).run(codes[:budget], searcher)
             measuring.confirm()
-        front = make_front(space, evaluator, settings, origin)
+        sittings = {name: measuring.sitting(name, target) for name, target in latencies.items()}
+        front = make_front(space, evaluator, settings, origin, sittings)
         for device in devices if len(devices) > 1 else ():
-            own = make_device_front(space, evaluator, settings, origin, device, devices)
+            own = make_device_front(space, evaluator, settings, origin, device, devices, sittings)
             own.save(device_front_file(folder, device))
         best = {point.arch.id for point in front.points}
         everyone = evaluator.evaluations
-        write_evaluations(folder / "evaluations.parquet", everyone, evaluator.figures(everyone), best)
+        write_evaluations(
+            folder / "evaluations.parquet", everyone, evaluator.reported(evaluator.figures(everyone)), best
+        )
         front.save(folder / "front.json")
         log(f"{len(evaluator.evaluations)} evaluated, {len(front.points)} on the front")
     return front

@@ -11,6 +11,7 @@ from vitnas.errors import DeviceError
 from vitnas.latency_lut.devices import Device
 from vitnas.latency_lut.learning import learn, time_again
 from vitnas.latency_lut.protocol import Timing
+from vitnas.latency_lut.sitting import Sitting
 from vitnas.latency_lut.table import LatencyCost, LatencyTable
 from vitnas.nas.pareto import Provenance
 from vitnas.search_spaces import Arch, Codes, SearchSpace
@@ -25,6 +26,7 @@ class Target:
         name: of the device.
         table: as it was read.
         device: that can be measured on, or None.
+        sitting: when the table was measured; None where nothing tells how fast the machine was.
     """
 
     def __init__(self, space: SearchSpace, table: LatencyTable, device: Device | None = None) -> None:
@@ -32,6 +34,7 @@ class Target:
         self.name = table.header.device
         self.table = table
         self.device = device
+        self.sitting = Sitting.of_table(space, table)
         self._space = space
         self._timed: dict[Arch, Timing] = {}
         self._use(table)
@@ -55,16 +58,30 @@ class Target:
         """Where a latency comes from that was not measured end to end."""
         return "estimated" if set(self.table.provenances) == {"estimated"} else "table"
 
+    @property
+    def between(self) -> float:
+        """Relative standard deviation of its latencies between sittings; 0 where a stated error holds that already."""
+        return self.sitting.between if self.sitting is not None else 0.0
+
     def time(self, archs: Sequence[Arch]) -> Iterator[Timing]:
-        """Measures archs end to end, by the protocol of the table and at the speed the machine had then."""
+        """Measures archs end to end, by the protocol of the table, as fast as the machine is now."""
         if self.device is None:
             raise DeviceError(
                 f"device '{self.name}' is not here, so nothing can be measured on it; leave out measuring"
             )
         return time_again(self._space, self.table, self.device, [self._space.lower(arch) for arch in archs])
 
+    def at_table_speed(self, timing: Timing) -> Timing:
+        """A timing as it would have been when the table was measured."""
+        return self.sitting.at_its_speed(timing) if self.sitting is not None else timing
+
+    def told_by_table(self, archs: Sequence[Arch]) -> tuple[Floats, Floats]:
+        """Latencies and their standard deviations as the table was read, whatever it has learned since."""
+        codes = self._space.encode(list(archs))
+        return self.table.latency_ms(self._space)(codes), self.table.latency_std_ms(self._space)(codes)
+
     def learn(self, timed: Mapping[Arch, Timing]) -> None:
-        """Predicts from now on with all these timings in mind."""
+        """Predicts from now on with all these timings, at the speed of the table, in mind."""
         if timed.keys() != self._timed.keys():
             self._timed = dict(timed)
             self._use(learn(self._space, self.table, list(timed), list(timed.values())))

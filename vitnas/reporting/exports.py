@@ -10,9 +10,35 @@ from rich.console import Console
 from rich.table import Table
 
 from vitnas.deployment.accuracies import NO_TEST, images_of
+from vitnas.deployment.agreement import Predicted
+from vitnas.deployment.latency_report import COLUMNS, latency_remarks, latency_rows
+from vitnas.latency_lut.sitting import BETWEEN, across_sittings
+from vitnas.nas.pareto import ParetoFront, Point
 from vitnas.reporting.diagram import draw_blueprint
 from vitnas.search_spaces import Blueprint
 from vitnas.supernets.accuracy import with_interval
+
+
+def predictions(front: ParetoFront, point: Point) -> dict[str, Predicted]:
+    """What a front says of the latency of an arch, by device, with its error on any day and the limit of the search."""
+    origin = front.config.get("origin", {})
+    devices = str(origin.get("device", "device")).split(", ")
+    made = str(origin.get("table", "")).split(", ")
+    tables = dict(zip(devices, made, strict=True)) if len(made) == len(devices) else {}
+    limits, sittings = front.config.get("limits", {}), front.config.get("sittings", {})
+    found = {}
+    for name, ms in point.objectives.items():
+        quantity, _, of_one = name.partition("@")
+        if quantity != "latency_ms":
+            continue
+        device = of_one or devices[0]
+        std_ms = point.errors.get(name, 0.0)
+        if (
+            name not in sittings and point.provenance[name] != "estimated"
+        ):  # a front of old states the error of one sitting
+            std_ms = across_sittings(ms, std_ms, BETWEEN)
+        found[device] = Predicted(ms, std_ms, point.provenance[name], limits.get(name), tables.get(device, ""))
+    return found
 
 
 def draw(blueprint: Blueprint, path: Path, title: str) -> None:
@@ -51,14 +77,17 @@ def _print_accuracy(accuracy: Mapping[str, Any]) -> None:
 
 
 def _print_latencies(report: Mapping[str, Any]) -> None:
-    predicted, measured = report["predicted_latency_ms"], report["measured_latency_ms"]
-    for device in dict.fromkeys([*predicted, *measured]):
-        words = [
-            f"{table[device]:.3f} ms {word}"
-            for table, word in ((predicted, "predicted"), (measured, "measured"))
-            if device in table
-        ]
-        print(f"{device}: {', '.join(words)}")
+    rows = latency_rows(report)
+    if not rows:
+        return
+    table = Table(title="latency of one image, ms", title_justify="left")
+    for i, column in enumerate(COLUMNS):
+        table.add_column(column, justify="right" if i else "left")
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)
+    for text in latency_remarks(report):
+        print(text)
 
 
 def _print_formats(title: str, formats: Mapping[str, Mapping[str, Any]]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from vitnas.nas.pareto import ParetoFront
 from vitnas.nas.run_search import Found
 from vitnas.quantities import format_count
+from vitnas.reporting.sittings import sitting_notes
 from vitnas.reporting.tables import print_table
 
 
@@ -27,6 +28,7 @@ def describe_front(front: ParetoFront) -> dict[str, Any]:
             }
             for point in front.points
         ],
+        "notes": sitting_notes(front),
     }
 
 
@@ -66,6 +68,8 @@ def print_front(front: dict[str, Any]) -> None:
         for i, point in enumerate(front["points"])
     ]
     print_table(["", "arch"], names, rows)
+    for note in front["notes"]:
+        print(note)
 
 
 def plot_search(found: Found) -> None:

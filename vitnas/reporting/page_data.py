@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from vitnas import __version__
+from vitnas.deployment.latency_report import shown_latencies
 from vitnas.errors import DeviceError
 from vitnas.files import is_locked, read_json, read_lines
 from vitnas.latency_lut.table import LatencyTable
@@ -22,6 +23,7 @@ from vitnas.reporting.fidelity import compared_networks
 from vitnas.reporting.growth import Box
 from vitnas.reporting.results import Result, find_results, results_below
 from vitnas.reporting.scale import Scale, scale_of
+from vitnas.reporting.sittings import sitting_notes
 from vitnas.run import RunFolder
 from vitnas.supernets.tested import keeps_test, read_tested
 
@@ -55,6 +57,7 @@ def describe_page(path: Path, live: bool = False) -> dict[str, Any]:
         "test": _describe_test(run) if run is not None else None,
         "training": _describe_training(run.metrics_file) if run is not None else None,
         "tables": [_describe_table(file) for file in sorted(run.path.glob("latency/*.parquet"))] if run else [],
+        "exports": _describe_exports(path),
         "predictor": _describe_predictor(run.path / "predictor") if run is not None else None,
         "run": {"config": run.config, "environment": _read(run.path / "environment.json")} if run is not None else None,
     }
@@ -87,6 +90,7 @@ def _describe_result(result: Result, run: RunFolder | None, room: int) -> dict[s
         "failed": evaluated.failed,
         "front": ids,
         "knee": front.knee().arch.id,
+        "notes": sitting_notes(front),
         "provenance": {p.arch.id: [p.provenance.get(name) for name in names] for p in front.points},
         "growth": Box.around([result]).growth(result) if good > 1 else [],
         "export_front": shlex.join([*export, "--front", str(result.file)])
@@ -182,6 +186,17 @@ def _describe_table(file: Path) -> dict[str, Any]:
             [n.arch, _short(n.measured_ms), _short(n.predicted_ms), _short(n.std_ms)] for n in compared_networks(table)
         ],
     }
+
+
+def _describe_exports(path: Path) -> list[dict[str, Any]]:
+    """The latencies of exported networks below a folder, predicted and measured side by side."""
+    files = [file for depth in ("*", "*/*") for file in path.glob(f"{depth}/report.json")] if path.is_dir() else []
+    found = []
+    for file in sorted(files):
+        shown = shown_latencies(file)
+        if shown is not None:
+            found.append({"folder": str(file.parent.relative_to(path)), **shown})
+    return found
 
 
 def _describe_predictor(folder: Path) -> dict[str, Any] | None:

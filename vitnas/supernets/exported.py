@@ -59,6 +59,7 @@ class _Network(msgspec.Struct):
     predicted_latency_ms: dict[str, float]
     measured_latency_ms: dict[str, float]
     division: _Division | None = None
+    latency: dict[str, dict[str, Any]] = {}
 
 
 class _Networks(msgspec.Struct):

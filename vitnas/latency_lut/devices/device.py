@@ -42,6 +42,10 @@ class Device(ABC):
             reference: whose drift tells what happens to the machine meanwhile; by default `reference_network()`.
         """
 
+    def least_s(self, settings: TimingSettings) -> float:
+        """Seconds that timing one network takes at the least; 0 where nothing is known of that."""
+        return 0.0
+
     def missing(self) -> str | None:
         """What keeps the device from being used here, and the remedy; None where nothing does."""
         return None

@@ -73,6 +73,10 @@ class MeasuredHere(Device):
             raise DeviceError(f"device '{self.name}' cannot be used here: {missing}")
         return measure_apart(self.runtime, blueprints, settings, self.threads, self.batch, self.pinned, reference)
 
+    def least_s(self, settings: TimingSettings) -> float:
+        """By the protocol: the warm-up, and each block beside one of the reference."""
+        return (settings.warmup_ms + 2 * settings.blocks * settings.block_ms) / 1e3
+
     def missing(self) -> str | None:
         if util.find_spec(self.module.partition(".")[0]) is None:
             remedy = f'pip install "vitnas[{self.extra}]"' if self.extra else f"pip install {self.distribution}"

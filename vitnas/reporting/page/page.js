@@ -72,6 +72,7 @@ function drawAll() {
   drawTest(data.test);
   drawTraining(data.training);
   drawTables(data.tables);
+  drawExports(data.exports);
   drawPredictor(data.predictor);
   drawProvenance(data, result);
 }

@@ -74,6 +74,16 @@ function drawTables(tables) {
   });
 }
 
+function drawExports(exported) {
+  byId("exports").hidden = exported.length === 0;
+  byId("export-figures").replaceChildren(...exported.map((one) => element("div", {},
+    element("h3", {}, one.folder, " ", element("span", { class: "mono" }, one.arch)),
+    element("table", {},
+      element("thead", {}, element("tr", {}, ...one.columns.map((name) => element("th", { scope: "col" }, name)))),
+      element("tbody", {}, ...one.rows.map((row) => element("tr", {}, ...row.map((cell) => element("td", {}, cell)))))),
+    ...one.remarks.map((text) => element("p", { class: "warning" }, text)))));
+}
+
 function drawPredictor(predictor) {
   byId("predictor").hidden = !predictor;
   if (!predictor) return;
@@ -106,6 +116,7 @@ function drawProvenance(data, result) {
       ["seed", result.seed],
       ["evaluations", `${result.evaluations}${result.failed ? `, ${result.failed} failed` : ""}`],
     ]));
+    parts.push(...result.notes.map((text) => element("p", { class: "note" }, text)));
     parts.push(folded("Settings of the search", flatten(config)));
     parts.push(folded("Versions", flatten(result.versions)));
   }
