@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from vitnas.errors import SearchError, suggest
 from vitnas.latency_lut.protocol import Timing
 from vitnas.latency_lut.table import IQR_OF_NORMAL
+from vitnas.nas.answers import ANSWERS
 from vitnas.nas.executor import Executor
 from vitnas.nas.objectives import Objective, std_of
 from vitnas.nas.pareto import Point, Provenance
@@ -19,7 +20,8 @@ from vitnas.nas.study import Evaluation, Study
 from vitnas.search_spaces import Arch, Codes, SearchSpace
 from vitnas.search_spaces.reach import CostOf, evaluate
 
-Score = Callable[[Arch], Mapping[str, float]]
+Score = Callable[[Arch], Mapping[str, float | str]]
+"""Figures of an arch, and perhaps its `ANSWERS`."""
 Figures = Mapping[str, float]
 Floats = NDArray[np.float64]
 
@@ -78,7 +80,8 @@ class Evaluator:
             arch = todo[position]
             metrics, error = self._check(outcome.value, outcome.error)
             kept = {**metrics, **tables[arch]} if error is None else {}
-            self._study.record(Evaluation(arch, kept, outcome.seconds, error))
+            answers = str((outcome.value or {}).get(ANSWERS, "")) if error is None else ""
+            self._study.record(Evaluation(arch, kept, outcome.seconds, error, answers))
             self._bar.advance(1)
         found = [self._study.find(arch) for arch in archs]
         latest = [e for e in found if e is not None]
@@ -126,13 +129,13 @@ class Evaluator:
                 f"none of the {len(good)} archs evaluated keeps the limits once measured: the least {name} is "
                 f"{least:.6g}, the limit {most:g}; allow more, or profile the device again"
             )
-        return [self._point(e.arch, one, objectives) for e, one in kept]
+        return [self._point(e, one, objectives) for e, one in kept]
 
-    def _point(self, arch: Arch, figures: Figures, objectives: Sequence[Objective]) -> Point:
+    def _point(self, evaluation: Evaluation, figures: Figures, objectives: Sequence[Objective]) -> Point:
         names = [o.name for o in objectives]
-        timed = self._timed(arch)
+        timed = self._timed(evaluation.arch)
         return Point(
-            arch,
+            evaluation.arch,
             {name: figures[name] for name in names},
             {
                 name: "measured"
@@ -141,6 +144,7 @@ class Evaluator:
                 for name in names
             },
             {name: figures[std_of(name)] for name in names if std_of(name) in figures},
+            evaluation.answers,
         )
 
     def _tables(self, codes: Codes) -> list[dict[str, float]]:
@@ -157,7 +161,9 @@ class Evaluator:
                 found[std_of(name)] = spread_ms * math.sqrt(math.pi / 2 / max(timing.blocks, 1))
         return found
 
-    def _check(self, metrics: Mapping[str, float] | None, error: str | None) -> tuple[dict[str, float], str | None]:
+    def _check(
+        self, metrics: Mapping[str, float | str] | None, error: str | None
+    ) -> tuple[dict[str, float], str | None]:
         """Refuses results that miss an objective or are no numbers."""
         if error is not None or metrics is None:
             return {}, error or "the evaluation returned nothing"
@@ -165,6 +171,6 @@ class Evaluator:
         if missing:
             known = [name for name in (*self._costs, *metrics) if "_std" not in name]
             raise SearchError(f"objective '{missing[0]}' is neither a cost nor a score; {suggest(missing[0], known)}")
-        values = {name: float(value) for name, value in metrics.items()}
+        values = {name: float(value) for name, value in metrics.items() if name != ANSWERS}
         odd = [name for name, value in values.items() if not math.isfinite(value)]
         return values, f"{odd[0]} is {values[odd[0]]}" if odd else None

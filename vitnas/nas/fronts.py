@@ -14,11 +14,15 @@ from vitnas.search_spaces import SearchSpace
 
 
 def make_front(
-    space: SearchSpace, evaluator: Evaluator, settings: SearchSettings, origin: Mapping[str, str]
+    space: SearchSpace,
+    evaluator: Evaluator,
+    settings: SearchSettings,
+    origin: Mapping[str, str],
+    shared: Mapping[str, float],
 ) -> ParetoFront:
     """What no other evaluated arch beats in all objectives at once: archs that serve every device of the search."""
     objectives = [Objective.named(name) for name in settings.objectives]
-    return _front(space, evaluator.points(objectives, settings.limits), settings, origin)
+    return _front(space, evaluator.points(objectives, settings.limits), settings, origin, shared)
 
 
 def make_device_front(
@@ -28,6 +32,7 @@ def make_device_front(
     origin: Mapping[str, str],
     device: str,
     devices: Sequence[str],
+    shared: Mapping[str, float],
 ) -> ParetoFront:
     """What no other evaluated arch beats on one of several devices, in the words of a search for it alone."""
     mine, others = f"@{device}", tuple(f"@{name}" for name in devices if name != device)
@@ -39,11 +44,16 @@ def make_device_front(
         objectives=tuple(o.name.removesuffix(mine) for o in objectives),
         limits={name.removesuffix(mine): most for name, most in limits.items()},
     )
-    return _front(space, points, alone, {**origin, "device": device})
+    mine_alone = {name.removesuffix(mine): error for name, error in shared.items() if not name.endswith(others)}
+    return _front(space, points, alone, {**origin, "device": device}, mine_alone)
 
 
 def _front(
-    space: SearchSpace, points: Sequence[Point], settings: SearchSettings, origin: Mapping[str, str]
+    space: SearchSpace,
+    points: Sequence[Point],
+    settings: SearchSettings,
+    origin: Mapping[str, str],
+    shared: Mapping[str, float],
 ) -> ParetoFront:
     return ParetoFront.of(
         space,
@@ -52,6 +62,7 @@ def _front(
         seed=settings.seed,
         config={**settings.deciding(), "origin": dict(origin)},
         versions={key: environment()[key] for key in ("vitnas", "python", "packages")},
+        shared=shared,
     )
 
 
@@ -61,4 +72,5 @@ def _without(suffix: str, point: Point) -> Point:
         {name.removesuffix(suffix): value for name, value in point.objectives.items()},
         {name.removesuffix(suffix): how for name, how in point.provenance.items()},
         {name.removesuffix(suffix): error for name, error in point.errors.items()},
+        point.answers,
     )
