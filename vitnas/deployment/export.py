@@ -58,6 +58,7 @@ def export(
     force: bool = False,
     run: RunFolder | None = None,
     latency_ms: Mapping[str, float] | None = None,
+    chosen: str | None = None,
     draw: Draw | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Report:
@@ -77,6 +78,7 @@ def export(
         force: replace a folder that an earlier export wrote.
         run: where the weights come from; needed to fine-tune.
         latency_ms: predicted latency for each device.
+        chosen: how the arch was chosen and what it gives up, for the model card.
         draw: draws the network for the model card.
         progress: told every step.
     """
@@ -85,7 +87,7 @@ def export(
     job.check_settings()
     arch = job.check(arch)
     with whole_folder(out) as draft:
-        return job.write(arch, latency_ms or {}, draft)
+        return job.write(arch, latency_ms or {}, draft, chosen)
 
 
 def export_all(
@@ -154,7 +156,7 @@ class _Job:
                 )
         return arch
 
-    def write(self, arch: Arch, latency_ms: Mapping[str, float], folder: Path) -> Report:
+    def write(self, arch: Arch, latency_ms: Mapping[str, float], folder: Path, chosen: str | None = None) -> Report:
         space, dataset, settings = self.space, self.dataset, self.settings
         blueprint = space.lower(arch)
         x, labels = dataset.val.first(settings.verify_images)
@@ -189,6 +191,7 @@ class _Job:
             "space": {"name": space.name, "fingerprint": space.fingerprint},
             "arch_id": arch.id,
             "arch": arch.to_json(),
+            "chosen": chosen,
             "task": asdict(space.task),
             "dataset": dataset.name,
             "classes": list(dataset.classes),

@@ -54,11 +54,12 @@ class Apart:
         """Standard deviations of the differences between one point and others in a column."""
         gaps = self.values[others, column] - self.values[one, column]
         variances = self._variances[:, column]
-        found = variances[one] + variances[others] + (self._shared[column] * gaps) ** 2
+        found: Floats = variances[one] + variances[others] + (self._shared[column] * gaps) ** 2
         if column == self._judged and self._images[one]:
             paired = self._images[others] == self._images[one]
             found[paired] = self._paired(one, others[paired], gaps[paired])
-        return np.sqrt(found)
+        np.sqrt(found, out=found)
+        return found
 
     def groups(self, order: Rows) -> Iterator[Rows]:
         """Each point in one group: the first that is left, with all that cannot be told from it in any column.

@@ -103,6 +103,11 @@ class ParetoFront:
 
     # -- choosing --------------------------------------------------------------------------
 
+    @property
+    def worth(self) -> Objective:
+        """What a front is for: the first objective that is maximised, or the first."""
+        return next((o for o in self.objectives if o.direction == "maximise"), self.objectives[0])
+
     @cached_property
     def _picks(self) -> Picks:
         names = [o.name for o in self.objectives]

@@ -60,7 +60,7 @@ class Trade:
 
 
 def counted(groups: int) -> str:
-    return f"{groups} group{'s' if groups != 1 else ''} that can be told apart"
+    return f"{groups} distinguishable group{'s' if groups != 1 else ''}"
 
 
 class Picks:
@@ -74,7 +74,7 @@ class Picks:
             objectives: of the front.
             apart: of these points, a column an objective.
         """
-        self._points = tuple(points)
+        self._points: tuple[Point, ...] = tuple(points)
         self._objectives = tuple(objectives)
         self._apart = apart
         self._at = {point.arch.id: i for i, point in enumerate(points)}
@@ -105,7 +105,7 @@ class Picks:
 
     @property
     def most_accurate(self) -> Point:
-        return self._points[self._order[0]]
+        return self._points[int(self._order[0])]
 
     @property
     def fastest(self) -> Point:
@@ -122,7 +122,7 @@ class Picks:
         equal = heads[self._apart.same(int(self._order[0]), heads, self._worth)]
         if self._cost is None:
             return self.most_accurate
-        return self._points[equal[self._apart.values[equal, self._cost].argmin()]]
+        return self._points[int(equal[self._apart.values[equal, self._cost].argmin()])]
 
     @property
     def knee(self) -> Point | None:
@@ -133,7 +133,7 @@ class Picks:
         """
         if self.why_no_knee is not None:
             return None
-        return self._points[self._heads[self._scaled.argmin()]]
+        return self._points[int(self._heads[self._scaled.argmin()])]
 
     @cached_property
     def why_no_knee(self) -> str | None:
@@ -179,7 +179,8 @@ class Picks:
         values = self._apart.values
         others = [values[:, i] for i in reversed(range(values.shape[1])) if i != self._worth]
         ids = np.array([point.arch.id for point in self._points])
-        return np.lexsort((ids, *others, values[:, self._worth]))
+        order: Rows = np.lexsort((ids, *others, values[:, self._worth]))
+        return order
 
     @cached_property
     def _grouped(self) -> list[Rows]:
@@ -193,5 +194,6 @@ class Picks:
     def _scaled(self) -> NDArray[np.float64]:
         values = self._apart.values[self._heads]
         spread = values.max(axis=0) - values.min(axis=0)
-        total: NDArray[np.float64] = (values - values.min(axis=0)) / np.where(spread > 0, spread, 1.0)
-        return total.sum(axis=1).round(12)
+        scaled = (values - values.min(axis=0)) / np.where(spread > 0, spread, 1.0)
+        total: NDArray[np.float64] = scaled.sum(axis=1).round(12)
+        return total

@@ -47,7 +47,8 @@ def describe_comparison(results: Mapping[str, Result]) -> dict[str, Any]:
                 "points": len(result.front.points),
                 "hypervolume": None if box is None else box.share_of(result),
                 "objectives": [o.name for o in result.front.objectives],
-                **{which: _describe_point(result.front.pick(which)) for which in ("knee", "best")},
+                "knee": _describe_point(result.front.knee()),
+                "best": _describe_point(result.front.best()),
             }
             for name, result in results.items()
         ],
@@ -135,11 +136,13 @@ def _flat(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return found
 
 
-def _describe_point(point: Point) -> dict[str, Any]:
-    return {"id": point.arch.id, **dict(point.objectives)}
+def _describe_point(point: Point | None) -> dict[str, Any] | None:
+    return None if point is None else {"id": point.arch.id, **dict(point.objectives)}
 
 
-def _point_text(point: Mapping[str, Any]) -> str:
+def _point_text(point: Mapping[str, Any] | None) -> str:
+    if point is None:
+        return "none"
     figures = {name: scale_of(name) for name in point if name != "id"}
     return ", ".join(scale.text(point[name] * scale.factor) for name, scale in figures.items())
 
