@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from vitnas.errors import SearchError, suggest
 from vitnas.latency_lut.protocol import Timing
 from vitnas.latency_lut.table import IQR_OF_NORMAL
-from vitnas.nas.answers import ANSWERS
+from vitnas.nas.answers import ANSWERS, Answers
 from vitnas.nas.executor import Executor
 from vitnas.nas.objectives import Objective, std_of
 from vitnas.nas.pareto import Point, Provenance
@@ -80,7 +80,7 @@ class Evaluator:
             arch = todo[position]
             metrics, error = self._check(outcome.value, outcome.error)
             kept = {**metrics, **tables[arch]} if error is None else {}
-            answers = str((outcome.value or {}).get(ANSWERS, "")) if error is None else ""
+            answers = _answers(outcome.value) if error is None else ""
             self._study.record(Evaluation(arch, kept, outcome.seconds, error, answers))
             self._bar.advance(1)
         found = [self._study.find(arch) for arch in archs]
@@ -172,5 +172,12 @@ class Evaluator:
             known = [name for name in (*self._costs, *metrics) if "_std" not in name]
             raise SearchError(f"objective '{missing[0]}' is neither a cost nor a score; {suggest(missing[0], known)}")
         values = {name: float(value) for name, value in metrics.items() if name != ANSWERS}
-        odd = [name for name, value in values.items() if not math.isfinite(value)]
+        stds = {std_of(name) for name in values}
+        odd = [name for name, value in values.items() if not math.isfinite(value) or (value < 0 and name in stds)]
         return values, f"{odd[0]} is {values[odd[0]]}" if odd else None
+
+
+def _answers(metrics: Mapping[str, float | str] | None) -> str:
+    """What a score tells of single images, refused at once if it cannot be read."""
+    text = str((metrics or {}).get(ANSWERS, ""))
+    return str(Answers.read(text)) if text else ""

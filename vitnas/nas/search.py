@@ -53,7 +53,8 @@ def search(
     Args:
         space: where archs come from.
         score: evaluates one arch for real; gives every objective that `costs` does not, and perhaps more. Of it and
-            of `costs`, ``NAME_std`` is the standard deviation of NAME.
+            of `costs`, ``NAME_std`` is the standard deviation of NAME. Its `ANSWERS`, if any, let accuracies be compared
+            image by image.
         costs: quantity -> its value for a whole population, from tables and counts.
         settings: objectives, limits, budget, seed.
         folder: gets study.db, front.json, evaluations.parquet and search.log, and front-DEVICE.json of several devices.
