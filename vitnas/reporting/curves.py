@@ -19,6 +19,8 @@ from vitnas.reporting.scale import Scale
 MOST_PANELS = 4
 MOST_NAMES = 14
 """Marked points that get a label; more would hide the picture."""
+MANY = 150
+"""Points of a front that lie over one another."""
 GREY = "#8a8a8a"
 FEWEST_ERRORS = 6
 """Standard deviations that an axis shows at least, so that differences within the error look as small as they are."""
@@ -183,17 +185,9 @@ def _draw_front(axes: Any, curve: Curve, colour: str, marker: str, picked: Itera
     if curve.errors is not None:
         across, up = curve.errors[order].T
         axes.errorbar(x, y, yerr=up, xerr=across, fmt="none", ecolor=colour, elinewidth=0.8, alpha=0.45, zorder=3)
-    axes.plot(
-        x,
-        y,
-        marker,
-        color=colour,
-        markersize=5.5,
-        markeredgecolor="white",
-        markeredgewidth=0.7,
-        zorder=4,
-        label=curve.name,
-    )
+    many = len(x) > MANY  # white rims would hide the points below them
+    size = {"markersize": 3 if many else 5.5, "markeredgecolor": "white", "markeredgewidth": 0 if many else 0.7}
+    axes.plot(x, y, marker, color=colour, zorder=4, label=curve.name, **size)
     for row in picked:
         at = curve.front[row]
         axes.plot(at[0], at[1], marker, color=colour, markersize=10, markeredgecolor=INK, markeredgewidth=1.4, zorder=5)
