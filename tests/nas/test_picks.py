@@ -119,6 +119,8 @@ def test_other_objectives_are_weighed_as_well():
     three = (*OBJECTIVES, Objective.named("num_params"))
     found = front((0.7, 1.0, 9.0), (0.9, 2.0, 2.0), (0.95, 6.0, 1.5), objectives=three)
     assert found.knee() == found.points[1]
+    alike = front((0.7, 1.0, 9.0), (0.9, 2.0, 9.0), (0.95, 6.0, 9.0), objectives=three)
+    assert alike.knee() == alike.points[1]  # what is the same everywhere says nothing
     costs = (Objective.named("latency_ms"), Objective.named("num_params"))
     both = front((1.0, 9.0), (2.0, 2.0), (6.0, 1.0), objectives=costs, errors={"latency_ms": 0.7})
     assert ms(both.most_accurate()) == 1.0  # of the first objective, where none is maximised

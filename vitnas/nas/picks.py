@@ -129,7 +129,8 @@ class Picks:
         """Where paying more begins to gain little: farthest from the chord between the extremes of the groups.
 
         With every objective scaled to the range it has over the groups, the distance from the chord
-        (the plane, with three objectives or more) falls with the sum of the objectives.
+        (the plane, with three objectives or more) falls with the sum of the objectives. Objectives that tell no
+        two points apart are left out.
         """
         if self.why_no_knee is not None:
             return None
@@ -138,13 +139,12 @@ class Picks:
     @cached_property
     def why_no_knee(self) -> str | None:
         """What is missing for a knee, or None."""
-        for column, objective in enumerate(self._objectives if len(self._points) > 1 else ()):
-            values = self._apart.values[:, column]
-            if self._apart.same(int(values.argmin()), np.array([values.argmax()]), column)[0]:
-                return f"the whole range of {objective.name} on the front lies within its error"
+        blurred = [o.name for i, o in enumerate(self._objectives) if i not in self._telling]
+        if blurred and len(self._points) > 1 and len(self._telling) < 2:
+            return f"the whole range of {' and of '.join(blurred)} on the front lies within its error"
         if len(self._heads) < 3:
             return f"a knee lies between two others, and the front has {counted(len(self._heads))}"
-        if self._scaled.min() >= len(self._objectives) - 1:
+        if self._scaled.min() >= len(self._telling) - 1:
             return "no arch lies beyond the line between the ends of the front"
         return None
 
@@ -191,8 +191,15 @@ class Picks:
         return np.array([rows[0] for rows in self._grouped])
 
     @cached_property
+    def _telling(self) -> list[int]:
+        """The columns whose least and largest figure can be told apart."""
+        values = self._apart.values
+        ends = zip(values.argmin(axis=0), values.argmax(axis=0), strict=True)
+        return [i for i, (low, high) in enumerate(ends) if not self._apart.same(int(low), np.array([high]), i)[0]]
+
+    @cached_property
     def _scaled(self) -> NDArray[np.float64]:
-        values = self._apart.values[self._heads]
+        values = self._apart.values[self._heads][:, self._telling]
         spread = values.max(axis=0) - values.min(axis=0)
         scaled = (values - values.min(axis=0)) / np.where(spread > 0, spread, 1.0)
         total: NDArray[np.float64] = scaled.sum(axis=1).round(12)
