@@ -61,7 +61,10 @@ def test_search_export_and_plot_follow_from_a_run(
     assert code == 0, err
     found = json.loads(out)
     assert found["objectives"] == ["accuracy", "latency_ms"]
-    assert sum(point["knee"] for point in found["points"]) == 1
+    (best,) = [point for point in found["points"] if point["best"]]
+    assert best["id"] == found["picks"]["best"]["id"]
+    assert sum(point["knee"] for point in found["points"]) == (found["picks"]["knee"] is not None)
+    assert all(point["errors"]["accuracy"] > 0 for point in found["points"])
     front = tmp_path / "s" / "front.json"
     assert front.is_file()
     assert (tmp_path / "s" / "evaluations.parquet").is_file()
@@ -71,10 +74,17 @@ def test_search_export_and_plot_follow_from_a_run(
     )
     assert again[1] == out  # nothing is evaluated twice, the front is the same
 
-    code, out, err = vitnas(capsys, "export", "--run", run, "--front", front, "--out", tmp_path / "knee")
+    code, out, err = vitnas(capsys, "export", "--run", run, "--front", front, "--out", tmp_path / "out")
     assert code == 0, err
     assert "model.onnx" in out
-    report = json.loads((tmp_path / "knee" / "report.json").read_text())
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert report["arch_id"] == best["id"]
+    assert report["chosen"].startswith(
+        "the least costly arch whose accuracy cannot be told from the best, on a front of"
+    )
+    assert report["chosen"].endswith(best_trade := found["picks"]["best"]["trade"])
+    assert best_trade in (tmp_path / "out" / "README.md").read_text()
+    assert best_trade in out
     assert report["formats"]["onnx"]["max_difference"] < 1e-4
     assert report["counts"]["num_params"] <= 200_000
     assert list(report["predicted_latency_ms"]) == list(report["measured_latency_ms"]) == ["cpu"]
@@ -82,7 +92,7 @@ def test_search_export_and_plot_follow_from_a_run(
     code, out, err = vitnas(capsys, "plot", front, "--out", tmp_path / "front.png")
     assert code == 0, err
     assert (tmp_path / "front.png").read_bytes().startswith(b"\x89PNG")
-    code, out, err = vitnas(capsys, "plot", tmp_path / "knee" / "arch.json", "--out", tmp_path / "net.svg")
+    code, out, err = vitnas(capsys, "plot", tmp_path / "out" / "arch.json", "--out", tmp_path / "net.svg")
     assert code == 0, err
     assert "<svg" in (tmp_path / "net.svg").read_text()
 

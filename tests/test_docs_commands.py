@@ -70,6 +70,7 @@ def world(folder: Path) -> Path:
     shutil.copytree(scene / "photos", scene / "pets")
     shutil.copytree(scene / "knee", scene / "exported")
     shutil.copytree(scene / "knee", scene / "mine")
+    shutil.copytree(scene / "knee", scene / "best")
     shutil.copy(scene / "knee/model.onnx", scene / "model.onnx")
     (scene / "exported/arch.json").write_text(json.dumps(load_space("autoformer-mini").smallest().to_json()))
     shutil.copy(scene / "arch.json", scene / "mine.json")

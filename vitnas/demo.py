@@ -35,11 +35,11 @@ def run_demo(folder: Path, workers: int) -> None:
         *("search", "--run", run, "--device", "cpu", "--device", "iphone12", "--latency", limit),
         *("--evaluations", 150, "--workers", workers, "--out", found),
     )
-    picks = {device: folder / f"knee-{device}" for device in ("cpu", "iphone12")}
+    picks = {device: folder / f"best-{device}" for device in ("cpu", "iphone12")}
     for device, out in picks.items():
         if not out.exists():
             front = found / f"front-{device}.json"
-            _vitnas("export", "--run", run, "--front", front, "--pick", "knee", "--format", FORMATS, "--out", out)
+            _vitnas("export", "--run", run, "--front", front, "--format", FORMATS, "--out", out)
     _vitnas("plot", found / "front-cpu.json", "--out", folder / "front.png")
     _vitnas("report", run, "--out", folder / "report.html")
     minutes = (time.monotonic() - start) / 60
@@ -47,8 +47,8 @@ def run_demo(folder: Path, workers: int) -> None:
         f"\nDone in {minutes:.1f} minutes. Look at\n"
         f"  {folder / 'report.html'}: all of it, in a browser\n"
         f"  {folder / 'front.png'}: the networks that this search found, accuracy against latency here\n"
-        f"  {picks['cpu'] / 'README.md'}: the network at the knee here, with its ONNX and Core ML files and the proof "
-        f"that they answer as the supernet does\n"
+        f"  {picks['cpu'] / 'README.md'}: the best network here, with its ONNX and Core ML files and the proof that "
+        f"they answer as the supernet does\n"
         f"  {picks['iphone12'] / 'README.md'}: the one for an iPhone 12, whose latency is an estimate\n"
         f"Next, your own images, one folder a class:\n"
         f"  vitnas train-supernet --data photos/ --space efficientformerv2 --init timm:efficientformerv2_s0\n"

@@ -38,13 +38,15 @@ def run(folder, settings=QUICK, **more):
 
 
 def test_a_front_for_all_devices_and_one_for_each(tmp_path):
-    front = run(tmp_path / "a")
+    front = run(tmp_path / "a", shared={"latency_ms@cpu": 0.02, "latency_ms@phone": 0.1})
     assert [o.name for o in front.objectives] == ["accuracy", "latency_ms@cpu", "latency_ms@phone"]
+    assert front.shared == {"latency_ms@cpu": 0.02, "latency_ms@phone": 0.1}
     on_both = {p.arch for p in front.points}
     for device, target in zip(DEVICES, targets(), strict=True):
         own = ParetoFront.load(tmp_path / "a" / f"front-{device}.json", SMALL)
         assert [o.name for o in own.objectives] == ["accuracy", "latency_ms"]
         assert own.config["origin"]["device"] == device
+        assert own.shared == {"latency_ms": front.shared[f"latency_ms@{device}"]}
         assert {p.arch for p in own.points} <= on_both  # accuracies differ, so what is best for one is in the whole
         codes = SMALL.encode([p.arch for p in own.points])
         np.testing.assert_allclose([p.objectives["latency_ms"] for p in own.points], target.latency_ms(codes))

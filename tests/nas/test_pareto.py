@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -55,27 +56,15 @@ def test_an_arch_twice_counts_once():
     assert len(ParetoFront.of(BIG, OBJECTIVES, FRONT.points * 2).points) == 3
 
 
-def test_picks():
-    assert FRONT.knee() == FRONT.points[1]  # scaled: (0, 1), (.2, .2), (1, 0)
-    assert FRONT.pick("knee") == FRONT.pick("1") == FRONT.pick(ARCHS[1].id) == FRONT.points[1]
-    assert FRONT.pick("fastest") == FRONT.points[0]
-    assert FRONT.pick("best") == FRONT.points[2]
+def test_points_are_found_by_index_and_by_id():
+    assert FRONT.pick("1") == FRONT.pick(ARCHS[1].id) == FRONT.points[1]
 
 
-@pytest.mark.parametrize("which", ["3", "-1", "", "quickest", "1.0", ARCHS[20].id])
+@pytest.mark.parametrize("which", ["3", "-1", "", "quickest", "most_accurate", "1.0", ARCHS[20].id])
 def test_unknown_pick_says_what_there_is(which):
-    with pytest.raises(SearchError, match=rf"no point '{which}'; give knee, fastest, best, an index from 0 to 2"):
+    said = rf"no point '{which}'; give best, most-accurate, fastest, knee, an index from 0 to 2"
+    with pytest.raises(SearchError, match=said):
         FRONT.pick(which)
-
-
-def test_knee_of_one_point_and_of_two():
-    assert front((0.5, 1.0)).knee().objectives["latency_ms"] == 1.0
-    assert front((0.5, 1.0), (0.6, 2.0)).knee().objectives["latency_ms"] == 1.0
-
-
-def test_knee_does_not_depend_on_units():
-    slow = front((0.70, 1000.0), (0.90, 2000.0), (0.95, 6000.0))
-    assert slow.knee().arch == FRONT.knee().arch
 
 
 def test_no_points_is_an_error():
@@ -94,6 +83,25 @@ def test_saved_and_loaded_is_the_same(tmp_path):
     FRONT.save(tmp_path / "front.json")
     assert ParetoFront.load(tmp_path / "front.json", BIG) == FRONT
     assert ParetoFront.load(tmp_path / "front.json") == FRONT
+
+
+def test_errors_and_answers_are_kept(tmp_path):
+    points = [replace(p, errors={"accuracy": 0.01}, answers="9:/4A=") for p in FRONT.points]
+    whole = replace(FRONT, points=tuple(points), shared={"latency_ms": 0.1})
+    whole.save(tmp_path / "front.json")
+    assert ParetoFront.load(tmp_path / "front.json", BIG) == whole
+
+
+def test_a_front_of_before_there_were_errors_opens_and_tells_all_apart(tmp_path):
+    def old(data):
+        del data["shared"]
+        for point in data["points"]:
+            del point["errors"]
+
+    (tmp_path / "front.json").write_text(damage(old))
+    loaded = ParetoFront.load(tmp_path / "front.json", BIG)
+    assert loaded == FRONT
+    assert [group.points for group in loaded.groups()] == [(point,) for point in loaded.points]
 
 
 def test_front_of_another_space_is_refused(tmp_path):
@@ -141,6 +149,11 @@ GOOD: dict = {}
         (lambda d: d["objectives"][0].update(direction="up"), "up"),
         (lambda d: d.update(objectives=[]), "at least one objective"),
         (lambda d: d.update(space="deit"), "belongs to space 'autoformer-mini'"),
+        (lambda d: d["points"][0]["errors"].update(accuracy=-0.1), "error of accuracy is -0.1"),
+        (lambda d: d["points"][0]["errors"].update(accuracy=float("inf")), "error of accuracy is inf"),
+        (lambda d: d["shared"].update(latency_ms=-1.0), "shared error of latency_ms is -1"),
+        (lambda d: d["points"][0].update(answers="9:AAAA"), "answers on 9 images take 2 bytes, and there are 3"),
+        (lambda d: d["points"][0].update(answers="nine"), "are not a number of images and their bits"),
     ],
 )
 def test_damage_is_named(tmp_path, change, message):

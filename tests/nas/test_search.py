@@ -16,6 +16,7 @@ import pytest
 
 from tests.nas.problem import BIG, SMALL, TINY, Score, accuracy, latency, true_front
 from vitnas.errors import BusyError, SearchError, SettingsError, UnknownNameError
+from vitnas.nas.answers import ANSWERS, Answers
 from vitnas.nas.pareto import ParetoFront
 from vitnas.nas.ray_executor import RayExecutor
 from vitnas.nas.search import search
@@ -192,6 +193,52 @@ def test_failures_are_recorded_and_the_search_goes_on(tmp_path):
     assert calls == 40 + 2 * errors["RuntimeError: out of memory"]
     assert run(SMALL, tmp_path / "a", score=score) == front
     assert score.calls.total() == calls  # what failed is not tried again
+
+
+@dataclass(frozen=True)
+class OnImages:
+    """Judges archs on 200 images, of which the worse ones fail on those that are hard."""
+
+    score: Score
+
+    def __call__(self, arch: Arch) -> dict[str, float | str]:
+        right = np.arange(200) < 200 * self.score(arch)["accuracy"]
+        right &= np.random.default_rng(int(arch.id, 16)).random(200) > 0.02
+        share = float(right.mean())
+        return {"accuracy": share, "accuracy_std": 0.03, ANSWERS: str(Answers.of(right))}
+
+
+def test_a_search_compares_accuracies_image_by_image_and_recalls_the_answers(tmp_path):
+    score = OnImages(Score(SMALL))
+    front = run(SMALL, tmp_path / "a", score=score)
+    assert [p.answers for p in front.points] == [score(p.arch)[ANSWERS] for p in front.points]
+    assert ParetoFront.load(tmp_path / "a" / "front.json", SMALL) == front
+    (tmp_path / "a" / "front.json").unlink()
+    assert run(SMALL, tmp_path / "a", score=None) == front  # nothing is evaluated again
+    blind = replace(front, points=tuple(replace(p, answers="") for p in front.points))
+    errors = [f.trade(f.points[0]).error for f in (front, blind)]
+    assert errors[0] < 0.9 * errors[1]
+    assert ANSWERS not in pq.read_table(tmp_path / "a" / "evaluations.parquet").column_names
+    said = (tmp_path / "a" / "search.log").read_text()
+    assert f"{len(front.points)} on the front, {len(front.groups())} distinguishable group" in said
+
+
+def test_an_error_that_all_share_is_kept_by_the_front(tmp_path):
+    shared = {"latency_ms": 0.1}
+    found = search(SMALL, Score(SMALL), {"latency_ms": latency(SMALL)}, QUICK, tmp_path, progress=False, shared=shared)
+    assert found.shared == ParetoFront.load(tmp_path / "front.json").shared == shared
+
+
+def test_answers_that_cannot_be_read_are_refused_after_one_evaluation(tmp_path):
+    score = Counted(lambda arch: {"accuracy": 0.5, ANSWERS: "yes"}, tmp_path / "log")
+    with pytest.raises(SearchError, match="answers 'yes' are not a number of images and their bits"):
+        run(SMALL, tmp_path / "a", score=score)
+    assert len(score.log.read_text().split()) == 1
+
+
+def test_an_error_below_zero_is_no_result(tmp_path):
+    with pytest.raises(SearchError, match="the first with: accuracy_std is -1"):
+        run(SMALL, tmp_path / "a", score=lambda arch: {"accuracy": 0.5, "accuracy_std": -1.0})
 
 
 def test_all_evaluations_fail(tmp_path):

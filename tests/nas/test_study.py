@@ -10,7 +10,7 @@ from vitnas.nas.objectives import Objective
 from vitnas.nas.study import Evaluation, Study
 
 OBJECTIVES = (Objective.named("accuracy"), Objective.named("latency_ms"))
-GOOD = Evaluation(SMALL.smallest(), {"accuracy": 0.1 + 0.2, "latency_ms": 1.5, "loss": 0.3}, 2.5)
+GOOD = Evaluation(SMALL.smallest(), {"accuracy": 0.1 + 0.2, "latency_ms": 1.5, "loss": 0.3}, 2.5, answers="9:/4A=")
 BAD = Evaluation(SMALL.largest(), {}, 0.5, "RuntimeError: no luck")
 
 

@@ -68,7 +68,7 @@ def column(page: Any, number: int) -> list[float]:
 
 def test_hovering_tells_of_the_arch_under_the_pointer(page: Any, front: ParetoFront) -> None:
     assert page.locator(POINT).count() == len(front.points)
-    for point in (front.points[0], front.knee()):
+    for point in (front.points[0], front.best()):
         page.locator(f'{POINT}[data-arch="{point.arch.id}"]').hover()
         text = page.locator(".tip").inner_text()
         assert point.arch.id in text
@@ -82,7 +82,7 @@ def test_a_click_chooses_and_the_arch_can_be_taken_away(
     page: Any, front: ParetoFront, run: Path, tmp_path: Path
 ) -> None:
     wanted = front.points[-1].arch
-    assert front.knee().arch.id in page.locator("#chosen h3").inner_text()
+    assert front.best().arch.id in page.locator("#chosen h3").inner_text()
     page.locator(f'{POINT}[data-arch="{wanted.id}"]').click()
     assert wanted.id in page.locator("#chosen h3").inner_text()
     assert page.locator(f'#arch-table tr[data-arch="{wanted.id}"]').get_attribute("class") == "chosen"

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.nas.test_picks import front
 from tests.test_cli import vitnas
 from vitnas.errors import SearchError
 from vitnas.files import read_json
 from vitnas.nas.pareto import ParetoFront
 from vitnas.reporting.comparison import describe_comparison
 from vitnas.reporting.pictures import named_results
+from vitnas.reporting.results import Result
 
 
 def edited(run: Path, folder: Path, **changes: object) -> Path:
@@ -46,12 +48,23 @@ def test_a_comparison_counts_what_the_fronts_hold(run: Path) -> None:
             for against in pairs
         )
         assert count == truth
+    for which in ("beats", "beaten"):
+        assert 0 <= change[f"{which}_surely"] <= change[which]
     assert change["settings"]["seed"] == [0, 1]
     assert change["settings"]["limits.latency_ms"][0] is None
     assert "evaluations" not in change["settings"]
     shares = [one["hypervolume"] for one in found["searches"]]
     assert all(0 < share < 1 for share in shares)
     assert found["reference"]["latency_ms"] > max(p.objectives["latency_ms"] for f in fronts.values() for p in f.points)
+
+
+def test_only_what_exceeds_the_error_is_beaten_surely() -> None:
+    first = front((0.90, 2.0), (0.95, 4.0), errors={"accuracy": 0.01})
+    for accuracy, surely in ((0.91, 0), (0.93, 1)):
+        better = front((accuracy, 2.0), errors={"accuracy": 0.01})
+        results = {name: Result(name, Path(name) / "front.json", each) for name, each in (("a", first), ("b", better))}
+        (change,) = describe_comparison(results)["changes"]
+        assert (change["beats"], change["beats_surely"]) == (1, surely)
 
 
 def test_a_search_against_itself_changes_nothing(run: Path, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from vitnas.errors import VitnasError
-from vitnas.reporting.curves import Curve, Panel, _heights, _steps, _widths, draw_curves
+from vitnas.reporting.curves import FEWEST_ERRORS, Curve, Panel, _heights, _steps, _widths, draw_curves
 from vitnas.reporting.figure import PALETTE, style
 from vitnas.reporting.labels import place_labels
 from vitnas.reporting.scale import scale_of
@@ -34,6 +34,27 @@ def test_one_terrible_arch_does_not_flatten_the_front():
     left, right = _widths(panel)
     assert left < 1.0
     assert right > 3.0
+
+
+def test_axes_never_show_less_than_a_few_errors():
+    points = np.array([[0.4478, 97.2], [0.4484, 98.05]])
+    curve = Curve("phone", points, errors=np.array([[0.071, 0.85], [0.071, 0.85]]))
+    left, right = _widths(Panel([curve], LATENCY))
+    bottom, top = _heights([curve], [Panel([curve], LATENCY)])
+    for low, high, error, least, most in ((left, right, 0.071, 0.4478, 0.4484), (bottom, top, 0.85, 97.2, 98.05)):
+        assert high - low >= FEWEST_ERRORS * error
+        assert low < least - error
+        assert high > most + error
+    exact = Curve("exact", points)
+    assert np.subtract(*_widths(Panel([exact], LATENCY))[::-1]) == pytest.approx(0.0006 * 1.1)
+
+
+def test_one_point_of_a_huge_error_does_not_set_the_scale():
+    points = np.array([[float(i), 90.0 + i] for i in range(9)])
+    errors = np.full((9, 2), 0.1)
+    errors[4] = 3.0
+    bottom, top = _heights([Curve("f", points, errors=errors)], [])
+    assert top - bottom < 1.3 * (8 + 0.2)
 
 
 def test_marked_points_are_always_in_sight():

@@ -57,7 +57,8 @@ def test_the_page_holds_what_the_files_say(run: Path, tmp_path: Path) -> None:
     result = data["results"][0]
     front = ParetoFront.load(run / "search-pretended" / "front.json")
     assert result["front"] == [point.arch.id for point in front.points]
-    assert result["knee"] == front.knee().arch.id
+    assert result["picks"]["best"]["id"] == front.best().arch.id
+    assert result["groups"] == [[p.arch.id for p in g.points] for g in front.groups() if len(g.points) > 1]
     names = [quantity["name"] for quantity in result["quantities"]]
     assert names == ["accuracy", "latency_ms", "loss", "num_params"]
     table = pyarrow.parquet.read_table(run / "search-pretended" / "evaluations.parquet").to_pylist()

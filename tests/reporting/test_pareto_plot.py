@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -84,6 +85,18 @@ def test_several_fronts_have_a_name_and_a_knee_each(tmp_path):
     assert {"ours", "random", "third", "Three"} <= set(words)
     assert sum(word.startswith("knee:") for word in words) == 3
     assert not any(word.startswith("evaluated") for word in words)
+
+
+def test_what_cannot_be_told_apart_is_shown_as_one(tmp_path):
+    close = front()
+    blurred = {"latency_ms": 0.2, "accuracy": 0.02}
+    points = tuple(replace(p, errors=blurred) for p in close.points)
+    plot_fronts({"ours": replace(close, points=points)}, [tmp_path / "p.svg"])
+    words = texts(tmp_path / "p.svg")
+    assert "cannot be told apart" in words
+    assert any("3 points within the error" in word for word in words)
+    plot_fronts({"ours": close}, [tmp_path / "q.svg"])
+    assert "cannot be told apart" not in texts(tmp_path / "q.svg")
 
 
 def test_devices_stand_side_by_side_and_a_search_looks_alike_in_both(tmp_path):
@@ -176,7 +189,7 @@ def test_a_front_of_one_point_and_other_quantities(tmp_path):
     objectives = (Objective.named("num_params"), Objective.named("score"))
     point = Point(SPACE.smallest(), {"num_params": 2.5e6, "score": 0.0}, {"num_params": "table", "score": "measured"})
     plot_fronts({"one": ParetoFront.of(SPACE, objectives, [point])}, [tmp_path / "p.svg"])
-    assert {"Parameters (M)", "Score", "knee: 2.5 M, 0"} <= set(texts(tmp_path / "p.svg"))
+    assert {"Parameters (M)", "Score", "best: 2.5 M, 0"} <= set(texts(tmp_path / "p.svg"))
 
 
 def test_the_same_fronts_give_the_same_bytes(tmp_path):

@@ -16,7 +16,7 @@ from vitnas.run import RunFolder
 from vitnas.search_spaces import load_space
 from vitnas.supernets.checkpoints import load_supernet
 from vitnas.supernets.data import Pixels, load_dataset
-from vitnas.supernets.evaluation import SubnetScore, evaluate
+from vitnas.supernets.evaluation import Evaluation, SubnetScore, evaluate
 from vitnas.supernets.training import train
 
 MakeRun = Callable[..., RunFolder]
@@ -44,6 +44,8 @@ def test_accuracy_and_loss_of_a_network_that_is_known() -> None:
     for batch_size in (1, 3, 4, 100):
         found = evaluate(network, images, batch_size)
         assert (found.accuracy, found.num_images) == (0.75, 4)
+        assert found.right.tolist() == [True, True, True, False]
+        assert found.accuracy_std == pytest.approx((4 / 6 * 2 / 6 / 6) ** 0.5)
         right = torch.log1p(torch.exp(torch.tensor(-9.0))).item()
         assert found.loss == pytest.approx((4 * right + 9) / 4, rel=1e-6)
 
@@ -55,6 +57,13 @@ def test_dropout_is_off_and_the_mode_stays() -> None:
     assert evaluate(network, images) == evaluate(network, images)
     assert [m.training for m in network] == [True, False, True]
     assert all(p.grad is None for p in network.parameters())
+
+
+def test_no_accuracy_is_without_an_error() -> None:
+    for share in (0.0, 1.0):
+        assert Evaluation(share, 0.0, 30, np.full(30, bool(share))).accuracy_std == pytest.approx(
+            (1 / 32 * 31 / 32 / 32) ** 0.5
+        )
 
 
 def test_no_images_are_refused() -> None:
@@ -75,7 +84,9 @@ def test_score_is_that_of_the_extracted_network_on_validation_images(run: RunFol
         "test_accuracy": (of_test.argmax(1) == test_y).double().mean().item(),
         "test_images": 180,
     }
-    assert SubnetScore(run.path)(arch) == pytest.approx(expected, rel=1e-5)
+    found = SubnetScore(run.path)(arch)
+    assert found.pop("accuracy_std") > 0
+    assert found == pytest.approx(expected, rel=1e-5)
 
 
 def test_score_is_the_same_to_the_bit_in_another_process(run: RunFolder, tmp_path: Path) -> None:

@@ -16,7 +16,9 @@ def export(
     run: RunPath = None,
     arch: Annotated[str | None, typer.Option(help="Arch file, or the name of a published arch.")] = None,
     front: Annotated[Path | None, typer.Option(help="front.json of a search.")] = None,
-    pick: Annotated[str, typer.Option(help="Of the front: knee, fastest, best, an index or an arch id.")] = "knee",
+    pick: Annotated[
+        str, typer.Option(help="Of the front: best, most-accurate, fastest, knee, an index or an arch id.")
+    ] = "best",
     everything: Annotated[bool, typer.Option("--all", help="Every arch of the front, a folder each.")] = False,
     formats: Annotated[
         str | None, typer.Option("--format", help="Formats, separated by commas, see docs/export.md; default: onnx.")
@@ -45,7 +47,7 @@ def export(
 ) -> None:
     """Write a subnet as files that run, check them, and say so on a model card.
 
-    Example: vitnas export --run R --front F --format onnx,coreml --out knee
+    Example: vitnas export --run R --front F --format onnx,coreml --out best
     """
     from vitnas.deployment.agreement import Predicted
     from vitnas.deployment.export import ExportSettings, export_all
@@ -53,6 +55,7 @@ def export(
     from vitnas.latency_lut.table import LatencyTable
     from vitnas.nas.pareto import ParetoFront
     from vitnas.reporting.exports import draw, predictions, print_export
+    from vitnas.reporting.picks import chosen_text
     from vitnas.settings import read_settings
     from vitnas.supernets.checkpoints import load_supernet
     from vitnas.supernets.data import dataset_of
@@ -77,10 +80,14 @@ def export(
     settings = read_settings(ExportSettings, config, "export", flags)
     settings.exporters()  # refuses what cannot be written here before anything is loaded
     latencies: list[dict[str, Predicted]] = [{}]
+    chosen = None
     if front is not None:
         loaded = ParetoFront.load(front, opened.space)
         points = list(loaded.points) if everything else [loaded.pick(pick)]
         archs = [point.arch for point in points]
+        if not everything:
+            chosen = chosen_text(loaded, pick, points[0])
+            print(f"arch {archs[0].id} is {chosen}")
         latencies = [predictions(loaded, point) for point in points]
     else:
         assert arch is not None
@@ -91,7 +98,11 @@ def export(
     if everything:
         reports = export_all(opened.space, supernet, archs, dataset, out, settings, latency_ms=latencies, **how)
     else:
-        reports = [write(opened.space, supernet, archs[0], dataset, out, settings, latency_ms=latencies[0], **how)]
+        reports = [
+            write(
+                opened.space, supernet, archs[0], dataset, out, settings, latency_ms=latencies[0], chosen=chosen, **how
+            )
+        ]
     for folder, report in zip(exported_folders(out, read_report(out)), reports, strict=True):
         print_export(folder, report)
     print(f"all artefacts agree with their network; check them again with `vitnas verify {out}`")

@@ -61,6 +61,7 @@ def export(
     run: RunFolder | None = None,
     latency_ms: Mapping[str, float | Predicted] | None = None,
     tables: Mapping[str, Path] | None = None,
+    chosen: str | None = None,
     draw: Draw | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Report:
@@ -81,6 +82,7 @@ def export(
         run: where the weights come from; needed to fine-tune.
         latency_ms: predicted latency for each device; a `Predicted` also has its error and the limit of the search.
         tables: latency table for each device, which tells how fast the machine was; without, those of `run`.
+        chosen: how the arch was chosen and what it gives up, for the model card.
         draw: draws the network for the model card.
         progress: told every step.
     """
@@ -91,7 +93,7 @@ def export(
     job.check_settings()
     arch = job.check(arch)
     with whole_folder(out) as draft:
-        report = job.write(arch, latency_ms or {}, draft)
+        report = job.write(arch, latency_ms or {}, draft, chosen)
     job.keep_tests([report])
     return report
 
@@ -172,7 +174,9 @@ class _Job:
         if self.run is not None:
             add_tested(self.run, [one for report in reports for one in tested(report)])
 
-    def write(self, arch: Arch, latency_ms: Mapping[str, float | Predicted], folder: Path) -> Report:
+    def write(
+        self, arch: Arch, latency_ms: Mapping[str, float | Predicted], folder: Path, chosen: str | None = None
+    ) -> Report:
         space, dataset, settings = self.space, self.dataset, self.settings
         blueprint = space.lower(arch)
         x, labels = dataset.val.sample(settings.verify_images).shuffled().all()
@@ -212,6 +216,7 @@ class _Job:
             "space": {"name": space.name, "fingerprint": space.fingerprint},
             "arch_id": arch.id,
             "arch": arch.to_json(),
+            "chosen": chosen,
             "task": asdict(space.task),
             "dataset": dataset.name,
             "classes": list(dataset.classes),

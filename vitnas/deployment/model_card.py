@@ -30,6 +30,7 @@ def model_card(report: Mapping[str, Any], has_diagram: bool) -> str:
             "",
             f"An image classifier that `vitnas` {report['vitnas']} found in search space `{report['space']['name']}` and exported "
             f"on {report['date'][:10]}.",
+            *(["", f"The arch is {report['chosen']}."] if report.get("chosen") else []),
             *_architecture(report, has_diagram),
             *_data(report),
             *_files(report),

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from vitnas.errors import SearchError, suggest
 from vitnas.latency_lut.protocol import Timing
 from vitnas.latency_lut.sitting import across_sittings
+from vitnas.nas.answers import ANSWERS, Answers
 from vitnas.nas.executor import Executor
 from vitnas.nas.objectives import Objective, std_of
 from vitnas.nas.pareto import Point, Provenance
@@ -19,7 +20,8 @@ from vitnas.nas.study import Evaluation, Study
 from vitnas.search_spaces import Arch, Codes, SearchSpace
 from vitnas.search_spaces.reach import CostOf, evaluate
 
-Score = Callable[[Arch], Mapping[str, float]]
+Score = Callable[[Arch], Mapping[str, float | str]]
+"""Figures of an arch, and perhaps its `ANSWERS`."""
 Figures = Mapping[str, float]
 Floats = NDArray[np.float64]
 
@@ -81,7 +83,8 @@ class Evaluator:
             arch = todo[position]
             metrics, error = self._check(outcome.value, outcome.error)
             kept = {**metrics, **tables[arch]} if error is None else {}
-            self._study.record(Evaluation(arch, kept, outcome.seconds, error))
+            answers = _answers(outcome.value) if error is None else ""
+            self._study.record(Evaluation(arch, kept, outcome.seconds, error, answers))
             self._bar.advance(1)
         found = [self._study.find(arch) for arch in archs]
         latest = [e for e in found if e is not None]
@@ -141,13 +144,13 @@ class Evaluator:
                 f"none of the {len(good)} archs evaluated keeps the limits once measured: the least {name} is "
                 f"{least:.6g}, the limit {most:g}; allow more, or profile the device again"
             )
-        return [self._point(e.arch, self._on_any_day(one), objectives) for e, one in kept]
+        return [self._point(e, self._on_any_day(one), objectives) for e, one in kept]
 
-    def _point(self, arch: Arch, figures: Figures, objectives: Sequence[Objective]) -> Point:
+    def _point(self, evaluation: Evaluation, figures: Figures, objectives: Sequence[Objective]) -> Point:
         names = [o.name for o in objectives]
-        timed = self._timed(arch)
+        timed = self._timed(evaluation.arch)
         return Point(
-            arch,
+            evaluation.arch,
             {name: figures[name] for name in names},
             {
                 name: "measured"
@@ -156,6 +159,7 @@ class Evaluator:
                 for name in names
             },
             {name: figures[std_of(name)] for name in names if std_of(name) in figures},
+            evaluation.answers,
         )
 
     def _tables(self, codes: Codes) -> list[dict[str, float]]:
@@ -171,7 +175,9 @@ class Evaluator:
                 found[std_of(name)] = timing.std_ms
         return found
 
-    def _check(self, metrics: Mapping[str, float] | None, error: str | None) -> tuple[dict[str, float], str | None]:
+    def _check(
+        self, metrics: Mapping[str, float | str] | None, error: str | None
+    ) -> tuple[dict[str, float], str | None]:
         """Refuses results that miss an objective or are no numbers."""
         if error is not None or metrics is None:
             return {}, error or "the evaluation returned nothing"
@@ -179,6 +185,13 @@ class Evaluator:
         if missing:
             known = [name for name in (*self._costs, *metrics) if "_std" not in name]
             raise SearchError(f"objective '{missing[0]}' is neither a cost nor a score; {suggest(missing[0], known)}")
-        values = {name: float(value) for name, value in metrics.items()}
-        odd = [name for name, value in values.items() if not math.isfinite(value)]
+        values = {name: float(value) for name, value in metrics.items() if name != ANSWERS}
+        stds = {std_of(name) for name in values}
+        odd = [name for name, value in values.items() if not math.isfinite(value) or (value < 0 and name in stds)]
         return values, f"{odd[0]} is {values[odd[0]]}" if odd else None
+
+
+def _answers(metrics: Mapping[str, float | str] | None) -> str:
+    """What a score tells of single images, refused at once if it cannot be read."""
+    text = str((metrics or {}).get(ANSWERS, ""))
+    return str(Answers.read(text)) if text else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from vitnas.nas.evaluator import Evaluator
 from vitnas.nas.objectives import Objective
@@ -13,6 +13,7 @@ from vitnas.nas.settings import SearchSettings
 from vitnas.run import environment
 from vitnas.search_spaces import SearchSpace
 
+T = TypeVar("T")
 Sittings = Mapping[str, Mapping[str, Any]]
 """Latency quantity -> what its figures rest on, see `Measuring.sitting`; in the config of a front."""
 
@@ -23,10 +24,12 @@ def make_front(
     settings: SearchSettings,
     origin: Mapping[str, str],
     sittings: Sittings | None = None,
+    shared: Mapping[str, float] | None = None,
 ) -> ParetoFront:
     """What no other evaluated arch beats in all objectives at once: archs that serve every device of the search."""
     objectives = [Objective.named(name) for name in settings.objectives]
-    return _front(space, evaluator.points(objectives, settings.limits), settings, origin, sittings or {})
+    points = evaluator.points(objectives, settings.limits)
+    return _front(space, points, settings, origin, sittings or {}, shared or {})
 
 
 def make_device_front(
@@ -37,6 +40,7 @@ def make_device_front(
     device: str,
     devices: Sequence[str],
     sittings: Sittings | None = None,
+    shared: Mapping[str, float] | None = None,
 ) -> ParetoFront:
     """What no other evaluated arch beats on one of several devices, in the words of a search for it alone."""
     mine, others = f"@{device}", tuple(f"@{name}" for name in devices if name != device)
@@ -48,8 +52,11 @@ def make_device_front(
         objectives=tuple(o.name.removesuffix(mine) for o in objectives),
         limits={name.removesuffix(mine): most for name, most in limits.items()},
     )
-    rests_on = {n.removesuffix(mine): what for n, what in (sittings or {}).items() if not n.endswith(others)}
-    return _front(space, points, alone, {**origin, "device": device}, rests_on)
+
+    def mine_alone(of: Mapping[str, T] | None) -> dict[str, T]:
+        return {n.removesuffix(mine): what for n, what in (of or {}).items() if not n.endswith(others)}
+
+    return _front(space, points, alone, {**origin, "device": device}, mine_alone(sittings), mine_alone(shared))
 
 
 def _front(
@@ -58,6 +65,7 @@ def _front(
     settings: SearchSettings,
     origin: Mapping[str, str],
     sittings: Sittings,
+    shared: Mapping[str, float],
 ) -> ParetoFront:
     rests_on = {"sittings": {name: dict(what) for name, what in sittings.items()}} if sittings else {}
     return ParetoFront.of(
@@ -67,6 +75,7 @@ def _front(
         seed=settings.seed,
         config={**settings.deciding(), **rests_on, "origin": dict(origin)},
         versions={key: environment()[key] for key in ("vitnas", "python", "packages")},
+        shared=shared,
     )
 
 
@@ -76,4 +85,5 @@ def _without(suffix: str, point: Point) -> Point:
         {name.removesuffix(suffix): value for name, value in point.objectives.items()},
         {name.removesuffix(suffix): how for name, how in point.provenance.items()},
         {name.removesuffix(suffix): error for name, error in point.errors.items()},
+        point.answers,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,8 +15,11 @@ from numpy.typing import NDArray
 
 from vitnas.errors import DataError, InvalidArchError, SearchError
 from vitnas.files import read_json, write_json
+from vitnas.nas.answers import Answers
+from vitnas.nas.apart import Apart
 from vitnas.nas.hypervolume import hypervolume
 from vitnas.nas.objectives import Direction, Objective, non_dominated, to_minimise
+from vitnas.nas.picks import Group, Picks, Trade
 from vitnas.search_spaces import Arch, SearchSpace
 
 FORMAT = "vitnas-front/1"
@@ -33,12 +37,14 @@ class Point:
         provenance: how each figure was found: measured, predicted by a model, added up from a table of measurements or
             of estimates, counted, or told from the network without training.
         errors: standard deviations of figures, where they are known.
+        answers: on which images it was right, as `Answers` writes them; empty where that is not known.
     """
 
     arch: Arch
     objectives: Mapping[str, float]
     provenance: Mapping[str, Provenance]
     errors: Mapping[str, float] = field(default_factory=dict)
+    answers: str = ""
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,8 @@ class ParetoFront:
         seed: of the search.
         config: the settings that decided the result, and what the figures come from.
         versions: of vitnas and the packages it stands on.
+        shared: quantity -> the relative standard deviation that all its figures share, such as that of one device's
+            speed; it is part of their errors and says nothing about which of two is more.
     """
 
     space: str
@@ -62,6 +70,7 @@ class ParetoFront:
     seed: int = 0
     config: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, Any] = field(default_factory=dict)
+    shared: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -73,6 +82,7 @@ class ParetoFront:
         seed: int = 0,
         config: Mapping[str, Any] | None = None,
         versions: Mapping[str, Any] | None = None,
+        shared: Mapping[str, float] | None = None,
     ) -> ParetoFront:
         """Keeps the best of all evaluated points; an arch given twice counts once."""
         if not points:
@@ -83,8 +93,9 @@ class ParetoFront:
         best = non_dominated(values)
         kept = tuple(distinct[i] for i in order if best[i])
         return cls(
-            space.name, space.fingerprint, tuple(objectives), kept, seed, dict(config or {}), dict(versions or {})
-        )
+            space.name, space.fingerprint, tuple(objectives), kept, seed, dict(config or {}), dict(versions or {}),
+            dict(shared or {}),
+        )  # fmt: skip
 
     def values(self) -> NDArray[np.float64]:
         """``(points, objectives)``, all to minimise."""
@@ -92,46 +103,59 @@ class ParetoFront:
 
     # -- choosing --------------------------------------------------------------------------
 
-    def knee(self) -> Point:
-        """Where paying more begins to gain little: farthest from the chord between the extremes.
+    @property
+    def worth(self) -> Objective:
+        """What a front is for: the first objective that is maximised, or the first."""
+        return next((o for o in self.objectives if o.direction == "maximise"), self.objectives[0])
 
-        With every objective scaled to the range it has on the front, the distance from the chord
-        (the plane, with three objectives or more) falls with the sum of the objectives.
+    @cached_property
+    def _picks(self) -> Picks:
+        names = [o.name for o in self.objectives]
+        stds = np.array([[p.errors.get(name, 0.0) for name in names] for p in self.points])
+        shared = np.array([self.shared.get(name, 0.0) for name in names])
+        answers = [Answers.read(p.answers) if p.answers else None for p in self.points]
+        judged = names.index("accuracy") if "accuracy" in names else None
+        return Picks(self.points, self.objectives, Apart(self.values(), stds, shared, answers, judged))
+
+    def groups(self) -> tuple[Group, ...]:
+        """The points that cannot be told apart within their errors, together; every point is in one group.
+
+        The most accurate point comes first and takes with it all points that cannot be told from it in any objective,
+        the most accurate one left takes the next, and so on. A group is named by the one that took the others.
         """
-        values = self.values()
-        spread = values.max(axis=0) - values.min(axis=0)
-        scaled = (values - values.min(axis=0)) / np.where(spread > 0, spread, 1.0)
-        return self.points[int(scaled.sum(axis=1).round(12).argmin())]
+        return self._picks.groups
 
-    def fastest(self) -> Point:
-        """The least latency; without one, the least of the first objective that is minimised."""
-        costs = [o for o in self.objectives if o.direction == "minimise"]
-        if not costs:
-            raise SearchError(f"this front minimises nothing, so it has no fastest arch; {self._choices()}")
-        cost = next((o for o in costs if "latency" in o.name), costs[0])
-        return min(self.points, key=lambda point: point.objectives[cost.name])
+    def knee(self) -> Point | None:
+        """The group farthest from the chord between the ends of the front; None where `why_no_knee` says why."""
+        return self._picks.knee
+
+    def why_no_knee(self) -> str | None:
+        """Why errors, or the form of the front, leave no knee; None where there is one."""
+        return self._picks.why_no_knee
 
     def best(self) -> Point:
-        """The best of the first objective that is maximised, or of the first objective."""
-        first = next((o for o in self.objectives if o.direction == "maximise"), self.objectives[0])
-        return min(self.points, key=lambda point: first.sign * point.objectives[first.name])
+        """The least costly arch, by groups, whose accuracy cannot be told from the highest."""
+        return self._picks.best
+
+    def most_accurate(self) -> Point:
+        """The highest figure of the first objective that is maximised, whatever its error; or of the first objective."""
+        return self._picks.most_accurate
+
+    def fastest(self) -> Point:
+        """The least latency, whatever its error; without one, the least of the first objective that is minimised."""
+        return self._picks.fastest
+
+    def trade(self, point: Point) -> Trade | None:
+        """What a point gives up against the most accurate one; None for that one itself."""
+        return self._picks.trade(point)
 
     def pick(self, which: str) -> Point:
-        """The point called "knee", "fastest" or "best", one by its index (0 is the first), or one by its arch id."""
-        if which in ("knee", "fastest", "best"):
-            point: Point = getattr(self, which)()
-            return point
-        for point in self.points:
-            if point.arch.id == which:
-                return point
-        if which.isdecimal() and int(which) < len(self.points):
-            return self.points[int(which)]
-        raise SearchError(f"the front has no point '{which}'; {self._choices()}")
+        """The point of a name, one by its index (0 is the first), or one by its arch id.
 
-    def _choices(self) -> str:
-        ids = ", ".join(point.arch.id for point in self.points[:5])
-        more = ", ..." if len(self.points) > 5 else ""
-        return f"give knee, fastest, best, an index from 0 to {len(self.points) - 1}, or an arch id ({ids}{more})"
+        Args:
+            which: "best", "most-accurate", "fastest", or "knee", which is the best where there is no knee.
+        """
+        return self._picks.pick(which)
 
     def hypervolume(self, reference: Mapping[str, float]) -> float:
         """How much of the space of objectives the front dominates, up to a reference point that is worse."""
@@ -152,11 +176,12 @@ class ParetoFront:
                 "objectives": dict(p.objectives),
                 "provenance": dict(p.provenance),
                 "errors": dict(p.errors),
+                **({"answers": p.answers} if p.answers else {}),
             }
             for p in self.points
         ]
         head = {"format": FORMAT, "space": self.space, "fingerprint": self.fingerprint, "seed": self.seed}
-        rest = {"config": dict(self.config), "versions": dict(self.versions)}
+        rest = {"config": dict(self.config), "versions": dict(self.versions), "shared": dict(self.shared)}
         objectives = [asdict(o) for o in self.objectives]
         write_json(path, {**head, "objectives": objectives, "points": points, **rest})
 
@@ -198,6 +223,7 @@ class _FrontFile(msgspec.Struct, forbid_unknown_fields=True):
         objectives: dict[str, float]
         provenance: dict[str, Provenance]
         errors: dict[str, float] = msgspec.field(default_factory=dict)
+        answers: str = ""
 
     format: str
     space: str
@@ -207,6 +233,7 @@ class _FrontFile(msgspec.Struct, forbid_unknown_fields=True):
     points: list[_FrontFile.Point]
     config: dict[str, Any]
     versions: dict[str, Any]
+    shared: dict[str, float] = msgspec.field(default_factory=dict)
 
     def front(self) -> ParetoFront:
         objectives = tuple(Objective(o.name, o.direction) for o in self.objectives)
@@ -231,10 +258,20 @@ class _FrontFile(msgspec.Struct, forbid_unknown_fields=True):
             odd = [name for name, value in point.objectives.items() if not math.isfinite(value)]
             if odd:
                 raise SearchError(f"{where}: {odd[0]} is {point.objectives[odd[0]]}")
-            points.append(Point(arch, point.objectives, point.provenance, point.errors))
+            _check_errors(point.errors, f"{where}: the error of ")
+            if point.answers:
+                Answers.read(point.answers)
+            points.append(Point(arch, point.objectives, point.provenance, point.errors, point.answers))
+        _check_errors(self.shared, "the shared error of ")
         return ParetoFront(
-            self.space, self.fingerprint, objectives, tuple(points), self.seed, self.config, self.versions
+            self.space, self.fingerprint, objectives, tuple(points), self.seed, self.config, self.versions, self.shared
         )
+
+
+def _check_errors(errors: Mapping[str, float], where: str) -> None:
+    for name, error in errors.items():
+        if not (math.isfinite(error) and error >= 0):
+            raise SearchError(f"{where}{name} is {error}, and must be a number from 0 on")
 
 
 def _check_space(front: ParetoFront, space: SearchSpace) -> None:

@@ -16,6 +16,7 @@ from vitnas.nas.limits import Limits
 from vitnas.nas.measuring import Measuring
 from vitnas.nas.objectives import Objective, on
 from vitnas.nas.pareto import ParetoFront, Provenance
+from vitnas.nas.picks import counted
 from vitnas.nas.records import Log, Progress, write_evaluations
 from vitnas.nas.searchers import Searcher
 from vitnas.nas.searchers.choose import make_searcher
@@ -43,6 +44,7 @@ def search(
     include: Sequence[Arch] = (),
     warm: Sequence[Arch] = (),
     importance: CostOf | None = None,
+    shared: Mapping[str, float] | None = None,
 ) -> ParetoFront:
     """Finds the archs of a space that no other evaluated one beats, and writes them to a folder.
 
@@ -51,7 +53,8 @@ def search(
     Args:
         space: where archs come from.
         score: evaluates one arch for real; gives every objective that `costs` does not, and perhaps more. Of it and
-            of `costs`, ``NAME_std`` is the standard deviation of NAME.
+            of `costs`, ``NAME_std`` is the standard deviation of NAME. Its `ANSWERS`, if any, let accuracies be compared
+            image by image.
         costs: quantity -> its value for a whole population, from tables and counts.
         settings: objectives, limits, budget, seed.
         folder: gets study.db, front.json, evaluations.parquet and search.log, and front-DEVICE.json of several devices.
@@ -64,6 +67,8 @@ def search(
         include: evaluated first and whatever they cost, such as published baselines.
         warm: evaluated next if they keep the limits, such as the front of an earlier search.
         importance: of the weights that archs keep, for searchers that go by it.
+        shared: quantity -> the part of its standard deviation, relative to the figure, that all archs share and that
+            so does not blur which of two is more.
     """
     origin = dict(origin or {})
     objectives = tuple(Objective.named(name) for name in settings.objectives)
@@ -103,9 +108,9 @@ def search(
             _Loop(evaluator, measuring, settings, log).run(codes[:budget], searcher)
             measuring.confirm()
         sittings = {name: measuring.sitting(name, target) for name, target in latencies.items()}
-        front = make_front(space, evaluator, settings, origin, sittings)
+        front = make_front(space, evaluator, settings, origin, sittings, shared)
         for device in devices if len(devices) > 1 else ():
-            own = make_device_front(space, evaluator, settings, origin, device, devices, sittings)
+            own = make_device_front(space, evaluator, settings, origin, device, devices, sittings, shared)
             own.save(device_front_file(folder, device))
         best = {point.arch.id for point in front.points}
         everyone = evaluator.evaluations
@@ -113,7 +118,7 @@ def search(
             folder / "evaluations.parquet", everyone, evaluator.reported(evaluator.figures(everyone)), best
         )
         front.save(folder / "front.json")
-        log(f"{len(evaluator.evaluations)} evaluated, {len(front.points)} on the front")
+        log(f"{len(evaluator.evaluations)} evaluated, {len(front.points)} on the front, {counted(len(front.groups()))}")
     return front
 
 

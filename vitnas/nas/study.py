@@ -19,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from vitnas.errors import InvalidArchError, SearchError
 from vitnas.files import KEY, describe_trouble, disk_trouble, holds, refuse_link, sealed, writing
 from vitnas.latency_lut.protocol import Timing
+from vitnas.nas.answers import ANSWERS
 from vitnas.nas.objectives import Objective
 from vitnas.search_spaces import OFF, Arch, SearchSpace
 
@@ -39,12 +40,14 @@ class Evaluation:
         metrics: quantity -> value; empty when the evaluation failed.
         seconds: how long it took.
         error: why it failed, or None.
+        answers: on which images it was right, as `Answers` writes them; empty where that is not known.
     """
 
     arch: Arch
     metrics: Mapping[str, float]
     seconds: float
     error: str | None = None
+    answers: str = ""
 
 
 class Study:
@@ -131,6 +134,7 @@ class Study:
         failed = evaluation.error is not None
         attrs = {"arch": evaluation.arch.to_json(), "arch_id": evaluation.arch.id, "seconds": evaluation.seconds}
         attrs |= {"error": evaluation.error} if failed else {"metrics": dict(evaluation.metrics)}
+        attrs |= {ANSWERS: evaluation.answers} if evaluation.answers else {}
         trial = create_trial(
             state=TrialState.FAIL if failed else TrialState.COMPLETE,
             values=None if failed else [evaluation.metrics[o.name] for o in self._objectives],
@@ -174,7 +178,8 @@ class Study:
             arch = self._space.check(Arch.from_json(attrs["arch"]))
         except InvalidArchError as error:
             raise SearchError(f"{self._where}, trial {trial.number}: {error}") from None
-        return Evaluation(arch, attrs.get("metrics", {}), float(attrs.get("seconds", 0.0)), attrs.get("error"))
+        seconds, answers = float(attrs.get("seconds", 0.0)), str(attrs.get(ANSWERS, ""))
+        return Evaluation(arch, attrs.get("metrics", {}), seconds, attrs.get("error"), answers)
 
     def _read_timing(self, key: str, note: Any) -> None:
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from vitnas.nas.answers import ANSWERS, Answers
 from vitnas.run import RunFolder
 from vitnas.search_spaces import Arch, SearchSpace
 from vitnas.supernets.checkpoints import load_supernet
@@ -54,12 +54,12 @@ class SupernetScore:
         weights = {name: tensor.numpy() for name, tensor in supernet.state_dict().items()}
         return cls(run.space, weights, replace(dataset, train=_carried(train), val=_carried(dataset.val), test=None))
 
-    def __call__(self, arch: Arch) -> dict[str, float]:
-        """Accuracy in 0..1, its standard deviation for that many images, and loss."""
+    def __call__(self, arch: Arch) -> dict[str, float | str]:
+        """Accuracy in 0..1, its standard deviation for that many images, loss, and on which images it was right."""
         with one_thread():
             found = evaluate_arch(self._supernet, self.space.check(arch), self.dataset)
-        std = math.sqrt(found.accuracy * (1 - found.accuracy) / found.num_images)
-        return {"accuracy": found.accuracy, "accuracy_std": std, "loss": found.loss}
+        figures = {"accuracy": found.accuracy, "accuracy_std": found.accuracy_std, "loss": found.loss}
+        return {**figures, ANSWERS: str(Answers.of(found.right))}
 
     @cached_property
     def _supernet(self) -> Supernet:

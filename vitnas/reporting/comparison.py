@@ -10,6 +10,7 @@ import numpy as np
 from vitnas.errors import SearchError
 from vitnas.nas.objectives import OF_A_DEVICE
 from vitnas.nas.pareto import ParetoFront, Point
+from vitnas.nas.uncertainty import WIDTH
 from vitnas.reporting.growth import Box
 from vitnas.reporting.results import Result
 from vitnas.reporting.scale import scale_of
@@ -47,7 +48,8 @@ def describe_comparison(results: Mapping[str, Result]) -> dict[str, Any]:
                 "points": len(result.front.points),
                 "hypervolume": None if box is None else box.share_of(result),
                 "objectives": [o.name for o in result.front.objectives],
-                **{which: _describe_point(result.front.pick(which)) for which in ("knee", "best")},
+                "knee": _describe_point(result.front.knee()),
+                "best": _describe_point(result.front.best()),
             }
             for name, result in results.items()
         ],
@@ -78,7 +80,10 @@ def print_comparison(found: dict[str, Any]) -> None:
             more = f" and {len(ids) - MOST_IDS} more" if len(ids) > MOST_IDS else ""
             out.print(f"  {word:8}{len(ids)}: {', '.join(ids[:MOST_IDS])}{more}" if ids else f"  {word:8}none")
         if change["beats"] is not None:
-            out.print(f"  beats {change['beats']} of the first's points, {change['beaten']} of its own are beaten")
+            out.print(
+                f"  beats {change['beats']} of the first's points, {change['beats_surely']} by more than the error; "
+                f"{change['beaten']} of its own are beaten, {change['beaten_surely']} by more than the error"
+            )
         for name, (before, after) in change["settings"].items():
             out.print(f"  {name}: {_word(before)} -> {_word(after)}", markup=False)
 
@@ -105,7 +110,9 @@ def _describe_change(first: Result, name: str, other: Result, comparable: bool) 
         "lost": [i for i in before if i not in after],
         "both": [i for i in after if i in before],
         "beats": _beaten(other.front, first.front) if comparable else None,
+        "beats_surely": _beaten(other.front, first.front, surely=True) if comparable else None,
         "beaten": _beaten(first.front, other.front) if comparable else None,
+        "beaten_surely": _beaten(first.front, other.front, surely=True) if comparable else None,
         "settings": {
             key: [settings[0].get(key), settings[1].get(key)]
             for key in keys
@@ -114,12 +121,23 @@ def _describe_change(first: Result, name: str, other: Result, comparable: bool) 
     }
 
 
-def _beaten(by: ParetoFront, front: ParetoFront) -> int:
-    """How many points of a front some point of another beats."""
+def _beaten(by: ParetoFront, front: ParetoFront, surely: bool = False) -> int:
+    """How many points of a front some point of another beats, in one objective by more than the error if `surely`.
+
+    Figures of two searches need not be of the same images, so nothing is paired.
+    """
     order = [o.name for o in front.objectives]
     columns = [[o.name for o in by.objectives].index(name) for name in order]
     better, worse = by.values()[:, columns][:, None], front.values()[None]
-    return int(np.any((better <= worse).all(axis=2) & (better < worse).any(axis=2), axis=0).sum())
+    beats = (better <= worse).all(axis=2) & (better < worse).any(axis=2)
+    if surely:
+        variances = [
+            np.array([[point.errors.get(name, 0.0) ** 2 for name in order] for point in each.points])
+            for each in (by, front)
+        ]
+        errors = np.sqrt(variances[0][:, None] + variances[1][None])
+        beats &= (worse - better > WIDTH * errors).any(axis=2)
+    return int(beats.any(axis=0).sum())
 
 
 def _settings(front: ParetoFront) -> dict[str, Any]:
@@ -135,11 +153,13 @@ def _flat(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return found
 
 
-def _describe_point(point: Point) -> dict[str, Any]:
-    return {"id": point.arch.id, **dict(point.objectives)}
+def _describe_point(point: Point | None) -> dict[str, Any] | None:
+    return None if point is None else {"id": point.arch.id, **dict(point.objectives)}
 
 
-def _point_text(point: Mapping[str, Any]) -> str:
+def _point_text(point: Mapping[str, Any] | None) -> str:
+    if point is None:
+        return "none"
     figures = {name: scale_of(name) for name in point if name != "id"}
     return ", ".join(scale.text(point[name] * scale.factor) for name, scale in figures.items())
 

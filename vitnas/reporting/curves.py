@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -19,7 +19,12 @@ from vitnas.reporting.scale import Scale
 MOST_PANELS = 4
 MOST_NAMES = 14
 """Marked points that get a label; more would hide the picture."""
+MANY = 150
+"""Points of a front that lie over one another."""
 GREY = "#8a8a8a"
+FEWEST_ERRORS = 6
+"""Standard deviations that an axis shows at least, so that differences within the error look as small as they are."""
+HALO: dict[str, Any] = {"linewidth": 17, "alpha": 0.17, "solid_capstyle": "round", "solid_joinstyle": "round"}
 
 Points = NDArray[np.float64]
 """``(n, 2)``: cost (less is better) and worth (more is better), in the units of the axes."""
@@ -36,18 +41,25 @@ class Curve:
     Attributes:
         name: what the legend calls it.
         front: its points, in any order.
-        knee: the point to mark, a row of `front`.
+        picks: points to mark and name, such as the knee, by their row in `front`.
         evaluated: all archs that the search evaluated, drawn faintly.
         limit: the cost that the search had to keep.
         errors: standard deviations of the points of the front, zero where they are not known.
+        groups: rows of `front` that cannot be told apart.
     """
 
     name: str
     front: Points
-    knee: int | None = None
+    picks: Mapping[str, int] = field(default_factory=dict)
     evaluated: Points = field(default_factory=_no_points)
     limit: float | None = None
     errors: Points | None = None
+    groups: Sequence[Sequence[int]] = ()
+
+    def bars(self) -> Points:
+        """The ends of the error bars, lower ones first."""
+        errors = np.zeros_like(self.front) if self.errors is None else self.errors
+        return np.concatenate([self.front - errors, self.front + errors])
 
 
 @dataclass(frozen=True)
@@ -99,11 +111,11 @@ def draw_curves(panels: Sequence[Panel], y: Scale, title: str, paths: Sequence[P
             hidden += _draw_evaluated(axes, panel.curves, [FAINT if len(names) == 1 else PALETTE[i] for i in looks])
             _draw_marked(axes, panel.marked)
             for i, curve in zip(looks, panel.curves, strict=True):
-                _draw_front(axes, curve, PALETTE[i], MARKERS[i])
+                _draw_front(axes, curve, PALETTE[i], MARKERS[i], _picks(curve, panel).values())
             _draw_limits(axes, panel.curves, panel.x)
             axes.set_xlabel(panel.x.label)
         subplots[0].set_ylabel(y.label)
-        rows = _add_legend(subplots, hidden, width)
+        rows = _add_legend(subplots, panels, hidden, width)
         subplots[0].set_title(title, loc="left", pad=10 + 16 * rows, fontsize=13, fontweight="bold")
         figure.draw_without_rendering()
         for axes, panel in zip(subplots, panels, strict=True):
@@ -113,25 +125,34 @@ def draw_curves(panels: Sequence[Panel], y: Scale, title: str, paths: Sequence[P
 
 
 def _widths(panel: Panel) -> tuple[float, float]:
-    shown = np.concatenate([points[:, 0] for c in panel.curves for points in (c.front, c.evaluated)])
+    shown = np.concatenate([points[:, 0] for c in panel.curves for points in (c.bars(), c.evaluated)])
     limits = [c.limit for c in panel.curves if c.limit is not None]
     marked = [x for x, _ in panel.marked.values()]
-    left, right = min([*shown, *marked]), max([*shown, *limits, *marked])
+    left, right = _at_least([*shown, *marked], [*shown, *limits, *marked], panel.curves, 0)
     room = 0.05 * (right - left) or 0.1 * abs(right) or 1.0
     return left - room, right + room
 
 
 def _heights(curves: Sequence[Curve], panels: Sequence[Panel]) -> tuple[float, float]:
     """Shows the fronts at a useful scale, however bad some evaluated archs are."""
-    fronts = np.concatenate([c.front[:, 1] for c in curves])
+    fronts = np.concatenate([c.bars()[:, 1] for c in curves])
     shown = np.concatenate([fronts, *(c.evaluated[:, 1] for c in curves)])
     marked = [y for panel in panels for _, y in panel.marked.values()]
     low, high = float(fronts.min()), float(fronts.max())
     room = max(high - low, 0.01 * abs(high)) / 2
     bottom = min([low, max(float(np.quantile(shown, 0.02)), low - room), *marked])
-    top = max([high, *marked])
+    bottom, top = _at_least([bottom], [high, *marked], curves, 1)
     up = 0.07 * (top - bottom) or room or 1.0
     return bottom - up, top + up
+
+
+def _at_least(lows: Sequence[float], highs: Sequence[float], curves: Sequence[Curve], axis: int) -> tuple[float, float]:
+    """From the least to the most, or so far around their middle that it is `FEWEST_ERRORS` of a point of the fronts."""
+    low, high = float(min(lows)), float(max(highs))
+    errors = [c.errors[:, axis] for c in curves if c.errors is not None]
+    least = FEWEST_ERRORS * float(np.median(np.concatenate(errors))) if errors else 0.0
+    more = max(least - (high - low), 0.0) / 2
+    return low - more, high + more
 
 
 def _draw_evaluated(axes: Any, curves: Sequence[Curve], colours: Sequence[str]) -> int:
@@ -153,27 +174,22 @@ def _draw_marked(axes: Any, marked: Mapping[str, tuple[float, float]]) -> None:
         )
 
 
-def _draw_front(axes: Any, curve: Curve, colour: str, marker: str) -> None:
+def _draw_front(axes: Any, curve: Curve, colour: str, marker: str, picked: Iterable[int]) -> None:
     """Steps: the best that is to be had for each cost, whatever the points are worth to a third objective."""
     order = np.lexsort((-curve.front[:, 1], curve.front[:, 0]))
     x, y = curve.front[order, 0], curve.front[order, 1]
     axes.step(x, np.maximum.accumulate(y), where="post", color=colour, linewidth=1.6, zorder=3)
+    for group in curve.groups:
+        rows = curve.front[sorted(group, key=lambda i: tuple(curve.front[i]))]
+        axes.plot(rows[:, 0], rows[:, 1], color=colour, zorder=2.5, **HALO)
     if curve.errors is not None:
         across, up = curve.errors[order].T
         axes.errorbar(x, y, yerr=up, xerr=across, fmt="none", ecolor=colour, elinewidth=0.8, alpha=0.45, zorder=3)
-    axes.plot(
-        x,
-        y,
-        marker,
-        color=colour,
-        markersize=5.5,
-        markeredgecolor="white",
-        markeredgewidth=0.7,
-        zorder=4,
-        label=curve.name,
-    )
-    if curve.knee is not None:
-        at = curve.front[curve.knee]
+    many = len(x) > MANY  # white rims would hide the points below them
+    size = {"markersize": 3 if many else 5.5, "markeredgecolor": "white", "markeredgewidth": 0 if many else 0.7}
+    axes.plot(x, y, marker, color=colour, zorder=4, label=curve.name, **size)
+    for row in picked:
+        at = curve.front[row]
         axes.plot(at[0], at[1], marker, color=colour, markersize=10, markeredgecolor=INK, markeredgewidth=1.4, zorder=5)
 
 
@@ -194,7 +210,7 @@ def _draw_limits(axes: Any, curves: Sequence[Curve], x: Scale) -> None:
         )
 
 
-def _add_legend(subplots: Sequence[Any], hidden: int, width: float) -> int:
+def _add_legend(subplots: Sequence[Any], panels: Sequence[Panel], hidden: int, width: float) -> int:
     """Above the axes, where no point can lie under it; returns its number of rows."""
     from matplotlib.collections import PathCollection
     from matplotlib.lines import Line2D
@@ -208,6 +224,12 @@ def _add_legend(subplots: Sequence[Any], hidden: int, width: float) -> int:
         name = f"evaluated archs{f' ({hidden} below the axis)' if hidden else ''}"
         shown[name] = Line2D(
             [], [], marker="o", linestyle="", markersize=4.5, color=FAINT, alpha=0.5, markeredgewidth=0
+        )
+    curves = [curve for panel in panels for curve in panel.curves]
+    if any(curve.groups for curve in curves):
+        colour = INK if len({curve.name for curve in curves}) > 1 else PALETTE[0]
+        shown["cannot be told apart"] = Line2D(
+            [], [], color=colour, linewidth=9, alpha=2 * HALO["alpha"], solid_capstyle="butt"
         )
     columns = len(shown) if sum(len(name) + 6 for name in shown) < 12.5 * width else 2
     subplots[0].legend(
@@ -226,12 +248,11 @@ def _add_legend(subplots: Sequence[Any], hidden: int, width: float) -> int:
 
 
 def _label(axes: Any, panel: Panel, y: Scale) -> None:
-    """Names the knees and the marked points, each where it hides the least."""
+    """Names the picks and the marked points, each where it hides the least."""
     curves = panel.curves
-    knees = [c.front[c.knee] for c in curves if c.knee is not None]
-    texts = [f"knee: {panel.x.text(cost)}, {y.text(worth)}" for cost, worth in knees]
+    picked = [(c.front[row], text) for c in curves for row, text in _pick_texts(c, panel, y).items()]
     named = dict(list(panel.marked.items())[:MOST_NAMES])
-    anchors = np.array([*knees, *named.values()])
+    anchors = np.array([*(at for at, _ in picked), *named.values()])
     if len(anchors) == 0:
         return
     bottom, top = axes.get_ylim()
@@ -239,7 +260,24 @@ def _label(axes: Any, panel: Panel, y: Scale) -> None:
     limits = [np.column_stack([np.full(200, c.limit), heights]) for c in curves if c.limit is not None]
     lines = np.concatenate([_steps(c.front) for c in curves] + limits)
     dots = np.concatenate([*(c.evaluated for c in curves), np.array([*panel.marked.values()]).reshape(-1, 2)])
-    place_labels(axes, anchors, [*texts, *named], lines, dots)
+    place_labels(axes, anchors, [*(text for _, text in picked), *named], lines, dots)
+
+
+def _picks(curve: Curve, panel: Panel) -> dict[str, int]:
+    """What is marked: of several curves one pick each, the knee if there is one."""
+    return dict(list(curve.picks.items())[: 1 if len(panel.curves) > 1 else None])
+
+
+def _pick_texts(curve: Curve, panel: Panel, y: Scale) -> dict[int, str]:
+    """Row -> what is said of it."""
+    picks, found = _picks(curve, panel), {}
+    for row in dict.fromkeys(picks.values()):
+        cost, worth = curve.front[row]
+        names = ", ".join(name for name, at in picks.items() if at == row)
+        group = next((len(rows) for rows in curve.groups if row in rows), 1)
+        within = f"\n{group} points within the error" if group > 1 else ""
+        found[row] = f"{names}: {panel.x.text(cost)}, {y.text(worth)}{within}"
+    return found
 
 
 def _steps(front: Points) -> Points:

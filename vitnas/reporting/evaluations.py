@@ -65,7 +65,7 @@ def print_evaluations(evaluated: Sequence[Mapping[str, Any]]) -> None:
         (
             one["name"],
             one["id"],
-            f"{one['accuracy']:.2%}",
+            f"{100 * one['accuracy']:.2f} ± {100 * one['accuracy_std']:.2f}%",
             f"{one['loss']:.4f}",
             *([with_interval(one["test"]["accuracy"], one["test"]["interval"])] if tests else []),
             format_count(one["num_params"]),

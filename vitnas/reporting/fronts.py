@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from vitnas.nas.pareto import ParetoFront
 from vitnas.nas.run_search import Found
 from vitnas.quantities import format_count
+from vitnas.reporting.picks import describe_picks, pick_lines
 from vitnas.reporting.sittings import sitting_notes
 from vitnas.reporting.tables import print_table
 
+MARKED = ("best", "knee")
+"""Points of a front that are named where it is printed."""
+
 
 def describe_front(front: ParetoFront) -> dict[str, Any]:
-    """The archs with their objectives, where each figure came from, and which one is the knee."""
-    knee = front.knee().arch.id
+    """The archs with their objectives, where each figure came from, their groups, and which are the best and the knee."""
+    groups = {p.arch.id: i for i, group in enumerate(front.groups()) for p in group.points}
+    picks = describe_picks(front)
     return {
         "space": front.space,
         "objectives": [objective.name for objective in front.objectives],
@@ -23,12 +29,14 @@ def describe_front(front: ParetoFront) -> dict[str, Any]:
                 "objectives": dict(point.objectives),
                 "provenance": dict(point.provenance),
                 "errors": dict(point.errors),
-                "knee": point.arch.id == knee,
+                "group": groups[point.arch.id],
+                **{which: picks[which] is not None and picks[which]["id"] == point.arch.id for which in MARKED},
                 "arch": point.arch.to_json(),
             }
             for point in front.points
         ],
         "notes": sitting_notes(front),
+        "picks": picks,
     }
 
 
@@ -58,18 +66,22 @@ def print_search(found: dict[str, Any]) -> None:
 
 
 def print_front(front: dict[str, Any]) -> None:
-    names = front["objectives"]
+    names, points = front["objectives"], front["points"]
+    sizes = Counter(point["group"] for point in points)
+    several = {group: str(i) for i, group in enumerate((g for g, size in sizes.items() if size > 1), 1)}
     rows = [
         (
             str(i),
-            point["id"] + (" knee" if point["knee"] else ""),
+            " ".join([point["id"], *(which for which in MARKED if point[which])]),
+            *([several.get(point["group"], "")] if several else []),
             *(_cell(n, point["objectives"][n], point["errors"].get(n), point["provenance"][n]) for n in names),
         )
-        for i, point in enumerate(front["points"])
+        for i, point in enumerate(points)
     ]
-    print_table(["", "arch"], names, rows)
-    for note in front["notes"]:
-        print(note)
+    print_table(["", "arch", *(["group"] if several else [])], names, rows)
+    print()
+    for line in (*pick_lines(front["picks"], len(points)), *front["notes"]):
+        print(line)
 
 
 def plot_search(found: Found) -> None:
@@ -87,8 +99,8 @@ def plot_search(found: Found) -> None:
 
 def _cell(name: str, value: float, error: float | None, provenance: str) -> str:
     if name == "accuracy":
-        return f"{value:.2%}"
-    if "_ms" not in name:
-        return f"{value:.3f}" if name == "score" else format_count(value)
+        return f"{100 * value:.2f} ± {100 * error:.2f}%" if error else f"{value:.2%}"
     spread = f" ± {error:.2g}" if error else ""
+    if "_ms" not in name:
+        return f"{value:.3f}{spread}" if name == "score" else format_count(value)
     return f"{value:.4g}{spread} {provenance}"

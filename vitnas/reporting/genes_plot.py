@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from vitnas.errors import SearchError
+from vitnas.nas.pareto import ParetoFront
 from vitnas.reporting.evaluated import flat_genes, gene_names
 from vitnas.reporting.figure import FAINT, INK, PALETTE, check_suffix, save_figure, style
 from vitnas.reporting.influence import influences
@@ -43,8 +44,7 @@ def plot_genes(result: Result, paths: Sequence[Path], title: str = "") -> None:
         _draw_choices(cells, names, genes, [flat_genes(p.arch.to_json()) for p in front.points])
         bars.set_yticks(range(len(names)), names)
         bars.set_ylim(len(names) - 0.5, -0.5)
-        knee = front.points.index(front.knee())
-        cells.annotate("knee", (knee, -0.5), (0, 3), textcoords="offset points", ha="center", va="bottom", fontsize=9)
+        _name_picks(cells, front)
         figure.suptitle(
             title or f"Genes of {front.space}: {result.name}", x=0.01, ha="left", fontsize=13, fontweight="bold"
         )
@@ -90,6 +90,16 @@ def _draw_choices(
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set_facecolor("white")
     axes.spines[:].set_color(FAINT)
+
+
+def _name_picks(axes: Any, front: ParetoFront) -> None:
+    named: dict[int, list[str]] = {}
+    for name, point in (("best", front.best()), ("knee", front.knee())):
+        if point is not None:
+            named.setdefault(front.points.index(point), []).append(name)
+    for column, words in named.items():
+        at = {"textcoords": "offset points", "ha": "center", "va": "bottom", "fontsize": 9}
+        axes.annotate("\n".join(words), (column, -0.5), (0, 3), **at)
 
 
 def _ordered(choices: set[Any]) -> list[Any]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from vitnas.errors import InvalidArchError, SearchError
+from vitnas.nas.answers import ANSWERS
 from vitnas.nas.objectives import Objective, non_dominated, std_of, to_minimise
 from vitnas.nas.pareto import ParetoFront, Point
 from vitnas.nas.study import MARK, as_recorded
@@ -64,6 +65,7 @@ def _front(mark: Mapping[str, Any], notes: list[Mapping[str, Any]]) -> tuple[Par
             {o.name: metrics[i][o.name] for o in objectives},
             {},  # told when the search ends
             {o.name: metrics[i][std_of(o.name)] for o in objectives if std_of(o.name) in metrics[i]},
+            str(notes[i].get(ANSWERS, "")),
         )
         for i in best
     ]

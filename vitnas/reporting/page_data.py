@@ -21,6 +21,7 @@ from vitnas.latency_lut.table import LatencyTable
 from vitnas.nas.objectives import MAXIMISED, std_of
 from vitnas.reporting.fidelity import compared_networks
 from vitnas.reporting.growth import Box
+from vitnas.reporting.picks import describe_picks
 from vitnas.reporting.results import Result, find_results, results_below
 from vitnas.reporting.scale import Scale, scale_of
 from vitnas.reporting.sittings import sitting_notes
@@ -89,7 +90,8 @@ def _describe_result(result: Result, run: RunFolder | None, room: int) -> dict[s
         "evaluations": len(evaluated),
         "failed": evaluated.failed,
         "front": ids,
-        "knee": front.knee().arch.id,
+        "picks": describe_picks(front),
+        "groups": [[p.arch.id for p in group.points] for group in front.groups() if len(group.points) > 1],
         "notes": sitting_notes(front),
         "provenance": {p.arch.id: [p.provenance.get(name) for name in names] for p in front.points},
         "growth": Box.around([result]).growth(result) if good > 1 else [],

@@ -27,8 +27,9 @@ def plot_fronts(
 ) -> None:
     """Draws what the fronts maximise against what they minimise, accuracy against latency as a rule.
 
-    Fronts of different devices stand side by side, each with an axis of its own. Bars are standard deviations; the
-    limit that a search kept on the x axis is drawn too.
+    Fronts of different devices stand side by side, each with an axis of its own. Bars are standard deviations, a
+    halo joins points that cannot be told apart, and axes show no less than a few errors; the limit that a search kept
+    on the x axis is drawn too.
 
     Args:
         fronts: by the name that the legend gives them.
@@ -67,14 +68,16 @@ def _curve(
 ) -> Curve:
     factors = [x.factor, y.factor]
     limit = front.config.get("limits", {}).get(cost)
+    at = {point.arch.id: i for i, point in enumerate(front.points)}
     others = evaluated.columns([cost, worth], f"front '{name}'") if evaluated is not None else np.empty((0, 2))
     return Curve(
         name,
         np.array([[p.objectives[cost], p.objectives[worth]] for p in front.points]) * factors,
-        front.points.index(front.knee()),
+        {n: front.points.index(p) for n, p in (("knee", front.knee()), ("best", front.best())) if p is not None},
         others[np.isfinite(others).all(axis=1)] * factors,
         None if limit is None else limit * x.factor,
         np.array([[p.errors.get(cost, 0.0), p.errors.get(worth, 0.0)] for p in front.points]) * factors,
+        [[at[p.arch.id] for p in group.points] for group in front.groups() if len(group.points) > 1],
     )
 
 

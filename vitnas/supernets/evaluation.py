@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional as F
 
@@ -29,11 +31,29 @@ TEST_ACCURACY, TEST_IMAGES = "test_accuracy", "test_images"
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Accuracy in 0..1 and mean cross-entropy over `num_images` images."""
+    """Accuracy in 0..1 and mean cross-entropy over `num_images` images.
+
+    Attributes:
+        accuracy: the share of images that were named right.
+        loss: mean cross-entropy.
+        num_images: how many were looked at.
+        right: one answer an image, in their order.
+    """
 
     accuracy: float
     loss: float
     num_images: int
+    right: NDArray[np.bool_] = field(repr=False, compare=False)
+
+    @property
+    def accuracy_std(self) -> float:
+        """Standard deviation of the accuracy for so many images drawn at random.
+
+        One more right and one more wrong are added (Agresti and Coull), so that all right is not without an error.
+        """
+        n = self.num_images + 2
+        share = (self.accuracy * self.num_images + 1) / n
+        return math.sqrt(share * (1 - share) / n)
 
 
 @torch.no_grad()
@@ -44,15 +64,16 @@ def evaluate(network: nn.Module, images: Images, batch_size: int = 256) -> Evalu
     device = next(network.parameters()).device
     modes = [(m, m.training) for m in network.modules()]
     network.eval()
-    num_right, loss_sum = 0, 0.0
+    right, loss_sum = [], 0.0
     for x, y in images.batches(batch_size):
         logits = network(x.to(device))
         target = y.to(device)
-        num_right += int((logits.argmax(dim=1) == target).sum())
+        right.append((logits.argmax(dim=1) == target).cpu().numpy())
         loss_sum += float(F.cross_entropy(logits.double(), target, reduction="sum"))
     for module, training in modes:
         module.training = training
-    return Evaluation(num_right / len(images), loss_sum / len(images), len(images))
+    answers = np.concatenate(right)
+    return Evaluation(int(answers.sum()) / len(images), loss_sum / len(images), len(images), answers)
 
 
 def evaluate_arch(supernet: Supernet, arch: Arch, dataset: Dataset) -> Evaluation:
@@ -91,13 +112,13 @@ class SubnetScore:
     run_path: Path
 
     def __call__(self, arch: Arch) -> dict[str, float]:
-        """Accuracy in 0..1 and loss on the validation images; accuracy on the test images, where some are kept."""
+        """Accuracy in 0..1, its standard deviation and loss on the validation images; the test accuracy where there is one."""
         supernet, dataset = _load(self.run_path, tuple(checkpoint_folders(RunFolder(self.run_path))))
         with one_thread():
             network = cut_out(supernet, supernet.space.check(arch), dataset.train)
             found = evaluate(network, dataset.val)
             test = measured_accuracy(network, dataset.test) if dataset.test is not None else None
-        figures = {"accuracy": found.accuracy, "loss": found.loss}
+        figures = {"accuracy": found.accuracy, "accuracy_std": found.accuracy_std, "loss": found.loss}
         return figures if test is None else {**figures, TEST_ACCURACY: test.value, TEST_IMAGES: test.num_images}
 
 

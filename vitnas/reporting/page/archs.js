@@ -65,7 +65,7 @@ function drawTable(view, choose, sortBy) {
     "aria-sort": view.order.column === column ? (view.order.down ? "descending" : "ascending") : "none",
   }, element("button", { type: "button", "data-column": column, onclick: () => sortBy(column) }, title))));
   const body = element("tbody", {}, ...rows.map((row) => {
-    const words = [onFront.has(row[0]) && !view.frontOnly ? "front" : null, row[0] === result.knee ? "knee" : null];
+    const words = [onFront.has(row[0]) && !view.frontOnly ? "front" : null, ...pickNames(result, row[0])];
     const name = [row[0], ...words.filter(Boolean)].join(" ");
     return element("tr", { "data-arch": row[0], class: row[0] === view.chosen ? "chosen" : null, onclick: () => choose(row[0]) },
       element("th", { scope: "row" }, element("button", { type: "button", class: "mono", "aria-pressed": String(row[0] === view.chosen) }, name)),
@@ -92,7 +92,7 @@ function drawGenes(table, result, chosen, choose) {
   const names = geneOrder(rows);
   const head = element("tr", {}, element("td"), ...rows.map((row) => element("th", {
     scope: "col", class: row[0] === chosen ? "chosen" : null,
-  }, element("button", { type: "button", onclick: () => choose(row[0]) }, row[0] === result.knee ? `${row[0]} knee` : row[0]))));
+  }, element("button", { type: "button", onclick: () => choose(row[0]) }, [row[0], ...pickNames(result, row[0])].join(" ")))));
   table.replaceChildren(element("thead", {}, head), element("tbody", {}, ...names.map((name) => {
     const choices = [...new Set(flat.map((one) => one[name]).filter((v) => v !== undefined))]
       .sort((a, b) => (typeof a === "number" && typeof b === "number" ? a - b : String(a) < String(b) ? -1 : 1));

@@ -35,7 +35,7 @@ function takeResult() {
   view.x = names.indexOf(cost.name);
   view.y = names.indexOf(worth.name);
   view.order = { column: view.x, down: false };
-  view.chosen = result.knee;
+  view.chosen = result.picks.best.id;
 }
 
 function drawAll() {
@@ -46,7 +46,7 @@ function drawAll() {
     element("option", { value: i, selected: i === view.at ? "" : null }, result.device ? `${result.name} (${result.device})` : result.name)));
   const { result } = view;
   byId("summary").textContent = result
-    ? `${result.front.length} archs on the front of ${result.evaluations} evaluated in ${result.space}${result.device ? `, for ${result.device}` : ""}${result.seed === null ? "" : `; seed ${result.seed}`}`
+    ? `${result.front.length} archs on the front${result.picks.groups < result.front.length ? ` in ${result.picks.groups} distinguishable group${result.picks.groups === 1 ? "" : "s"}` : ""}, of ${result.evaluations} evaluated in ${result.space}${result.device ? `, for ${result.device}` : ""}${result.seed === null ? "" : `; seed ${result.seed}`}`
     : "No search has evaluated an arch yet.";
   byId("state").textContent = data.at_work ? "At work: these are the results so far." : "";
   byId("links").replaceChildren(...Object.entries(data.links).map(([name, href]) => element("a", { href, rel: "noreferrer" }, name)));
@@ -119,7 +119,7 @@ async function follow() {
       view.at = Math.max(0, data.results.findIndex((result) => result.name === name));
       if (data.results[view.at]?.name === name && name !== undefined) {
         view.result = data.results[view.at];
-        if (!view.result.rows.some((row) => row[0] === view.chosen)) view.chosen = view.result.knee;
+        if (!view.result.rows.some((row) => row[0] === view.chosen)) view.chosen = view.result.picks.best.id;
       } else takeResult();
       drawAll();
     }

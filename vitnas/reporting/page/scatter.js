@@ -33,6 +33,7 @@ function drawFront(holder, note, view, choose) {
   drawLimit(drawn, result, qx);
   if (isFront(result, qx, qy)) {
     const steps = path(stairs(placed, qx, qy), true);
+    for (const group of result.groups) drawn.place.append(groupHalo(placed, group));
     drawn.place.append(shape("path", { d: steps, fill: "none", "stroke-width": 1.8, style: "stroke: var(--series-0)" }));
   }
   const tip = element("div", { class: "tip", "aria-hidden": "true" });
@@ -44,10 +45,10 @@ function drawFront(holder, note, view, choose) {
     list.append(frontPoint(p, view, i === Math.max(0, tabStop)));
   });
   drawn.svg.append(list);
-  const knee = placed.find((p) => p.id === result.knee);
-  if (knee) { // among many points it must not vanish below its neighbours
-    const chosen = knee.id === view.chosen ? " chosen" : "";
-    drawn.svg.append(mark(3, knee.px, knee.py, 7, { class: `point knee above${chosen}`, "aria-hidden": "true", style: "fill: var(--series-0)" }));
+  // Among many points the picks must not vanish below their neighbours.
+  for (const p of placed.filter((each) => pickNames(result, each.id).length)) {
+    const chosen = p.id === view.chosen ? " chosen" : "", series = pickNames(result, p.id).includes("knee") ? 3 : 1;
+    drawn.svg.append(mark(series, p.px, p.py, 7, { class: `point pick above${chosen}`, "aria-hidden": "true", style: "fill: var(--series-0)" }));
   }
   holder.append(tip);
 
@@ -98,8 +99,36 @@ function drawFront(holder, note, view, choose) {
     else return;
     event.preventDefault();
   });
-  const thinned = result.left_out ? `${result.left_out} more lie in evaluations.parquet. ` : "";
-  note.textContent = `The diamond is the knee, where paying more begins to gain little. ${thinned}` + (outside ? `${outside} archs lie outside the axes.` : "");
+  note.replaceChildren(...frontNotes(result, outside).map((text) => element("span", {}, `${text} `)));
+}
+
+// What the marks are, what the picks give up, what cannot be told apart, what is not shown.
+function frontNotes(result, outside) {
+  const { best, knee, no_knee: none, groups, no_error: unknown } = result.picks, n = result.front.length;
+  return [
+    `The square is the best arch, the least costly that cannot be told from the most accurate: ${best.trade}.`,
+    knee ? `The diamond is the knee, where paying more begins to gain little: ${knee.trade}.` : `There is no knee: ${none}.`,
+    groups < n ? `A halo joins archs that differ by no more than their errors allow: ${n} archs, ${groups} distinguishable group${groups === 1 ? "" : "s"}.` : null,
+    unknown.length ? `The error of ${unknown.join(", ")} is not known.` : null,
+    result.left_out ? `${result.left_out} more lie in evaluations.parquet.` : null,
+    outside ? `${outside} archs lie outside the axes.` : null,
+  ].filter(Boolean);
+}
+
+// A broad stroke through archs that cannot be told apart.
+function groupHalo(placed, group) {
+  const ids = new Set(group), points = placed.filter((p) => ids.has(p.id)).map((p) => [p.px, p.py]);
+  if (points.length === 0) return "";
+  return shape("path", { class: "group", d: path(points, false), style: "stroke: var(--series-0)" });
+}
+
+// "best" and "knee", where an arch is one of them.
+function pickNames(result, id) {
+  return ["best", "knee"].filter((name) => result.picks[name]?.id === id);
+}
+
+function groupSize(result, id) {
+  return result.groups.find((group) => group.includes(id))?.length ?? 1;
 }
 
 function errorBars(drawn, p) {
@@ -110,11 +139,11 @@ function errorBars(drawn, p) {
 }
 
 function frontPoint(p, view, tabStop) {
-  const knee = p.id === view.result.knee, chosen = p.id === view.chosen;
+  const chosen = p.id === view.chosen;
   const names = chosen ? "point chosen" : "point";
   return shape("g", {
     role: "option", tabindex: tabStop ? 0 : -1, "aria-selected": String(chosen), "data-arch": p.id,
-    "aria-label": spoken(view.result, p.row, knee),
+    "aria-label": spoken(view.result, p.row),
   }, shape("circle", { class: "halo", cx: p.px, cy: p.py, r: 12 }),
   mark(0, p.px, p.py, 5.5, { class: names }));
 }
@@ -135,16 +164,27 @@ function stairs(placed, qx, qy) {
   });
 }
 
-// Shows the front at a useful scale, however bad some evaluated archs are.
+// Shows the front at a useful scale, however bad some evaluated archs are, and no axis closer than its errors.
 function spans(best, points, whole) {
-  if (whole) return { xSpan: span(points.map((p) => p.x)), ySpan: span(points.map((p) => p.y)) };
-  const ys = best.map((p) => p.y), low = Math.min(...ys), high = Math.max(...ys);
-  const room = Math.max(high - low, 0.01 * Math.abs(high)) / 2;
+  const [x, y] = [bars(best, "x", "dx"), bars(best, "y", "dy")];
+  if (whole) return { xSpan: span([...points.map((p) => p.x), ...x]), ySpan: span([...points.map((p) => p.y), ...y]) };
+  const [low, high] = ends(y), room = Math.max(high - low, 0.01 * Math.abs(high)) / 2;
   const near = points.map((p) => p.y).filter((v) => v >= low - room && v <= high + room);
-  const xs = best.map((p) => p.x), left = Math.min(...xs), right = Math.max(...xs);
-  const wide = Math.max(right - left, 0.1 * Math.abs(right));
+  const [left, right] = ends(x), wide = Math.max(right - left, 0.1 * Math.abs(right));
   const across = points.map((p) => p.x).filter((v) => v >= left - wide && v <= right + wide);
-  return { xSpan: span(across), ySpan: span(near, 0.07) };
+  return { xSpan: span([...across, ...x]), ySpan: span([...near, ...y], 0.07) };
+}
+
+// The ends of the error bars, and so far around their middle that it is six errors of a point.
+function bars(best, at, error) {
+  const errors = best.map((p) => p[error]).sort((a, b) => a - b);
+  const [low, high] = ends(best.flatMap((p) => [p[at] - p[error], p[at] + p[error]]));
+  const more = Math.max(0, 6 * errors[errors.length >> 1] - (high - low)) / 2;
+  return [low - more, high + more];
+}
+
+function ends(values) {
+  return values.reduce(([low, high], v) => [Math.min(low, v), Math.max(high, v)], [Infinity, -Infinity]);
 }
 
 function drawLimit(drawn, result, qx) {
@@ -161,8 +201,9 @@ function drawLimit(drawn, result, qx) {
 
 // The lines of a tip: what the arch is, its objectives with where they come from, its genes.
 function describe(result, row) {
-  const knee = row[0] === result.knee ? " - knee" : "";
-  const lines = [element("strong", {}, `${row[0]}${knee}`)];
+  const size = groupSize(result, row[0]);
+  const lines = [element("strong", {}, [row[0], ...pickNames(result, row[0])].join(" - "))];
+  if (size > 1) lines.push(element("div", {}, `one of ${size} that cannot be told apart`));
   result.quantities.forEach((quantity, i) => {
     if (row[2][i] === null || i >= Math.max(4, result.objectives.length)) return;
     const from = (result.provenance[row[0]] ?? [])[i];
@@ -172,12 +213,13 @@ function describe(result, row) {
   return lines;
 }
 
-function spoken(result, row, knee) {
+function spoken(result, row) {
   const figures = result.objectives.map((o) => {
     const i = result.quantities.findIndex((q) => q.name === o.name);
     return `${result.quantities[i].title} ${figureText(result.quantities[i], row[2][i])}`;
   });
-  return `arch ${row[0]}${knee ? ", the knee" : ""}: ${figures.join(", ")}`;
+  const picks = pickNames(result, row[0]).map((name) => `, the ${name}`).join("");
+  return `arch ${row[0]}${picks}: ${figures.join(", ")}`;
 }
 
 function geneText(genes) {

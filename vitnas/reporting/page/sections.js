@@ -139,7 +139,8 @@ function drawChosen(holder, result, id, focus) {
     return;
   }
   const onFront = result.front.includes(id);
-  const badges = [id === result.knee ? "knee" : null, onFront ? "on the front" : null].filter(Boolean);
+  const size = groupSize(result, id), picks = pickNames(result, id);
+  const badges = [...picks, onFront ? "on the front" : null, size > 1 ? `one of ${size} within the error` : null].filter(Boolean);
   const file = `${JSON.stringify({ space: result.space, genes: row[1] }, null, 2)}\n`;
   const picked = onFront && result.export_front;
   const command = picked ? `${result.export_front} --pick ${id} --out ${id}`
@@ -151,6 +152,7 @@ function drawChosen(holder, result, id, focus) {
     ...badges.flatMap((text) => [element("span", { class: "badge" }, text), " "]));
   holder.replaceChildren(
     title,
+    ...picks.map((name) => element("p", { class: "note" }, `${name}: ${result.picks[name].trade}`)),
     pairs(result.quantities.map((q, i) => {
       const from = (result.provenance[id] ?? [])[i];
       return [q.title, row[2][i] === null ? null : `${figureText(q, row[2][i], row[3][i])}${from ? `, ${from}` : ""}`];
