@@ -45,13 +45,14 @@ def make_device_front(
 def _front(
     space: SearchSpace, points: Sequence[Point], settings: SearchSettings, origin: Mapping[str, str]
 ) -> ParetoFront:
+    here = environment()
     return ParetoFront.of(
         space,
         [Objective.named(name) for name in settings.objectives],
         points,
         seed=settings.seed,
         config={**settings.deciding(), "origin": dict(origin)},
-        versions={key: environment()[key] for key in ("vitnas", "python", "packages")},
+        versions={key: here[key] for key in ("vitnas", "python", "packages")},
     )
 
 
