@@ -16,7 +16,7 @@ from optuna.distributions import CategoricalDistribution, distribution_to_json
 from optuna.storages import RDBStorage
 from optuna.storages._rdb import models
 from optuna.trial import TrialState, create_trial
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, inspect, select, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
@@ -112,6 +112,8 @@ class Rows(Trials):
         """Of the trials that were given, the largest id in the database."""
 
     def add(self, ended: Sequence[Ended]) -> None:
+        if not ended:
+            return
         for turn in range(1, TRIES + 1):
             try:
                 with Session(self._engine) as session, session.begin():
@@ -140,19 +142,17 @@ class Rows(Trials):
         trial = models.TrialModel
         newest = select(trial.trial_id, trial.number).where(trial.study_id == self._id)
         before, number = session.execute(newest.order_by(trial.trial_id.desc()).limit(1)).first() or (-1, -1)
-        now = datetime.now()
-        trials = [
-            trial(study_id=self._id, number=i, state=one.state, datetime_start=now, datetime_complete=now)
-            for i, one in enumerate(ended, number + 1)
-        ]
-        session.add_all(trials)
-        session.flush()
-        rows = [(made.trial_id, one) for made, one in zip(trials, ended, strict=True)]
+        times = _times(datetime.now())
+        numbered = enumerate(ended, number + 1)
+        made = [{"study_id": self._id, "number": i, "state": one.state, **times} for i, one in numbered]
+        session.execute(insert(trial.__table__), made)
+        ids = session.scalars(newest.where(trial.trial_id > before).order_by(trial.trial_id)).all()
+        rows = list(zip(ids, ended, strict=True))
         for table, row_of in _CHILDREN.items():
             found = [row for trial_id, one in rows for row in row_of(trial_id, one, self._columns)]
             if found:
                 session.execute(insert(table.__table__), found)
-        return before, rows[-1][0] if rows else before
+        return before, ids[-1]
 
 
 def attributes_since(study_id: int, trial_id: int) -> Any:
@@ -165,6 +165,14 @@ def attributes_since(study_id: int, trial_id: int) -> Any:
         .where(trial.state.in_([TrialState.COMPLETE, TrialState.FAIL]))
         .order_by(trial.trial_id, attribute.trial_user_attribute_id)
     )
+
+
+def _times(now: datetime) -> dict[str, Any]:
+    """The columns of a trial that took no time, as Optuna stores them."""
+    made = models.TrialModel(datetime_start=now, datetime_complete=now)
+    attributes = inspect(models.TrialModel).column_attrs
+    found = {each.columns[0].name: getattr(made, each.key) for each in attributes}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 _Rows = list[dict[str, Any]]
