@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from vitnas.nas.objectives import Objective, non_dominated, to_minimise
 
-tables = st.integers(1, 4).flatmap(
-    lambda k: st.lists(st.lists(st.integers(-3, 3).map(float), min_size=k, max_size=k), min_size=1, max_size=30)
+numbers = st.integers(-3, 3).map(float) | st.sampled_from([-np.inf, np.inf, -0.0, 1e308, 5e-324])
+tables = st.integers(1, 5).flatmap(
+    lambda k: st.lists(st.lists(numbers, min_size=k, max_size=k), min_size=1, max_size=30)
 )
 
 

@@ -16,11 +16,14 @@ import pytest
 
 from tests.nas.problem import BIG, SMALL, TINY, Score, accuracy, latency, true_front
 from vitnas.errors import BusyError, SearchError, SettingsError, UnknownNameError
+from vitnas.nas import evaluator
 from vitnas.nas.answers import ANSWERS, Answers
+from vitnas.nas.objectives import Objective
 from vitnas.nas.pareto import ParetoFront
 from vitnas.nas.ray_executor import RayExecutor
 from vitnas.nas.search import search
 from vitnas.nas.settings import SearchSettings
+from vitnas.nas.study import Study
 from vitnas.search_spaces import Arch
 from vitnas.settings import make_settings
 
@@ -156,6 +159,73 @@ def test_killed_again_and_again_it_ends_with_the_same_front(tmp_path, request, d
 
     trials = optuna.load_study(study_name="killed", storage=_storage(storage)).trials
     assert Counter(t.user_attrs["arch_id"] for t in trials) == Counter(dict.fromkeys(times, 1))
+
+
+def test_killed_amid_trivial_scores_it_repeats_nothing_that_was_recorded(tmp_path):
+    """Many evaluations are recorded at once, in SQLite in the folder; a kill may come between any two."""
+    settings = SearchSettings(evaluations=900, searcher="nsga2", predictor="none", patience=0)
+    calm = run(BIG, tmp_path / "calm", settings)
+    folder, log = tmp_path / "killed", tmp_path / "killed.log"
+    log.touch()
+    storage = f"sqlite:///{folder / 'study.db'}"
+    program = (
+        "import sys; sys.path.insert(0, '.'); from tests.nas.test_search import *\n"
+        "folder, storage = Path(sys.argv[1]), sys.argv[2]; folder.mkdir(exist_ok=True)\n"
+        "score = Counted(Score(BIG), Path(sys.argv[1] + '.log'))\n"
+        "settings = SearchSettings(evaluations=900, searcher='nsga2', predictor='none', patience=0, storage=storage)\n"
+        "run(BIG, folder, settings, score)"
+    )
+    before: set[str] = set()
+    since = 0
+    for target in (173, 391, None):
+        child = subprocess.Popen([sys.executable, "-c", program, str(folder), storage])
+        try:
+            while child.poll() is None:
+                if target is not None and len(log.read_text().split()) >= target:
+                    child.send_signal(signal.SIGKILL)
+                time.sleep(0.001)
+        finally:
+            child.kill()
+            child.wait()
+        assert child.returncode == (0 if target is None else -signal.SIGKILL)
+        begun = log.read_text().split()
+        assert not before & set(begun[since:])
+        study = Study(BIG, [Objective.named(name) for name in settings.objectives], storage, "killed", {})
+        before, since = {evaluation.arch.id for evaluation in study}, len(begun)
+        assert before <= set(begun)
+        assert len(before) == 900 if target is None else 0 < len(before) < 900
+    assert ParetoFront.load(folder / "front.json").points == calm.points
+
+
+@pytest.mark.parametrize(("at_risk_s", "sizes"), [(10.0, [12, 7, 7, 7, 7]), (0.0, [1] * 40)])
+def test_quick_evaluations_are_recorded_together_and_long_ones_at_once(tmp_path, monkeypatch, at_risk_s, sizes):
+    recorded, record = [], Study.record
+
+    def counting(self, *evaluations):
+        recorded.append(len(evaluations))
+        record(self, *evaluations)
+
+    monkeypatch.setattr(evaluator, "AT_RISK_S", at_risk_s)
+    monkeypatch.setattr(Study, "record", counting)
+    run(SMALL, tmp_path / "a", replace(QUICK, predictor="none"))
+    assert recorded == sizes
+
+
+def test_what_ended_before_an_interruption_is_recorded(tmp_path):
+    class Interrupted:
+        calls = 0
+
+        def __call__(self, arch):
+            self.calls += 1
+            if self.calls == 6:
+                raise KeyboardInterrupt
+            return Score(SMALL)(arch)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(SMALL, tmp_path / "a", score=Interrupted())
+    log = tmp_path / "log"
+    run(SMALL, tmp_path / "a", score=Counted(Score(SMALL), log))
+    assert len(log.read_text().split()) == 40 - 5
 
 
 def test_finished_search_evaluates_nothing_again_and_goes_on_with_a_larger_budget(tmp_path):

@@ -3,6 +3,7 @@ from __future__ import annotations
 import time
 
 import numpy as np
+import pytest
 
 from vitnas.nas.hypervolume import MARGIN
 from vitnas.nas.stopping import Stopping
@@ -50,3 +51,18 @@ def test_nothing_evaluated_well_is_no_volume():
     stopping = Stopping(0, 1)
     stopping.look(np.empty((0, 2)))
     assert stopping.hypervolume == 0
+
+
+@pytest.mark.parametrize("k", [1, 2, 3])
+def test_batch_by_batch_it_sees_what_all_together_tell(k):
+    rng = np.random.default_rng(k)
+    batches = [rng.random((n, k)).round(2) for n in (12, 5, 1, 0, 7, 30)]
+    stopping, whole = Stopping(0, 0), Stopping(0, 0)
+    for i, batch in enumerate(batches, 1):
+        stopping.look(batch)
+        whole.look(np.concatenate(batches[:i]), anew=True)
+        assert np.isclose(stopping.hypervolume, whole.hypervolume, rtol=1e-12)
+    stopping.look(batches[0], anew=True)  # figures have changed, so what was seen before counts no more
+    first = Stopping(0, 0)
+    first.look(batches[0])
+    assert np.isclose(stopping.hypervolume, first.hypervolume)

@@ -59,3 +59,43 @@ def test_without_limits_or_doubt_nothing_is_open():
 def test_few_archs(n):
     values = np.ones((n, 2))
     assert not undecided(values, values, values[:, :0], values[:, :0], np.empty(0)).any()
+
+
+def by_pairs(values, stds, limited, limited_stds, maxima):
+    """Every arch against every other."""
+    low, high = values - WIDTH * stds, values + WIDTH * stds
+    possible = (limited - WIDTH * limited_stds <= maxima).all(axis=1)
+    kept = (limited + WIDTH * limited_stds <= maxima).all(axis=1)
+
+    def beats(a, b):
+        return (a <= b).all() and (a < b).any()
+
+    def is_open(i):
+        others = [j for j in range(len(values)) if j != i]
+        surely = any(kept[j] and beats(high[j], low[i]) for j in others)
+        perhaps = any(possible[j] and beats(low[j], high[i]) for j in others)
+        doubted = (stds[i] > 0).any() or (limited_stds[i] > 0).any()
+        return doubted and possible[i] and not surely and (perhaps or not kept[i])
+
+    return [bool(is_open(i)) for i in range(len(values))]
+
+
+@given(seed=st.integers(0, 10**6), n=st.integers(0, 15), k=st.integers(1, 3), q=st.integers(0, 2))
+def test_only_those_that_nothing_beats_need_to_be_compared(seed, n, k, q):
+    rng = np.random.default_rng(seed)
+    values, limited = rng.integers(0, 5, (n, k)).astype(float), rng.random((n, q))
+    stds, limited_stds = (np.where(rng.random(a.shape) < 0.6, rng.random(a.shape), 0.0) for a in (values, limited))
+    given_ = values, stds, limited, limited_stds / 4, 0.2 + rng.random(q)
+    assert undecided(*given_).tolist() == by_pairs(*given_)
+
+
+def test_many_archs_are_compared_in_little_memory():
+    import tracemalloc
+
+    values, none = np.random.default_rng(0).random((5000, 2)), np.empty((5000, 0))
+    tracemalloc.start()
+    found = undecided(values, np.full((5000, 2), 0.01), none, none, np.empty(0))
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found.any()
+    assert most < 30e6

@@ -20,6 +20,9 @@ from vitnas.nas.study import Evaluation, Study
 from vitnas.search_spaces import Arch, Codes, SearchSpace
 from vitnas.search_spaces.reach import CostOf, evaluate
 
+AT_RISK_S = 0.01
+"""So many seconds of evaluations wait at most to be recorded: where one takes longer, each is recorded as it ends."""
+
 Score = Callable[[Arch], Mapping[str, float | str]]
 """Figures of an arch, and perhaps its `ANSWERS`."""
 Figures = Mapping[str, float]
@@ -31,6 +34,7 @@ class Evaluator:
 
     Attributes:
         evaluations: one for each arch that was asked for, in that order.
+        failed: how many of them have no result.
         timings: latency quantity -> archs measured end to end; they replace what costs say.
     """
 
@@ -69,29 +73,47 @@ class Evaluator:
         self._provenance = provenance
         self._between = dict(between or {})
         self.evaluations: list[Evaluation] = []
+        self.failed = 0
+        self._codes: dict[Arch, NDArray[np.int16]] = {}
         self.timings: dict[str, dict[Arch, Timing]] = {}
 
     def __call__(self, codes: Codes) -> tuple[Codes, Floats]:
         """Those of these archs whose evaluation succeeded, and their objectives to minimise, in the given order."""
         archs = self._space.decode(codes)
         self._study.refresh()
-        todo = [arch for arch in archs if self._study.find(arch) is None]
-        tables = dict(zip(archs, self._tables(codes), strict=True))
+        todo = [i for i, arch in enumerate(archs) if self._study.find(arch) is None]
         self._bar.advance(len(archs) - len(todo))
-        # Recorded as they come, so that a kill loses only what was in work; used in the order of asking.
-        for position, outcome in self._executor.as_completed(self._score, todo):
-            arch = todo[position]
-            metrics, error = self._check(outcome.value, outcome.error)
-            kept = {**metrics, **tables[arch]} if error is None else {}
-            answers = _answers(outcome.value) if error is None else ""
-            self._study.record(Evaluation(arch, kept, outcome.seconds, error, answers))
-            self._bar.advance(1)
+        self._evaluate([archs[i] for i in todo], self._tables(codes[todo]))
         found = [self._study.find(arch) for arch in archs]
         latest = [e for e in found if e is not None]
         assert len(latest) == len(archs)
-        self.evaluations.extend(latest)
         good = [i for i, e in enumerate(latest) if e.error is None]
+        self._codes.update(zip(archs, codes, strict=True))
+        self.evaluations.extend(latest)
+        self.failed += len(latest) - len(good)
         return codes[good], self.values(self.figures([latest[i] for i in good]))
+
+    def _evaluate(self, archs: Sequence[Arch], tables: Sequence[Mapping[str, float]]) -> None:
+        """Scores archs and records them as they end, so that a kill loses what was in work and hardly more."""
+        ended: list[Evaluation] = []
+        at_risk_s = 0.0
+        try:
+            for position, outcome in self._executor.as_completed(self._score, archs):
+                metrics, error = self._check(outcome.value, outcome.error)
+                kept = {**metrics, **tables[position]} if error is None else {}
+                answers = _answers(outcome.value) if error is None else ""
+                ended.append(Evaluation(archs[position], kept, outcome.seconds, error, answers))
+                at_risk_s += outcome.seconds
+                if at_risk_s >= AT_RISK_S:
+                    self._record(ended)
+                    ended, at_risk_s = [], 0.0
+        finally:
+            self._record(ended)
+
+    def _record(self, ended: Sequence[Evaluation]) -> None:
+        if ended:
+            self._study.record(*ended)
+            self._bar.advance(len(ended))
 
     @property
     def good(self) -> list[Evaluation]:
@@ -99,10 +121,10 @@ class Evaluator:
         return list({e.arch: e for e in self.evaluations if e.error is None}.values())
 
     def figures(self, evaluations: Sequence[Evaluation]) -> list[Figures]:
-        """All that is known of archs by now: scores, what costs say, and measurements in their place."""
+        """All that is known of evaluated archs by now: scores, what costs say, and measurements in their place."""
         if not evaluations:
             return []
-        tables = self._tables(self._space.encode([e.arch for e in evaluations]))
+        tables = self._tables(np.stack([self._codes[e.arch] for e in evaluations]))
         return [
             {**e.metrics, **table, **self._timed(e.arch)} if e.error is None else {}
             for e, table in zip(evaluations, tables, strict=True)

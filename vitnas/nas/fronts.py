@@ -68,13 +68,14 @@ def _front(
     shared: Mapping[str, float],
 ) -> ParetoFront:
     rests_on = {"sittings": {name: dict(what) for name, what in sittings.items()}} if sittings else {}
+    here = environment()
     return ParetoFront.of(
         space,
         [Objective.named(name) for name in settings.objectives],
         points,
         seed=settings.seed,
         config={**settings.deciding(), **rests_on, "origin": dict(origin)},
-        versions={key: environment()[key] for key in ("vitnas", "python", "packages")},
+        versions={key: here[key] for key in ("vitnas", "python", "packages")},
         shared=shared,
     )
 

@@ -52,12 +52,18 @@ class Measuring:
         self._bar = bar
         self._paces: dict[str, dict[Arch, float]] = {}
 
-    def decide(self) -> None:
-        """Measures archs that may or may not be on the front, once there are enough of them to start a device for."""
+    def decide(self) -> bool:
+        """Measures archs that may or may not be on the front, once there are enough of them to start a device for.
+
+        Whether it measured any, so that figures of earlier archs may have changed too.
+        """
+        measured = False
         for name, target in self._targets.items():
             archs = self._undecided(name)
             if len(archs) >= WORTH_A_START:
                 self._measure(name, target, archs)
+                measured = True
+        return measured
 
     def confirm(self) -> None:
         """Measures until the front is sure, and every arch on it measured on every device that is here."""

@@ -78,36 +78,12 @@ class Objective:
 
 def non_dominated(values: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Which rows of ``(n, k)`` values, all to minimise, no other row beats; equal rows all stay."""
-    values = np.asarray(values, dtype=np.float64)
-    keep = np.zeros(len(values), dtype=np.bool_)
-    if values.shape[0] == 0:
-        return keep
-    distinct, place = np.unique(values, axis=0, return_inverse=True)  # sorted by the first column, then the next
-    best = _sweep(distinct) if distinct.shape[1] <= 2 else _compare(distinct)
-    keep[:] = best[place.reshape(-1)]
-    return keep
+    from moocore import is_nondominated  # type: ignore[import-untyped]
 
-
-def _sweep(ordered: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Of one or two objectives: a row stays if the last column falls below all rows before it."""
-    last = ordered[:, -1]
-    before = np.concatenate([[np.inf], np.minimum.accumulate(last)[:-1]])
-    mask: NDArray[np.bool_] = last < before
-    mask[0] = True
-    return mask
-
-
-def _compare(ordered: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """A row can only be beaten by one sorted before it, so each is held against the front so far."""
-    keep = np.zeros(len(ordered), dtype=np.bool_)
-    front = np.empty_like(ordered)
-    size = 0
-    for i, row in enumerate(ordered):
-        if not (front[:size] <= row).all(axis=1).any():
-            front[size] = row
-            size += 1
-            keep[i] = True
-    return keep
+    # It compares wrongly with infinities where there are three columns or more.
+    largest = np.finfo(np.float64).max
+    finite = np.clip(np.asarray(values, dtype=np.float64), -largest, largest)
+    return np.asarray(is_nondominated(finite, keep_weakly=True), dtype=np.bool_)
 
 
 def to_minimise(columns: Sequence[NDArray[np.float64]], objectives: Sequence[Objective]) -> NDArray[np.float64]:

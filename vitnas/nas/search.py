@@ -149,17 +149,20 @@ class _Loop:
             searcher.skip(codes)
         # Where time is limited, the clock is looked at after every few archs of many.
         step = self._settings.batch if self._settings.seconds else len(codes)
+        found = []
         for start in range(0, len(codes), step):
             good, values = self._evaluator(codes[start : start + step])
+            found.append(values)
             if searcher is not None:
                 searcher.tell(good, values)
             if self._stopping.out_of_time:
                 break
-        self._measuring.decide()
-        asked, good_ones = self._evaluator.evaluations, self._evaluator.good
-        self._stopping.look(self._evaluator.values(self._evaluator.figures(good_ones)))
-        failed = sum(e.error is not None for e in asked)
-        self._log(f"{len(asked)} evaluated, {failed} failed, hypervolume {self._stopping.hypervolume:.4f}")
+        if self._measuring.decide():
+            self._stopping.look(self._evaluator.values(self._evaluator.figures(self._evaluator.good)), anew=True)
+        else:
+            self._stopping.look(np.concatenate(found))
+        asked, failed = len(self._evaluator.evaluations), self._evaluator.failed
+        self._log(f"{asked} evaluated, {failed} failed, hypervolume {self._stopping.hypervolume:.4f}")
 
 
 def device_front_file(folder: Path, device: str) -> Path:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitnas.nas.hypervolume import hypervolume, reference_point
+from vitnas.nas.objectives import non_dominated
 
 Floats = NDArray[np.float64]
 
@@ -32,17 +33,27 @@ class Stopping:
         self._patience = patience
         self._reference: Floats | None = None
         self._scale: Floats | None = None
+        self._front = np.empty((0, 0))
         self._volumes: list[float] = []
 
-    def look(self, values: Floats) -> None:
-        """A batch has ended; `values` are the objectives of all archs so far, ``(n, k)`` to minimise."""
-        if len(values) == 0:
-            return
+    def look(self, values: Floats, anew: bool = False) -> None:
+        """A batch has ended.
+
+        Args:
+            values: the objectives of its archs, ``(n, k)`` to minimise.
+            anew: whether they are those of all archs so far, because figures of earlier ones have changed.
+        """
         if self._reference is None or self._scale is None:
+            if len(values) == 0:
+                return
             best, worst = values.min(axis=0), values.max(axis=0)
             self._scale = np.where(worst > best, worst - best, 1.0)
             self._reference = reference_point(values / self._scale)
-        self._volumes.append(hypervolume(values / self._scale, self._reference))
+        values = values / self._scale
+        if not anew:
+            values = np.concatenate([self._front.reshape(-1, values.shape[1]), values])
+        self._front = values[non_dominated(values)]
+        self._volumes.append(hypervolume(self._front, self._reference))
 
     @property
     def hypervolume(self) -> float:

@@ -12,8 +12,6 @@ from typing import Any
 
 import msgspec
 import optuna
-from optuna.distributions import CategoricalDistribution
-from optuna.trial import FrozenTrial, TrialState, create_trial
 from sqlalchemy.exc import SQLAlchemyError
 
 from vitnas.errors import InvalidArchError, SearchError
@@ -21,11 +19,12 @@ from vitnas.files import KEY, describe_trouble, disk_trouble, holds, refuse_link
 from vitnas.latency_lut.protocol import Timing
 from vitnas.nas.answers import ANSWERS
 from vitnas.nas.objectives import Objective
-from vitnas.search_spaces import OFF, Arch, SearchSpace
+from vitnas.nas.trials import Ended, trials_of
+from vitnas.search_spaces import Arch, SearchSpace
 
 MARK = "vitnas"
 TIMING = "timing "
-RECORDED = ("arch", "arch_id", "seconds", "error", "metrics", KEY)
+RECORDED = ("arch", "arch_id", "seconds", "error", "metrics", ANSWERS, KEY)
 """Attributes of a trial."""
 JOURNAL = "journal:///"
 POSTGRESQL = "postgresql://"
@@ -77,17 +76,19 @@ class Study:
         self._objectives = tuple(objectives)
         self._where = f"study '{name}' in {_without_password(storage)}"
         with _told_as_search_errors(self._where):
+            opened = _storage(storage)
             self._study = optuna.create_study(
-                storage=_storage(storage),
+                storage=opened,
                 study_name=name,
                 directions=[o.direction.removesuffix("ise") + "ize" for o in objectives],
                 load_if_exists=True,
             )
             self._claim(origin)
+            self._trials = trials_of(self._study, opened, space.columns)
         self._shared = shared
-        self._seen = 0
         self._done: dict[str, Evaluation] = {}
         self._timings: dict[str, dict[Arch, Timing]] = {}
+        self._notes: set[str] = set()
         self._read_all()
 
     def refresh(self) -> None:
@@ -97,14 +98,27 @@ class Study:
 
     def _read_all(self) -> None:
         with _told_as_search_errors(self._where):
-            trials = self._study.get_trials(deepcopy=False)
+            news = list(self._trials.news())
             notes = self._study.user_attrs
-        for found in filter(None, map(self._read, trials[self._seen :])):
-            self._done.setdefault(found.arch.id, found)
-        self._seen = next((i for i, t in enumerate(trials) if not t.state.is_finished()), len(trials))
+        mine = [(number, attrs) for number, attrs in news if self._is_ours(number, attrs)]
+        archs = self._archs([number for number, _ in mine], [attrs["arch"] for _, attrs in mine])
+        for arch, (_, attrs) in zip(archs, mine, strict=True):
+            seconds, answers = float(attrs.get("seconds", 0.0)), str(attrs.get(ANSWERS, ""))
+            found = Evaluation(arch, attrs.get("metrics", {}), seconds, attrs.get("error"), answers)
+            self._done.setdefault(arch.id, found)
         for key, note in notes.items():
-            if key.startswith(TIMING):
+            if key.startswith(TIMING) and key not in self._notes:
                 self._read_timing(key, note)
+        self._notes.update(notes)
+
+    def _is_ours(self, number: int, attrs: Mapping[str, Any]) -> bool:
+        """Whether a search recorded a trial, and nothing has changed it since; other programs may have added trials."""
+        if "arch" not in attrs:
+            return False
+        if not as_recorded(attrs):
+            warnings.warn(f"{self._where}, trial {number} is damaged; its arch counts as new", stacklevel=2)
+            return False
+        return True
 
     def timings(self, device: str) -> Mapping[Arch, Timing]:
         """Archs that were measured end to end on a device."""
@@ -127,24 +141,20 @@ class Study:
     def __len__(self) -> int:
         return len(self._done)
 
-    def record(self, evaluation: Evaluation) -> None:
-        """Adds a finished trial in one transaction."""
-        row = self._space.encode([evaluation.arch])[0]
-        active = [(c, c.choices[code]) for c, code in zip(self._space.columns, row, strict=True) if code != OFF]
+    def record(self, *evaluations: Evaluation) -> None:
+        """Adds finished trials in one transaction; they are on the disk when this returns."""
+        codes = self._space.encode([evaluation.arch for evaluation in evaluations]).tolist()
+        with _told_as_search_errors(self._where):
+            self._trials.add([self._ended(row, one) for row, one in zip(codes, evaluations, strict=True)])
+        self._done.update((evaluation.arch.id, evaluation) for evaluation in evaluations)
+
+    def _ended(self, codes: Sequence[int], evaluation: Evaluation) -> Ended:
         failed = evaluation.error is not None
         attrs = {"arch": evaluation.arch.to_json(), "arch_id": evaluation.arch.id, "seconds": evaluation.seconds}
         attrs |= {"error": evaluation.error} if failed else {"metrics": dict(evaluation.metrics)}
         attrs |= {ANSWERS: evaluation.answers} if evaluation.answers else {}
-        trial = create_trial(
-            state=TrialState.FAIL if failed else TrialState.COMPLETE,
-            values=None if failed else [evaluation.metrics[o.name] for o in self._objectives],
-            params={c.name: choice for c, choice in active},
-            distributions={c.name: CategoricalDistribution(c.choices) for c, _ in active},
-            user_attrs=sealed(attrs),
-        )
-        with _told_as_search_errors(self._where):
-            self._study.add_trial(trial)
-        self._done[evaluation.arch.id] = evaluation
+        values = None if failed else [evaluation.metrics[o.name] for o in self._objectives]
+        return Ended(codes, values, sealed(attrs))
 
     def _claim(self, origin: Mapping[str, str]) -> None:
         """Marks a new study as that of this search, or checks that it is."""
@@ -167,19 +177,17 @@ class Study:
                     "choose another folder with --out, or search as before"
                 )
 
-    def _read(self, trial: FrozenTrial) -> Evaluation | None:
-        if trial.state not in (TrialState.COMPLETE, TrialState.FAIL) or "arch" not in trial.user_attrs:
-            return None  # a trial that another program began or added
-        attrs: dict[str, Any] = trial.user_attrs
-        if not as_recorded(attrs):
-            warnings.warn(f"{self._where}, trial {trial.number} is damaged; its arch counts as new", stacklevel=2)
-            return None
+    def _archs(self, numbers: Sequence[int], notes: Sequence[Any]) -> list[Arch]:
+        """What the attributes of trials stand for, all at once; one by one where that names the trial that is wrong."""
         try:
-            arch = self._space.check(Arch.from_json(attrs["arch"]))
-        except InvalidArchError as error:
-            raise SearchError(f"{self._where}, trial {trial.number}: {error}") from None
-        seconds, answers = float(attrs.get("seconds", 0.0)), str(attrs.get(ANSWERS, ""))
-        return Evaluation(arch, attrs.get("metrics", {}), seconds, attrs.get("error"), answers)
+            return self._space.decode(self._space.encode([Arch.from_json(note) for note in notes]))
+        except InvalidArchError:
+            for number, note in zip(numbers, notes, strict=True):
+                try:
+                    self._space.check(Arch.from_json(note))
+                except InvalidArchError as error:
+                    raise SearchError(f"{self._where}, trial {number}: {error}") from None
+            raise
 
     def _read_timing(self, key: str, note: Any) -> None:
         try:
@@ -207,7 +215,7 @@ def database(folder: Path) -> str:
     return f"sqlite:///{folder.resolve() / 'study.db'}"
 
 
-def _storage(url: str) -> str | optuna.storages.BaseStorage:
+def _storage(url: str) -> optuna.storages.BaseStorage:
     if url.startswith(JOURNAL):
         from optuna.storages.journal import JournalFileBackend
 
@@ -215,8 +223,8 @@ def _storage(url: str) -> str | optuna.storages.BaseStorage:
     if url.startswith(POSTGRESQL):
         if find_spec("psycopg") is None:
             raise ImportError("PostgreSQL needs its driver; install it with `pip install 'vitnas[postgresql]'`")
-        return url.replace("postgresql", "postgresql+psycopg", 1)  # which driver is meant differs between versions
-    return url
+        url = url.replace("postgresql", "postgresql+psycopg", 1)  # which driver is meant differs between versions
+    return optuna.storages.RDBStorage(url)
 
 
 def _without_password(url: str) -> str:

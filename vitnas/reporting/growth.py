@@ -10,10 +10,13 @@ from numpy.typing import NDArray
 
 from vitnas.errors import SearchError
 from vitnas.nas.hypervolume import hypervolume, reference_point
-from vitnas.nas.objectives import Objective, to_minimise
+from vitnas.nas.objectives import Objective, non_dominated, to_minimise
 from vitnas.reporting.results import Result
 
 Floats = NDArray[np.float64]
+
+MOST_STEPS = 400
+"""Of one curve."""
 
 
 @dataclass(frozen=True)
@@ -56,19 +59,18 @@ class Box:
         )
 
     def growth(self, result: Result) -> list[tuple[int, float]]:
-        """Evaluations so far and the share after them: the first, every one that added something, and the last."""
+        """Evaluations so far and the share after them: the first, every one that added something, and the last.
+
+        Of very many that did, no more than `MOST_STEPS`, at even steps and with the last.
+        """
         values = _values(result, self.objectives)
-        allowed = _allows(result) & np.isfinite(values).all(axis=1)
-        found: list[tuple[int, float]] = []
-        front, share = np.empty((0, len(self.objectives))), 0.0
-        for i in np.flatnonzero(allowed):
-            if (front <= values[i]).all(axis=1).any():
-                continue
-            front = np.concatenate([front[~(values[i] <= front).all(axis=1)], values[i : i + 1]])
-            share = self.share(front)
-            found.append((int(i) + 1, share))
+        allowed = np.flatnonzero(_allows(result) & np.isfinite(values).all(axis=1))
+        # What adds is beaten by none before it, so by none once being late counts as worse.
+        rows = allowed[non_dominated(np.column_stack([values[allowed], allowed]))]
+        steps = np.unique(np.linspace(0, len(rows) - 1, min(len(rows), MOST_STEPS)).round().astype(int))
+        found = [(int(rows[i]) + 1, self.share(values[rows[: i + 1]])) for i in steps]
         if found and found[-1][0] < len(values):
-            found.append((len(values), share))
+            found.append((len(values), found[-1][1]))
         return found
 
 

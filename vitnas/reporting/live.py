@@ -13,6 +13,7 @@ from vitnas.nas.answers import ANSWERS
 from vitnas.nas.objectives import Objective, non_dominated, std_of, to_minimise
 from vitnas.nas.pareto import ParetoFront, Point
 from vitnas.nas.study import MARK, as_recorded
+from vitnas.nas.trials import Rows
 from vitnas.reporting.evaluated import Evaluated
 from vitnas.search_spaces import Arch
 
@@ -36,8 +37,8 @@ def front_so_far(folder: Path) -> tuple[ParetoFront, Evaluated] | None:
         if marked is None:
             return None
         mark = marked.user_attrs[MARK]
-        notes = [trial.user_attrs for trial in marked.get_trials(deepcopy=False) if "arch" in trial.user_attrs]
-        notes = [attrs for attrs in notes if as_recorded(attrs)]
+        trials = Rows(storage, storage.get_study_id_from_name(marked.study_name), columns=())
+        notes = [attrs for _, attrs in trials.news() if "arch" in attrs and as_recorded(attrs)]
         return _front(mark, notes)
     except (
         optuna.exceptions.OptunaError, SQLAlchemyError, RuntimeError, InvalidArchError, KeyError, TypeError, ValueError,

@@ -1,6 +1,7 @@
 // The table of archs: sorted by any column, filtered by words and comparisons.
 
 const PAGE = 100;
+const GENE_COLUMNS = 100;
 const COMPARISONS = {
   "<=": (a, b) => a <= b, ">=": (a, b) => a >= b, "!=": (a, b) => a !== b,
   "<": (a, b) => a < b, ">": (a, b) => a > b, "=": (a, b) => a === b,
@@ -84,9 +85,13 @@ function cell(quantity, value, error) {
   return figureText({ ...quantity, unit: "" }, value, error);
 }
 
-// Genes by row, archs of the front by column.
-function drawGenes(table, result, chosen, choose) {
-  const rows = result.front.map((id) => result.rows.find((row) => row[0] === id));
+// Genes by row, archs of the front by column; of a long front some at even steps, the knee and the chosen one.
+function drawGenes(table, note, result, chosen, choose) {
+  const byName = new Map(result.rows.map((row) => [row[0], row])), last = result.front.length - 1;
+  const steps = new Set(Array.from({ length: GENE_COLUMNS }, (_, i) => Math.round((i * last) / (GENE_COLUMNS - 1))));
+  const rows = result.front.filter((id, i) => last < GENE_COLUMNS || steps.has(i) || pickNames(result, id).length || id === chosen)
+    .map((id) => byName.get(id));
+  note.textContent = rows.length <= last ? `${rows.length} of the ${last + 1} archs of the front stand here, at even steps.` : "";
   const flat = rows.map((row) => Object.fromEntries(Object.entries(row[1]).flatMap(([name, value]) =>
     Array.isArray(value) ? value.map((one, i) => [`${name}[${i}]`, one]) : [[name, value]])));
   const names = geneOrder(rows);

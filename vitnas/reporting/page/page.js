@@ -89,7 +89,7 @@ function drawRows() {
     drawRows();
     document.querySelector(`#arch-table [data-column="${column}"]`).focus();
   });
-  drawGenes(byId("gene-table"), view.result, view.chosen, choose);
+  drawGenes(byId("gene-table"), byId("gene-thinned"), view.result, view.chosen, choose);
 }
 
 // The best comes first.

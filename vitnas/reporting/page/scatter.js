@@ -1,6 +1,7 @@
 // The front: points that can be hovered, walked along with the arrow keys, and chosen.
 
 const REACH = 26;
+const DENSE = 200; // so many points of a front cover each other
 
 // view: {result, x, y, whole, chosen}; x and y number quantities. choose(id) is called with a click or Enter.
 function drawFront(holder, note, view, choose) {
@@ -42,7 +43,7 @@ function drawFront(holder, note, view, choose) {
   const tabStop = placed.findIndex((p) => p.id === view.chosen);
   placed.forEach((p, i) => {
     drawn.place.append(errorBars(drawn, p));
-    list.append(frontPoint(p, view, i === Math.max(0, tabStop)));
+    list.append(frontPoint(p, view, i === Math.max(0, tabStop), placed.length > DENSE));
   });
   drawn.svg.append(list);
   // Among many points the picks must not vanish below their neighbours.
@@ -110,7 +111,7 @@ function frontNotes(result, outside) {
     knee ? `The diamond is the knee, where paying more begins to gain little: ${knee.trade}.` : `There is no knee: ${none}.`,
     groups < n ? `A halo joins archs that differ by no more than their errors allow: ${n} archs, ${groups} distinguishable group${groups === 1 ? "" : "s"}.` : null,
     unknown.length ? `The error of ${unknown.join(", ")} is not known.` : null,
-    result.left_out ? `${result.left_out} more lie in evaluations.parquet.` : null,
+    result.left_out ? `${result.left_out} archs behind the front are left out of this page, evenly; evaluations.parquet has them.` : null,
     outside ? `${outside} archs lie outside the axes.` : null,
   ].filter(Boolean);
 }
@@ -138,14 +139,14 @@ function errorBars(drawn, p) {
   return bars;
 }
 
-function frontPoint(p, view, tabStop) {
+function frontPoint(p, view, tabStop, dense) {
   const chosen = p.id === view.chosen;
-  const names = chosen ? "point chosen" : "point";
+  const names = chosen ? "point chosen" : dense ? "point dense" : "point";
   return shape("g", {
     role: "option", tabindex: tabStop ? 0 : -1, "aria-selected": String(chosen), "data-arch": p.id,
     "aria-label": spoken(view.result, p.row),
   }, shape("circle", { class: "halo", cx: p.px, cy: p.py, r: 12 }),
-  mark(0, p.px, p.py, 5.5, { class: names }));
+  mark(0, p.px, p.py, dense && !chosen ? 2.5 : 5.5, { class: names }));
 }
 
 // Only the objectives make a front; over other figures the points are just points.
