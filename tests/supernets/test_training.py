@@ -171,7 +171,7 @@ def test_what_cannot_work_is_refused_before_a_folder_is_made(tmp_path: Path, sma
     path = tmp_path / "run"
     with pytest.raises(DataError, match="'digits' holds 8x8 images"):
         start_run(path, load_space("autoformer-tiny"), "digits", TrainSettings())
-    with pytest.raises(SettingsError, match="batch_size is 5000, but dataset 'digits' has 14"):
+    with pytest.raises(SettingsError, match="batch_size is 5000, but dataset 'digits' has 12"):
         start_run(path, small_space, "digits", TrainSettings(batch_size=5000))
     if not torch.cuda.is_available():
         with pytest.raises(SettingsError, match="torch finds no GPU here; choose 'cpu'"):
