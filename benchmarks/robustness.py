@@ -38,7 +38,7 @@ from frame import run, show
 from hands.disks import SHARES, fill_disks
 from hands.flips import PER_FILE, flip_all, prepare
 from hands.foreign import meet_all
-from hands.jobs import show_progress, side_by_side
+from hands.jobs import LANES, show_progress, side_by_side
 from hands.kills import kill_all
 from hands.sockets import listen_to_all
 from problems.malformed import Case, cases, snapshot
@@ -94,8 +94,8 @@ Lost = list[tuple[str, str]]
 
 def _malformed(scene: Path, copy: Path, quick: bool, lost: Lost) -> dict[str, float]:
     every = cases()[:: 40 if quick else 1]
-    lanes = [lambda i=i: _unclean(scene, copy.with_name(f"{copy.name}-{i}"), every[i::2]) for i in (0, 1)]
-    unclean = [case for lane in side_by_side(lanes) for case in lane]
+    lanes = side_by_side(lambda i: _unclean(scene, copy.with_name(f"{copy.name}-{i}"), every[i::LANES]))
+    unclean = [case for lane in lanes for case in lane]
     show("not clean", ("input", "why"), unclean)
     return {"malformed_total": len(every), "malformed_clean": len(every) - len(unclean)}
 

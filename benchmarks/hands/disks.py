@@ -13,7 +13,7 @@ from problems.scene import Said
 
 from hands.canaries import Canaries
 from hands.jobs import Job, show_progress, side_by_side
-from hands.kills import LANES, SETTINGS_OF_KILLS, WORKS
+from hands.kills import BY_LANE, SETTINGS_OF_KILLS, WORKS
 
 SHARES = (0.0, 0.2, 0.45, 0.7, 0.95)
 """Room that is left, as a share of what the command writes."""
@@ -41,13 +41,8 @@ class Filled:
 def fill_disks(
     scene: Path, copy: Path, shares: tuple[float, ...] = SHARES, works: tuple[str, ...] = tuple(WORKS)
 ) -> Filled:
-    lanes = [[name for name in lane if name in works and name != "grow"] for lane in LANES]  # grow writes nothing
-    found = side_by_side(
-        [
-            lambda i=i, lane=lane: _lane(scene, copy.with_name(f"{copy.name}-{i}"), lane, shares)
-            for i, lane in enumerate(lanes)
-        ]
-    )
+    lanes = [[name for name in lane if name in works and name != "grow"] for lane in BY_LANE]  # grow writes nothing
+    found = side_by_side(lambda i: _lane(scene, copy.with_name(f"{copy.name}-{i}"), lanes[i], shares))
     both = Filled()
     for each in found:
         both.total += each.total

@@ -20,7 +20,7 @@ import numpy as np
 from problems.malformed import FRONT, NEWEST, RUN, TABLE
 from problems.scene import SETTINGS, Said, run_here
 
-from hands.jobs import Job, show_progress, side_by_side
+from hands.jobs import LANES, Job, show_progress, side_by_side
 from hands.kills import page_text
 
 PER_FILE = 32
@@ -175,14 +175,12 @@ def flip_all(
     scene: Path, copy: Path, per_file: int = PER_FILE, kinds: tuple[str, ...] = tuple(KINDS)
 ) -> dict[str, Flipped]:
     """What came of this many flips in a file of each kind; half of them in its first and last kilobyte."""
-    lanes = [
-        lambda lane=lane: {
-            name: _flip(scene, copy.with_name(f"{copy.name}-{lane}"), KINDS[name], name, per_file)
-            for name in kinds[lane::2]
-        }
-        for lane in (0, 1)
-    ]
-    found = side_by_side(lanes)
+
+    def some(lane: int) -> dict[str, Flipped]:
+        place = copy.with_name(f"{copy.name}-{lane}")
+        return {name: _flip(scene, place, KINDS[name], name, per_file) for name in kinds[lane::LANES]}
+
+    found = side_by_side(some)
     return {name: each[name] for name in kinds for each in found if name in each}
 
 
@@ -249,5 +247,5 @@ def prepare(scene: Path) -> None:
         if said.code != 0:
             raise RuntimeError(f"vitnas {text}: {said.err[-300:]}")
     shutil.rmtree(scene / LONG / "checkpoints/step-00000006")
-    runner = [sys.executable, scene / "short/runner.py", scene / "short", scene / "measured.json"]
+    runner = [sys.executable, *(str(scene / name) for name in ("short/runner.py", "short", "measured.json"))]
     subprocess.run(runner, check=True, capture_output=True)

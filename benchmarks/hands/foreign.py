@@ -12,7 +12,7 @@ from problems.malformed import NEWEST, RUN
 from problems.scene import run_forked
 
 from hands.canaries import TEXT, Canaries
-from hands.jobs import show_progress, side_by_side
+from hands.jobs import LANES, show_progress, side_by_side
 
 OUTSIDE = "outside"
 """A folder beside the scene that links lead to."""
@@ -57,9 +57,9 @@ def meetings() -> Iterator[Meeting]:
 def meet_all(scene: Path, copy: Path, step: int = 1) -> Met:
     """Every foreign file must be there afterwards, whatever the command did; it does its work or is refused."""
     some = list(meetings())[::step]
-    lanes = [lambda i=i: _meet(scene, copy.with_name(f"{copy.name}-{i}"), some[i::2]) for i in (0, 1)]
-    one, other = side_by_side(lanes)
-    return Met(one.total + other.total, one.lost + other.lost, one.unclean + other.unclean)
+    lanes = side_by_side(lambda i: _meet(scene, copy.with_name(f"{copy.name}-{i}"), some[i::LANES]))
+    total = sum(lane.total for lane in lanes)
+    return Met(total, [lost for lane in lanes for lost in lane.lost], [each for lane in lanes for each in lane.unclean])
 
 
 def _meet(scene: Path, copy: Path, some: list[Meeting]) -> Met:

@@ -9,7 +9,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
@@ -17,6 +17,8 @@ from typing import TypeVar
 from problems.scene import Said, run_here
 
 T = TypeVar("T")
+LANES = 2
+"""So many commands run at a time."""
 
 
 class Job:
@@ -63,16 +65,16 @@ class Job:
         return Said(*json.loads(text)) if text else Said(None, "", "the process died")
 
 
-def side_by_side(works: Sequence[Callable[[], T]]) -> list[T]:
-    """What each of some functions gives, each in a copy of this process."""
+def side_by_side(work: Callable[[int], T]) -> list[T]:
+    """What a function gives for each lane, each in a copy of this process."""
     pipes = []
-    for work in works:
+    for lane in range(LANES):
         read, write = os.pipe()
         if os.fork() == 0:
             os.close(read)
             with os.fdopen(write, "wb") as pipe:
                 try:
-                    pickle.dump(work(), pipe)
+                    pickle.dump(work(lane), pipe)
                 except BaseException as error:
                     print(f"{type(error).__name__}: {error}", file=sys.stderr)
                     pipe.flush()

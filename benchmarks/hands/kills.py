@@ -112,20 +112,15 @@ WORKS = {
     "report": Work(f"report {RUN} --out page.html", _page),
     "grow": Work("grow --space tiny.toml --params 90k --json", lambda folder, said: said.out),
 }
-LANES = (("train", "search", "predictor", "report"), ("profile", "export", "force", "teach", "grow"))
-"""Two run at a time, each with its own commands."""
+BY_LANE = (("train", "search", "predictor", "report"), ("profile", "export", "force", "teach", "grow"))
+"""What each lane of `jobs` kills."""
 
 
 def kill_all(scene: Path, copy: Path, kills: int, works: tuple[str, ...] = tuple(WORKS)) -> dict[str, Killed]:
     """What came of this many kills, of each command as many."""
     shares = {name: kills // len(works) + (i < kills % len(works)) for i, name in enumerate(works)}
-    lanes = [{name: shares[name] for name in lane if name in shares} for lane in LANES]
-    found = side_by_side(
-        [
-            lambda i=i, lane=lane: _lane(scene, copy.with_name(f"{copy.name}-{i}"), lane, i)
-            for i, lane in enumerate(lanes)
-        ]
-    )
+    lanes = [{name: shares[name] for name in lane if name in shares} for lane in BY_LANE]
+    found = side_by_side(lambda i: _lane(scene, copy.with_name(f"{copy.name}-{i}"), lanes[i], i))
     return {name: each[name] for name in works for each in found if name in each}
 
 
