@@ -16,7 +16,7 @@ import pytest
 from vitnas.errors import ForeignFilesError
 from vitnas.files import as_listed, foreign, listed, new_folder, refuse_foreign, remove_folder, write_json
 from vitnas.files import folders as module
-from vitnas.files.folders import LIST
+from vitnas.files.lists import LIST
 
 
 def make(path: Path, text: str = "old") -> Path:

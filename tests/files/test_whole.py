@@ -12,7 +12,7 @@ import pytest
 
 from vitnas.errors import DataError
 from vitnas.files import new_folder, only_here, read_json, sha256, write_bytes, write_json
-from vitnas.files.folders import LIST
+from vitnas.files.lists import LIST
 
 
 def test_a_file_is_written_with_its_folders_and_nothing_beside_it(tmp_path: Path) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from vitnas.files.disk import describe_trouble, disk_trouble, disk_troubles, writing
-from vitnas.files.folders import Ours, as_listed, foreign, listed, new_folder, refuse_foreign, remove_folder, tidy
+from vitnas.files.folders import new_folder, tidy
+from vitnas.files.lists import Ours, as_listed, foreign, listed, refuse_foreign, remove_folder
 from vitnas.files.locks import is_locked, only_here
 from vitnas.files.parquet import read_parquet, write_parquet
 from vitnas.files.seals import BLANK, KEY, holds, seal_bytes, sealed
