@@ -12,6 +12,7 @@ from vitnas.deployment.exporters.exporter import size_bytes
 from vitnas.deployment.latency import devices_here, measured_ms
 from vitnas.deployment.verification import Parity, answers, at_size, compare, first_line
 from vitnas.errors import DataError, ExportError
+from vitnas.latency_lut.runtimes.saturation import FULL_BITS
 from vitnas.run import processor
 from vitnas.search_spaces import Task
 from vitnas.settings import make_settings
@@ -51,8 +52,8 @@ def verify(
         progress: told every step.
 
     Returns:
-        What is found here under the keys of the report: arch_id, formats with their parity, size and whether their
-        limits hold, predicted_latency_ms as the export said it, measured_latency_ms, processor.
+        What is found here under the keys of the report: arch_id, formats with their parity, size, whether their
+        limits hold, and a warning where int8 sums saturate on this processor, predicted_latency_ms as the export said it, measured_latency_ms, processor.
     """
     say = progress or (lambda step: None)
     report = read_report(folder)
@@ -83,8 +84,11 @@ def verify(
                 f"'{path}' cannot be run here: {first_line(error)}; see whether it was changed, and whether its runtime is installed"
             ) from error
         breaches = parity.breaches(exporter.limits)
-        broken += [f"{name}: {breach}" for breach in breaches]
-        found[name] = {**asdict(parity), "size_bytes": size_bytes(path), "hold": not breaches}
+        saturated = exporter.saturated(
+            told.get("int8", {}).get("bits", FULL_BITS)
+        )  # all had 8 before it was written down
+        broken += [f"{name}: {breach}" + (f" ({saturated})" if saturated else "") for breach in breaches]
+        found[name] = {**asdict(parity), "size_bytes": size_bytes(path), "hold": not breaches, "warning": saturated}
     if broken:
         raise ExportError(f"'{folder}' does not answer as its weights do: {'; '.join(broken)}; export the network anew")
     if timers:

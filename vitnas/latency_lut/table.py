@@ -30,6 +30,10 @@ ENOUGH = 50
 """Held-out networks from which on a stated error is more than a rough figure."""
 
 
+UNTOLD = {"int8_range": "full"}
+"""What a fingerprint means that lacks a term: tables written before the term existed still serve."""
+
+
 @dataclass(frozen=True)
 class Row:
     """One layer: its net time, without the overhead of a call, and what it counts on any device.
@@ -202,11 +206,11 @@ class LatencyTable:
 
     def check_fingerprint(self, fingerprint: Mapping[str, str | int]) -> None:
         """Refuses to be used with figures of a device that differs in anything a latency depends on."""
-        own = self.header.fingerprint
-        differ = [name for name in {**own, **fingerprint} if own.get(name) != fingerprint.get(name)]
+        own, given = ({**UNTOLD, **told} for told in (self.header.fingerprint, fingerprint))
+        differ = [name for name in {**own, **given} if own.get(name) != given.get(name)]
         if differ:
             shown = "; ".join(
-                f"{n} {own.get(n, 'not told')!r} here, {fingerprint.get(n, 'not told')!r} there" for n in differ
+                f"{n} {own.get(n, 'not told')!r} here, {given.get(n, 'not told')!r} there" for n in differ
             )
             raise DeviceError(
                 f"the '{self.header.device}' table is of another device, though it may bear the same name: {shown}. "

@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from vitnas.latency_lut.runtimes.saturation import WeightRange
 from vitnas.reporting.diagram import draw_blueprint
 from vitnas.search_spaces import Blueprint
 
@@ -21,7 +22,7 @@ def print_export(folder: Path, report: Mapping[str, Any]) -> None:
     """One row a format, the files and the latencies under it."""
     _print_formats(f"arch {report['arch_id']}", report["formats"])
     for name, found in report["formats"].items():
-        print(f"{folder / found['file']}: {name}")
+        print(f"{folder / found['file']}: {name}{weights_of(found)}")
     _print_latencies(report)
 
 
@@ -29,7 +30,16 @@ def print_verified(found: Mapping[str, Mapping[str, Any]]) -> None:
     """The same of what `verify` found in several folders."""
     for folder, report in found.items():
         _print_formats(folder, report["formats"])
+        for name, parity in report["formats"].items():
+            if parity["warning"]:
+                print(f"warning: {name}: {parity['warning']}")
         _print_latencies(report)
+
+
+def weights_of(found: Mapping[str, Any]) -> str:
+    """What an int8 format took, and why."""
+    taken = found.get("int8")
+    return f", {WeightRange(**taken)}" if taken else ""
 
 
 def _print_latencies(report: Mapping[str, Any]) -> None:
