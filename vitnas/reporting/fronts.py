@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from vitnas.nas.pareto import ParetoFront
+from vitnas.nas.pareto import ParetoFront, Point
 from vitnas.nas.run_search import Found
 from vitnas.quantities import format_count
+from vitnas.reporting.estimates import estimated_factor
 from vitnas.reporting.tables import print_table
 
 
@@ -22,6 +23,7 @@ def describe_front(front: ParetoFront) -> dict[str, Any]:
                 "objectives": dict(point.objectives),
                 "provenance": dict(point.provenance),
                 "errors": dict(point.errors),
+                "intervals_90": _intervals(front, point),
                 "knee": point.arch.id == knee,
                 "arch": point.arch.to_json(),
             }
@@ -61,7 +63,7 @@ def print_front(front: dict[str, Any]) -> None:
         (
             str(i),
             point["id"] + (" knee" if point["knee"] else ""),
-            *(_cell(n, point["objectives"][n], point["errors"].get(n), point["provenance"][n]) for n in names),
+            *(_cell(n, point) for n in names),
         )
         for i, point in enumerate(front["points"])
     ]
@@ -81,10 +83,19 @@ def plot_search(found: Found) -> None:
             plot_fronts({front.space: front}, [found.folder / name], evaluated=evaluated)
 
 
-def _cell(name: str, value: float, error: float | None, provenance: str) -> str:
+def _intervals(front: ParetoFront, point: Point) -> dict[str, tuple[float, float]]:
+    factors = {name: estimated_factor(front, name) for name in point.objectives}
+    return {name: (point.objectives[name] / f, point.objectives[name] * f) for name, f in factors.items() if f}
+
+
+def _cell(name: str, point: dict[str, Any]) -> str:
+    value, error, provenance = point["objectives"][name], point["errors"].get(name), point["provenance"][name]
     if name == "accuracy":
         return f"{value:.2%}"
     if "_ms" not in name:
         return f"{value:.3f}" if name == "score" else format_count(value)
     spread = f" ± {error:.2g}" if error else ""
+    if name in point["intervals_90"]:
+        low, high = point["intervals_90"][name]
+        spread = f" (90 %: {low:.3g} to {high:.3g})"
     return f"{value:.4g}{spread} {provenance}"
