@@ -8,7 +8,8 @@ of the sources is the truth, and networks that fell back are left out, as their 
 Keys: family_mape, family_spearman, loo_mape, loo_spearman (one network left out instead of its family), points,
 within_68 and within_90 (the share inside intervals that other families gave), macs_family_mape and
 macs_family_spearman (a line through the MACs instead), fallback_recall and fallback_precision (of the placement
-flag), fallback_points. Those of another phone bear its name in front. No phone was touched.
+flag, when only other families decide which of its rules are believed), fallback_points (networks that fell back) and
+fallback_alarms. Those of another phone bear its name in front. No phone was touched.
 
 The quick sample: no image above 288 pixels is fitted to, iPhone 12 alone, nothing left out one by one.
 """
@@ -17,15 +18,15 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from frame import run, show
 
 from vitnas.latency_lut.calibration import Calibration, Fidelity
+from vitnas.latency_lut.estimate.evidence import flag
 from vitnas.latency_lut.estimate.fit import MAX_IMAGE_SIZE, Point, Traces, accuracy, leave_out, split, trace_rows
-from vitnas.latency_lut.estimate.placement import placement
 from vitnas.latency_lut.estimate.published import Row, read_rows
 
 ROOT = Path(__file__).parents[1]
@@ -53,6 +54,7 @@ def measure(quick: bool, data: Path, plot: Path) -> Mapping[str, float]:
             f"{before}within_68": found.within_sigma,
             f"{before}within_90": found.within_90,
         }
+        results |= _flag(stayed, fell, traces, device, before)
         show(f"{device}, its family left out", ("network", "px", "measured", "estimated", "error"), _lines(points))
         if device == "iphone12":
             by_macs = _macs_alone(stayed, traces, points)
@@ -62,7 +64,7 @@ def measure(quick: bool, data: Path, plot: Path) -> Mapping[str, float]:
     if not quick:
         alone = accuracy(leave_out(stayed, traces, "iphone12", lambda row: row.network)).fidelity
         results |= {"loo_mape": alone.mape, "loo_spearman": alone.spearman or 0.0}
-    return results | _flag(stayed, fell, traces)
+    return results
 
 
 def _lines(points: Sequence[Point]) -> list[tuple[str, ...]]:
@@ -89,17 +91,25 @@ def _macs_alone(rows: Sequence[Row], traces: Traces, points: Sequence[Point]) ->
     return Fidelity.between(np.array(estimated), np.array([p.measured_ms for p in points]))
 
 
-def _flag(stayed: Sequence[Row], fell: Sequence[Row], traces: Traces) -> dict[str, float]:
-    """How the placement flag does on an iPhone 12; a network whose sources disagree counts on both sides."""
-    mine: Callable[[Sequence[Row]], set[tuple[str, int]]] = lambda rows: {  # noqa: E731
-        row.network for row in rows if row.device == "iphone12" and row.image_size <= MAX_IMAGE_SIZE
-    }
-    caught = [placement(traces[network]).falls_back for network in mine(fell)]
-    alarms = [placement(traces[network]).falls_back for network in mine(stayed)]
-    return {
-        "fallback_recall": float(np.mean(caught)),
-        "fallback_precision": sum(caught) / (sum(caught) + sum(alarms)),
-        "fallback_points": len(caught),
+def _flag(stayed: Sequence[Row], fell: Sequence[Row], traces: Traces, device: str, before: str) -> dict[str, float]:
+    """How the placement flag does; a network whose sources disagree counts on both sides."""
+    found = flag(stayed, fell, traces, device, MAX_IMAGE_SIZE)
+    show(
+        f"{device}, rules of the flag",
+        ("rule", "fell back", "stayed", "fell back elsewhere", "stayed elsewhere", "believed"),
+        [
+            (
+                name, str(s.fits), str(s.contradicts), str(s.fits_elsewhere), str(s.contradicts_elsewhere),
+                "yes" if s.believed else "no",
+            )
+            for name, s in found.support.items()
+        ],
+    )  # fmt: skip
+    precision = {} if found.precision is None else {f"{before}fallback_precision": found.precision}
+    return precision | {
+        f"{before}fallback_recall": found.recall or 0.0,
+        f"{before}fallback_alarms": float(found.caught + found.false_alarms),
+        f"{before}fallback_points": float(found.fell),
     }
 
 

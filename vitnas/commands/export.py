@@ -24,6 +24,12 @@ def export(
         str | None, typer.Option("--format", help="Formats, separated by commas, see docs/export.md; default: onnx.")
     ] = None,
     int8: Annotated[str | None, typer.Option(help="static or dynamic: int8 files beside the others.")] = None,
+    int8_range: Annotated[
+        str | None,
+        typer.Option(
+            help="Of int8 weights: full (8 bits), reduced (7 bits, for x86 processors without VNNI), or auto: what this processor needs."
+        ),
+    ] = None,
     calibration: Annotated[
         str | None, typer.Option(help="Folder of images that int8 ranges are measured on; default: training images.")
     ] = None,
@@ -69,6 +75,7 @@ def export(
     flags = {
         "formats": formats.split(",") if formats else None,
         "int8": int8,
+        "int8_range": int8_range,
         "calibration": calibration,
         "accuracy_images": accuracy_images,
         "finetune": finetune,

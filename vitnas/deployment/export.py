@@ -280,9 +280,11 @@ def _write_format(
         reason = _blame(exporter, network, example, facts) or first_line(error)
         raise ExportError(f"{where}: {reason}; choose another format or another arch") from error
     parity = compare(expected, found, labels)
+    weights = exporter.weights()
     breaches = parity.breaches(exporter.limits)
     if breaches:
-        culprit = _blame(exporter, network, example, facts) or "no layer strays when exported alone"
+        reason = exporter.saturated(weights.bits) if weights is not None else None
+        culprit = reason or _blame(exporter, network, example, facts) or "no layer strays when exported alone"
         raise ExportError(
             f"{where}: {'; '.join(breaches)}; {culprit}. Nothing was written; choose another format or another arch"
         )
@@ -290,6 +292,7 @@ def _write_format(
         "file": path.name,
         "size_bytes": size_bytes(path),
         **asdict(parity),
+        **({} if weights is None else {"int8": asdict(weights)}),
         "limits": {**asdict(exporter.limits), "hold": not breaches},
     }
 

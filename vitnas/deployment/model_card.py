@@ -9,6 +9,7 @@ from vitnas.deployment.accuracies import NO_TEST, images_of
 from vitnas.deployment.exporters import EXPORTERS
 from vitnas.deployment.latency_report import COLUMNS as LATENCY_COLUMNS
 from vitnas.deployment.latency_report import latency_remarks, latency_rows
+from vitnas.latency_lut.runtimes.saturation import FULL_BITS, WeightRange
 from vitnas.supernets.accuracy import wilson
 
 CARD = "README.md"
@@ -125,6 +126,14 @@ def _files(report: Mapping[str, Any]) -> Iterator[str]:
     yield from _table(columns, rows)
     yield ""
     yield "Differences are those of the logits, in units of their root mean square."
+    for name, found in report["formats"].items():
+        if "int8" in found:
+            yield from ("", f"`{name}` has {WeightRange(**found['int8'])}.")
+    if any(found.get("int8", {}).get("bits") == FULL_BITS for found in report["formats"].values()):
+        yield (
+            "On x86 processors without VNNI, sums of 8-bit weights saturate, and answers differ; "
+            "`vitnas export --int8-range reduced` makes files for those."
+        )
 
 
 def _latency(report: Mapping[str, Any]) -> Iterator[str]:

@@ -8,6 +8,7 @@ from typing import Literal
 
 from vitnas.deployment.exporters import EXPORTERS, Exporter
 from vitnas.errors import ExportError, SettingsError
+from vitnas.latency_lut.runtimes.saturation import Int8Range
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,8 @@ class ExportSettings:
     Attributes:
         formats: names from `EXPORTERS`.
         int8: "static" or "dynamic" writes an int8 file beside that of every format that has such a variant.
+        int8_range: of weights in int8 files for processors: "full" takes 8 bits, "reduced" 7, which no kernel saturates
+            on, and "auto" 7 where the kernels of this processor saturate.
         verify_images: validation images that artefact and network are compared on, a sample.
         accuracy_images: so many of the validation and of the test images tell the accuracy, a sample; None takes all.
         calibration_images: images on which ranges of activations are measured.
@@ -30,6 +33,7 @@ class ExportSettings:
 
     formats: tuple[str, ...] = ("onnx",)
     int8: Literal["static", "dynamic"] | None = None
+    int8_range: Int8Range = "auto"
     verify_images: int = 1024
     accuracy_images: int | None = None
     calibration_images: int = 128
@@ -71,6 +75,7 @@ class ExportSettings:
             names += [name for name in variants if name not in names]
         found = [EXPORTERS.load(name)() for name in names]
         for exporter in found:
+            exporter.int8_range = self.int8_range
             if missing := exporter.missing():
                 raise ExportError(f"format '{exporter.name}' cannot be written here: {missing}")
         return found

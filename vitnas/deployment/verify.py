@@ -17,6 +17,7 @@ from vitnas.deployment.verification import Parity, answers, at_size, compare, fi
 from vitnas.errors import DataError, ExportError
 from vitnas.files import as_listed
 from vitnas.latency_lut.devices import Device
+from vitnas.latency_lut.runtimes.saturation import FULL_BITS
 from vitnas.run import processor
 from vitnas.search_spaces import Blueprint, Task
 from vitnas.settings import make_settings
@@ -75,9 +76,9 @@ def verify(
         progress: told every step.
 
     Returns:
-        What is found here under the keys of the report: arch_id, accuracy, formats with their parity, size and whether
-        their limits hold, predicted_latency_ms as the export said it, measured_latency_ms, latency with both side by
-        side, processor.
+        What is found here under the keys of the report: arch_id, accuracy, formats with their parity, size, whether
+        their limits hold, and a warning where int8 sums saturate on this processor, predicted_latency_ms as the export
+        said it, measured_latency_ms, latency with both side by side, processor.
     """
     say = progress or (lambda step: None)
     report = read_report(folder)
@@ -108,10 +109,12 @@ def verify(
                 f"'{path}' cannot be run here: {first_line(error)}; see whether it was changed, and whether its runtime is installed"
             ) from error
         breaches = parity.breaches(exporter.limits)
-        broken += [f"{name}: {breach}" for breach in breaches]
+        # Before the range was recorded, all weights had 8 bits.
+        saturated = exporter.saturated(told.get("int8", {}).get("bits", FULL_BITS))
+        broken += [f"{name}: {breach}" + (f" ({saturated})" if saturated else "") for breach in breaches]
         if not as_listed(path):
             broken.append(f"{name}: '{told['file']}' is not what was exported, it was changed or damaged since")
-        found[name] = {**asdict(parity), "size_bytes": size_bytes(path), "hold": not breaches}
+        found[name] = {**asdict(parity), "size_bytes": size_bytes(path), "hold": not breaches, "warning": saturated}
     if broken:
         raise ExportError(f"'{folder}' does not answer as its weights do: {'; '.join(broken)}; export the network anew")
     say(f"judging {report['arch_id']}")

@@ -27,6 +27,10 @@ ENOUGH = 50
 """Held-out networks from which on a stated error is more than a rough figure."""
 
 
+UNTOLD = {"int8_range": "full"}
+"""What a fingerprint means that lacks a term: tables written before the term existed still serve."""
+
+
 @dataclass(frozen=True)
 class Row:
     """One layer: its net time, without the overhead of a call, and what it counts on any device.
@@ -254,5 +258,6 @@ class LatencyTable:
 
 def differences(own: Mapping[str, str | int], other: Mapping[str, str | int]) -> dict[str, tuple[str | int, str | int]]:
     """In what two fingerprints differ, and what each of them says."""
+    own, other = ({**UNTOLD, **told} for told in (own, other))
     pairs = {name: (own.get(name, "not told"), other.get(name, "not told")) for name in {**own, **other}}
     return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}

@@ -91,16 +91,19 @@ def _warn_of_fallback(space: SearchSpace, device: EstimatedDevice, say: Say) -> 
         return
     import numpy as np
 
+    from vitnas.latency_lut.estimate import Placement, load_model
     from vitnas.latency_lut.estimate.networks import layer_ops
-    from vitnas.latency_lut.estimate.placement import Placement, placement
 
-    def place(arch: Arch) -> Placement:
-        return placement([op for spec in space.lower(arch) for op in layer_ops(spec)])
+    model = load_model(device.name)
+
+    def place(arch: Arch) -> Placement | None:
+        return model.placement([op for spec in space.lower(arch) for op in layer_ops(spec)], device.name)
 
     archs = [space.smallest(), space.largest(), *space.sample(LOOKED_AT, np.random.default_rng(0))]
-    found = [p for p in map(place, archs) if p.falls_back]
+    found = [p for p in map(place, archs) if p is not None and p.falls_back]
     if found:
         say(
             f"warning: {len(found)} of {len(archs)} archs looked at would likely leave the Neural Engine of "
-            f"{device.name} ({found[0].reasons[0]}) and be slower than estimated; `vitnas estimate` tells by how much"
+            f"{device.name} ({found[0].reasons[0]}) and be slower than estimated; `vitnas estimate` tells by how much. On "
+            f"families left out: {model.target(device.name).flag}"
         )

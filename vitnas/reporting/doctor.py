@@ -12,6 +12,7 @@ from typing import Any
 from rich.markup import escape
 
 from vitnas import __version__
+from vitnas.latency_lut.runtimes.saturation import onnx_runtime_test, openvino_test, weight_range
 from vitnas.reporting.tables import console, print_table
 from vitnas.run import processor
 
@@ -53,6 +54,7 @@ def examine(folder: Path = Path()) -> dict[str, Any]:
         "processor": processor(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         **_torch(),
+        "int8": _int8(),
         "memory_gb": _memory_gb(),
         "free_disk_gb": round(free, 1),
         "packages": packages,
@@ -75,6 +77,7 @@ def print_examination(found: dict[str, Any]) -> None:
     lines = {
         "vitnas": f"{found['vitnas']} on Python {found['python']}, {found['system']}",
         "processor": f"{found['processor']}, {found['cores']} cores for this process, torch takes {found['threads']}",
+        "int8": "; ".join(found["int8"].values()) or "no runtime to test",
         "memory": f"{found['memory_gb']} GB" if found["memory_gb"] else "unknown",
         "GPU": gpu,
         "free disk": f"{found['free_disk_gb']} GB here",
@@ -92,6 +95,18 @@ def print_examination(found: dict[str, Any]) -> None:
         out.print(f"problem: {problem}", markup=False)
     if not found["problems"]:
         out.print("\nReady. `vitnas devices` says what can be measured here.", markup=False)
+
+
+def _int8() -> dict[str, str]:
+    """How wide the weights of int8 files should be here, by runtime, and why."""
+    found = {}
+    for name, test in {"onnxruntime": onnx_runtime_test, "openvino": openvino_test}.items():
+        if _version(name):
+            try:
+                found[name] = f"{weight_range('auto', test())} ({test().runtime})"
+            except Exception as error:  # a broken installation is what this command is there to show
+                found[name] = f"the self-test of {name} failed: {error}"
+    return found
 
 
 def _torch() -> dict[str, Any]:

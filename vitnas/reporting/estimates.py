@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from vitnas.latency_lut.estimate import Estimate, EstimateModel
+from vitnas.latency_lut.estimate import Estimate, EstimateModel, Flag
+from vitnas.latency_lut.estimate.model import factor_90
+from vitnas.nas.pareto import ParetoFront
 from vitnas.reporting.tables import print_table
 
 LABEL = "estimated, not measured"
@@ -30,8 +32,10 @@ def describe_estimate(
         "label": LABEL,
         "latency_ms": found.ms,
         "std_ms": found.std_ms,
+        "interval_90_ms": dict(zip(("low", "high"), found.interval_90_ms, strict=True)),
         "batch": model.batch,
         "placement": None if placed is None else "fall-back" if placed.falls_back else "neural engine",
+        "flag": _describe_flag(model.target(found.device).flag),
         "reasons": list(placed.reasons) if placed else [],
         "notes": list(placed.notes) if placed else [],
         "fallback_ms": dict(zip(("low", "middle", "high"), found.fallback_ms, strict=True))
@@ -47,19 +51,39 @@ def describe_estimate(
     }
 
 
+def _describe_flag(flag: Flag | None) -> dict[str, Any] | None:
+    """How far the placement is to be trusted: on families whose networks did not decide which rules are believed."""
+    if flag is None:
+        return None
+    names = ("caught", "fell", "false_alarms", "precision", "recall")
+    return {**{name: getattr(flag, name) for name in names}, "text": str(flag)}
+
+
+def estimated_factor(front: ParetoFront, name: str) -> float | None:
+    """Within which factor of a front's estimates of a quantity nine in ten true values lie; None where it is no estimate."""
+    if not name.startswith("latency_ms") or any(point.provenance.get(name) != "estimated" for point in front.points):
+        return None
+    return factor_90(name.partition("@")[2] or str(front.config.get("origin", {}).get("device", "")))
+
+
 def print_estimate(found: Mapping[str, Any]) -> None:
     """The figure with its error, what it is made of, and what may be wrong with it."""
     images = f" a call of {found['batch']} images" if found["batch"] > 1 else ""
+    low, high = found["interval_90_ms"].values()
     print(
-        f"{found['network']} on {found['device']}: {found['latency_ms']:.2f} ms +- {found['std_ms']:.2f} ms{images} ({LABEL})"
+        f"{found['network']} on {found['device']}: {found['latency_ms']:.2f} ms, 90 % between {low:.2f} and {high:.2f} ms{images} "
+        f"({LABEL})"
     )
     if found["placement"]:
         print(f"runs on: {found['placement']}")
+        print(f"  this flag, on families left out: {found['flag']['text']}")
     for reason in found["reasons"]:
         print(f"  warning: {reason}")
     if found["reasons"]:
         back = found["fallback_ms"]
-        print(f"  if it falls back: about {back['middle']:.0f} ms ({back['low']:.0f} to {back['high']:.0f})")
+        print(
+            f"  if it falls back: about {back['middle']:.0f} ms (half of such rows: {back['low']:.0f} to {back['high']:.0f})"
+        )
     for note in found["notes"]:
         print(f"  note: {note}")
     rows = [(kind, f"{ms:.3f}", f"{ms / found['latency_ms']:.1%}") for kind, ms in found["parts_ms"].items()]

@@ -12,6 +12,7 @@ from rich.table import Table
 from vitnas.deployment.accuracies import NO_TEST, images_of
 from vitnas.deployment.agreement import Predicted
 from vitnas.deployment.latency_report import COLUMNS, latency_remarks, latency_rows
+from vitnas.latency_lut.runtimes.saturation import WeightRange
 from vitnas.latency_lut.sitting import BETWEEN, across_sittings
 from vitnas.nas.pareto import ParetoFront, Point
 from vitnas.reporting.diagram import draw_blueprint
@@ -49,7 +50,7 @@ def print_export(folder: Path, report: Mapping[str, Any]) -> None:
     """One row a format, the files, the accuracy of the network and the latencies under it."""
     _print_formats(f"arch {report['arch_id']}", report["formats"])
     for name, found in report["formats"].items():
-        print(f"{folder / found['file']}: {name}")
+        print(f"{folder / found['file']}: {name}{weights_of(found)}")
     _print_accuracy(report["accuracy"])
     _print_latencies(report)
 
@@ -58,8 +59,17 @@ def print_verified(found: Mapping[str, Mapping[str, Any]]) -> None:
     """The same of what `verify` found in several folders."""
     for folder, report in found.items():
         _print_formats(folder, report["formats"])
+        for name, parity in report["formats"].items():
+            if parity["warning"]:
+                print(f"warning: {name}: {parity['warning']}")
         _print_accuracy(report["accuracy"])
         _print_latencies(report)
+
+
+def weights_of(found: Mapping[str, Any]) -> str:
+    """What an int8 format took, and why."""
+    taken = found.get("int8")
+    return f", {WeightRange(**taken)}" if taken else ""
 
 
 def _print_accuracy(accuracy: Mapping[str, Any]) -> None:

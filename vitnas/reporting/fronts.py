@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from vitnas.nas.pareto import ParetoFront
+from vitnas.nas.pareto import ParetoFront, Point
 from vitnas.nas.run_search import Found
 from vitnas.quantities import format_count
+from vitnas.reporting.estimates import estimated_factor
 from vitnas.reporting.picks import describe_picks, pick_lines
 from vitnas.reporting.sittings import sitting_notes
 from vitnas.reporting.tables import print_table
@@ -29,6 +30,7 @@ def describe_front(front: ParetoFront) -> dict[str, Any]:
                 "objectives": dict(point.objectives),
                 "provenance": dict(point.provenance),
                 "errors": dict(point.errors),
+                "intervals_90": _intervals(front, point),
                 "group": groups[point.arch.id],
                 **{which: picks[which] is not None and picks[which]["id"] == point.arch.id for which in MARKED},
                 "arch": point.arch.to_json(),
@@ -74,7 +76,7 @@ def print_front(front: dict[str, Any]) -> None:
             str(i),
             " ".join([point["id"], *(which for which in MARKED if point[which])]),
             *([several.get(point["group"], "")] if several else []),
-            *(_cell(n, point["objectives"][n], point["errors"].get(n), point["provenance"][n]) for n in names),
+            *(_cell(n, point) for n in names),
         )
         for i, point in enumerate(points)
     ]
@@ -97,10 +99,19 @@ def plot_search(found: Found) -> None:
             plot_fronts({front.space: front}, [found.folder / name], evaluated=evaluated)
 
 
-def _cell(name: str, value: float, error: float | None, provenance: str) -> str:
+def _intervals(front: ParetoFront, point: Point) -> dict[str, tuple[float, float]]:
+    factors = {name: estimated_factor(front, name) for name in point.objectives}
+    return {name: (point.objectives[name] / f, point.objectives[name] * f) for name, f in factors.items() if f}
+
+
+def _cell(name: str, point: dict[str, Any]) -> str:
+    value, error, provenance = point["objectives"][name], point["errors"].get(name), point["provenance"][name]
     if name == "accuracy":
         return f"{100 * value:.2f} ± {100 * error:.2f}%" if error else f"{value:.2%}"
     spread = f" ± {error:.2g}" if error else ""
     if "_ms" not in name:
         return f"{value:.3f}{spread}" if name == "score" else format_count(value)
+    if name in point["intervals_90"]:
+        low, high = point["intervals_90"][name]
+        spread = f" (90 %: {low:.3g} to {high:.3g})"
     return f"{value:.4g}{spread} {provenance}"

@@ -19,6 +19,7 @@ from vitnas.errors import DeviceError
 from vitnas.files import is_locked, read_json, read_lines
 from vitnas.latency_lut.table import LatencyTable
 from vitnas.nas.objectives import MAXIMISED, std_of
+from vitnas.reporting.estimates import estimated_factor
 from vitnas.reporting.fidelity import compared_networks
 from vitnas.reporting.growth import Box
 from vitnas.reporting.picks import describe_picks
@@ -84,7 +85,7 @@ def _describe_result(result: Result, run: RunFolder | None, room: int) -> dict[s
         "config": dict(front.config),
         "versions": dict(front.versions),
         "objectives": [asdict(o) for o in front.objectives],
-        "quantities": [_quantity(name, scale_of(name)) for name in names],
+        "quantities": [_quantity(name, scale_of(name), estimated_factor(front, name)) for name in names],
         "rows": kept,
         "left_out": len(rows) - len(kept),
         "evaluations": len(evaluated),
@@ -135,7 +136,7 @@ def _thin(rows: list[list[Any]], front: set[str], room: int) -> list[list[Any]]:
     return [row for i, row in enumerate(rows) if row[0] in front or i in chosen]
 
 
-def _quantity(name: str, scale: Scale) -> dict[str, Any]:
+def _quantity(name: str, scale: Scale, factor_90: float | None) -> dict[str, Any]:
     return {
         "name": name,
         "title": scale.title,
@@ -143,6 +144,7 @@ def _quantity(name: str, scale: Scale) -> dict[str, Any]:
         "factor": scale.factor,
         "decimals": int(scale.digits[1:-1]) if scale.digits.endswith("f") else None,
         "more_is_better": name in MAXIMISED,
+        "factor_90": factor_90,  # of estimates: nine in ten true values lie within it
     }
 
 

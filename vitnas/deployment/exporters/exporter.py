@@ -10,6 +10,8 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
+from vitnas.latency_lut.runtimes.saturation import FULL_BITS, Int8Range, SelfTest, WeightRange, weight_range
+
 
 @dataclass(frozen=True)
 class Facts:
@@ -70,6 +72,8 @@ class Exporter(ABC):
 
     name: ClassVar[str]
     limits: ClassVar[Limits] = EXACT
+    int8_range: Int8Range = "auto"
+    """How wide weights are asked to be; only formats with a `self_test` look at it."""
 
     def missing(self) -> str | None:
         """What keeps this format from being written here, and the remedy; None where nothing does."""
@@ -87,6 +91,24 @@ class Exporter(ABC):
             facts: kept inside the artefact, where the format has a place for them.
             folder: exists; the file name is the format's own.
         """
+
+    def self_test(self) -> SelfTest | None:
+        """Whether products of integers saturate here, of a format whose kernels may have that fault."""
+        return None
+
+    def weights(self) -> WeightRange | None:
+        """How wide the weights of such a format are made here, and why."""
+        test = self.self_test()
+        return None if test is None else weight_range(self.int8_range, test)
+
+    def saturated(self, bits: int) -> str | None:
+        """What is wrong with an artefact whose weights have so many bits, where its sums saturate on this processor."""
+        test = self.self_test()
+        if bits < FULL_BITS or test is None or not test.saturates:
+            return None
+        return (
+            f"its weights have {bits} bits and {test}, so its answers are off here; export it with --int8-range reduced"
+        )
 
     @abstractmethod
     def run(self, path: Path, x: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from vitnas.deployment.exporters.exporter import Facts, Limits
 from vitnas.deployment.exporters.onnx import Onnx
 from vitnas.errors import ExportError
+from vitnas.latency_lut.runtimes.saturation import SelfTest, onnx_runtime_test
 
 PRODUCTS = ("Conv", "Gemm", "MatMul")
 INTEGER = ("QLinearConv", "QGemm", "QLinearMatMul", "MatMulInteger", "MatMulIntegerToFloat", "DynamicQuantizeMatMul")
@@ -30,10 +31,14 @@ class Int8(Onnx):
     file = "model-int8.onnx"
     limits = STATIC
 
+    def self_test(self) -> SelfTest:
+        return onnx_runtime_test()
+
     def export(self, network: nn.Module, example: Tensor, facts: Facts, folder: Path) -> Path:
         path = super().export(network, example, facts, folder)
         with _quiet():
-            wanted = self.quantise(path, example)
+            weights = self.weights()
+            wanted = self.quantise(path, example, reduced=weights is not None and weights.reduced)
         integer = integer_products(path)
         if integer < wanted:
             raise ExportError(
@@ -42,14 +47,14 @@ class Int8(Onnx):
             )
         return path
 
-    def quantise(self, path: Path, example: Tensor) -> int:
-        """Makes the fp32 file an int8 one, and says how many products now take integers."""
+    def quantise(self, path: Path, example: Tensor, reduced: bool) -> int:
+        """Makes the fp32 file an int8 one, with weights of 7 bits if `reduced`; gives how many products take integers."""
         import onnx
 
         from vitnas.latency_lut.runtimes.quantise import quantise
 
         wanted = sum(node.op_type in PRODUCTS for node in onnx.load(path).graph.node)
-        quantise(path, path, lambda prepared: _ranges(prepared, example), PRODUCTS)
+        quantise(path, path, lambda prepared: _ranges(prepared, example), PRODUCTS, reduced)
         return wanted
 
 
@@ -60,7 +65,7 @@ class DynamicInt8(Int8):
     file = "model-int8-dynamic.onnx"
     limits = DYNAMIC
 
-    def quantise(self, path: Path, example: Tensor) -> int:
+    def quantise(self, path: Path, example: Tensor, reduced: bool) -> int:
         import onnx
         from onnxruntime.quantization import QuantType, quantize_dynamic
 
@@ -71,7 +76,8 @@ class DynamicInt8(Int8):
             raise ExportError("the network has no linear layer that dynamic int8 could speed up; choose 'onnx-int8'")
         del model.graph.value_info[:]  # shapes of weights that are about to be transposed
         wanted = [*linear, *(f"{name}_MatMul" for name in linear)]  # what a Gemm is called once it is taken apart
-        quantize_dynamic(model, path, nodes_to_quantize=wanted, per_channel=True, weight_type=QuantType.QInt8)
+        how = {"per_channel": True, "reduce_range": reduced, "weight_type": QuantType.QInt8}
+        quantize_dynamic(model, path, nodes_to_quantize=wanted, **how)
         return len(linear)
 
 

@@ -13,6 +13,7 @@ from vitnas.deployment.exporters.exporter import Exporter, Facts
 from vitnas.deployment.exporters.onnx import Onnx
 from vitnas.deployment.exporters.onnx_int8 import STATIC, Int8
 from vitnas.errors import ExportError
+from vitnas.latency_lut.runtimes.saturation import SelfTest, openvino_test
 
 
 class OpenVino(Exporter):
@@ -20,7 +21,6 @@ class OpenVino(Exporter):
 
     name = "openvino"
     folder: ClassVar[str] = "openvino"
-    source: ClassVar[type[Onnx]] = Onnx
 
     def missing(self) -> str | None:
         if util.find_spec("openvino") is None:
@@ -40,6 +40,10 @@ class OpenVino(Exporter):
         del model  # it maps the file that goes now
         graph.unlink()
         return path
+
+    def source(self) -> Onnx:
+        """Writes the graph that is converted."""
+        return Onnx()
 
     def run(self, path: Path, x: Tensor) -> Tensor:
         model = self.compiled(path)
@@ -65,8 +69,15 @@ class OpenVinoInt8(OpenVino):
 
     name = "openvino-int8"
     folder = "openvino-int8"
-    source = Int8
     limits = STATIC
+
+    def self_test(self) -> SelfTest:
+        return openvino_test()
+
+    def source(self) -> Onnx:
+        graph, weights = Int8(), self.weights()
+        graph.int8_range = "reduced" if weights is not None and weights.reduced else "full"
+        return graph
 
     def export(self, network: nn.Module, example: Tensor, facts: Facts, folder: Path) -> Path:
         from vitnas.latency_lut.runtimes.openvino import float_products

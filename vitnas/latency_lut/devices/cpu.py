@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from vitnas.latency_lut.devices.measured import MeasuredHere
+from vitnas.latency_lut.devices.measured import Int8Here, MeasuredHere
+from vitnas.latency_lut.runtimes.saturation import onnx_runtime_test
 
 
 class CPU(MeasuredHere):
@@ -14,9 +15,9 @@ class CPU(MeasuredHere):
     module = "onnxruntime"
 
 
-class CPUInt8(CPU):
+class CPUInt8(Int8Here, CPU):
     """ONNX Runtime, static int8; proven from the graph that it executes."""
 
     base = "cpu-int8"
     runtime = "vitnas.latency_lut.runtimes.onnx_runtime:OnnxRuntimeInt8"
-    precision = "int8"
+    self_test = staticmethod(onnx_runtime_test)

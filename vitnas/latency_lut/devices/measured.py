@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib import metadata, util
 from pathlib import Path
 from typing import ClassVar
@@ -12,6 +12,7 @@ from vitnas.errors import DeviceError
 from vitnas.latency_lut.devices.device import Device
 from vitnas.latency_lut.protocol import Timing, TimingSettings
 from vitnas.latency_lut.runtimes.isolated import measure_apart
+from vitnas.latency_lut.runtimes.saturation import SelfTest
 from vitnas.run import processor
 from vitnas.search_spaces import Blueprint
 
@@ -85,6 +86,20 @@ class MeasuredHere(Device):
 
     def at(self, threads: int, batch: int) -> MeasuredHere:
         return type(self)(threads, batch)
+
+
+class Int8Here(MeasuredHere):
+    """A runtime that multiplies integers; how wide its weights are depends on the processor, and is part of the device."""
+
+    precision = "int8"
+    self_test: ClassVar[Callable[[], SelfTest]]
+    """Tells whether products saturate here; runs where the package is installed."""
+
+    def fingerprint(self) -> dict[str, str | int]:
+        terms = super().fingerprint()
+        if self.missing() is not None:
+            return {**terms, "int8_range": "unknown"}
+        return {**terms, "int8_range": "reduced" if type(self).self_test().saturates else "full"}
 
 
 def version(distribution: str) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from vitnas.latency_lut.devices.measured import MeasuredHere
+from vitnas.latency_lut.devices.measured import Int8Here, MeasuredHere
+from vitnas.latency_lut.runtimes.saturation import openvino_test
 
 
 class OpenVino(MeasuredHere):
@@ -16,9 +17,9 @@ class OpenVino(MeasuredHere):
     clock = "process_clock"
 
 
-class OpenVinoInt8(OpenVino):
+class OpenVinoInt8(Int8Here, OpenVino):
     """OpenVINO, int8 wherever weights are multiplied; proven from the precision of each executed layer."""
 
     base = "cpu-openvino-int8"
     runtime = "vitnas.latency_lut.runtimes.openvino:OpenVinoInt8"
-    precision = "int8"
+    self_test = staticmethod(openvino_test)

@@ -2,6 +2,6 @@
 
 from vitnas.latency_lut.estimate.model import Estimate, EstimateModel, load_model
 from vitnas.latency_lut.estimate.ops import Op
-from vitnas.latency_lut.estimate.placement import Placement, placement
+from vitnas.latency_lut.estimate.placement import Flag, Placement, placement
 
-__all__ = ["Estimate", "EstimateModel", "Op", "Placement", "load_model", "placement"]
+__all__ = ["Estimate", "EstimateModel", "Flag", "Op", "Placement", "load_model", "placement"]

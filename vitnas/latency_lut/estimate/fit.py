@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from vitnas.files import write_json
 from vitnas.latency_lut.calibration import Fidelity
 from vitnas.latency_lut.estimate.cost import GUESS, PRICES, Floats, Prices, Work
+from vitnas.latency_lut.estimate.evidence import flag
 from vitnas.latency_lut.estimate.model import Accuracy, EstimateModel, FallBack, Target
 from vitnas.latency_lut.estimate.ops import Op
 from vitnas.latency_lut.estimate.published import GROUPS, Group, Row, fell_back, read_rows
@@ -176,7 +177,7 @@ def accuracy(points: Sequence[Point]) -> Accuracy:
         for level, held in inside.items():
             held.append(off[families == name] <= _width(others, level))
     return Accuracy(
-        Fidelity.between(estimated, measured), len(np.unique(families)), sigma=_width(off, 0.68),
+        Fidelity.between(estimated, measured), len(np.unique(families)), sigma=_width(off, 0.68), reach_90=_width(off, 0.9),
         within_sigma=float(np.concatenate(inside[0.68]).mean()), within_90=float(np.concatenate(inside[0.9]).mean()),
     )  # fmt: skip
 
@@ -221,6 +222,7 @@ def fit_model(rows: Sequence[Row], traces: Traces, group: Group) -> EstimateMode
             found.factors[device],
             sum(row.device == device for row in stayed),
             accuracy(points),
+            flag(stayed, fell, traces, device, MAX_IMAGE_SIZE) if group.falls_back else None,
         )
     fallback = None
     if group.falls_back:
@@ -228,7 +230,7 @@ def fit_model(rows: Sequence[Row], traces: Traces, group: Group) -> EstimateMode
         low, middle, high = np.quantile(extra, [0.25, 0.5, 0.75])
         fallback = FallBack(len(extra), float(middle), float(low), float(high))
     return EstimateModel(
-        format=2,
+        format=3,
         fitted=datetime.date.today().isoformat(),
         runtime=group.runtime,
         precision=group.precision,
@@ -252,7 +254,7 @@ def main() -> None:
             model = fit_model(rows, traces, group)
             write_json(given.out / f"{name}.json", asdict(model))
             for device, target in model.devices.items():
-                print(f"{device}: factor {target.factor:.3f}, {target.accuracy}")
+                print(f"{device}: factor {target.factor:.3f}, {target.accuracy}; flag: {target.flag}")
             print(model.fallback or "nothing tells which networks fall back")
 
 

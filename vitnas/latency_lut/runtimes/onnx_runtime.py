@@ -15,6 +15,7 @@ from vitnas.latency_lut.runtimes.memory import peak_of
 from vitnas.latency_lut.runtimes.onnx import INPUT, BlueprintFiles, open_session
 from vitnas.latency_lut.runtimes.quantise import quantise
 from vitnas.latency_lut.runtimes.runtime import Loaded, Runtime
+from vitnas.latency_lut.runtimes.saturation import onnx_runtime_test
 from vitnas.search_spaces import Blueprint
 
 PRODUCTS = ("Conv", "Gemm", "MatMul")
@@ -56,7 +57,9 @@ class OnnxRuntimeInt8(OnnxRuntime):
 
     def file(self, blueprint: Blueprint) -> Path:
         path = self.files.file(blueprint)
-        return quantise(path, path.with_suffix(".int8.onnx")) if len(blueprint) else path
+        if not len(blueprint):
+            return path
+        return quantise(path, path.with_suffix(".int8.onnx"), reduced=onnx_runtime_test().saturates)
 
     def session(self, blueprint: Blueprint, path: Path) -> Any:
         executed = self.folder / "executed.onnx"

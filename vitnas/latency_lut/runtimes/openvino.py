@@ -16,6 +16,7 @@ from vitnas.latency_lut.runtimes.onnx import BlueprintFiles
 from vitnas.latency_lut.runtimes.onnx_runtime import stayed_float
 from vitnas.latency_lut.runtimes.quantise import quantise
 from vitnas.latency_lut.runtimes.runtime import Loaded, Runtime
+from vitnas.latency_lut.runtimes.saturation import openvino_test
 from vitnas.search_spaces import Blueprint
 
 WITH_WEIGHTS = ("Convolution", "GroupConvolution", "FullyConnected")
@@ -72,7 +73,9 @@ class OpenVinoInt8(OpenVino):
 
     def file(self, blueprint: Blueprint) -> Path:
         path = self.files.file(blueprint)
-        return quantise(path, path.with_suffix(".int8.onnx")) if len(blueprint) else path
+        if not len(blueprint):
+            return path
+        return quantise(path, path.with_suffix(".int8.onnx"), reduced=openvino_test().saturates)
 
     def compiled(self, blueprint: Blueprint, path: Path) -> Any:
         model = super().compiled(blueprint, path)

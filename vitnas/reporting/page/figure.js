@@ -34,14 +34,16 @@ function round(value, digits = 4) {
   return String(Number(value.toPrecision(Math.max(digits, Math.ceil(Math.log10(size))))));
 }
 
-// A stored figure in the unit of its quantity: 0.951 is "95.1 %".
+// A stored figure in the unit of its quantity: 0.951 is "95.1 %". An estimate bears the interval of 90 %.
 function figureText(quantity, value, error) {
   if (value === null || value === undefined) return "-";
   const scaled = value * quantity.factor;
-  const text = quantity.decimals === null ? round(scaled) : scaled.toFixed(quantity.decimals);
-  const size = (error ?? 0) * quantity.factor;
-  const spread = size ? ` ± ${quantity.decimals === null ? round(size, 2) : size.toFixed(quantity.decimals)}` : "";
-  return `${text}${spread}${quantity.unit ? ` ${quantity.unit}` : ""}`;
+  const inUnits = (x, digits) => (quantity.decimals === null ? round(x, digits) : x.toFixed(quantity.decimals));
+  const size = (error ?? 0) * quantity.factor, wide = quantity.factor_90;
+  const spread = wide
+    ? ` (90 %: ${inUnits(scaled / wide, 3)} to ${inUnits(scaled * wide, 3)})`
+    : size ? ` ± ${inUnits(size, 2)}` : "";
+  return `${inUnits(scaled)}${spread}${quantity.unit ? ` ${quantity.unit}` : ""}`;
 }
 
 function axisTitle(quantity) {
