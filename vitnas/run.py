@@ -29,6 +29,7 @@ class RunFolder:
     space.toml, space.py the file of a space of one's own; opening the run executes a space.py
     environment.json     versions, machine, git state
     metrics.jsonl        what training saw
+    tested.json          what networks had right on the test images
     checkpoints/         step-00000100 folders of safetensors with their hashes
     latency/             DEVICE.parquet tables
     search-NAME/         study, front and evaluations of a search

@@ -19,8 +19,10 @@ from vitnas.deployment.exporters import EXPORTERS, Exporter
 from vitnas.deployment.exporters.exporter import Facts
 from vitnas.errors import DataError, DeviceError, ExportError, InvalidArchError, SettingsError, UnknownNameError
 from vitnas.search_spaces import Arch, Task, load_space
+from vitnas.supernets.accuracy import wilson
 from vitnas.supernets.counting import count
 from vitnas.supernets.data import Dataset, DataSettings, load_dataset
+from vitnas.supernets.evaluation import evaluate
 from vitnas.supernets.supernet import Supernet, build_network
 
 SPACE = load_space("autoformer-mini")
@@ -109,7 +111,7 @@ def test_folder_holds_what_rebuilds_the_network(supernet, digits, arch, tmp_path
     network = build_network(load_space(read.space).lower(read))
     network.load_state_dict(load_file(out / "weights.safetensors"))
     with torch.no_grad():
-        x = digits.val.first(5)[0]
+        x = digits.val.sample(5).all()[0]
         torch.testing.assert_close(network.eval()(x), supernet(x, arch), atol=1e-5, rtol=0)
     assert json.loads((out / "report.json").read_text()) == report
 
@@ -117,7 +119,7 @@ def test_folder_holds_what_rebuilds_the_network(supernet, digits, arch, tmp_path
 def test_report_says_what_was_found(supernet, digits, arch, tmp_path):
     report = export(SPACE, supernet, arch, digits, tmp_path / "out", COPY, latency_ms={"cpu": 0.25})
     with torch.no_grad():
-        x, y = digits.val.first(1000)
+        x, y = digits.val.all()
         right = (supernet(x, arch).argmax(1) == y).double().mean().item()
     found = report["formats"]["copy"]
     assert found["size_bytes"] == 5
@@ -130,6 +132,44 @@ def test_report_says_what_was_found(supernet, digits, arch, tmp_path):
     assert report["task"]["num_classes"] == 10
     assert report["predicted_latency_ms"] == {"cpu": 0.25}
     assert [layer["site"] for layer in report["blueprint"]] == list(SPACE.lower(arch).sites)
+
+
+def test_accuracy_is_that_of_all_images_and_parity_that_of_a_sample(supernet, digits, arch, tmp_path):
+    settings = replace(COPY, verify_images=20)
+    report = export(SPACE, supernet, arch, digits, tmp_path / "out", settings)
+    network = supernet.extract(arch)
+    told, test = report["accuracy"], report["accuracy"]["test"]
+    assert told["exported"] == evaluate(network, digits.val).accuracy
+    assert (told["num_images"], told["out_of"], told["shared"]) == (len(digits.val), len(digits.val), None)
+    assert test["accuracy"] == evaluate(network, digits.test).accuracy
+    assert (test["num_images"], test["out_of"]) == (len(digits.test), len(digits.test))
+    assert test["interval"] == pytest.approx(list(wilson(test["accuracy"], 180)))
+    few = digits.val.sample(20)
+    assert report["formats"]["copy"]["accuracy_after"] == evaluate(network, few).accuracy
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert f"| as exported | {len(digits.val)} validation images | {told['exported']:.2%} |" in card
+    assert f"| as exported | **180 test images** | {test['accuracy']:.2%} | {test['interval'][0]:.1%} to" in card
+    assert f"Each was run on a stratified sample of 20 of {len(digits.val)} validation images" in card
+    assert f"      split: test\n    metrics:\n    - type: accuracy\n      value: {test['accuracy']:.4f}" in card
+
+
+def test_a_limit_on_accuracy_is_a_sample_and_the_card_says_so(supernet, digits, arch, tmp_path):
+    settings = replace(COPY, accuracy_images=50)
+    report = export(SPACE, supernet, arch, digits, tmp_path / "out", settings)
+    network = supernet.extract(arch)
+    assert report["accuracy"]["exported"] == evaluate(network, digits.val.sample(50)).accuracy
+    assert report["accuracy"]["test"]["accuracy"] == evaluate(network, digits.test.sample(50)).accuracy
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert f"a stratified sample of 50 of {len(digits.val)} validation images" in card
+    assert "**a stratified sample of 50 of 180 test images**" in card
+
+
+def test_a_card_without_test_images_says_so(supernet, digits, arch, tmp_path):
+    report = export(SPACE, supernet, arch, replace(digits, test=None), tmp_path / "out", COPY)
+    assert report["accuracy"]["test"] is None
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert "No test images were kept" in card
+    assert "split: validation" in card
 
 
 def test_a_plain_network_exports_as_the_supernet_does(supernet, digits, arch, tmp_path):

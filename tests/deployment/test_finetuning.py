@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.torch import load_file
 
 from vitnas.deployment.export import ExportSettings, export
 from vitnas.deployment.finetuning import finetuned
@@ -15,7 +16,8 @@ from vitnas.search_spaces import load_space
 from vitnas.supernets.checkpoints import load_supernet
 from vitnas.supernets.data import dataset_of, load_dataset
 from vitnas.supernets.evaluation import evaluate
-from vitnas.supernets.supernet import Supernet
+from vitnas.supernets.supernet import Supernet, build_network
+from vitnas.supernets.tested import read_tested
 from vitnas.supernets.train_settings import TrainSettings
 from vitnas.supernets.training import start_run, train
 
@@ -39,6 +41,23 @@ def test_learns_from_where_the_supernet_stands(run):
     assert 0 < float((weight - first).norm() / first.norm()) < 0.5
     images = dataset_of(run).val
     assert evaluate(after, images).loss < evaluate(before, images).loss
+
+
+def test_before_and_after_are_two_measurements_on_the_same_images(run, tmp_path):
+    dataset = dataset_of(run)
+    arch = run.space.sample(4, np.random.default_rng(1))[2]
+    settings = ExportSettings(finetune=3, verify_images=30, measure=False)
+    report = export(run.space, load_supernet(run), arch, dataset, tmp_path / "out", settings, run=run)
+    told = report["accuracy"]
+    assert told["shared"] == evaluate(load_supernet(run).extract(arch), dataset.val).accuracy
+    network = build_network(run.space.lower(arch))
+    network.load_state_dict(load_file(tmp_path / "out" / "weights.safetensors"))
+    assert told["exported"] == evaluate(network, dataset.val).accuracy
+    assert told["exported"] > told["shared"]
+    assert told["num_images"] == told["out_of"] == len(dataset.val)
+    (tested,) = read_tested(run)
+    assert (tested.arch_id, tested.weights) == (arch.id, "exported, 3 epochs by itself")
+    assert tested.accuracy == evaluate(network, dataset.test).accuracy
 
 
 def test_needs_the_run(tmp_path: Path):

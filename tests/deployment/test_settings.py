@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +42,7 @@ def test_numbers_and_teachers_without_sense_are_refused(tmp_path):
 def test_calibration_images_come_from_training_or_from_a_folder(tmp_path: Path):
     digits = load_dataset("digits")
     settings = ExportSettings(calibration_images=5)
-    assert torch.equal(calibration_images(settings, digits), digits.train.first(5)[0])
+    assert torch.equal(calibration_images(settings, digits), digits.train.sample(5).shuffled().all()[0])
     folder = tmp_path / "images" / "below"
     folder.mkdir(parents=True)
     own = ExportSettings(calibration=str(tmp_path / "images"), calibration_images=3)
@@ -50,10 +51,21 @@ def test_calibration_images_come_from_training_or_from_a_folder(tmp_path: Path):
     (folder / "damaged.png").write_bytes(b"no image")
     for i in range(4):
         Image.fromarray(np.full((20, 30), 60 * i, np.uint8)).save(folder / f"{i}.png")
-    found = calibration_images(own, digits)
-    assert found.shape == (2, 1, 8, 8)  # of the first, the middle and the last file, which is no image
+    found = calibration_images(replace(own, calibration_images=5), digits)
+    assert found.shape == (4, 1, 8, 8)  # one of the five is no image
     values = found[:, 0, 0, 0] * digits.std[0] + digits.mean[0]
-    assert torch.allclose(values * 255, torch.tensor([0.0, 120.0]), atol=1e-3)
+    assert torch.allclose(values * 255, torch.tensor([0.0, 60.0, 120.0, 180.0]), atol=1e-3)
+
+
+def test_a_calibration_folder_is_sampled_by_its_subfolders(tmp_path: Path):
+    for name, shade, count in (("night", 20, 24), ("noon", 240, 8)):
+        (tmp_path / name).mkdir()
+        for i in range(count):
+            Image.fromarray(np.full((8, 8), shade, np.uint8)).save(tmp_path / name / f"{i}.png")
+    digits = load_dataset("digits")
+    found = calibration_images(ExportSettings(calibration=str(tmp_path), calibration_images=8), digits)
+    shades = (found[:, 0, 0, 0] * digits.std[0] + digits.mean[0]) * 255
+    assert shades.round().int().tolist() == [20] * 6 + [240] * 2
 
 
 def test_calibration_takes_every_real_image_once(tmp_path: Path):

@@ -51,6 +51,34 @@ def test_finds_again_what_the_report_says(folder, digits):
         assert found[name] == told[name]
 
 
+def test_accuracy_is_measured_again_on_all_images(folder):
+    told = read_report(folder)["accuracy"]
+    found = verify(folder, images_for(read_report(folder), None), measure=False)["accuracy"]
+    assert found == told
+    assert (found["num_images"], found["test"]["num_images"]) == (324, 180)
+    few = verify(folder, images_for(read_report(folder), None), measure=False, accuracy_images=40)["accuracy"]
+    assert (few["num_images"], few["out_of"], few["test"]["num_images"]) == (40, 324, 40)
+
+
+def test_images_are_divided_as_they_were_for_the_training(folder, digits, tmp_path):
+    report = read_report(folder)
+    again = images_for(report, None)
+    assert np.array_equal(again.val.rows, digits.val.rows)
+    other = images_for({**report, "division": {**report["division"], "seed": 4, "test_share": 0.2}}, None)
+    assert not np.array_equal(other.val.rows, digits.val.rows)
+    assert len(other.test) == 359
+    # An export of the time before there were tests.
+    old = images_for({name: value for name, value in report.items() if name != "division"}, None)
+    assert (len(old.train), len(old.val), old.test) == (1438, 359, None)
+    for split, word in (("val", "validation"), ("test", "test")):
+        told = {**report, "division": {**report["division"], split: True}}
+        with pytest.raises(ExportError, match=rf"the {word} images of 'digits' lay in a place of their own.*--{split}"):
+            images_for(told, None)
+    np.savez(tmp_path / "a.npz", x=np.zeros((20, 8, 8), np.uint8), y=np.arange(20) % 10)
+    told = {**report, "division": {**report["division"], "test": True}}
+    assert len(images_for(told, None, test=str(tmp_path / "a.npz")).test) == 20
+
+
 def test_latency_is_measured_again_on_devices_that_are_here(folder, digits):
     report = read_json(folder / "report.json")
     write_json(folder / "report.json", {**report, "measured_latency_ms": {"cpu": 0.5}})
@@ -101,7 +129,7 @@ def test_the_card_says_what_the_report_says(exported):
     front = card.split("---")[1]
     assert "license: apache-2.0" in front
     assert '- "digits"' in front
-    assert f"value: {report['accuracy']['exported']:.4f}" in front
+    assert f"value: {report['accuracy']['test']['accuracy']:.4f}" in front
     assert f"| iphone12 | {1.5:.3f} | - |" in card
     assert f"{report['formats']['onnx']['max_difference']:.1e}" in card
     assert "onnxruntime.InferenceSession" in card

@@ -15,7 +15,10 @@ from vitnas.files import only_here
 from vitnas.nas.pareto import ParetoFront
 from vitnas.reporting.html import write_page
 from vitnas.reporting.page_data import describe_page
+from vitnas.run import RunFolder
 from vitnas.search_spaces import Arch
+from vitnas.supernets.accuracy import Accuracy
+from vitnas.supernets.tested import Tested, add_tested
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs `pip install playwright`")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -215,3 +218,24 @@ def luminance(colour: str) -> float:
     parts = [int(part) / 255 for part in colour[4:-1].split(",")]
     r, g, b = (c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in parts)
     return 0.2126 * r + 0.7152 * g + 0.0722 * b
+
+
+def test_test_images_are_told_apart_from_those_that_choose(browser: Any, run: Path, tmp_path: Path) -> None:
+    """None are kept; some are kept and nothing was judged by them; a network was."""
+    own = RunFolder(tmp_path / "own")
+    shutil.copytree(run, own.path)
+    context = browser.new_context(offline=True)
+    page = context.new_page()
+    notes = ["keeps no test images", "no network has been judged", "No training and no search saw these images"]
+    for step, note in enumerate(notes):
+        if step == 1:
+            own.save_config({"data": {"name": "digits", "test_share": 0.1}})
+        if step == 2:
+            add_tested(own, [Tested.of("0123abcd", "exported", Accuracy(0.95, 180, 180))])
+        write_page(describe_page(own.path), tmp_path / "page.html")
+        page.goto((tmp_path / "page.html").as_uri())
+        assert note in page.locator("#test-note").inner_text()
+        assert page.locator("#test-table").is_visible() == (step == 2)
+    cells = page.locator("#test-table tbody tr > *").all_inner_texts()
+    assert cells[:5] == ["0123abcd", "exported", "95.00", "90.8 % to 97.3 %", "180"]
+    context.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ import pytest
 from typer.testing import CliRunner
 
 from vitnas.cli import app
-from vitnas.errors import CheckpointError, SettingsError
+from vitnas.errors import CheckpointError, DataError, SettingsError
+from vitnas.reporting.page_data import describe_page
 from vitnas.run import RunFolder
 from vitnas.search_spaces import load_space
 from vitnas.supernets.checkpoints import Progress, checkpoint_folders, save_checkpoint
@@ -18,6 +20,7 @@ from vitnas.supernets.counting import count
 from vitnas.supernets.evaluation import SubnetScore
 from vitnas.supernets.optimisation import make_optimizer
 from vitnas.supernets.supernet import Supernet
+from vitnas.supernets.tested import read_tested
 from vitnas.supernets.train_settings import TrainSettings
 from vitnas.supernets.training import start_run
 
@@ -44,8 +47,42 @@ def test_the_ends_of_a_space_with_what_they_cost(run: RunFolder) -> None:
     assert (small["name"], large["name"]) == ("smallest", "largest")
     assert small["num_params"] == count(run.space.lower(run.space.smallest())).num_params
     assert small["macs"] < large["macs"]
-    assert {"accuracy": small["accuracy"], "loss": small["loss"]} == SubnetScore(run.path)(run.space.smallest())
+    score = SubnetScore(run.path)(run.space.smallest())
+    assert (small["accuracy"], small["loss"]) == (score["accuracy"], score["loss"])
+    assert (small["test"]["accuracy"], small["test"]["num_images"]) == (score["test_accuracy"], score["test_images"])
+    low, high = small["test"]["interval"]
+    assert low < small["test"]["accuracy"] < high
     assert small["latency_ms"] == {}
+
+
+def test_what_the_test_says_is_kept_for_the_page(run: RunFolder) -> None:
+    drawn = evaluated(run, "--sample", 2)
+    found = {one.arch_id: one for one in read_tested(run)}
+    for one in drawn:
+        kept = found[one["id"]]
+        assert (kept.accuracy, kept.num_images) == (one["test"]["accuracy"], 180)
+        assert kept.weights == "shared weights of step 5"
+    before = len(found)
+    evaluated(run, "--sample", 2)  # again: the new stands in place of the old
+    assert len(read_tested(run)) == before
+    page = describe_page(run.path)["test"]
+    assert page["kept"] is True
+    assert [one["arch_id"] for one in page["networks"]] == [one.arch_id for one in read_tested(run)]
+
+
+def test_a_run_without_test_says_so(run: RunFolder, tmp_path: Path) -> None:
+    old = RunFolder(tmp_path / "old")
+    shutil.copytree(run.path, old.path)
+    (old.path / "tested.json").unlink(missing_ok=True)
+    old.save_config({"data": {"name": "digits"}})
+    assert evaluated(old, "--smallest")[0]["test"] is None
+    assert not (old.path / "tested.json").exists()
+    result = CliRunner().invoke(app, ["evaluate", "--run", str(old.path), "--smallest"])
+    assert "no test images were kept" in result.stdout
+    assert describe_page(old.path)["test"] == {"kept": False, "networks": []}
+    (old.path / "tested.json").write_text('[{"arch_id": 3}]')
+    with pytest.raises(DataError, match="tested.json' is none that vitnas wrote"):
+        read_tested(old)
 
 
 def test_archs_of_a_file_and_of_a_seed(run: RunFolder, tmp_path: Path) -> None:
@@ -60,7 +97,10 @@ def test_archs_of_a_file_and_of_a_seed(run: RunFolder, tmp_path: Path) -> None:
 def test_the_table_names_its_columns(run: RunFolder) -> None:
     result = CliRunner().invoke(app, ["evaluate", "--run", str(run.path), "--sample", "2"])
     assert result.exit_code == 0
-    assert all(name in result.stdout for name in ("accuracy", "loss", "parameters", "MACs", "%"))
+    assert all(
+        name in result.stdout
+        for name in ("accuracy", "loss", "test, 95 %", "parameters", "MACs", "%", "test: 180 images")
+    )
 
 
 @pytest.mark.ray

@@ -64,12 +64,16 @@ def test_no_images_are_refused() -> None:
 
 def test_score_is_that_of_the_extracted_network_on_validation_images(run: RunFolder) -> None:
     arch = run.space.smallest()
-    x, y = load_dataset("digits").val.first(1000)
+    dataset = load_dataset("digits")
+    (x, y), (test_x, test_y) = dataset.val.all(), dataset.test.all()
+    network = load_supernet(run).extract(arch).eval()
     with torch.no_grad():
-        logits = load_supernet(run).extract(arch).eval()(x)
+        logits, of_test = network(x), network(test_x)
     expected = {
         "accuracy": (logits.argmax(1) == y).double().mean().item(),
         "loss": nn.functional.cross_entropy(logits, y).item(),
+        "test_accuracy": (of_test.argmax(1) == test_y).double().mean().item(),
+        "test_images": 180,
     }
     assert SubnetScore(run.path)(arch) == pytest.approx(expected, rel=1e-5)
 

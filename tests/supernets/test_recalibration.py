@@ -30,7 +30,7 @@ def test_statistics_are_the_mean_over_the_batches() -> None:
     net, data = network(), images()
     recalibrate(net, data, num_batches=2, batch_size=64)
     with torch.no_grad():
-        seen = net[0](data.first(128)[0]).reshape(2, 64, 4, -1)
+        seen = net[0](data.sample(128).shuffled().all()[0]).reshape(2, 64, 4, -1)
     torch.testing.assert_close(net[1].running_mean, seen.mean(dim=(0, 1, 3)))
     torch.testing.assert_close(net[1].running_var, seen.transpose(1, 2).flatten(2).var(dim=2).mean(dim=0))
 
@@ -54,7 +54,7 @@ def test_dropout_stays_off() -> None:
     net, data = network().train(), images()
     stacked = nn.Sequential(nn.Dropout(0.5), nn.BatchNorm2d(1), *net)
     recalibrate(stacked, data, num_batches=1, batch_size=150)
-    torch.testing.assert_close(stacked[1].running_mean, data.first(150)[0].mean().reshape(1))
+    torch.testing.assert_close(stacked[1].running_mean, data.all()[0].mean().reshape(1))
 
 
 def test_statistics_matter_for_what_is_judged() -> None:

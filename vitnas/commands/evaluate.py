@@ -28,7 +28,7 @@ def evaluate(
     ray_address: Annotated[str | None, typer.Option(help="Ray cluster to join.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Evaluate archs on the weights of a run: accuracy, loss and costs.
+    """Evaluate archs on the weights of a run: accuracy, loss and costs; accuracy on test images with its 95 % interval.
 
     Example: vitnas evaluate --run runs/digits --sample 8
     """
@@ -58,14 +58,26 @@ def evaluate(
 
     from vitnas.nas.executor import make_executor
     from vitnas.reporting.evaluations import describe_evaluations, print_evaluations
+    from vitnas.supernets.accuracy import Accuracy
     from vitnas.supernets.evaluation import SubnetScore
+    from vitnas.supernets.tested import Tested, add_tested
 
     with make_executor(workers, ray_address) as executor:
         outcomes = list(executor.map(SubnetScore(opened.path.resolve()), list(archs.values())))
     failed = [f"{name}: {o.error}" for name, o in zip(archs, outcomes, strict=True) if o.error is not None]
     if failed:
         raise SearchError(f"{len(failed)} of {len(archs)} archs could not be evaluated; the first, {failed[0]}")
-    emit(describe_evaluations(opened, archs, [outcome.get() for outcome in outcomes]), as_json, print_evaluations)
+    evaluated = describe_evaluations(opened, archs, [outcome.get() for outcome in outcomes])
+    emit(evaluated, as_json, print_evaluations)
+    weights = f"shared weights of step {step}"
+    add_tested(
+        opened,
+        [
+            Tested.of(one["id"], weights, Accuracy.from_json(one["test"]))
+            for one in evaluated
+            if one["test"] is not None
+        ],
+    )
 
 
 def _of_front(space: SearchSpace, file: Path) -> dict[str, Arch]:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from vitnas.commands.options import Config, Force, RunPath, TimedOn, given_arch, given_run, say_step
+from vitnas.commands.options import AccuracyImages, Config, Force, RunPath, TimedOn, given_arch, given_run, say_step
 from vitnas.errors import SettingsError
 
 
@@ -25,6 +25,7 @@ def export(
     calibration: Annotated[
         str | None, typer.Option(help="Folder of images that int8 ranges are measured on; default: training images.")
     ] = None,
+    accuracy_images: AccuracyImages = None,
     finetune: Annotated[int | None, typer.Option(help="Epochs that the network is trained for by itself.")] = None,
     teacher: Annotated[str | None, typer.Option(help="Who teaches meanwhile, such as run:FOLDER.")] = None,
     devices: TimedOn = None,
@@ -60,6 +61,7 @@ def export(
         "formats": formats.split(",") if formats else None,
         "int8": int8,
         "calibration": calibration,
+        "accuracy_images": accuracy_images,
         "finetune": finetune,
         "teacher": teacher,
         "devices": devices or None,

@@ -34,6 +34,10 @@ Force = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
 TimedOn = Annotated[
     list[str] | None, typer.Option("--device", help="Time the network there too; may be given several times.")
 ]
+AccuracyImages = Annotated[
+    int | None,
+    typer.Option(min=1, help="Tell accuracy on a stratified sample of so many images of a split; default: on all."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 ImageSize = Annotated[int | None, typer.Option(help="Image side in pixels; default: as the space was published.")]
 Classes = Annotated[int | None, typer.Option(help="Number of classes; default: as the space was published.")]

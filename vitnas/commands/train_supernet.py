@@ -25,6 +25,10 @@ def train_supernet(
     val: Annotated[
         str | None, typer.Option(help="Images that judge, if the data do not say; default: a share.")
     ] = None,
+    test: Annotated[
+        str | None,
+        typer.Option(help="Images for the accuracy told in the end, which nothing is chosen by; default: a share."),
+    ] = None,
     image_size: Annotated[int | None, typer.Option(help="Side in pixels that networks see.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the new run (default: runs/DATA-SPACE).")] = None,
     resume: Annotated[Path | None, typer.Option(help="Go on with this run instead, after a stop or a kill.")] = None,
@@ -52,7 +56,7 @@ def train_supernet(
     from vitnas.run import RunFolder
     from vitnas.settings import read_settings
 
-    images = {"name": data, "val": val, "image_size": image_size}
+    images = {"name": data, "val": val, "test": test, "image_size": image_size}
     flags = {
         "init": init,
         "epochs": epochs,
@@ -72,6 +76,7 @@ def train_supernet(
             "--space": space,
             "--data": data,
             "--val": val,
+            "--test": test,
             "--image-size": image_size,
             "--out": out,
             "--config": config if config != SETTINGS_FILE else None,

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from vitnas.commands.options import AsJson, TimedOn, emit, say_step
+from vitnas.commands.options import AccuracyImages, AsJson, TimedOn, emit, say_step
 from vitnas.errors import SettingsError
 
 
 def verify(
     folder: Annotated[Path, typer.Argument(help="Folder that `vitnas export` wrote.")],
     data: Annotated[str | None, typer.Option(help="The images: a data set by name, a folder or a file.")] = None,
+    val: Annotated[str | None, typer.Option(help="Their validation images, if the training named a place.")] = None,
+    test: Annotated[str | None, typer.Option(help="Their test images, if the training named a place.")] = None,
+    accuracy_images: AccuracyImages = None,
     run: Annotated[Path | None, typer.Option(help="Take the images of this run.")] = None,
     devices: TimedOn = None,
     measure: Annotated[
@@ -22,7 +25,7 @@ def verify(
     ] = True,
     as_json: AsJson = False,
 ) -> None:
-    """Compare the artefacts of an export with their network and their latencies again, here and now.
+    """Compare the artefacts of an export with their network, and its accuracy and latencies, again, here and now.
 
     Example: vitnas verify knee
     """
@@ -33,11 +36,12 @@ def verify(
     from vitnas.supernets.data import dataset_of
     from vitnas.supernets.exported import exported_folders, read_report
 
-    if data is not None and run is not None:
-        raise SettingsError("--data and --run both say which images; give one of the two")
+    if run is not None and any(place is not None for place in (data, val, test)):
+        raise SettingsError("--run says which images, as do --data, --val and --test; give one or the others")
     found = {}
     for part in exported_folders(folder, read_report(folder)):
         report = read_report(part)
-        dataset = dataset_of(RunFolder.open(run)) if run is not None else images_for(report, data)
-        found[str(part)] = compare(part, dataset, devices=devices or (), measure=measure, progress=say_step)
+        dataset = dataset_of(RunFolder.open(run)) if run is not None else images_for(report, data, val, test)
+        how: dict[str, Any] = {"devices": devices or (), "measure": measure, "progress": say_step}
+        found[str(part)] = compare(part, dataset, accuracy_images=accuracy_images, **how)
     emit(found, as_json, print_verified)

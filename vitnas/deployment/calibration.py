@@ -13,17 +13,18 @@ from vitnas.errors import ExportError
 from vitnas.supernets.data import Dataset
 from vitnas.supernets.data.decoding import EXTENSIONS, UnreadableError, decode
 from vitnas.supernets.data.folders import image_names
+from vitnas.supernets.data.strata import drawn
 
 
 def calibration_images(settings: ExportSettings, dataset: Dataset) -> Tensor:
-    """Images (N, C, H, W) as networks take them: of the training, or of the folder that settings name."""
+    """Images (N, C, H, W) as networks take them, in a mixed order: of the training, or of the folder that settings name."""
     if settings.calibration is None:
-        return dataset.train.first(settings.calibration_images)[0]
+        return dataset.train.sample(settings.calibration_images).shuffled().all()[0]
     folder = Path(settings.calibration)
     files = [folder / name for name in image_names(folder)]
-    places = np.unique(np.linspace(0, len(files) - 1, min(settings.calibration_images, len(files))).astype(int))
+    _, parents = np.unique([str(path.parent) for path in files], return_inverse=True)
     found = []
-    for file in (files[place] for place in places):
+    for file in (files[place] for place in drawn(parents, settings.calibration_images, seed=0)):
         try:
             found.append(decode(file.read_bytes(), dataset.task.image_size, dataset.task.in_channels))
         except (UnreadableError, OSError):

@@ -13,6 +13,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from vitnas import __version__
+from vitnas.deployment.accuracies import accuracies, tested
 from vitnas.deployment.calibration import calibration_images
 from vitnas.deployment.exporters import Exporter, Facts
 from vitnas.deployment.exporters.exporter import size_bytes
@@ -30,8 +31,10 @@ from vitnas.run import RunFolder, processor
 from vitnas.search_spaces import Arch, Blueprint, SearchSpace
 from vitnas.supernets.counting import count
 from vitnas.supernets.data import Dataset
+from vitnas.supernets.evaluation import measured_accuracy
 from vitnas.supernets.exported import REPORT
 from vitnas.supernets.supernet import Supernet
+from vitnas.supernets.tested import add_tested
 
 WEIGHTS = "weights.safetensors"
 ARCH = "arch.json"
@@ -71,7 +74,7 @@ def export(
         space: the space of the arch.
         network: a Supernet, or the plain network of this arch with weights of its own.
         arch: what to export.
-        dataset: its training images recalibrate and calibrate, its validation images verify.
+        dataset: its training images recalibrate and calibrate, its validation images verify, its test images testify.
         out: a folder that does not exist or is empty.
         settings: formats and numbers of images.
         force: replace a folder that an earlier export wrote.
@@ -85,7 +88,9 @@ def export(
     job.check_settings()
     arch = job.check(arch)
     with whole_folder(out) as draft:
-        return job.write(arch, latency_ms or {}, draft)
+        report = job.write(arch, latency_ms or {}, draft)
+    job.keep_tests([report])
+    return report
 
 
 def export_all(
@@ -120,6 +125,7 @@ def export_all(
             folder.mkdir()
             reports[folder.name] = job.write(arch, latency, folder)
         write_json(draft / REPORT, {**_provenance(), "exports": list(reports)})
+    job.keep_tests(list(reports.values()))
     return list(reports.values())
 
 
@@ -154,23 +160,27 @@ class _Job:
                 )
         return arch
 
+    def keep_tests(self, reports: Sequence[Report]) -> None:
+        """What the test images say goes to the run, whose page shows it."""
+        if self.run is not None:
+            add_tested(self.run, [one for report in reports for one in tested(report)])
+
     def write(self, arch: Arch, latency_ms: Mapping[str, float], folder: Path) -> Report:
         space, dataset, settings = self.space, self.dataset, self.settings
         blueprint = space.lower(arch)
-        x, labels = dataset.val.first(settings.verify_images)
+        x, labels = dataset.val.sample(settings.verify_images).shuffled().all()
         x = at_size(x, blueprint)
         example = at_size(calibration_images(settings, dataset), blueprint)
         self.say(f"extracting {arch.id}")
         network, recalibrated = extract(space, self.source, arch, dataset.train, dataset.val)
-        expected = answers(network, x)
         shared = None
         if settings.finetune:
             assert self.run is not None
             self.say(f"fine-tuning {arch.id}")
-            shared = compare(expected, expected, labels).accuracy_before
+            shared = measured_accuracy(network, dataset.val, settings.accuracy_images)
             trained = finetuned(self.run, arch, settings)
             network, _ = extract(space, trained, arch, dataset.train, dataset.val)
-            expected = answers(network, x)
+        expected = answers(network, x)
         deployed = _folded(network, example, x, expected, labels)
         titles = space.name, arch.id, dataset.name
         pixels = tuple(dataset.mean), tuple(dataset.std)
@@ -181,6 +191,8 @@ class _Job:
         for exporter in self.exporters:
             self.say(f"exporting {arch.id} to {exporter.name}")
             formats[exporter.name] = _write_format(exporter, deployed, example, (x, expected, labels), facts, folder)
+        self.say(f"judging {arch.id}")
+        accuracy = accuracies(network, dataset, settings.accuracy_images, shared)
         timers = devices_here(settings.devices, latency_ms) if settings.measure else []
         if timers:
             self.say(f"measuring {arch.id}")
@@ -196,11 +208,8 @@ class _Job:
             "counts": asdict(count(blueprint)),
             "weights": {"file": WEIGHTS, "size_bytes": size_bytes(folder / WEIGHTS), "recalibrated": recalibrated},
             "finetuned_epochs": settings.finetune,
-            "accuracy": {
-                "shared": shared,
-                "exported": compare(expected, expected, labels).accuracy_before,
-                "num_images": len(labels),
-            },
+            "division": asdict(dataset.division),
+            "accuracy": accuracy,
             "formats": formats,
             "predicted_latency_ms": dict(latency_ms),
             "measured_latency_ms": measured_ms(blueprint, timers),

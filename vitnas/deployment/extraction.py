@@ -31,7 +31,7 @@ def extract(space: SearchSpace, source: nn.Module, arch: Arch, train: Images, va
     if isinstance(source, Supernet):
         supernet = copy.deepcopy(source).cpu().eval()  # the caller's keeps its device and mode
         network: nn.Module = supernet.extract(arch)
-        sample, labels = val.first(64)
+        sample, labels = val.sample(64).all()
         with torch.no_grad():
             expected = supernet(sample, arch)
         if not expected.isfinite().all():

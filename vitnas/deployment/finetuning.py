@@ -15,7 +15,7 @@ from vitnas.run import RunFolder
 from vitnas.search_spaces import Arch
 from vitnas.settings import make_settings
 from vitnas.supernets.checkpoints import load_supernet
-from vitnas.supernets.data import DataSettings
+from vitnas.supernets.data import data_settings_of
 from vitnas.supernets.experts import ExpertSettings
 from vitnas.supernets.resolution import Resolution
 from vitnas.supernets.teachers.settings import Distil
@@ -33,7 +33,7 @@ def finetuned(run: RunFolder, arch: Arch, settings: ExportSettings, progress: bo
     """
     tables = run.config
     told = make_settings(TrainSettings, tables["train"], f"{run.config_file}, [train]")
-    data = make_settings(DataSettings, tables["data"], f"{run.config_file}, [data]")
+    data = data_settings_of(run)
     used: dict[str, Any] = {name: _values(value) for name, value in dict(arch.genes).items()}
     with tempfile.TemporaryDirectory(prefix="vitnas-") as folder:
         file = Path(folder) / "arch.json"

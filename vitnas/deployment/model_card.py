@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from vitnas.deployment.accuracies import NO_TEST, images_of
 from vitnas.deployment.exporters import EXPORTERS
+from vitnas.supernets.accuracy import wilson
 
 CARD = "README.md"
 DIAGRAM = "network.svg"
@@ -37,14 +39,16 @@ def model_card(report: Mapping[str, Any], has_diagram: bool) -> str:
 
 
 def _front_matter(report: Mapping[str, Any]) -> Iterator[str]:
-    accuracy = report["accuracy"]["exported"]
+    accuracy = report["accuracy"]
+    test = accuracy["test"]
+    split, value = ("validation", accuracy["exported"]) if test is None else ("test", test["accuracy"])
     yield from ("---", f"license: {report['licence']}", "pipeline_tag: image-classification")
     yield from ("tags:", "- vision", "- image-classification", "- vitnas")
     yield from ("datasets:", f"- {_yaml(report['dataset'])}", "metrics:", "- accuracy", "model-index:")
     yield from (f"- name: {_yaml(report['space']['name'] + '-' + report['arch_id'])}", "  results:", "  - task:")
     yield from ("      type: image-classification", "    dataset:", f"      name: {_yaml(report['dataset'])}")
-    yield from (f"      type: {_yaml(report['dataset'])}", "    metrics:", "    - type: accuracy")
-    yield from (f"      value: {accuracy:.4f}", "---")
+    yield from (f"      type: {_yaml(report['dataset'])}", f"      split: {split}", "    metrics:")
+    yield from ("    - type: accuracy", f"      value: {value:.4f}", "---")
 
 
 def _yaml(text: str) -> str:
@@ -73,23 +77,34 @@ def _data(report: Mapping[str, Any]) -> Iterator[str]:
         f"{_numbers(norm['mean'])} and std {_numbers(norm['std'])}."
     )
     yield ""
-    rows = [("on the shared weights", accuracy["shared"])] if accuracy["shared"] is not None else []
-    if report["finetuned_epochs"]:
-        rows.append((f"after {report['finetuned_epochs']} epochs by itself", accuracy["exported"]))
-    else:
-        rows.append(("as exported", accuracy["exported"]))
-    shown = [(name, f"{value:.2%}") for name, value in rows]
-    yield from _table((f"top-1 on {accuracy['num_images']} validation images", ""), shown)
+    validation, test = images_of(accuracy, "validation"), accuracy["test"]
+    as_it_is = f"after {report['finetuned_epochs']} epochs by itself" if report["finetuned_epochs"] else "as exported"
+    rows = []
+    if accuracy["shared"] is not None:
+        interval = wilson(accuracy["shared"], accuracy["num_images"])
+        rows.append(("on the shared weights", validation, *_cells(accuracy["shared"], interval)))
+    rows.append((as_it_is, validation, *_cells(accuracy["exported"], accuracy["interval"])))
+    if test is not None:
+        rows.append((as_it_is, f"**{images_of(test, 'test')}**", *_cells(test["accuracy"], test["interval"])))
+    yield from _table(("network", "images", "top-1", "95 % interval"), rows)
+    yield ""
+    yield NO_TEST if test is None else "The test images played no part in training, in the search or in this export."
+
+
+def _cells(value: float, interval: Sequence[float]) -> tuple[str, str]:
+    low, high = interval
+    return f"{value:.2%}", f"{low:.1%} to {high:.1%}"
 
 
 def _files(report: Mapping[str, Any]) -> Iterator[str]:
-    yield from (
-        "",
-        "## Files",
-        "",
-        "Each was run on the validation images and compared with the network in PyTorch.",
-        "",
+    first = next(iter(report["formats"].values()))
+    same = {"num_images": first["num_images"], "out_of": report["accuracy"]["out_of"]}
+    yield from ("", "## Files", "")
+    yield (
+        f"Each was run on {images_of(same, 'validation')} and compared with the network in PyTorch, "
+        f"which has {first['accuracy_before']:.2%} of these right."
     )
+    yield ""
     rows = []
     for name, found in report["formats"].items():
         rows.append(

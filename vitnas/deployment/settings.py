@@ -17,7 +17,8 @@ class ExportSettings:
     Attributes:
         formats: names from `EXPORTERS`.
         int8: "static" or "dynamic" writes an int8 file beside that of every format that has such a variant.
-        verify_images: validation images that artefact and network are compared on.
+        verify_images: validation images that artefact and network are compared on, a sample.
+        accuracy_images: so many of the validation and of the test images tell the accuracy, a sample; None takes all.
         calibration_images: images on which ranges of activations are measured.
         calibration: a folder of images for that; None takes training images.
         finetune: epochs that the extracted network is trained for by itself, on the weights it shares no longer.
@@ -30,6 +31,7 @@ class ExportSettings:
     formats: tuple[str, ...] = ("onnx",)
     int8: Literal["static", "dynamic"] | None = None
     verify_images: int = 1024
+    accuracy_images: int | None = None
     calibration_images: int = 128
     calibration: str | None = None
     finetune: int = 0
@@ -46,6 +48,8 @@ class ExportSettings:
         for name in ("verify_images", "calibration_images"):
             if getattr(self, name) < 1:
                 raise SettingsError(f"{name} must be at least 1; got {getattr(self, name)}")
+        if self.accuracy_images is not None and self.accuracy_images < 1:
+            raise SettingsError(f"accuracy_images must be at least 1, or left out; got {self.accuracy_images}")
         if self.finetune < 0:
             raise SettingsError(f"finetune must be 0 or more epochs; got {self.finetune}")
         if self.teacher is not None and not self.finetune:

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from vitnas.deployment.accuracies import accuracies
 from vitnas.deployment.exporters import EXPORTERS
 from vitnas.deployment.exporters.exporter import size_bytes
 from vitnas.deployment.latency import devices_here, measured_ms
@@ -16,11 +17,17 @@ from vitnas.run import processor
 from vitnas.search_spaces import Task
 from vitnas.settings import make_settings
 from vitnas.supernets.data import DATASETS, Dataset, DataSettings, load_dataset
+from vitnas.supernets.data.splits import Division
 from vitnas.supernets.exported import REPORT, read_report, rebuild
 
+SPLITS = {"val": "validation", "test": "test"}
 
-def images_for(report: Mapping[str, Any], data: str | None) -> Dataset:
-    """The images of an export: from a place that is told, or by name where the data set is built in."""
+
+def images_for(report: Mapping[str, Any], data: str | None, val: str | None = None, test: str | None = None) -> Dataset:
+    """The images of an export: from a place that is told, or by name where the data set is built in.
+
+    They are divided as they were for the training, so that none that was learnt from judges.
+    """
     name = data or report["dataset"]
     if data is None and name not in DATASETS:
         raise ExportError(
@@ -30,13 +37,25 @@ def images_for(report: Mapping[str, Any], data: str | None) -> Dataset:
     task, norm = report["task"], report["normalisation"]
     size, channels = task["image_size"], task["in_channels"]
     mean, std = tuple(norm["mean"]), tuple(norm["std"])
-    return load_dataset(DataSettings(name, image_size=size, in_channels=channels, mean=mean, std=std))
+    division = report.get("division", asdict(Division()))
+    for split, place in (("val", val), ("test", test)):
+        if division[split] and place is None:
+            raise ExportError(
+                f"the {SPLITS[split]} images of '{report['dataset']}' lay in a place of their own, and without them others "
+                f"would be held back from those of the training; say where they are with --{split}, or name the run with --run"
+            )
+    how = {key: division[key] for key in ("val_share", "test_share", "seed")}
+    if test is not None and not how["test_share"]:
+        how["test_share"] = None
+    values = {"name": name, "val": val, "test": test, "image_size": size, "in_channels": channels, **how}
+    return load_dataset(make_settings(DataSettings, {**values, "mean": mean, "std": std}, f"'{REPORT}', division"))
 
 
 def verify(
     folder: Path,
     dataset: Dataset,
     *,
+    accuracy_images: int | None = None,
     devices: Sequence[str] = (),
     measure: bool = True,
     progress: Callable[[str], None] | None = None,
@@ -45,14 +64,15 @@ def verify(
 
     Args:
         folder: of one network, as `export` writes it.
-        dataset: the images of the task; its validation images decide.
+        dataset: the images of the task; its validation images decide, its test images testify.
+        accuracy_images: so many of either tell the accuracy of the network; None takes all.
         devices: where the network is timed, besides the devices of the report that are here.
         measure: whether it is timed at all.
         progress: told every step.
 
     Returns:
-        What is found here under the keys of the report: arch_id, formats with their parity, size and whether their
-        limits hold, predicted_latency_ms as the export said it, measured_latency_ms, processor.
+        What is found here under the keys of the report: arch_id, accuracy, formats with their parity, size and whether
+        their limits hold, predicted_latency_ms as the export said it, measured_latency_ms, processor.
     """
     say = progress or (lambda step: None)
     report = read_report(folder)
@@ -65,7 +85,7 @@ def verify(
         )
     blueprint, network = rebuild(folder, report)
     num_images = max([found["num_images"] for found in report["formats"].values()], default=1)
-    x, labels = dataset.val.first(num_images)
+    x, labels = dataset.val.sample(num_images).all()
     x = at_size(x, blueprint)
     expected = answers(network, x)
     found: dict[str, dict[str, Any]] = {}
@@ -87,10 +107,13 @@ def verify(
         found[name] = {**asdict(parity), "size_bytes": size_bytes(path), "hold": not breaches}
     if broken:
         raise ExportError(f"'{folder}' does not answer as its weights do: {'; '.join(broken)}; export the network anew")
+    say(f"judging {report['arch_id']}")
+    accuracy = accuracies(network, dataset, accuracy_images)
     if timers:
         say(f"measuring {report['arch_id']}")
     return {
         "arch_id": report["arch_id"],
+        "accuracy": accuracy,
         "formats": found,
         "predicted_latency_ms": predicted,
         "measured_latency_ms": measured_ms(blueprint, timers),

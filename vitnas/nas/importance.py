@@ -54,7 +54,7 @@ class WeightImportance:
         space = supernet.space
         rng = np.random.default_rng(seed)
         drawn = archs or [space.largest(), *space.decode(space.genome.sample_evenly(4, rng))]
-        scored = _scored(supernet, images.only(np.sort(rng.permutation(len(images))[:num_images])), drawn)
+        scored = _scored(supernet, images.sample(num_images, seed), drawn)
         number = {spec: i for i, spec in enumerate(space.lowering.specs)}
         # The last column answers -1: no layer, no importance.
         table = np.zeros((len(space.lowering.sites), len(number) + 1))

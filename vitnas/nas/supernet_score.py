@@ -18,6 +18,7 @@ from vitnas.search_spaces import Arch, SearchSpace
 from vitnas.supernets.checkpoints import load_supernet
 from vitnas.supernets.data import Dataset, Images, Pixels, dataset_of
 from vitnas.supernets.evaluation import evaluate_arch, one_thread
+from vitnas.supernets.recalibration import BATCH_SIZE, NUM_BATCHES
 from vitnas.supernets.supernet import Supernet
 
 MOST_BYTES = 4 * 2**30
@@ -25,8 +26,8 @@ MOST_BYTES = 4 * 2**30
 
 CHUNK = 256
 
-BATCH_NORM_IMAGES = 1024
-"""More training images than `recalibrate` looks at by default."""
+BATCH_NORM_IMAGES = NUM_BATCHES * BATCH_SIZE
+"""The training images that `recalibrate` looks at by default; a sample of this sample is the sample itself."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,9 +50,9 @@ class SupernetScore:
     def of(cls, run: RunFolder) -> SupernetScore:
         """Reads the newest weights of a run, and its images."""
         supernet, dataset = load_supernet(run), dataset_of(run)
-        train = dataset.train.only(np.arange(min(BATCH_NORM_IMAGES, len(dataset.train))))
+        train = dataset.train.sample(BATCH_NORM_IMAGES)
         weights = {name: tensor.numpy() for name, tensor in supernet.state_dict().items()}
-        return cls(run.space, weights, replace(dataset, train=_carried(train), val=_carried(dataset.val)))
+        return cls(run.space, weights, replace(dataset, train=_carried(train), val=_carried(dataset.val), test=None))
 
     def __call__(self, arch: Arch) -> dict[str, float]:
         """Accuracy in 0..1, its standard deviation for that many images, and loss."""

@@ -9,8 +9,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from vitnas.deployment.accuracies import NO_TEST, images_of
 from vitnas.reporting.diagram import draw_blueprint
 from vitnas.search_spaces import Blueprint
+from vitnas.supernets.accuracy import with_interval
 
 
 def draw(blueprint: Blueprint, path: Path, title: str) -> None:
@@ -18,10 +20,11 @@ def draw(blueprint: Blueprint, path: Path, title: str) -> None:
 
 
 def print_export(folder: Path, report: Mapping[str, Any]) -> None:
-    """One row a format, the files and the latencies under it."""
+    """One row a format, the files, the accuracy of the network and the latencies under it."""
     _print_formats(f"arch {report['arch_id']}", report["formats"])
     for name, found in report["formats"].items():
         print(f"{folder / found['file']}: {name}")
+    _print_accuracy(report["accuracy"])
     _print_latencies(report)
 
 
@@ -29,7 +32,22 @@ def print_verified(found: Mapping[str, Mapping[str, Any]]) -> None:
     """The same of what `verify` found in several folders."""
     for folder, report in found.items():
         _print_formats(folder, report["formats"])
+        _print_accuracy(report["accuracy"])
         _print_latencies(report)
+
+
+def _print_accuracy(accuracy: Mapping[str, Any]) -> None:
+    if accuracy["shared"] is not None:
+        print(f"accuracy before fine-tuning: {accuracy['shared']:.2%} of the same images")
+    found = with_interval(accuracy["exported"], accuracy["interval"])
+    print(f"accuracy: {found} of {images_of(accuracy, 'validation')}, by which the network was chosen")
+    test = accuracy["test"]
+    if test is None:
+        print(f"test: {NO_TEST[0].lower()}{NO_TEST[1:]}")
+    else:
+        print(
+            f"test: {with_interval(test['accuracy'], test['interval'])} of {images_of(test, 'test')}; intervals at 95 %"
+        )
 
 
 def _print_latencies(report: Mapping[str, Any]) -> None:

@@ -23,6 +23,7 @@ from vitnas.reporting.growth import Box
 from vitnas.reporting.results import Result, find_results, results_below
 from vitnas.reporting.scale import Scale, scale_of
 from vitnas.run import RunFolder
+from vitnas.supernets.tested import keeps_test, read_tested
 
 MOST_BYTES = 1_500_000
 """Of evaluated archs in one page; those beyond the front are thinned evenly to fit."""
@@ -51,6 +52,7 @@ def describe_page(path: Path, live: bool = False) -> dict[str, Any]:
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "vitnas": __version__,
         "results": [_describe_result(result, run, room) for result in results],
+        "test": _describe_test(run) if run is not None else None,
         "training": _describe_training(run.metrics_file) if run is not None else None,
         "tables": [_describe_table(file) for file in sorted(run.path.glob("latency/*.parquet"))] if run else [],
         "predictor": _describe_predictor(run.path / "predictor") if run is not None else None,
@@ -158,6 +160,11 @@ def _describe_training(file: Path) -> dict[str, Any] | None:
         kind: {name: curve[:: -(-len(curve) // MOST_STEPS)] for name, curve in each.items()}
         for kind, each in curves.items()
     }
+
+
+def _describe_test(run: RunFolder) -> dict[str, Any]:
+    """Networks on the test images of a run, and whether it keeps any."""
+    return {"kept": keeps_test(run), "networks": [asdict(one) for one in read_tested(run)]}
 
 
 def _describe_table(file: Path) -> dict[str, Any]:

@@ -16,11 +16,15 @@ from torch.nn import functional as F
 from vitnas.errors import DataError
 from vitnas.run import RunFolder
 from vitnas.search_spaces import Arch, SearchSpace
+from vitnas.supernets.accuracy import Accuracy
 from vitnas.supernets.checkpoints import checkpoint_folders, load_supernet
 from vitnas.supernets.counting import PopulationCounter
 from vitnas.supernets.data import Dataset, Images, dataset_of
 from vitnas.supernets.recalibration import recalibrate
 from vitnas.supernets.supernet import Supernet
+
+TEST_ACCURACY, TEST_IMAGES = "test_accuracy", "test_images"
+"""What `SubnetScore` calls them; no other score has them, for nothing that chooses sees the test."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +57,20 @@ def evaluate(network: nn.Module, images: Images, batch_size: int = 256) -> Evalu
 
 def evaluate_arch(supernet: Supernet, arch: Arch, dataset: Dataset) -> Evaluation:
     """An arch on the shared weights: cut out, batch norms measured anew, judged on the validation images."""
+    return evaluate(cut_out(supernet, arch, dataset.train), dataset.val)
+
+
+def cut_out(supernet: Supernet, arch: Arch, train: Images) -> nn.Module:
+    """The network of an arch with the shared weights, and batch-norm statistics of its own."""
     network = supernet.extract(arch)
-    recalibrate(network, dataset.train)
-    return evaluate(network, dataset.val)
+    recalibrate(network, train)
+    return network
+
+
+def measured_accuracy(network: nn.Module, images: Images, limit: int | None = None) -> Accuracy:
+    """On all of these images, or on a sample where a limit is set."""
+    few = images if limit is None else images.sample(limit)
+    return Accuracy(evaluate(network, few).accuracy, len(few), len(images))
 
 
 def landmarks(space: SearchSpace) -> dict[str, Arch]:
@@ -76,11 +91,14 @@ class SubnetScore:
     run_path: Path
 
     def __call__(self, arch: Arch) -> dict[str, float]:
-        """Accuracy in 0..1 and loss on the validation images."""
+        """Accuracy in 0..1 and loss on the validation images; accuracy on the test images, where some are kept."""
         supernet, dataset = _load(self.run_path, tuple(checkpoint_folders(RunFolder(self.run_path))))
         with one_thread():
-            found = evaluate_arch(supernet, supernet.space.check(arch), dataset)
-        return {"accuracy": found.accuracy, "loss": found.loss}
+            network = cut_out(supernet, supernet.space.check(arch), dataset.train)
+            found = evaluate(network, dataset.val)
+            test = measured_accuracy(network, dataset.test) if dataset.test is not None else None
+        figures = {"accuracy": found.accuracy, "loss": found.loss}
+        return figures if test is None else {**figures, TEST_ACCURACY: test.value, TEST_IMAGES: test.num_images}
 
 
 @lru_cache(maxsize=1)

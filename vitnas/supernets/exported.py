@@ -34,6 +34,14 @@ class _Normalisation(msgspec.Struct):
     std: tuple[float, ...]
 
 
+class _Division(msgspec.Struct):
+    val_share: float
+    test_share: float
+    seed: int
+    val: bool
+    test: bool
+
+
 class _Network(msgspec.Struct):
     """What is read again of the report of one network."""
 
@@ -47,6 +55,7 @@ class _Network(msgspec.Struct):
     formats: dict[str, _Artefact]
     predicted_latency_ms: dict[str, float]
     measured_latency_ms: dict[str, float]
+    division: _Division | None = None
 
 
 class _Networks(msgspec.Struct):

@@ -8,6 +8,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from vitnas.supernets.data import Images
 
+NUM_BATCHES, BATCH_SIZE = 16, 64
+
 
 def batch_norms(network: nn.Module) -> list[_BatchNorm]:
     """The layers whose running statistics `recalibrate` measures."""
@@ -15,16 +17,19 @@ def batch_norms(network: nn.Module) -> list[_BatchNorm]:
 
 
 @torch.no_grad()
-def recalibrate(network: nn.Module, images: Images, num_batches: int = 16, batch_size: int = 64) -> None:
-    """Sets the running statistics to the plain mean over the first batches; changes nothing else.
+def recalibrate(
+    network: nn.Module, images: Images, num_batches: int = NUM_BATCHES, batch_size: int = BATCH_SIZE, seed: int = 0
+) -> None:
+    """Sets the running statistics to the plain mean over some batches; changes nothing else.
 
     Only batch-norm layers run in training mode meanwhile, so dropout and the like stay off.
 
     Args:
         network: a subnet of its own, such as `Supernet.extract` gives.
-        images: training images.
+        images: training images, of which a sample is looked at, each batch mixed in class.
         num_batches: at most so many full batches.
         batch_size: images a batch, or all there are.
+        seed: of the sample.
     """
     norms = batch_norms(network)
     if not norms:
@@ -39,7 +44,8 @@ def recalibrate(network: nn.Module, images: Images, num_batches: int = 16, batch
         norm.momentum = None  # cumulative: every batch weighs the same
         norm.train()
     try:
-        for _, (x, _y) in zip(range(min(num_batches, len(images) // size)), images.batches(size), strict=False):
+        num_images = min(num_batches, len(images) // size) * size
+        for x, _ in images.sample(num_images, seed).shuffled(seed).batches(size):
             network(x.to(device))
     finally:
         for norm, momentum in zip(norms, momenta, strict=True):

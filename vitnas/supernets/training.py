@@ -23,6 +23,7 @@ from vitnas.supernets.data import Dataset, DataSettings, dataset_of, load_datase
 from vitnas.supernets.data import resolved as resolved_data
 from vitnas.supernets.host_memory import return_large_blocks
 from vitnas.supernets.initial_weights import initialise
+from vitnas.supernets.seen import warning_of_seen
 from vitnas.supernets.supernet import Supernet
 from vitnas.supernets.teachers import make_teacher
 from vitnas.supernets.train_settings import TrainSettings
@@ -57,7 +58,10 @@ def start_run(
     steps = (settings.batch_size, settings.seed, count_steps(settings, dataset))
     make_teacher(settings.distil, dataset, settings.augment, *steps)  # refuses a teacher that cannot teach this
     resolved = replace(settings, threads=settings.threads or torch.get_num_threads())
-    return RunFolder.create(path, space, {"data": asdict(resolved_data(wanted, dataset)), "train": asdict(resolved)})
+    images = resolved_data(wanted, dataset)
+    if (seen := warning_of_seen(dataset, images, settings)) is not None:
+        warnings.warn(seen, stacklevel=2)
+    return RunFolder.create(path, space, {"data": asdict(images), "train": asdict(resolved)})
 
 
 def wait_for_run(path: Path, seconds: float = 600.0) -> RunFolder:

@@ -52,7 +52,7 @@ def photographs(blueprint: Blueprint) -> torch.Tensor:
     channels = blueprint.in_shape[0]
     found = np.stack(load_sample_images().images).transpose(0, 3, 1, 2)[:, :channels]
     pixels = Pixels.of(found, np.zeros(2, dtype=np.int64), (0.5,) * channels, (0.25,) * channels)
-    return at_size(pixels.first(2)[0], blueprint)
+    return at_size(pixels.sample(2).all()[0], blueprint)
 
 
 def assert_parity(exporters: Sequence[Exporter], supernet: Supernet, arch: Arch, folder: Path) -> None:

@@ -47,7 +47,7 @@ def folder(supernet: Supernet, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 def test_runs_in_a_process_without_vitnas(folder, supernet, tmp_path):
     (tmp_path / "model.onnx").write_bytes((folder / "model.onnx").read_bytes())
-    x = load_dataset("digits").val.first(7)[0]
+    x = load_dataset("digits").val.sample(7).all()[0]
     np.save(tmp_path / "x.npy", x.numpy())
     run = subprocess.run([sys.executable, "-I", "-c", ALONE], cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert run.returncode == 0, run.stderr
@@ -87,7 +87,7 @@ def test_a_tampered_file_breaks_the_limits(folder, supernet, tmp_path):
     values.flat[0] += 0.5
     weight.CopyFrom(onnx.numpy_helper.from_array(values, weight.name))
     onnx.save(model, tmp_path / "model.onnx")
-    x, y = load_dataset("digits").val.first(1000)
+    x, y = load_dataset("digits").val.all()
     with torch.no_grad():
         expected = supernet(x, ARCH)
     assert compare(expected, Onnx().run(folder / "model.onnx", x), y).breaches(Onnx.limits) == []

@@ -60,7 +60,7 @@ def test_normalisation_is_measured_on_training_images_only(tmp_path: Path) -> No
 def test_digits_can_be_larger() -> None:
     dataset = load_dataset(DataSettings(image_size=32, in_channels=3))
     assert dataset.task == Task(32, 10, 3)
-    assert dataset.train.first(5)[0].shape == (5, 3, 32, 32)
+    assert dataset.train.sample(5).all()[0].shape == (5, 3, 32, 32)
 
 
 def test_a_run_finds_its_images_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,7 +76,7 @@ def test_a_run_finds_its_images_from_anywhere(tmp_path: Path, monkeypatch: pytes
     monkeypatch.chdir(tmp_path)
     again = dataset_of(run)
     assert (again.task, again.classes, again.mean, again.std) == (dataset.task, ("a", "b"), dataset.mean, dataset.std)
-    assert (again.val.first(4)[0] == dataset.val.first(4)[0]).all()
+    assert (again.val.sample(4).all()[0] == dataset.val.sample(4).all()[0]).all()
     assert again.name == "pets"
 
 

@@ -59,9 +59,22 @@ def test_a_data_set_saved_in_shards(tmp_path: Path) -> None:
 
 def test_splits_saved_to_disk(tmp_path: Path) -> None:
     save_to_disk(tmp_path / "two" / "train", [table(range(10))])
-    save_to_disk(tmp_path / "two" / "test", [table(range(10, 14))])
-    (tmp_path / "two" / "dataset_dict.json").write_text('{"splits": ["train", "test"]}')
+    save_to_disk(tmp_path / "two" / "validation", [table(range(10, 14))])
+    (tmp_path / "two" / "dataset_dict.json").write_text('{"splits": ["train", "validation"]}')
     check(load_dataset(str(tmp_path / "two")), 10, 4)
+    save_to_disk(tmp_path / "two" / "test", [table(range(14, 20))])
+    found = load_dataset(str(tmp_path / "two"))
+    check(found, 10, 4)
+    assert np.array_equal(found.test.pixels(np.array([5]))[0][0].numpy(), chw(picture(19)))
+
+
+def test_a_test_split_without_labels_is_none(tmp_path: Path) -> None:
+    save_to_disk(tmp_path / "train", [table(range(10))])
+    save_to_disk(tmp_path / "test", [table(range(10, 14), [-1] * 4)])
+    (tmp_path / "dataset_dict.json").write_text('{"splits": ["train", "test"]}')
+    found = load_dataset(str(tmp_path))
+    check(found, 8, 2)
+    assert found.test is None
 
 
 def test_parquet_as_the_hub_has_it(tmp_path: Path) -> None:
@@ -70,6 +83,8 @@ def test_parquet_as_the_hub_has_it(tmp_path: Path) -> None:
     pq.write_table(table(range(6, 10)), tmp_path / "data" / "train-00001-of-00002.parquet")
     pq.write_table(table(range(10, 14)), tmp_path / "data" / "validation-00000-of-00001.parquet")
     check(load_dataset(str(tmp_path)), 10, 4)
+    pq.write_table(table(range(14, 18)), tmp_path / "data" / "test-00000-of-00001.parquet")
+    assert len(load_dataset(str(tmp_path)).test) == 4
     pq.write_table(table(range(10)), tmp_path / "one.parquet")
     check(load_dataset(str(tmp_path / "one.parquet")), 8, 2)
 
@@ -177,7 +192,7 @@ def test_labels_may_be_words_in_a_column_that_is_named(tmp_path: Path) -> None:
 
 def test_folders_that_cannot_be_used_are_refused(tmp_path: Path) -> None:
     save_to_disk(tmp_path / "hidden", [table(range(4), [-1] * 4)])
-    with pytest.raises(DataError, match="some images have no label"):
+    with pytest.raises(DataError, match="4 of 4 images have no label"):
         load_dataset(str(tmp_path / "hidden"))
     two = {**FEATURES, "coarse": {"names": ["x"], "_type": "ClassLabel"}}
     save_to_disk(tmp_path / "two", [table(range(4)).append_column("coarse", pa.array([0] * 4))], two)

@@ -26,7 +26,7 @@ def test_a_folder_gives_its_pictures(tmp_path: Path) -> None:
     assert found == {np.ascontiguousarray(chw(picture(i))).tobytes(): int(i < 10) for i in range(15)}
 
 
-@pytest.mark.parametrize("val", ["val", "validation", "test"])
+@pytest.mark.parametrize("val", ["val", "valid", "validation"])
 def test_splits_of_the_folder_are_kept(tmp_path: Path, val: str) -> None:
     write_folder(tmp_path / "train", {"a": 3, "b": 4})
     write_folder(tmp_path / val, {"a": 1, "b": 1})
@@ -52,7 +52,7 @@ def test_pictures_of_many_sizes_become_224(tmp_path: Path) -> None:
     write_folder(tmp_path, {"a": 3, "b": 3}, "jpg", (300, 200))
     assert load_dataset(str(tmp_path)).task.image_size == 224
     small = load_dataset(DataSettings(str(tmp_path), image_size=32, in_channels=1))
-    assert small.train.first(2)[0].shape == (2, 1, 32, 32)
+    assert small.train.sample(2).all()[0].shape == (2, 1, 32, 32)
 
 
 def test_folders_inside_a_class_belong_to_it(tmp_path: Path) -> None:
@@ -172,6 +172,14 @@ def test_an_image_of_two_splits_is_refused(tmp_path: Path, way: str) -> None:
         DataError, match=r"two splits share \d files, such as 'a/|two splits share \d files, such as 'b/"
     ):
         load_dataset(DataSettings(str(tmp_path), val=val))
+
+
+def test_what_validates_cannot_test(tmp_path: Path) -> None:
+    write_folder(tmp_path / "train", {"a": 3, "b": 3})
+    write_folder(tmp_path / "val", {"a": 1, "b": 1})
+    (tmp_path / "test").symlink_to("val")
+    with pytest.raises(DataError, match="two splits share 2 files"):
+        load_dataset(str(tmp_path))
 
 
 def test_what_is_no_file_is_no_image(tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ def test_too_much_damage_is_an_error_that_names_some(folder: Path) -> None:
     with pytest.raises(
         DataError, match=r"5 images cannot be read, more than the limit of 4; among them a/0.*max_damaged"
     ):
-        [images.first(40) for images in (dataset.train, dataset.val)]
+        [images.sample(40).all() for images in (dataset.train, dataset.val)]
 
 
 def test_it_is_noticed_before_training_where_normalisation_is_measured(folder: Path) -> None:

@@ -67,11 +67,13 @@ def test_a_pattern_counts_with_zeros_and_lists() -> None:
     assert expand("plain.tar") == ["plain.tar"]
 
 
-@pytest.mark.parametrize(("train", "val"), [("train-0.tar", "val-0.tar"), ("train/0.tar", "test/0.tar")])
+@pytest.mark.parametrize(("train", "val"), [("train-0.tar", "val-0.tar"), ("train/0.tar", "valid/0.tar")])
 def test_splits(tmp_path: Path, train: str, val: str) -> None:
     write_shard(tmp_path / train, samples(range(6)))
     write_shard(tmp_path / val, samples(range(6, 10)))
     check(load_dataset(str(tmp_path)), 6, 4)
+    write_shard(tmp_path / train.replace("train", "test"), samples(range(10, 13)))
+    assert len(load_dataset(str(tmp_path)).test) == 3
 
 
 def test_labels_in_json_and_longer_endings(tmp_path: Path) -> None:
@@ -106,7 +108,7 @@ def test_a_damaged_member_is_named(tmp_path: Path) -> None:
     members["0003.png"] = members["0003.png"][:-30]
     write_shard(tmp_path / "a.tar", members)
     dataset = load_dataset(DataSettings(str(tmp_path / "a.tar"), max_damaged=0.2))
-    dataset.train.first(12), dataset.val.first(12)
+    dataset.train.sample(12).all(), dataset.val.sample(12).all()
     assert dataset.damaged == ("a.tar:0003",)
 
 

@@ -17,7 +17,7 @@ def test_answers_are_for_the_training_that_the_settings_describe(tmp_path, small
     call = ["teach", "--teacher", f"run:{run.path}", "--config", str(settings), "--out", str(tmp_path / "answers")]
     done = CliRunner().invoke(app, call)
     assert done.exit_code == 0, done.output
-    assert "answers to 88 steps" in done.output
+    assert "answers to 80 steps" in done.output
     digits = load_dataset("digits")
     found = make_teacher(
         Distil(logits=str(tmp_path / "answers")), digits, Augment(flip=0.5, mixup=0.8), 32, 3, num_steps=88

@@ -69,6 +69,7 @@ function drawAll() {
       label: `Hypervolume over evaluations, ${round(curve.at(-1)[1], 3)} % after ${curve.at(-1)[0]}`,
     });
   }
+  drawTest(data.test);
   drawTraining(data.training);
   drawTables(data.tables);
   drawPredictor(data.predictor);

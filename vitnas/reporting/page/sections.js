@@ -32,6 +32,30 @@ function drawTraining(training) {
   byId("training").hidden = !any;
 }
 
+// What networks have right on images that nothing was chosen by, with how far off that may be.
+function drawTest(test) {
+  byId("test").hidden = !test;
+  if (!test) return;
+  const percent = (share, digits) => `${(100 * share).toFixed(digits)} %`;
+  byId("test-note").textContent = test.networks.length
+    ? "No training and no search saw these images. Intervals are at 95 %; networks whose intervals overlap widely may be equally good, and whoever chooses among them by this table needs other images to testify."
+    : test.kept
+      ? "Test images are kept, and no network has been judged by them yet: vitnas export does so, and vitnas evaluate. All other accuracies are on the validation images, by which networks are chosen."
+      : "This run keeps no test images. All accuracies are on the validation images, by which networks are chosen, so those of the chosen are too high by a little.";
+  byId("test-table").hidden = test.networks.length === 0;
+  const columns = ["Arch", "Weights", "Top-1 (%)", "95 % interval", "Images", "Measured"];
+  byId("test-table").replaceChildren(
+    element("thead", {}, element("tr", {}, ...columns.map((title) => element("th", { scope: "col" }, title)))),
+    element("tbody", {}, ...test.networks.map((one) => element("tr", {},
+      element("th", { scope: "row", class: "mono" }, one.arch_id),
+      element("td", {}, one.weights),
+      element("td", { class: "number" }, (100 * one.accuracy).toFixed(2)),
+      element("td", { class: "number" }, `${percent(one.interval[0], 1)} to ${percent(one.interval[1], 1)}`),
+      element("td", { class: "number" }, String(one.num_images)),
+      element("td", {}, one.date)))),
+  );
+}
+
 function drawTables(tables) {
   byId("tables").hidden = tables.length === 0;
   byId("table-figures").replaceChildren(...tables.map((table) => {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from vitnas.run import RunFolder
 from vitnas.settings import make_settings
 from vitnas.supernets.data.assemble import assemble
 from vitnas.supernets.data.dataset import Dataset
-from vitnas.supernets.data.format import Format, pair
+from vitnas.supernets.data.format import Format, alike
 from vitnas.supernets.data.images import Images, Pixels
 from vitnas.supernets.data.loader import Loader
 from vitnas.supernets.data.pictures import Files, Pictures
@@ -49,14 +49,28 @@ def load_dataset(settings: DataSettings | str) -> Dataset:
         settings = DataSettings(settings)
     found = _find(settings.name, settings)
     if settings.val is not None:
-        judges = _find(settings.val, settings)
-        found = pair(found, Splits(judges.val or judges.train, None, judges.classes), settings.val)
+        found = replace(found, val=_judges(found, settings.val, settings, "validation"))
+    if settings.test is not None:
+        for place in (settings.name, settings.val):
+            if place is not None and Path(place).resolve() == Path(settings.test).resolve():
+                raise DataError(
+                    f"the test images '{settings.test}' are those of '{place}', which are learnt from or choose; "
+                    f"name others, or leave out test to keep a share"
+                )
+        found = replace(found, test=_judges(found, settings.test, settings, "test"))
     return assemble(found, settings, _short(settings.name))
 
 
 def dataset_of(run: RunFolder) -> Dataset:
     """What a run was trained on."""
-    return load_dataset(make_settings(DataSettings, run.config["data"], f"{run.config_file}, [data]"))
+    return load_dataset(data_settings_of(run))
+
+
+def data_settings_of(run: RunFolder) -> DataSettings:
+    """Table [data] of a run; one of the time before there were test splits has none."""
+    table = run.config["data"]
+    values = {"test_share": 0.0, **table} if isinstance(table, Mapping) else table
+    return make_settings(DataSettings, values, f"{run.config_file}, [data]")
 
 
 def resolved(settings: DataSettings, dataset: Dataset) -> DataSettings:
@@ -69,11 +83,21 @@ def resolved(settings: DataSettings, dataset: Dataset) -> DataSettings:
         settings,
         name=absolute(settings.name),
         val=settings.val and absolute(settings.val),
+        test=settings.test and absolute(settings.test),
+        test_share=dataset.division.test_share,
         image_size=dataset.task.image_size,
         in_channels=dataset.task.in_channels,
         mean=dataset.mean,
         std=dataset.std,
     )
+
+
+def _judges(train: Splits, place: str, settings: DataSettings, what: str) -> Images:
+    """The images of another place, of its split of that kind if it has any splits."""
+    found = _find(place, settings)
+    ours, theirs = (found.val, found.test) if what == "validation" else (found.test, found.val)
+    images = next((images for images in (ours, theirs) if images is not None), found.train)
+    return alike(train, Splits(images, None, found.classes), what, place)
 
 
 def _find(name: str, settings: DataSettings) -> Splits:
@@ -118,6 +142,7 @@ __all__ = [
     "Pictures",
     "Pixels",
     "Splits",
+    "data_settings_of",
     "dataset_of",
     "load_dataset",
     "resolved",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from vitnas.errors import DataError
 from vitnas.supernets.data.array_files import Array, Npz, map_npy
 from vitnas.supernets.data.folders import place_of
-from vitnas.supernets.data.format import VAL, Format, pair
+from vitnas.supernets.data.format import Format, judges, with_judges
 from vitnas.supernets.data.images import Pixels
 from vitnas.supernets.data.pictures import Files, Pictures
 from vitnas.supernets.data.settings import DataSettings
@@ -73,13 +73,17 @@ def _from_npz(path: Path, settings: DataSettings) -> Splits:
 
 
 def _splits(arrays: Mapping[str, Array], path: Path, names: tuple[str, str], settings: DataSettings) -> Splits:
-    """The training images of these names, and the validation images of names to match, if they are there."""
-    found = _named(arrays, path, names, settings)
-    for val in VAL:
-        others = (names[0].replace("train", val), names[1].replace("train", val))
-        if others != names and set(others) <= set(arrays):
-            return pair(found, _named(arrays, path, others, settings), str(path))
-    return found
+    """The training images of these names, and validation and test images of names to match, if they are there."""
+
+    def others(splits: tuple[str, ...]) -> Callable[[], Splits] | None:
+        for split in splits:
+            there = (names[0].replace("train", split), names[1].replace("train", split))
+            if there != names and set(there) <= set(arrays):
+                return lambda: _named(arrays, path, there, settings)
+        return None
+
+    val, test = judges(settings)
+    return with_judges(_named(arrays, path, names, settings), others(val), others(test), str(path))
 
 
 def _named(arrays: Mapping[str, Array], path: Path, names: tuple[str, str], settings: DataSettings) -> Splits:

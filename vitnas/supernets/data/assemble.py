@@ -6,28 +6,49 @@ import warnings
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vitnas.errors import DataError
 from vitnas.search_spaces import Task
+from vitnas.supernets.data.apart import check_apart
 from vitnas.supernets.data.dataset import Dataset
 from vitnas.supernets.data.images import Images
 from vitnas.supernets.data.settings import DataSettings
-from vitnas.supernets.data.splits import Splits, held_back, measured
+from vitnas.supernets.data.splits import (
+    TEST_SHARE,
+    Division,
+    Splits,
+    held_back,
+    kept_for_test,
+    measured,
+    usual_test_share,
+)
 
 
 def assemble(found: Splits, settings: DataSettings, name: str) -> Dataset:
     """The data set of this name, of the size and with the split that settings ask for."""
     where = f"dataset '{settings.name}'"
     _check_classes(found, where)
+    check_apart(where, *(part for part in (found.train, found.val, found.test) if part is not None))
 
     def shaped(images: Images) -> Images:
         size, channels = settings.image_size or found.train.image_size, settings.in_channels or found.train.channels
         return replace(images, image_size=size, channels=channels)
 
     train = shaped(found.train)
+    share = usual_test_share(len(train)) if settings.test_share is None else settings.test_share
+    test = shaped(found.test) if found.test is not None else None
+    if test is not None:
+        share = share or TEST_SHARE  # not taken, but more than the nothing that would make the test validate
+    elif share:
+        train, test = _divided(train, kept_for_test(train.labels[train.rows], share, settings.seed))
+        if not len(test):
+            raise DataError(
+                f"{where}: test_share = {share:g} of {len(train)} images leaves none for the test; give a larger share, "
+                f"add images, or keep no test with test_share = 0"
+            )
     if found.val is None:
-        back = held_back(train.labels[train.rows], settings.val_share, settings.seed)
-        train, val = train.only(np.flatnonzero(~back)), train.only(np.flatnonzero(back))
+        train, val = _divided(train, held_back(train.labels[train.rows], settings.val_share, settings.seed))
     else:
         val = shaped(found.val)
     if not len(val):
@@ -39,8 +60,15 @@ def assemble(found: Splits, settings: DataSettings, name: str) -> Dataset:
             f"{where}: mean and std have {len(mean)} numbers, but images have {train.channels} channels; give one each"
         )
     train, val = (replace(images, mean=mean, std=std) for images in (train, val))
+    test = replace(test, mean=mean, std=std) if test is not None else None
     task = Task(train.image_size, len(found.classes), train.channels)
-    return Dataset(name, task, train, val, mean, std, found.classes)
+    elsewhere = settings.val is not None, settings.test is not None
+    division = Division(settings.val_share, share, settings.seed, *elsewhere)
+    return Dataset(name, task, train, val, mean, std, found.classes, test, division)
+
+
+def _divided(images: Images, back: NDArray[np.bool_]) -> tuple[Images, Images]:
+    return images.only(np.flatnonzero(~back)), images.only(np.flatnonzero(back))
 
 
 def _check_classes(found: Splits, where: str) -> None:
@@ -48,7 +76,7 @@ def _check_classes(found: Splits, where: str) -> None:
         raise DataError(
             f"{where} has one class, {list(found.classes)}, so there is nothing to tell apart; add images of another"
         )
-    for name, images in (("training", found.train), ("validation", found.val)):
+    for name, images in (("training", found.train), ("validation", found.val), ("test", found.test)):
         if images is not None and not len(images):
             raise DataError(f"{where} has no {name} images; add some")
 

@@ -1,12 +1,13 @@
-"""A data set: images to learn from, images that judge, and the task they pose."""
+"""A data set: images to learn from, images that judge, images that testify, and the task they pose."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from vitnas.errors import DataError
 from vitnas.search_spaces import SearchSpace, Task
 from vitnas.supernets.data.images import Images
+from vitnas.supernets.data.splits import Division
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,6 +22,9 @@ class Dataset:
         mean: of each channel of the training pixels, which lie in 0..1.
         std: of each channel of the training pixels; images are (pixels - mean) / std.
         classes: the name of each class.
+        test: images that nothing learns from and nothing is chosen by, for the accuracy that is told in the end; None
+            where none were kept.
+        division: how the images were divided.
     """
 
     name: str
@@ -30,11 +34,13 @@ class Dataset:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     classes: tuple[str, ...]
+    test: Images | None = None
+    division: Division = field(default_factory=Division)
 
     @property
     def damaged(self) -> tuple[str, ...]:
-        """Images of either part that could not be read, as far as they were met."""
-        return self.train.damaged + self.val.damaged
+        """Images of any part that could not be read, as far as they were met."""
+        return self.train.damaged + self.val.damaged + (self.test.damaged if self.test is not None else ())
 
     def damage(self) -> str | None:
         """One line on the images that could not be read; None while all could."""
@@ -42,8 +48,9 @@ class Dataset:
         if not names:
             return None
         more = f" and {len(names) - 10} more" if len(names) > 10 else ""
+        total = len(self.train) + len(self.val) + (len(self.test) if self.test is not None else 0)
         return (
-            f"dataset '{self.name}': {len(names)} of {len(self.train) + len(self.val)} images could not be read and were "
+            f"dataset '{self.name}': {len(names)} of {total} images could not be read and were "
             f"replaced by the next: {', '.join(names[:10])}{more}"
         )
 

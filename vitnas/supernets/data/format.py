@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from vitnas.errors import DataError
-from vitnas.supernets.data.apart import check_apart
+from vitnas.supernets.data.images import Images
 from vitnas.supernets.data.settings import DataSettings
 from vitnas.supernets.data.splits import Splits
 
 TRAIN = ("train", "training")
-VAL = ("val", "valid", "validation", "test")
+VAL = ("val", "valid", "validation")
+TEST = ("test", "testing")
 """What people call their splits; the first that is there is taken."""
+
+
+class UnlabelledError(DataError):
+    """Images without labels, as published tests have them."""
+
+
+def judges(settings: DataSettings) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What splits are called that validate and that test; where no test is kept, those called test validate."""
+    return (VAL, TEST) if settings.test_share != 0 else (VAL + TEST, ())
 
 
 class Format(ABC):
@@ -32,16 +45,28 @@ def folder_of_split(folder: Path, names: tuple[str, ...]) -> Path | None:
     return next((folder / name for name in names if (folder / name).is_dir()), None)
 
 
-def pair(train: Splits, val: Splits, where: str) -> Splits:
-    """Two places that were read apart, as one: the classes of `val` are numbered as those of `train`."""
-    check_apart(where, train.train, val.train)
-    strange = [name for name in val.classes if name not in train.classes]
-    lacking = [name for name in train.classes if name not in val.classes]
+def with_judges(
+    train: Splits, val: Callable[[], Splits] | None, test: Callable[[], Splits] | None, where: str
+) -> Splits:
+    """Places that are read apart, as one: classes are numbered as those of `train`; a test without labels is none."""
+    found = train
+    if val is not None:
+        found = replace(found, val=alike(train, val(), "validation", where))
+    if test is not None:
+        with suppress(UnlabelledError):
+            found = replace(found, test=alike(train, test(), "test", where))
+    return found
+
+
+def alike(train: Splits, other: Splits, what: str, where: str) -> Images:
+    """The images of another place, its classes numbered as those of `train`."""
+    strange = [name for name in other.classes if name not in train.classes]
+    lacking = [name for name in train.classes if name not in other.classes]
     if strange or lacking:
-        what = f"classes {strange[:5]} that training lacks" if strange else f"no class {lacking[:5]}"
+        odd = f"classes {strange[:5]} that training lacks" if strange else f"no class {lacking[:5]}"
         raise DataError(
-            f"{where}: training images have {len(train.classes)} classes, and validation images {len(val.classes)}, "
-            f"with {what}; give both the same classes"
+            f"{where}: training images have {len(train.classes)} classes, and {what} images {len(other.classes)}, "
+            f"with {odd}; give both the same classes"
         )
     place = {name: i for i, name in enumerate(train.classes)}
-    return Splits(train.train, val.train.relabelled([place[name] for name in val.classes]), train.classes)
+    return other.train.relabelled([place[name] for name in other.classes])

@@ -12,6 +12,7 @@ import json
 import os
 import re
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from numpy.typing import NDArray
 from vitnas.errors import DataError, suggest
 from vitnas.files import read_json
 from vitnas.supernets.data.folders import Place, is_junk, place_of
-from vitnas.supernets.data.format import TRAIN, VAL, Format, folder_of_split, pair
+from vitnas.supernets.data.format import TRAIN, Format, UnlabelledError, folder_of_split, judges, with_judges
 from vitnas.supernets.data.image_column import ImageColumn, may_hold_images
 from vitnas.supernets.data.pictures import Pictures, number
 from vitnas.supernets.data.settings import DataSettings
@@ -57,18 +58,28 @@ class HuggingFace(Format):
         if (path / STATE).is_file():
             return _saved(path, settings)
         if (path / DICT).is_file():
-            train, val = folder_of_split(path, TRAIN), folder_of_split(path, VAL)
+            train, val, test = (folder_of_split(path, names) for names in (TRAIN, *judges(settings)))
             if train is None:
                 have = read_json(path / DICT).get("splits")
                 raise DataError(
                     f"'{place}' has splits {have}, and none of them is named 'train'; name one of its folders"
                 )
-            found = _saved(train, settings)
-            return found if val is None else pair(found, _saved(val, settings), place)
+            return with_judges(
+                _saved(train, settings),
+                partial(_saved, val, settings) if val is not None else None,
+                partial(_saved, test, settings) if test is not None else None,
+                place,
+            )
         files = [path] if path.is_file() else _parquets(path)
-        ours, theirs = _of_split(files, TRAIN), _of_split(files, VAL)
-        found = _packed(ours or files, settings)
-        return pair(found, _packed(theirs, settings), place) if ours and theirs else found
+        ours, to_validate, to_test = (_of_split(files, names) for names in (TRAIN, *judges(settings)))
+        if not ours:
+            return _packed(files, settings)
+        return with_judges(
+            _packed(ours, settings),
+            partial(_packed, to_validate, settings) if to_validate else None,
+            partial(_packed, to_test, settings) if to_test else None,
+            place,
+        )
 
 
 def _saved(folder: Path, settings: DataSettings) -> Splits:
@@ -167,8 +178,12 @@ def _classes(column: Any, feature: Any, where: str) -> tuple[NDArray[np.int64], 
             f"{where}: labels must be whole numbers or words; got {str(column.type)[:200]}; name another column"
         )
     values = column.to_pylist()
-    if any(value is None or (isinstance(value, int) and value < 0) for value in values):
-        raise DataError(f"{where}: some images have no label; leave them out, or name another column")
+    without = [value is None or (isinstance(value, int) and value < 0) for value in values]
+    if any(without):
+        kind = UnlabelledError if all(without) else DataError
+        raise kind(
+            f"{where}: {sum(without)} of {len(values)} images have no label; leave them out, or name another column"
+        )
     names = feature.get("names") if isinstance(feature, dict) else None
     if names and not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
         raise DataError(f"{where}: names of classes must be a list of words; got {str(names)[:100]}; correct {INFO}")

@@ -1,9 +1,10 @@
-"""A folder of image files, with a subfolder for every class; also with train/ and val/ above them."""
+"""A folder of image files, with a subfolder for every class; also with train/, val/ and test/ above them."""
 
 from __future__ import annotations
 
 import os
 import warnings
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from vitnas.errors import DataError
 from vitnas.supernets.data.decoding import EXTENSIONS
 from vitnas.supernets.data.folders import Place, Walk, is_junk, read_limited
-from vitnas.supernets.data.format import TRAIN, VAL, Format, folder_of_split, pair
+from vitnas.supernets.data.format import TRAIN, Format, folder_of_split, judges, with_judges
 from vitnas.supernets.data.pictures import Files, Pictures
 from vitnas.supernets.data.settings import DataSettings
 from vitnas.supernets.data.splits import Splits
@@ -35,18 +36,22 @@ class PathFiles(Files):
 
 
 class ImageFolder(Format):
-    """FOLDER/CLASS/NAME.jpg, or FOLDER/train/CLASS/NAME.jpg and FOLDER/val/CLASS/NAME.jpg."""
+    """FOLDER/CLASS/NAME.jpg, or FOLDER/train/CLASS/NAME.jpg with FOLDER/val/ and FOLDER/test/ alike."""
 
     def recognises(self, place: str) -> bool:
         return Path(place).is_dir() and next(iter(Walk(Path(place))), None) is not None
 
     def open(self, place: str, settings: DataSettings) -> Splits:
         root = Path(place)
-        train, val = folder_of_split(root, TRAIN), folder_of_split(root, VAL)
+        train, val, test = (folder_of_split(root, names) for names in (TRAIN, *judges(settings)))
         if train is None or not _subfolders(train):
             return _classes(root, settings)
-        found = _classes(train, settings)
-        return found if val is None else pair(found, _classes(val, settings), place)
+        return with_judges(
+            _classes(train, settings),
+            partial(_classes, val, settings) if val is not None else None,
+            partial(_classes, test, settings) if test is not None and _subfolders(test) else None,
+            place,
+        )
 
 
 def _classes(root: Path, settings: DataSettings) -> Splits:

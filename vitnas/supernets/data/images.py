@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vitnas.errors import DataError
+from vitnas.supernets.data.strata import drawn
 
 I = TypeVar("I", bound="Images")  # noqa: E741
 
@@ -72,9 +73,20 @@ class Images(ABC):
         pixels, labels = self.pixels(indices)
         return self.normalise(pixels.float() / 255), labels
 
-    def first(self, n: int) -> tuple[Tensor, Tensor]:
-        """The first `n` images, or all if there are fewer, as `take` gives them."""
-        return self.take(np.arange(min(n, len(self))))
+    def sample(self: I, n: int, seed: int = 0) -> I:
+        """`n` of these images, or all if there are fewer: every class by its share, in the order in which they lie.
+
+        This is how a few images are taken, whatever for. Folders lie class by class, so the first few are no sample.
+        """
+        return self.only(drawn(self.labels[self.rows], n, seed))
+
+    def shuffled(self: I, seed: int = 0) -> I:
+        """The same images in another order, which mixes the classes in every batch."""
+        return self.only(np.random.default_rng([seed, len(self)]).permutation(len(self)))
+
+    def all(self) -> tuple[Tensor, Tensor]:
+        """All of these images at once, as `take` gives them."""
+        return self.take(np.arange(len(self)))
 
     def batches(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """All images once, in their order, as `take` gives them; the last batch may be smaller."""

@@ -9,14 +9,19 @@ from vitnas.errors import SettingsError
 
 @dataclass(frozen=True)
 class DataSettings:
-    """Which images, how large, and which of them judge.
+    """Which images, how large, and which of them judge and testify.
 
     Attributes:
         name: "digits" or another data set by name, or the path of a folder or file.
         format: how the path is laid out; None finds out.
         val: path of the validation images, laid out as the others; None takes those that the data set
             keeps for it, or else a share.
-        val_share: how much of each class is held back when the data set does not say.
+        test: path of the test images, laid out as the others; None takes those that the data set keeps for it, or
+            else a share.
+        val_share: how much of each class is held back when the data set does not say; of what the test leaves.
+        test_share: how much of all images is kept for the test when the data set does not say; None takes a
+            tenth, at most 10,000 images, if that is 100 or more. 0 keeps no test: then images called "test" validate
+            where none are called so.
         seed: of that split.
         image_size: of the square images that networks see; None takes the size of the images if they are
             all of one, and 224 if not.
@@ -30,7 +35,9 @@ class DataSettings:
     name: str = "digits"
     format: str | None = None
     val: str | None = None
+    test: str | None = None
     val_share: float = 0.2
+    test_share: float | None = None
     seed: int = 0
     image_size: int | None = None
     in_channels: int | None = None
@@ -42,6 +49,11 @@ class DataSettings:
     def __post_init__(self) -> None:
         self._demand("name", bool(self.name), "a name or a path")
         self._demand("val_share", 0 < self.val_share < 1, "between 0 and 1, such as 0.2")
+        self._demand("test_share", self.test_share is None or 0 <= self.test_share < 1, "0 or more and less than 1")
+        if self.test is not None and self.test_share == 0:
+            raise SettingsError(
+                f"[data] test_share = 0 keeps no test, but test names '{self.test}'; leave out one of the two"
+            )
         self._demand("max_damaged", 0 <= self.max_damaged < 1, "a share: 0 or more and less than 1")
         self._demand("seed", self.seed >= 0, "0 or more")
         self._demand("image_size", self.image_size is None or self.image_size >= 1, "at least 1")

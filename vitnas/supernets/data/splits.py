@@ -1,4 +1,4 @@
-"""Which images are learnt from and which judge: what a kind of data finds, and how the rest is divided."""
+"""Which images are learnt from, which judge and which testify: what a kind of data finds, and how the rest is divided."""
 
 from __future__ import annotations
 
@@ -9,9 +9,15 @@ from numpy.typing import NDArray
 
 from vitnas.errors import DataError
 from vitnas.supernets.data.images import Images
+from vitnas.supernets.data.strata import apportioned, by_class
 
 SAMPLE = 2048
 """So many training images are measured for normalisation."""
+
+TEST_SHARE, LEAST_TEST_IMAGES, MOST_TEST_IMAGES = 0.1, 100, 10_000
+
+_STREAM = 0x7E57
+"""Keeps the draw of the test apart from that of the validation images."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,30 +28,67 @@ class Splits:
         train: images to learn from, or all there are.
         val: images kept for validation; None where the data set does not say.
         classes: names of the classes; labels count from 0.
+        test: images kept for the test; None where the data set does not say.
     """
 
     train: Images
     val: Images | None
     classes: tuple[str, ...]
+    test: Images | None = None
+
+
+@dataclass(frozen=True)
+class Division:
+    """How the images of a data set were divided; the same settings divide them so again.
+
+    Attributes:
+        val_share: of `DataSettings`.
+        test_share: the one that was taken.
+        seed: of the draws.
+        val: whether validation images came from a place of their own.
+        test: whether test images did.
+    """
+
+    val_share: float = 0.2
+    test_share: float = 0.0
+    seed: int = 0
+    val: bool = False
+    test: bool = False
+
+
+def usual_test_share(num_images: int) -> float:
+    """A tenth, if that is enough for an interval within ten points, and no more images than one within a point needs."""
+    share = min(TEST_SHARE, MOST_TEST_IMAGES / max(num_images, 1))
+    return share if round(share * num_images) >= LEAST_TEST_IMAGES else 0.0
+
+
+def kept_for_test(labels: NDArray[np.integer], share: float, seed: int) -> NDArray[np.bool_]:
+    """A share of all images, each class by its own, but for the two that every class needs to train and validate."""
+    rng = np.random.default_rng([_STREAM, seed])
+    _, counts = np.unique(labels, return_counts=True)
+    wanted = np.minimum(apportioned(counts, round(share * len(labels)), rng), np.maximum(counts - 2, 0))
+    chosen = np.zeros(len(labels), dtype=np.bool_)
+    for members, few in zip(by_class(labels), wanted, strict=True):
+        chosen[rng.permutation(members)[:few]] = True
+    return chosen
 
 
 def held_back(labels: NDArray[np.integer], share: float, seed: int) -> NDArray[np.bool_]:
     """A share of each class, the same every time; a class of two images or more has some on either side."""
     rng = np.random.default_rng(seed)
     chosen = np.zeros(len(labels), dtype=np.bool_)
-    for label in np.unique(labels):
-        members = rng.permutation(np.flatnonzero(labels == label))
+    for members in map(rng.permutation, by_class(labels)):
         wanted = round(share * len(members))
         chosen[members[: min(max(wanted, 1), len(members) - 1)]] = True
     return chosen
 
 
 def measured(images: Images, where: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation of each channel in 0..1, over images spread evenly over all of them."""
-    sample = np.unique(np.linspace(0, len(images) - 1, min(SAMPLE, len(images))).astype(np.int64))
+    """Mean and standard deviation of each channel in 0..1, over a sample of the images."""
+    few = images.sample(SAMPLE)
     total, squares, count = np.zeros(images.channels), np.zeros(images.channels), 0
-    for start in range(0, len(sample), 64):
-        x = images.pixels(sample[start : start + 64])[0].numpy().astype(np.float64) / 255
+    for start in range(0, len(few), 64):
+        x = few.pixels(np.arange(start, min(start + 64, len(few))))[0].numpy().astype(np.float64) / 255
         total += x.sum(axis=(0, 2, 3))
         squares += (x**2).sum(axis=(0, 2, 3))
         count += x.shape[0] * x.shape[2] * x.shape[3]

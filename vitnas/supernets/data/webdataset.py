@@ -7,6 +7,7 @@ import re
 import tarfile
 import warnings
 from collections.abc import Hashable, Iterator
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 from vitnas.errors import DataError
 from vitnas.supernets.data.decoding import EXTENSIONS, LARGEST_FILE, UnreadableError
 from vitnas.supernets.data.folders import Place, is_junk, place_of
-from vitnas.supernets.data.format import TRAIN, VAL, Format, folder_of_split, pair
+from vitnas.supernets.data.format import TEST, TRAIN, VAL, Format, UnlabelledError, folder_of_split, judges, with_judges
 from vitnas.supernets.data.pictures import Files, Pictures, number
 from vitnas.supernets.data.settings import DataSettings
 from vitnas.supernets.data.shards import members, read_label
@@ -51,7 +52,7 @@ class TarFiles(Files):
 
 
 class WebDataset(Format):
-    """FOLDER/*.tar, FOLDER/train*.tar with FOLDER/val*.tar, FOLDER/train/*.tar, or a pattern like data-{000..012}.tar."""
+    """FOLDER/*.tar, FOLDER/train*.tar with val*.tar and test*.tar, FOLDER/train/*.tar, or a pattern like data-{000..012}.tar."""
 
     def recognises(self, place: str) -> bool:
         path = Path(place)
@@ -61,14 +62,18 @@ class WebDataset(Format):
         path = Path(place)
         if not path.is_dir():
             return _index([Path(name) for name in expand(place)], place, settings)
-        train, val = folder_of_split(path, TRAIN), folder_of_split(path, VAL)
-        ours, theirs = (_tars(train) if train else []), (_tars(val) if val else [])
+        splits = (TRAIN, *judges(settings))
+        ours, to_validate, to_test = (_tars(folder_of_split(path, names)) for names in splits)
         if not ours:
-            ours, theirs = (_prefixed(_tars(path), names) for names in (TRAIN, VAL))
+            ours, to_validate, to_test = (_prefixed(_tars(path), names) for names in splits)
         if not ours:
             return _index(_tars(path), place, settings)
-        found = _index(ours, place, settings)
-        return pair(found, _index(theirs, place, settings), place) if theirs else found
+        return with_judges(
+            _index(ours, place, settings),
+            partial(_index, to_validate, place, settings) if to_validate else None,
+            partial(_index, to_test, place, settings) if to_test else None,
+            place,
+        )
 
 
 def expand(pattern: str) -> list[str]:
@@ -97,8 +102,10 @@ def _choices(inside: str) -> list[str]:
     return inside.split(",")
 
 
-def _tars(folder: Path) -> list[Path]:
-    return sorted(tar for tar in folder.glob("*.tar") if not is_junk(tar.name)) if folder.is_dir() else []
+def _tars(folder: Path | None) -> list[Path]:
+    if folder is None or not folder.is_dir():
+        return []
+    return sorted(tar for tar in folder.glob("*.tar") if not is_junk(tar.name))
 
 
 def _distinct(shards: list[Path], where: str) -> dict[Path, Place]:
@@ -116,7 +123,7 @@ def _distinct(shards: list[Path], where: str) -> dict[Path, Place]:
 
 
 def _splits_of(path: Path) -> Iterator[Path]:
-    return (folder for names in (TRAIN, VAL) if (folder := folder_of_split(path, names)) is not None)
+    return (folder for names in (TRAIN, VAL, TEST) if (folder := folder_of_split(path, names)) is not None)
 
 
 def _prefixed(tars: list[Path], names: tuple[str, ...]) -> list[Path]:
@@ -135,7 +142,7 @@ def _index(shards: list[Path], where: str, settings: DataSettings) -> Splits:
                 files.members.append((shard, *found["image"], key))
                 names.append(found["label"])
     if not names:
-        raise DataError(
+        raise UnlabelledError(
             f"tar shards '{where}': no sample has both an image ({', '.join(EXTENSIONS[:4])}) and a label (.cls, or "
             f".json with a key {' or '.join(LABEL_KEYS)}); check the shards, or name the key with label_column"
         )

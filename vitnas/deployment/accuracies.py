@@ -1,0 +1,57 @@
+"""The accuracies that stand in a report: of the network itself, on all images unless a limit is set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from torch import nn
+
+from vitnas.supernets.accuracy import Accuracy
+from vitnas.supernets.data import Dataset
+from vitnas.supernets.evaluation import measured_accuracy
+from vitnas.supernets.tested import Tested
+
+NO_TEST = "No test images were kept, so nothing is known but the accuracy on validation images."
+
+
+def accuracies(
+    network: nn.Module, dataset: Dataset, limit: int | None = None, shared: Accuracy | None = None
+) -> dict[str, Any]:
+    """What a network has right, as a report holds it.
+
+    Args:
+        network: as it is exported.
+        dataset: whose validation and test images are looked at.
+        limit: images of either; None takes all.
+        shared: of the arch before it was fine-tuned, on the same validation images.
+
+    Returns:
+        "exported" and "shared" on validation images with "num_images", "out_of" and the "interval" of "exported" at 95 %;
+        "test" with "accuracy", "num_images", "out_of" and "interval", or None where no test images are kept.
+    """
+    found = measured_accuracy(network, dataset.val, limit)
+    told = found.to_json()
+    return {
+        "shared": shared.value if shared is not None else None,
+        "exported": told.pop("accuracy"),
+        **told,
+        "test": measured_accuracy(network, dataset.test, limit).to_json() if dataset.test is not None else None,
+    }
+
+
+def images_of(accuracy: Mapping[str, Any], split: str) -> str:
+    """``360 validation images``, or which sample of them where a limit was set."""
+    num_images, out_of = accuracy["num_images"], accuracy.get("out_of", accuracy["num_images"])
+    if num_images == out_of:
+        return f"{num_images} {split} images"
+    return f"a stratified sample of {num_images} of {out_of} {split} images"
+
+
+def tested(report: Mapping[str, Any]) -> Iterator[Tested]:
+    """What a report says of test images, as a run keeps it."""
+    if report["accuracy"]["test"] is not None:
+        weights = (
+            f"exported, {report['finetuned_epochs']} epochs by itself" if report["finetuned_epochs"] else "exported"
+        )
+        yield Tested.of(report["arch_id"], weights, Accuracy.from_json(report["accuracy"]["test"]))

@@ -1,0 +1,56 @@
+"""An accuracy with the number of images behind it, and how far off it may be for that."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+NORMAL_95 = 1.959963984540054
+
+
+def wilson(share: float, n: int) -> tuple[float, float]:
+    """The 95 % interval of a share seen in `n` trials (Wilson, 1927); it is right for all or none of few as well."""
+    square = NORMAL_95**2
+    middle = (share + square / (2 * n)) / (1 + square / n)
+    half = NORMAL_95 * math.sqrt(share * (1 - share) / n + square / (4 * n * n)) / (1 + square / n)
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """The share of images whose class was named right.
+
+    Attributes:
+        value: in 0..1.
+        num_images: that were looked at.
+        out_of: the images of that split; more than `num_images` where a limit was set.
+    """
+
+    value: float
+    num_images: int
+    out_of: int
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """At 95 %, for other images of the same kind."""
+        return wilson(self.value, self.num_images)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Accuracy:
+        return cls(data["accuracy"], data["num_images"], data["out_of"])
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "accuracy": self.value,
+            "num_images": self.num_images,
+            "out_of": self.out_of,
+            "interval": list(self.interval),
+        }
+
+
+def with_interval(accuracy: float, interval: tuple[float, float] | list[float]) -> str:
+    """As people read it: ``91.67 % (86.7 to 94.9)``."""
+    low, high = interval
+    return f"{accuracy:.2%} ({100 * low:.1f} to {100 * high:.1f})"
