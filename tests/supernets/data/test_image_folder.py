@@ -174,6 +174,14 @@ def test_an_image_of_two_splits_is_refused(tmp_path: Path, way: str) -> None:
         load_dataset(DataSettings(str(tmp_path), val=val))
 
 
+def test_what_validates_cannot_test(tmp_path: Path) -> None:
+    write_folder(tmp_path / "train", {"a": 3, "b": 3})
+    write_folder(tmp_path / "val", {"a": 1, "b": 1})
+    (tmp_path / "test").symlink_to("val")
+    with pytest.raises(DataError, match="two splits share 2 files"):
+        load_dataset(str(tmp_path))
+
+
 def test_what_is_no_file_is_no_image(tmp_path: Path) -> None:
     write_folder(tmp_path, {"a": 3, "b": 3})
     os.mkfifo(tmp_path / "a" / "pipe.png")

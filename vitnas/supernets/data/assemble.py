@@ -29,7 +29,7 @@ def assemble(found: Splits, settings: DataSettings, name: str) -> Dataset:
     """The data set of this name, of the size and with the split that settings ask for."""
     where = f"dataset '{settings.name}'"
     _check_classes(found, where)
-    check_apart(where, *(images for images in (found.train, found.val, found.test) if images is not None))
+    check_apart(where, *(part for part in (found.train, found.val, found.test) if part is not None))
 
     def shaped(images: Images) -> Images:
         size, channels = settings.image_size or found.train.image_size, settings.in_channels or found.train.channels
