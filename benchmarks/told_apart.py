@@ -45,7 +45,7 @@ Mask = NDArray[np.bool_]
 
 
 def measure(quick: bool) -> dict[str, float]:
-    steps, num_archs, draws = (80, 12, 20) if quick else (600, 60, 200)
+    steps, num_archs, draws = (80, 12, 20) if quick else (1500, 60, 200)
     dataset = _dataset()
     archs = _spread_archs(SPACE, num_archs)
     right = _judged(dataset, archs, steps)
