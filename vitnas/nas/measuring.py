@@ -113,3 +113,4 @@ class Measuring:
         known = self._study.timings(target.name)
         self._timed(name).update((arch, known[arch]) for arch in archs)
         target.learn(self._timed(name))
+        self._evaluator.forget()

@@ -98,6 +98,7 @@ def search(
             measuring = Measuring(evaluator, study, clocks, objectives, settings.limits, bar)
             _Loop(evaluator, measuring, settings, log).run(codes[:budget], searcher)
             measuring.confirm()
+            evaluator.forget()  # all at once, so that the last digits do not depend on the batches
         front = make_front(space, evaluator, settings, origin)
         for device in devices if len(devices) > 1 else ():
             own = make_device_front(space, evaluator, settings, origin, device, devices)
