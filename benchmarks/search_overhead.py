@@ -12,8 +12,8 @@ resume_s        seconds until the study of the longest search is open again
 storage.*.ms    CPU ms a trial for the ways to keep trials in Optuna, 20 at a time: `sqlite_add_trial` (one at a time, as
                 before), `sqlite_rows` (all in one transaction, as vitnas does), `journal_add_trial`, `journal_batch` (all
                 in one append), `grpc` (a server of Optuna before SQLite, its work included)
-storage.*.open_s CPU seconds until Optuna has all of 3,000 trials of a file again
-storage.*.mb    megabytes of 3,000 trials
+storage.*.open_s CPU seconds until Optuna has all of 1,000 trials of a file again
+storage.*.mb    megabytes of 1,000 trials
 report.*        `vitnas report` of 100,000 evaluations with a front of 5,000: CPU seconds of the command, megabytes of page
 """
 
@@ -34,6 +34,7 @@ from typing import Any
 import numpy as np
 import optuna
 from frame import Results, run, show
+from numpy.typing import NDArray
 from optuna.distributions import CategoricalDistribution
 from optuna.storages.journal import BaseJournalBackend, JournalFileBackend
 from optuna.trial import FrozenTrial, create_trial
@@ -69,8 +70,8 @@ class Trivial:
         return {"accuracy": int(arch.id, 16) / 16**12}
 
 
-def cost(codes: Codes) -> np.ndarray:
-    return (np.maximum(codes, 0) + 1.0).sum(axis=1)
+def cost(codes: Codes) -> NDArray[np.float64]:
+    return np.asarray((np.maximum(codes, 0) + 1.0).sum(axis=1), dtype=np.float64)
 
 
 def search_ms(n: int, folder: Path) -> tuple[float, list[float]]:
@@ -111,7 +112,7 @@ def objectives() -> list[Objective]:
 # -- where trials are kept -------------------------------------------------------------------
 
 
-class Gathering(BaseJournalBackend):
+class Gathering(BaseJournalBackend):  # type: ignore[misc]
     """A journal whose logs wait until they are written at once."""
 
     def __init__(self, path: Path) -> None:
@@ -193,8 +194,8 @@ def proxied(url: str) -> Iterator[optuna.storages.BaseStorage]:
 
 def storages(quick: bool, folder: Path) -> dict[str, float]:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    many = ended(300 if quick else 3000)
-    few = many[: 60 if quick else 300]
+    many = ended(300 if quick else 1000)
+    few = many[: 60 if quick else 200]
     found: dict[str, float] = {}
 
     def time_batches(name: str, some: Sequence[Ended], add: Callable[[Sequence[Ended]], object]) -> None:
@@ -255,7 +256,7 @@ def storages(quick: bool, folder: Path) -> dict[str, float]:
 def report(evaluations: int, points: int, folder: Path) -> dict[str, float]:
     """Of a search as large as this, made up: a front along a curve, all others behind it."""
     rng = np.random.default_rng(0)
-    codes = np.unique(SPACE.genome.sample(2 * evaluations, rng), axis=0)
+    codes = np.unique(SPACE.genome.sample(evaluations + 100, rng), axis=0)
     archs = SPACE.decode(codes[rng.permutation(len(codes))[:evaluations]])
     along = np.linspace(0, 1, points)
     x = np.concatenate([along, rng.random(evaluations - points)])

@@ -74,7 +74,9 @@ class Evaluator:
         self._between = dict(between or {})
         self.evaluations: list[Evaluation] = []
         self.failed = 0
-        self._codes: dict[Arch, NDArray[np.int16]] = {}
+        self._codes: dict[str, NDArray[np.int16]] = {}
+        self._good: dict[str, Evaluation] = {}
+        self._figures: dict[str, Figures] = {}
         self.timings: dict[str, dict[Arch, Timing]] = {}
 
     def __call__(self, codes: Codes) -> tuple[Codes, Floats]:
@@ -88,7 +90,8 @@ class Evaluator:
         latest = [e for e in found if e is not None]
         assert len(latest) == len(archs)
         good = [i for i, e in enumerate(latest) if e.error is None]
-        self._codes.update(zip(archs, codes, strict=True))
+        self._codes.update((arch.id, row) for arch, row in zip(archs, codes, strict=True))
+        self._good.update((latest[i].arch.id, latest[i]) for i in good)
         self.evaluations.extend(latest)
         self.failed += len(latest) - len(good)
         return codes[good], self.values(self.figures([latest[i] for i in good]))
@@ -118,17 +121,21 @@ class Evaluator:
     @property
     def good(self) -> list[Evaluation]:
         """The evaluations that succeeded, an arch at most once."""
-        return list({e.arch: e for e in self.evaluations if e.error is None}.values())
+        return list(self._good.values())
 
     def figures(self, evaluations: Sequence[Evaluation]) -> list[Figures]:
         """All that is known of evaluated archs by now: scores, what costs say, and measurements in their place."""
-        if not evaluations:
-            return []
-        tables = self._tables(np.stack([self._codes[e.arch] for e in evaluations]))
-        return [
-            {**e.metrics, **table, **self._timed(e.arch)} if e.error is None else {}
-            for e, table in zip(evaluations, tables, strict=True)
-        ]
+        new = [e for e in evaluations if e.error is None and e.arch.id not in self._figures]
+        if new:
+            tables = self._tables(np.stack([self._codes[e.arch.id] for e in new]))
+            self._figures.update(
+                (e.arch.id, {**e.metrics, **table, **self._timed(e.arch)}) for e, table in zip(new, tables, strict=True)
+            )
+        return [self._figures[e.arch.id] if e.error is None else {} for e in evaluations]
+
+    def forget(self) -> None:
+        """Works figures out anew when they are next asked for: measurements, or what costs say, have changed."""
+        self._figures.clear()
 
     def reported(self, figures: Sequence[Figures]) -> list[Figures]:
         """The same with standard deviations of latencies that hold on another day as well.

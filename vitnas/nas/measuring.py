@@ -119,6 +119,7 @@ class Measuring:
             paces = {arch: target.sitting.pace(known[arch]) for arch in archs}
             self._paces.setdefault(name, {}).update({arch: pace for arch, pace in paces.items() if pace is not None})
         target.learn(self._timed(name))
+        self._evaluator.forget()
 
     def sitting(self, name: str, target: Target) -> dict[str, Any]:
         """What the latencies of a device rest on, for the front.

@@ -107,6 +107,7 @@ def search(
             measuring = Measuring(evaluator, study, clocks, objectives, settings.limits, bar)
             _Loop(evaluator, measuring, settings, log).run(codes[:budget], searcher)
             measuring.confirm()
+            evaluator.forget()  # all at once, so that the last digits do not depend on the batches
         sittings = {name: measuring.sitting(name, target) for name, target in latencies.items()}
         front = make_front(space, evaluator, settings, origin, sittings, shared)
         for device in devices if len(devices) > 1 else ():

@@ -100,7 +100,7 @@ class AnyTrials(Trials):
 class Rows(Trials):
     """In a database: the very rows that Optuna's `add_trial` would write, all of a batch in one transaction.
 
-    `add_trial` asks the database about 140 things to write one trial of 30 parameters, and building the trials to read
+    `add_trial` asks the database about 100 things to write one trial of 27 parameters, and building the trials to read
     them takes as long. The tables are Optuna's own; what it makes of them is held against `add_trial` by a test.
     """
 
