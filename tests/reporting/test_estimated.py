@@ -31,7 +31,7 @@ def front(name: str, provenance: str, device: str) -> ParetoFront:
 
 @pytest.mark.parametrize(
     ("name", "device"),
-    [("latency_ms", "iphone13"), ("latency_ms@iphone13", "iphone13, cpu"), ("latency_ms", "rtx4090")],
+    [("latency_ms", "iphone13"), ("latency_ms@iphone13", "iphone13, cpu"), ("latency_ms", "galaxy-s24-npu")],
 )
 def test_an_estimate_bears_its_interval(name, device, capsys):
     target = device if "@" not in name else "iphone13"

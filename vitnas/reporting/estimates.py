@@ -32,7 +32,9 @@ def describe_estimate(
         "label": LABEL,
         "latency_ms": found.ms,
         "std_ms": found.std_ms,
-        "interval_90_ms": dict(zip(("low", "high"), found.interval_90_ms, strict=True)),
+        "interval_90_ms": dict(zip(("low", "high"), found.interval_90_ms, strict=True))
+        if found.interval_90_ms
+        else None,
         "batch": model.batch,
         "placement": None if placed is None else "fall-back" if placed.falls_back else "neural engine",
         "flag": _describe_flag(model.target(found.device).flag),
@@ -69,11 +71,13 @@ def estimated_factor(front: ParetoFront, name: str) -> float | None:
 def print_estimate(found: Mapping[str, Any]) -> None:
     """The figure with its error, what it is made of, and what may be wrong with it."""
     images = f" a call of {found['batch']} images" if found["batch"] > 1 else ""
-    low, high = found["interval_90_ms"].values()
-    print(
-        f"{found['network']} on {found['device']}: {found['latency_ms']:.2f} ms, 90 % between {low:.2f} and {high:.2f} ms{images} "
-        f"({LABEL})"
+    interval = found["interval_90_ms"]
+    spread = (
+        f", 90 % between {interval['low']:.2f} and {interval['high']:.2f} ms"
+        if interval
+        else f" +- {found['std_ms']:.2f} ms"
     )
+    print(f"{found['network']} on {found['device']}: {found['latency_ms']:.2f} ms{spread}{images} ({LABEL})")
     if found["placement"]:
         print(f"runs on: {found['placement']}")
         print(f"  this flag, on families left out: {found['flag']['text']}")

@@ -69,12 +69,13 @@ def test_a_model_states_its_error_and_sources(name):
     assert found.families >= 8
     assert 0.5 < found.within_sigma < 0.85 < found.within_90
     assert model.sources
-    assert found.sigma < found.reach_90 < 3 * found.sigma
+    assert found.reach_90 is None or found.sigma < found.reach_90 < 3 * found.sigma
     assert load_device(name).fingerprint()["batch"] == model.batch
 
 
 def test_the_phone_that_matters_most_is_told_best():
     assert load_model("iphone12").devices["iphone12"].accuracy.fidelity.mape < 0.15
+    assert load_model("iphone12").devices["iphone12"].accuracy.reach_90 is not None
     assert len(load_model("iphone12").sources) > 15
     with pytest.raises(UnknownNameError, match="no estimate for device 'iphone2'.*Did you mean 'iphone12'"):
         load_model("iphone2")

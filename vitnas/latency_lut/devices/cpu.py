@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vitnas.latency_lut.devices.measured import Int8Here, MeasuredHere
-from vitnas.latency_lut.runtimes.saturation import onnx_runtime_test
+from vitnas.latency_lut.runtimes.saturation import SelfTest, onnx_runtime_test
 
 
 class CPU(MeasuredHere):
@@ -20,4 +20,6 @@ class CPUInt8(Int8Here, CPU):
 
     base = "cpu-int8"
     runtime = "vitnas.latency_lut.runtimes.onnx_runtime:OnnxRuntimeInt8"
-    self_test = staticmethod(onnx_runtime_test)
+
+    def self_test(self) -> SelfTest:
+        return onnx_runtime_test()

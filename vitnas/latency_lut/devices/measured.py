@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterator, Sequence
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
 from importlib import metadata, util
 from pathlib import Path
 from typing import ClassVar
@@ -92,14 +93,16 @@ class Int8Here(MeasuredHere):
     """A runtime that multiplies integers; how wide its weights are depends on the processor, and is part of the device."""
 
     precision = "int8"
-    self_test: ClassVar[Callable[[], SelfTest]]
-    """Tells whether products saturate here; runs where the package is installed."""
+
+    @abstractmethod
+    def self_test(self) -> SelfTest:
+        """Whether products saturate here; runs where the package is installed."""
 
     def fingerprint(self) -> dict[str, str | int]:
         terms = super().fingerprint()
         if self.missing() is not None:
             return {**terms, "int8_range": "unknown"}
-        return {**terms, "int8_range": "reduced" if type(self).self_test().saturates else "full"}
+        return {**terms, "int8_range": "reduced" if self.self_test().saturates else "full"}
 
 
 def version(distribution: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vitnas.latency_lut.devices.measured import Int8Here, MeasuredHere
-from vitnas.latency_lut.runtimes.saturation import openvino_test
+from vitnas.latency_lut.runtimes.saturation import SelfTest, openvino_test
 
 
 class OpenVino(MeasuredHere):
@@ -22,4 +22,6 @@ class OpenVinoInt8(Int8Here, OpenVino):
 
     base = "cpu-openvino-int8"
     runtime = "vitnas.latency_lut.runtimes.openvino:OpenVinoInt8"
-    self_test = staticmethod(openvino_test)
+
+    def self_test(self) -> SelfTest:
+        return openvino_test()

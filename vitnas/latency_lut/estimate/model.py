@@ -36,17 +36,17 @@ class Accuracy:
         fidelity: over networks at a resolution that did not fall back.
         families: how many of them there were.
         sigma: of ln(measured / estimated): 68 % lay within it.
-        reach_90: of the same: 90 % lay within it.
         within_sigma: the share within the interval of 68 % that all other families gave.
         within_90: the share within the interval of 90 % that all other families gave.
+        reach_90: as sigma, 90 % lay within it; None in models of before it was stated.
     """
 
     fidelity: Fidelity
     families: int
     sigma: float
-    reach_90: float
     within_sigma: float
     within_90: float
+    reach_90: float | None = None
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class Estimate:
         device: where.
         ms: of a call, if the network stays on the accelerator.
         std_ms: standard deviation of the true value around it, for a network of an unknown family.
-        interval_90_ms: what holds the true value of nine networks in ten of unknown families.
+        interval_90_ms: what holds the true value of nine networks in ten of unknown families; None where none is stated.
         network_ms: the part of `ms` that every call costs.
         op_ms: the part of each operator.
         placement: where it is likely to run; None where nothing is known of that.
@@ -91,7 +91,7 @@ class Estimate:
     device: str
     ms: float
     std_ms: float
-    interval_90_ms: tuple[float, float]
+    interval_90_ms: tuple[float, float] | None
     network_ms: float
     op_ms: Floats
     placement: Placement | None
@@ -153,10 +153,10 @@ class EstimateModel:
         flag = self.target(device).flag
         return None if flag is None else placement(ops, flag.support)
 
-    def interval_90_ms(self, ms: float, device: str) -> tuple[float, float]:
+    def interval_90_ms(self, ms: float, device: str) -> tuple[float, float] | None:
         """Around an estimate, for a network of a family that the model has not seen."""
-        factor = math.exp(self.target(device).accuracy.reach_90)
-        return ms / factor, ms * factor
+        reach = self.target(device).accuracy.reach_90
+        return None if reach is None else (ms * math.exp(-reach), ms * math.exp(reach))
 
     def relative_std(self, device: str) -> float:
         sigma = self.target(device).accuracy.sigma
@@ -174,4 +174,5 @@ def load_model(device: str) -> EstimateModel:
 
 def factor_90(device: str) -> float | None:
     """By how much the true value is off an estimate of this device at most, nine times in ten; None of other devices."""
-    return math.exp(load_model(device).target(device).accuracy.reach_90) if device in MODELS else None
+    reach = load_model(device).target(device).accuracy.reach_90 if device in MODELS else None
+    return None if reach is None else math.exp(reach)

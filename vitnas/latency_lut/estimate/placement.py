@@ -112,7 +112,8 @@ def placement(ops: Sequence[Op], support: Mapping[str, Support]) -> Placement:
         ops: of the network.
         support: of each rule on the device in question.
     """
-    reasons, notes = [], []
+    reasons: list[str] = []
+    notes: list[str] = []
     for name, (rule, what) in RULES.items():
         found = support.get(name, Support())
         (reasons if found.believed else notes).extend(_counted(ops, rule, f"{what} ({found})"))

@@ -13,6 +13,7 @@ from importlib import metadata
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 Int8Range = Literal["auto", "full", "reduced"]
 """Weights of int8 files: 8 bits, 7 bits, or what the self-test of their runtime decides."""
@@ -122,7 +123,7 @@ def _graph(operator: str, shape: tuple[int, ...]) -> bytes:
     from onnx import TensorProto, helper, numpy_helper
 
     convolves = operator == "Conv"
-    weight = np.full((CHANNELS, TERMS, 1, 1) if convolves else (TERMS, CHANNELS), WEIGHT, np.int8)
+    weight: NDArray[np.int8] = np.full((CHANNELS, TERMS, 1, 1) if convolves else (TERMS, CHANNELS), WEIGHT, np.int8)
     constants = {
         "one": np.float32(1), "zero": np.uint8(0), "step": np.float32(STEP), "weight": weight,
         "ones": np.ones(CHANNELS, np.float32), "zeros": np.zeros(CHANNELS, np.int8),
