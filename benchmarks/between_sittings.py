@@ -87,7 +87,7 @@ class Sittings:
 
 def between_sittings(quick: bool, work: Path) -> dict[str, float]:
     """Relative standard deviations, see `lut_fidelity`; timings are kept in `work`, a file a space."""
-    names, rounds = (SPACES[:1], 2) if quick else (SPACES, ROUNDS)
+    names, rounds = (SPACES[:1], 1) if quick else (SPACES, ROUNDS)
     all_of = {name: Sittings(_timed(load_space(name), rounds, work / f"{KEY}-{name}.json")) for name in names}
     found = {
         KEY: _pooled([s.spread(s.reference) for s in all_of.values()]),

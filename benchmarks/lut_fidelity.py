@@ -55,7 +55,8 @@ PLOTS = Path(__file__).parents[1] / "docs" / "images"
 
 def measure(quick: bool, only: str | None, space: str | None, budget: str, plots: Path) -> dict[str, float]:
     found = {} if only == SITTINGS else _of_tables(quick, space, budget, plots)
-    return found | ({} if only == TABLES else between_sittings(quick, WORK))
+    wanted = only == SITTINGS or (only is None and not quick)  # a quick call has no time for both
+    return found | (between_sittings(quick, WORK) if wanted else {})
 
 
 def _of_tables(quick: bool, space: str | None, budget: str, plots: Path) -> dict[str, float]:
