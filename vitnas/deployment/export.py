@@ -283,8 +283,8 @@ def _write_format(
     weights = exporter.weights()
     breaches = parity.breaches(exporter.limits)
     if breaches:
-        reason = exporter.saturated(weights.bits) if weights is not None else None
-        culprit = reason or _blame(exporter, network, example, facts) or "no layer strays when exported alone"
+        saturated = None if weights is None else exporter.saturated(weights.bits)
+        culprit = saturated or _blame(exporter, network, example, facts) or "no layer strays when exported alone"
         raise ExportError(
             f"{where}: {'; '.join(breaches)}; {culprit}. Nothing was written; choose another format or another arch"
         )
