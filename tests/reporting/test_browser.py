@@ -15,6 +15,7 @@ from vitnas.files import only_here
 from vitnas.nas.pareto import ParetoFront
 from vitnas.reporting.html import write_page
 from vitnas.reporting.page_data import describe_page
+from vitnas.reporting.picks import trade_text
 from vitnas.run import RunFolder
 from vitnas.search_spaces import Arch
 from vitnas.supernets.accuracy import Accuracy
@@ -76,6 +77,17 @@ def test_hovering_tells_of_the_arch_under_the_pointer(page: Any, front: ParetoFr
         assert f"width {point.arch['width']}" in text
     page.locator("#title").hover()
     assert not page.locator(".tip").is_visible()
+
+
+def test_groups_have_a_halo_and_picks_say_what_they_give_up(page: Any, front: ParetoFront) -> None:
+    several = [group for group in front.groups() if len(group.points) > 1]
+    assert page.locator("#front-figure path.group").count() == len(several)
+    note = page.locator("#front-note").inner_text()
+    assert trade_text(front, front.best()) in note
+    assert (front.why_no_knee() or "The diamond is the knee") in note
+    for group in several[:1]:
+        page.locator(f'{POINT}[data-arch="{group.best.arch.id}"]').hover()
+        assert f"one of {len(group.points)} that cannot be told apart" in page.locator(".tip").inner_text()
 
 
 def test_a_click_chooses_and_the_arch_can_be_taken_away(
