@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -32,6 +31,7 @@ from vitnas.supernets.counting import count
 from vitnas.supernets.data import Dataset
 from vitnas.supernets.exported import REPORT
 from vitnas.supernets.supernet import Supernet
+from vitnas.temporary import temporary_folder
 
 WEIGHTS = "weights.safetensors"
 ARCH = "arch.json"
@@ -263,9 +263,9 @@ def _write_format(
 
 def _blame(exporter: Exporter, network: nn.Module, example: Tensor, facts: Facts) -> str | None:
     """Which layer it is; a layer alone is no classifier, so it has no labels."""
-    with tempfile.TemporaryDirectory() as scratch:
+    with temporary_folder() as scratch:
         part = replace(facts, labels=())
-        return blame(exporter, network, example[:8], part, exporter.limits.max_difference, Path(scratch))
+        return blame(exporter, network, example[:8], part, exporter.limits.max_difference, scratch)
 
 
 def _provenance() -> Report:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from torch import nn
@@ -21,6 +19,7 @@ from vitnas.supernets.resolution import Resolution
 from vitnas.supernets.teachers.settings import Distil
 from vitnas.supernets.train_settings import TrainSettings
 from vitnas.supernets.training import start_run, train
+from vitnas.temporary import temporary_folder
 
 SLOWER = 0.1
 """Share of the run's learning rate: the weights are good already."""
@@ -35,8 +34,8 @@ def finetuned(run: RunFolder, arch: Arch, settings: ExportSettings, progress: bo
     told = make_settings(TrainSettings, tables["train"], f"{run.config_file}, [train]")
     data = make_settings(DataSettings, tables["data"], f"{run.config_file}, [data]")
     used: dict[str, Any] = {name: _values(value) for name, value in dict(arch.genes).items()}
-    with tempfile.TemporaryDirectory(prefix="vitnas-") as folder:
-        file = Path(folder) / "arch.json"
+    with temporary_folder() as folder:
+        file = folder / "arch.json"
         write_json(file, arch.to_json())
         one = replace(
             told,
@@ -56,7 +55,7 @@ def finetuned(run: RunFolder, arch: Arch, settings: ExportSettings, progress: bo
             compile=False,
             tensorboard=False,
         )
-        only = start_run(Path(folder) / "run", run.space.restrict(**used), data, one)
+        only = start_run(folder / "run", run.space.restrict(**used), data, one)
         train(only, progress)
         return load_supernet(only).extract(arch)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from vitnas.errors import SearchError
 from vitnas.nas.executor import TRIES, Executor, Outcome, R, T, attempt
-from vitnas.ray_cluster import connect
+from vitnas.ray_cluster import connect, disconnect
 
 LOOK_S = 1.0
 """The longest that nobody looks at the clock."""
@@ -99,12 +99,10 @@ class RayExecutor(Executor):
             self._busy.clear()
 
     def close(self) -> None:
-        import ray
-
         self._dismiss()
         self._function = self._function_ref = None
         if self._started:
-            ray.shutdown()
+            disconnect()
             self._started = False
 
     def _hold(self, function: Callable[..., Any]) -> None:

@@ -17,10 +17,15 @@ if TYPE_CHECKING:
 
 
 class MetricsLog:
-    """Appends lines. Those beyond the step that a run resumes from are dropped, for they will come again."""
+    """Appends lines. Those beyond the step that a run resumes from are dropped, for they will come again.
+
+    Attributes:
+        judged: whether the newest line before tells how good archs were at this step.
+    """
 
     def __init__(self, run: RunFolder, step: int, tensorboard: bool) -> None:
-        _forget_after(run.metrics_file, step)
+        last = _forget_after(run.metrics_file, step)
+        self.judged = last.get("step") == step and "smallest" in last
         self._file = run.metrics_file.open("a", encoding="utf-8")
         self._events = _open_events(run.path / "tensorboard", step) if tensorboard else None
 
@@ -47,18 +52,21 @@ class MetricsLog:
             self._events.close()
 
 
-def _forget_after(path: Path, step: int) -> None:
-    """Keeps whole lines up to this step."""
+def _forget_after(path: Path, step: int) -> Mapping[str, object]:
+    """Keeps whole lines up to this step; gives the newest."""
     if not path.exists():
-        return
+        return {}
     kept = []
+    last: Mapping[str, object] = {}
     for line in path.read_bytes().splitlines():
         try:
-            if json.loads(line)["step"] <= step:
+            if (values := json.loads(line))["step"] <= step:
                 kept.append(line + b"\n")
+                last = values
         except (ValueError, KeyError, TypeError):
             continue  # half a line of a killed process
     write_bytes(path, b"".join(kept))
+    return last
 
 
 def _open_events(folder: Path, step: int) -> SummaryWriter:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch import distributed as dist
 
 from vitnas.errors import SettingsError, TrainingError
+from vitnas.supernets.meeting import meet
 
 PATIENCE = timedelta(hours=2)
 """How long a process waits for the others, which wait while the first one evaluates."""
@@ -121,7 +122,7 @@ def join_world(device: torch.device | str = "cpu") -> Iterator[World]:
     """
     wanted = torch.device(device)
     rank, size = _from_environment()
-    if dist.is_initialized():  # Ray Train has done so
+    if dist.is_initialized():  # by whoever calls
         yield World(dist.get_rank(), dist.get_world_size(), _own_device(wanted))
     elif size == 1:
         yield World(device=wanted)
@@ -129,8 +130,9 @@ def join_world(device: torch.device | str = "cpu") -> Iterator[World]:
         own = _own_device(wanted)
         backend = "nccl" if own.type == "cuda" else "gloo"
         try:
-            dist.init_process_group(backend, rank=rank, world_size=size, timeout=PATIENCE)
-        except (RuntimeError, ValueError) as error:
+            store = meet(rank, size, PATIENCE)
+            dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=PATIENCE)
+        except (RuntimeError, ValueError, OSError) as error:
             raise TrainingError(
                 f"process {rank} of {size} cannot join the others: {error}; start all with torchrun or with --workers"
             ) from None

@@ -22,6 +22,7 @@ from vitnas.latency_lut.remote.bundle import LAYERS, Bundle, check_name
 from vitnas.latency_lut.remote.results import import_results, read_results
 from vitnas.latency_lut.table import LatencyTable
 from vitnas.search_spaces import SearchSpace
+from vitnas.temporary import temporary_folder
 
 NEEDED = "python3 -c 'import sys; assert sys.version_info >= (3, 10), sys.version; import numpy, onnxruntime'"
 UNREACHABLE = 255
@@ -67,8 +68,8 @@ def profile_over_ssh(
     bundle = waiting_bundle(space, device, path, settings, "onnx", layers, threads, progress)
     board.send(bundle)
     board.measure(bundle, cores, progress)
-    with tempfile.TemporaryDirectory(prefix="vitnas-") as folder:
-        answer = Path(folder) / "results.json"
+    with temporary_folder() as folder:
+        answer = folder / "results.json"
         answer.write_text(board.ask(f"cat {board.home(bundle)}/results.json", "bring the results"), encoding="utf-8")
         table = import_results(space, read_results(answer, bundle.folder), path)
     board.ask(f"rm -rf {board.home(bundle)}", "clean up")

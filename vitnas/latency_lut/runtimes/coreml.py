@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import shutil
-import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -20,6 +19,7 @@ from vitnas.errors import ExportError
 from vitnas.files import new_folder
 from vitnas.search_spaces import Blueprint
 from vitnas.supernets.supernet import build_network
+from vitnas.temporary import temporary_folder
 
 INPUT, OUTPUT = "image", "logits"
 """The names of a package's input and output, in layers as in whole networks."""
@@ -51,8 +51,8 @@ def to_coreml(
 
 def write_package(model: Any, path: Path) -> None:
     """Writes a `coremltools.models.MLModel` as a ``.mlpackage`` folder; an older one is replaced."""
-    with new_folder(path) as draft, tempfile.TemporaryDirectory(dir=draft.parent, prefix=".vitnas-") as folder:
-        written = Path(folder) / "model.mlpackage"
+    with new_folder(path) as draft, temporary_folder() as folder:
+        written = folder / "model.mlpackage"
         with quiet():
             model.save(str(written))
         (written / "executorch_debug_handle_mapping.json").unlink(missing_ok=True)  # of no use to who runs it
