@@ -55,6 +55,7 @@ def watch() -> None:
     Called once, by the program as its first deed; what runs within other programs leaves their handlers alone. A signal
     that whoever started the process had ignored stays ignored.
     """
+    _state.asked, _state.ending = None, False
     for number in SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _on_signal)
@@ -66,7 +67,7 @@ def watch() -> None:
 
 
 def end() -> None:
-    """The command is over: there is nothing left to stop, so a signal ends the process at once."""
+    """The command is over: there is nothing left to stop, so a signal is too late."""
     _state.ending = True
 
 
@@ -122,9 +123,7 @@ def handlers_kept() -> Iterator[None]:
 
 
 def _on_signal(number: int, frame: object) -> None:
-    if _state.ending:
-        os._exit(128 + number)
-    if asked():
+    if _state.ending or asked():
         return
     _state.asked = number
     if not _state.postponed:

@@ -11,7 +11,7 @@ import sys
 from contextlib import ExitStack
 
 from vitnas.errors import VitnasError
-from vitnas.interruption import Stopped, handlers_kept
+from vitnas.interruption import Stopped, handlers_kept, postponed
 from vitnas.temporary import temporary_folder
 
 ANSWER_S = 5.0
@@ -47,7 +47,7 @@ def connect(cores: int, address: str | None, failure: type[VitnasError]) -> bool
     started = not ray.is_initialized()
     if started:
         try:
-            with handlers_kept():
+            with postponed(), handlers_kept():  # Ray loses what a signal raises within its calls
                 if address:
                     ray.init(address=address, log_to_driver=False, logging_level="ERROR")
                 else:
@@ -59,7 +59,8 @@ def connect(cores: int, address: str | None, failure: type[VitnasError]) -> bool
             if isinstance(error, ConnectionError | RuntimeError | ValueError | OSError | SystemExit):
                 raise failure(_no_answer(address, str(error))) from None
             raise
-    found = int(ray.cluster_resources().get("CPU", 0))
+    with postponed():
+        found = int(ray.cluster_resources().get("CPU", 0))
     if found < cores:
         if started:
             disconnect()
@@ -119,7 +120,9 @@ def _start_local_cluster(cores: int) -> None:
     import ray
 
     threads = os.environ.get("OMP_NUM_THREADS")
-    folder = _own.enter_context(temporary_folder(LONGEST_FOLDER)) / "r"  # Ray opens its folder to everyone, but not the one above
+    folder = (
+        _own.enter_context(temporary_folder(LONGEST_FOLDER)) / "r"
+    )  # Ray opens its folder to everyone, but not the one above
     os.environ["OMP_NUM_THREADS"] = "1"  # inherited by the workers
     try:
         ray.init(

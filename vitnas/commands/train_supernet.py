@@ -87,9 +87,10 @@ def train_supernet(
         run = RunFolder.open(resume)
         if leads:
             from vitnas.supernets.resuming import change_means, other_bits
+            from vitnas.supernets.world import from_environment
 
             change_means(run, **means)
-            if (told := other_bits(run, max(workers, int(os.environ.get("WORLD_SIZE", "1"))))) is not None:
+            if (told := other_bits(run, max(workers, from_environment()[1]))) is not None:
                 print(f"note: {told}", file=sys.stderr)
     else:
         from vitnas.search_spaces import load_space

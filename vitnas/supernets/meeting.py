@@ -7,7 +7,7 @@ import os
 import socket
 from datetime import timedelta
 
-from torch import distributed as dist
+from torch._C._distributed_c10d import FileStore, Store, TCPStore
 
 from vitnas.errors import TrainingError
 
@@ -18,7 +18,7 @@ INTERFACES = ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME")
 """What gloo and NCCL read to know on which interface they talk."""
 
 
-def meet(rank: int, size: int, patience: timedelta) -> dist.Store:
+def meet(rank: int, size: int, patience: timedelta) -> Store:
     """Where `size` processes tell each other how they can be reached; torch's own store would listen on all interfaces.
 
     They meet in a file if the environment names one, else at MASTER_ADDR and MASTER_PORT, where the first one listens on
@@ -28,7 +28,7 @@ def meet(rank: int, size: int, patience: timedelta) -> dist.Store:
         for name in INTERFACES:
             os.environ.setdefault(name, _loopback())
     if FILE in os.environ:
-        return dist.FileStore(os.environ[FILE], size)
+        return FileStore(os.environ[FILE], size)
     address, port = os.environ.get("MASTER_ADDR", ""), os.environ.get("MASTER_PORT", "")
     if not address or not port.isdecimal():
         raise TrainingError(
@@ -36,12 +36,12 @@ def meet(rank: int, size: int, patience: timedelta) -> dist.Store:
             "where the first one listens; start all with torchrun or with --workers"
         )
     if rank or os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True":
-        return dist.TCPStore(address, int(port), size, False, patience)
+        return TCPStore(address, int(port), size, False, patience)
     family, _, _, _, place = socket.getaddrinfo(address, int(port), type=socket.SOCK_STREAM)[0]
     if _is_loopback(str(place[0])) and not _on_one_machine(size):  # how some systems resolve their own name
         place = ("", int(port))
     listener = socket.create_server(place[:2], family=family)
-    return dist.TCPStore(address, int(port), size, True, patience, master_listen_fd=listener.detach())
+    return TCPStore(address, int(port), size, True, patience, master_listen_fd=listener.detach())
 
 
 def _on_one_machine(size: int) -> bool:

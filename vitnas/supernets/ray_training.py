@@ -109,7 +109,10 @@ def _work(config: dict[str, Any]) -> None:
     from ray.train import get_context
 
     place = get_context()
-    whole, local = (place.get_world_rank(), place.get_world_size()), (place.get_local_rank(), place.get_local_world_size())
+    whole, local = (
+        (place.get_world_rank(), place.get_world_size()),
+        (place.get_local_rank(), place.get_local_world_size()),
+    )
     names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
     os.environ.update(zip(names, map(str, (*whole, *local)), strict=True))
     (notes / BEGUN).touch()

@@ -33,7 +33,9 @@ def other_bits(run: RunFolder, processes: int) -> str | None:
         "processes": processes,
         "threads": max(1, (settings.threads or torch.get_num_threads()) // processes),
     }
-    changed = [f"{before[name]} {name} before, {count} now" for name, count in now.items() if before.get(name, count) != count]
+    changed = [
+        f"{before[name]} {name} before, {count} now" for name, count in now.items() if before.get(name, count) != count
+    ]
     if not changed:
         return None
     return f"{' and '.join(changed)}: sums are rounded in another order, so the weights will agree to rounding, not to the bit"

@@ -87,6 +87,8 @@ class TrainingLoop:
                 log = stack.enter_context(MetricsLog(self.run, done, settings.tensorboard))
                 if done and self._is_judged_at(done) and not log.judged:  # stopped before that
                     self._judge(done, log, bar)
+            if any(self._agree(stop())):
+                return False
             share, threads = self.world.share, settings.loader_threads
             loader = Loader(self.dataset.train, self.batches, done, self.num_steps, share, threads)
             self.saved_at = time.monotonic()
@@ -95,8 +97,10 @@ class TrainingLoop:
                 late, stopping = self._agree(self._is_late(), stop())
                 if log is not None:
                     self._report(step, outcome, log, bar)
-                    if self._is_judged_at(step + 1) and not stopping:
+                if self._is_judged_at(step + 1) and not stopping:
+                    if log is not None:
                         self._judge(step + 1, log, bar)
+                    [stopping] = self._agree(stop())
                 planned = step + 1 == self.num_steps or (step + 1) % settings.checkpoint_every == 0
                 if planned or late or stopping:
                     self._save(planned)

@@ -121,7 +121,7 @@ def join_world(device: torch.device | str = "cpu") -> Iterator[World]:
         device: "cpu", "cuda" or one GPU by number; of several processes each takes the GPU of its local rank.
     """
     wanted = torch.device(device)
-    rank, size = _from_environment()
+    rank, size = from_environment()
     if dist.is_initialized():  # by whoever calls
         yield World(dist.get_rank(), dist.get_world_size(), _own_device(wanted))
     elif size == 1:
@@ -142,7 +142,7 @@ def join_world(device: torch.device | str = "cpu") -> Iterator[World]:
             dist.destroy_process_group()
 
 
-def _from_environment() -> tuple[int, int]:
+def from_environment() -> tuple[int, int]:
     """Rank and number of processes; (0, 1) where nobody set them."""
     rank, size = _whole("RANK", 0), _whole("WORLD_SIZE", 1)
     if not 0 <= rank < size:
@@ -188,4 +188,4 @@ def _buckets(parameters: Iterable[nn.Parameter]) -> Iterator[list[nn.Parameter]]
         yield bucket
 
 
-__all__ = ["LostWorldError", "World", "join_world"]
+__all__ = ["LostWorldError", "World", "from_environment", "join_world"]
