@@ -44,7 +44,7 @@ def interrupt(command: str, folder: Path, number: int | None = None, after_s: fl
     until = time.monotonic() + 5  # the kernel ends the children of those that died
     while (left := _of_session(pid)) and time.monotonic() < until:
         time.sleep(0.05)
-    found = [path.name for path in temporary.iterdir() if not path.name.startswith("torchinductor")]  # torch keeps it
+    found = [path.name for path in temporary.iterdir() if path.name.startswith(("vitnas", "ray", "tmp"))]
     os.system(f"rm -rf {temporary}")
     return Ended(os.waitstatus_to_exitcode(status), notes.read_text(errors="replace"), seconds, found, left)
 

@@ -136,7 +136,7 @@ COMMANDS = {
     "predictor": f"predictor fit --run {RUN} --samples 14 --predictor ridge --out learnt",
     "profile": "profile --config long.toml --space tiny.toml --device cpu --out new.parquet",
     "teach": f"teach --teacher run:{RUN} --data digits --epochs 2 --out answers",
-    "grow": "grow --space asvit --arch As-ViT-seed --macs 1G --image-size 32",
+    "grow": "grow --space asvit --arch As-ViT-seed --macs 300M --image-size 64",
 }
 WORDS = {
     "train": r"(step \d+ is saved|no step is saved yet); go on with `vitnas train-supernet --resume runs/new`",
@@ -159,7 +159,7 @@ def check(name: str, number: int, ended: Ended) -> None:
     """The command had come to its end, or it tells in its last line what stopped it."""
     assert "Traceback" not in ended.err, ended.err
     assert "***" not in ended.err, ended.err  # as the handlers of C++ begin
-    assert ended.temporary == []
+    assert ended.temporary == [], ended
     assert ended.processes == []
     if ended.code:
         last = ended.err.splitlines()[-1]

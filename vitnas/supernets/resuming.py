@@ -34,11 +34,11 @@ def other_bits(run: RunFolder, processes: int) -> str | None:
         "threads": max(1, (settings.threads or torch.get_num_threads()) // processes),
     }
     changed = [
-        f"{before[name]} {name} before, {count} now" for name, count in now.items() if before.get(name, count) != count
+        f"{name}: {before[name]} before, {count} now" for name, count in now.items() if before.get(name, count) != count
     ]
     if not changed:
         return None
-    return f"{' and '.join(changed)}: sums are rounded in another order, so the weights will agree to rounding, not to the bit"
+    return f"{'; '.join(changed)}. Sums are rounded in another order, so the weights will agree to rounding, not to the bit"
 
 
 def kept(run: RunFolder) -> str:
