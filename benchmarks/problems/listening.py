@@ -6,6 +6,7 @@ import ipaddress
 import os
 import socket
 import struct
+from contextlib import suppress
 from pathlib import Path
 
 LISTEN = "0A"
@@ -17,11 +18,11 @@ def listening(pid: int) -> set[tuple[str, int]]:
     sockets = _sockets()
     found = set()
     for each in _family(pid):
-        try:
-            files = [os.readlink(file) for file in Path(f"/proc/{each}/fd").iterdir()]
-        except OSError:
-            continue  # it has ended
-        found |= {sockets[name] for name in files if name in sockets}
+        with suppress(OSError):  # it has ended
+            for file in Path(f"/proc/{each}/fd").iterdir():
+                with suppress(OSError):  # it is closed
+                    if (name := os.readlink(file)) in sockets:
+                        found.add(sockets[name])
     return found
 
 
