@@ -63,6 +63,27 @@ def test_a_signal_stops_the_work_where_it_is(number: int) -> None:
     assert process.returncode == 128 + number
 
 
+@pytest.mark.parametrize("module", ["vitnas", "vitnas.cli"])
+def test_a_signal_while_the_program_is_loaded_is_told_as_well(module: str) -> None:
+    code = (
+        "import os, runpy, signal, sys\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'typer': os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Finder())\n"
+        f"sys.argv = ['vitnas', 'spaces']\nrunpy.run_module({module!r}, run_name='__main__')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    assert (done.returncode, done.stdout) == (130, "")
+    assert re.fullmatch(r"stopped by SIGINT: .*the same command begins anew\n", done.stderr)
+
+
 def test_what_is_postponed_ends_first() -> None:
     process = start(
         "with postponed(lambda: print('asked', flush=True)):\n"

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import TracebackType
 
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
@@ -59,6 +61,7 @@ def watch() -> None:
     for number in SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _on_signal)
+    sys.excepthook = _tell_uncaught
     # The handler waits for the main thread to come back from C++, which may wait for another process: a second signal does not.
     reader, writer = socket.socketpair()
     writer.setblocking(False)
@@ -146,6 +149,14 @@ def _mode(postponed: tuple[Callable[[], object] | None, ...]) -> Iterator[None]:
         yield
     finally:
         _state.postponed = before
+
+
+def _tell_uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """One that comes before the command line is loaded, and so before anybody could catch it."""
+    if isinstance(error, Stopped):
+        print(error, file=sys.stderr, flush=True)
+        os._exit(error.code)
+    sys.__excepthook__(kind, error, trace)
 
 
 def _end_at_second(reader: socket.socket) -> None:
