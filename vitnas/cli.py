@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from vitnas import interruption
+
+if __name__ == "__main__":
+    interruption.watch()  # before the imports below, which take a moment
+
 import sys
 from typing import Annotated
 
@@ -30,6 +35,7 @@ from vitnas.commands.train_supernet import train_supernet
 from vitnas.commands.verify import verify
 from vitnas.errors import VitnasError
 from vitnas.files import describe_trouble, disk_trouble
+from vitnas.interruption import Stopped
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -64,9 +70,15 @@ for command in (
 
 
 def main() -> None:
-    """Runs a command; a `VitnasError`, and a disk that is full or fails, becomes its message and exit code 2."""
+    """Runs a command; an error of vitnas or of the disk becomes a message and exit code 2, a signal a line and 128 + its number."""
     try:
-        app()
+        try:
+            app()
+        finally:
+            interruption.end()
+    except Stopped as stop:
+        print(stop, file=sys.stderr)
+        raise SystemExit(stop.code) from None
     except VitnasError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from None

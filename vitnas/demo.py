@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from vitnas.errors import VitnasError
+from vitnas.interruption import going_on, postponed
 
 FORMATS = "onnx,coreml"
 
@@ -72,7 +73,10 @@ def _middle_latency(run: Path) -> float:
 def _vitnas(*words: object) -> None:
     words = tuple(map(str, words))
     print(f"\n$ vitnas {shlex.join(words)}", flush=True)  # type: ignore[arg-type]
-    code = subprocess.run([sys.executable, "-m", "vitnas.cli", *map(str, words)], check=False).returncode
+    with going_on("the same command goes on from there"):
+        process = subprocess.Popen([sys.executable, "-m", "vitnas.cli", *map(str, words)])
+        with postponed(process.terminate):
+            code = process.wait()
     if code:
         raise VitnasError(
             f"the demo stopped at `vitnas {words[0]}` (exit code {code}); run it again to go on from there"

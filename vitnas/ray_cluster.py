@@ -1,13 +1,18 @@
-"""Ray clusters: joining one that runs, or starting one of this machine alone that nobody else can enter."""
+"""Ray clusters: joining one that runs, or starting one of this machine alone that nobody else can reach."""
 
 from __future__ import annotations
 
+import atexit
 import os
 import secrets
+import signal
 import socket
 import sys
+from contextlib import ExitStack
 
 from vitnas.errors import VitnasError
+from vitnas.files.temporary import temporary_folder
+from vitnas.interruption import Stopped, handlers_kept, postponed
 
 ANSWER_S = 5.0
 """How long a cluster may take to answer before it counts as not there."""
@@ -15,9 +20,18 @@ ANSWER_S = 5.0
 SETTINGS_FRAME = bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
 """The first frame that both sides of HTTP/2 send; its fourth byte is its kind."""
 
+LOOPBACK_ONLY = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+"""Ray listens on the loopback interface alone where clusters of several machines are off, as they are on a Mac."""
+
+LONGEST_FOLDER = 36
+"""Characters that the path of Ray's folder may have, so that those of the sockets below it stay within 103."""
+
+_own = ExitStack()
+"""What a cluster of our own holds."""
+
 
 def connect(cores: int, address: str | None, failure: type[VitnasError]) -> bool:
-    """Connects this process to Ray; whether it did, for then it shall also call ``ray.shutdown()``.
+    """Connects this process to Ray; whether it did, for then it shall also call `disconnect`.
 
     Args:
         cores: that the work takes; a cluster of our own has just so many, one that is joined must have them.
@@ -25,7 +39,7 @@ def connect(cores: int, address: str | None, failure: type[VitnasError]) -> bool
         failure: what to raise where there is none.
     """
     if address is None:
-        _make_secret()
+        _close_doors()
     elif not _answers(address):
         raise failure(_no_answer(address, f"nothing that speaks as Ray does answered within {ANSWER_S:g} s"))
     import ray
@@ -33,18 +47,34 @@ def connect(cores: int, address: str | None, failure: type[VitnasError]) -> bool
     started = not ray.is_initialized()
     if started:
         try:
-            if address:
-                ray.init(address=address, log_to_driver=False, logging_level="ERROR")
-            else:
-                _start_local_cluster(cores)
-        except (ConnectionError, RuntimeError, ValueError, OSError, SystemExit) as error:
-            raise failure(_no_answer(address, str(error))) from None
-    found = int(ray.cluster_resources().get("CPU", 0))
+            with postponed(), handlers_kept():  # Ray loses what a signal raises within its calls
+                if address:
+                    ray.init(address=address, log_to_driver=False, logging_level="ERROR")
+                else:
+                    _start_local_cluster(cores)
+        except BaseException as error:
+            disconnect()
+            if isinstance(error, SystemExit) and error.code in (1, signal.SIGTERM):  # Ray's own handler meanwhile
+                raise Stopped(signal.SIGTERM) from None
+            if isinstance(error, ConnectionError | RuntimeError | ValueError | OSError | SystemExit):
+                raise failure(_no_answer(address, str(error))) from None
+            raise
+    with postponed():
+        found = int(ray.cluster_resources().get("CPU", 0))
     if found < cores:
         if started:
-            ray.shutdown()
+            disconnect()
         raise failure(f"{cores} workers need as many cores, the Ray cluster has {found}; ask for fewer")
     return started
+
+
+def disconnect() -> None:
+    """Leaves Ray; a cluster of our own ends, and its folder goes."""
+    import ray
+
+    with handlers_kept():
+        ray.shutdown()
+    _own.close()
 
 
 def _no_answer(address: str | None, reason: str) -> str:
@@ -69,22 +99,30 @@ def _answers(address: str) -> bool:
         return False
 
 
-def _make_secret() -> None:
-    """Keeps others out of a cluster of our own: Ray listens on every interface.
+def _close_doors() -> None:
+    """Keeps others out of a cluster of our own: other machines by the interface, other users of this one by a token.
 
     The token exists only in this process and its children, and nothing is written to the home folder
-    for it. Ray reads its mode once, when it is first imported; after that it stays as it is.
+    for it. Ray reads both settings once, when it is first imported; after that they stay as they are.
     """
-    if "ray" not in sys.modules and "RAY_AUTH_MODE" not in os.environ:
+    if "ray" in sys.modules:
+        return
+    for name, value in LOOPBACK_ONLY.items():
+        os.environ.setdefault(name, value)
+    if "RAY_AUTH_MODE" not in os.environ:
         os.environ["RAY_AUTH_MODE"] = "token"
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+    atexit.register(_own.close)  # before Ray's own, so that it comes after
 
 
 def _start_local_cluster(cores: int) -> None:
-    """Ray on this machine alone: no dashboard, one computing thread a worker."""
+    """Ray on this machine alone, in a folder of this user alone: no dashboard, one computing thread a worker."""
     import ray
 
     threads = os.environ.get("OMP_NUM_THREADS")
+    folder = (
+        _own.enter_context(temporary_folder(LONGEST_FOLDER)) / "r"
+    )  # Ray opens its folder to everyone, but not the one above
     os.environ["OMP_NUM_THREADS"] = "1"  # inherited by the workers
     try:
         ray.init(
@@ -94,6 +132,7 @@ def _start_local_cluster(cores: int) -> None:
             log_to_driver=False,
             logging_level="ERROR",
             _node_ip_address="127.0.0.1",
+            _temp_dir=str(folder),
         )
     finally:
         if threads is None:

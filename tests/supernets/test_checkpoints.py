@@ -16,7 +16,15 @@ from vitnas.errors import CheckpointError
 from vitnas.run import RunFolder
 from vitnas.search_spaces import SearchSpace, load_space
 from vitnas.supernets import checkpoints
-from vitnas.supernets.checkpoints import KEEP, Progress, checkpoint_folders, load_supernet, resume, save_checkpoint
+from vitnas.supernets.checkpoints import (
+    KEEP,
+    Progress,
+    checkpoint_folders,
+    load_supernet,
+    made_by,
+    resume,
+    save_checkpoint,
+)
 from vitnas.supernets.optimisation import make_optimizer
 from vitnas.supernets.supernet import Supernet
 from vitnas.supernets.train_settings import TrainSettings
@@ -103,6 +111,31 @@ def test_what_others_put_beside_checkpoints_or_into_them_stays(saved: tuple[RunF
     assert (run.checkpoints / "step-00000001" / "supernet.safetensors").exists()
     assert (run.checkpoints / ".step-notes").exists()
     assert [p.name for p in checkpoint_folders(run)] == ["step-00000001", *(f"step-{i:08d}" for i in (6, 7, 8))]
+
+
+def test_those_in_between_stay_until_the_next_and_take_no_room_of_others(
+    saved: tuple[RunFolder, Supernet],
+) -> None:
+    run, net = saved
+    optimizer = make_optimizer(net, TrainSettings())
+
+    def steps_after(step: int, planned: bool) -> list[int]:
+        save_checkpoint(run, net, optimizer, Progress(step), planned=planned)
+        return [int(path.name.removeprefix("step-")) for path in checkpoint_folders(run)]
+
+    assert steps_after(4, False) == [1, 2, 3, 4]
+    assert steps_after(5, False) == [1, 2, 3, 5]
+    assert steps_after(6, True) == [2, 3, 6]
+    assert steps_after(7, False) == [2, 3, 6, 7]
+    (run.checkpoints / "step-00000006/state.json").write_text("[]")  # damaged, and no less kept
+    assert steps_after(8, True) == [3, 6, 8]
+
+
+def test_who_made_a_checkpoint_is_kept(saved: tuple[RunFolder, Supernet]) -> None:
+    run, net = saved
+    assert made_by(run) == {}
+    save_checkpoint(run, net, make_optimizer(net, TrainSettings()), Progress(4), made_by={"processes": 2, "threads": 1})
+    assert made_by(run) == {"processes": 2, "threads": 1}
 
 
 def flip_a_bit(path: Path) -> None:

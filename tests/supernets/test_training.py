@@ -22,6 +22,7 @@ from vitnas.supernets.checkpoints import checkpoint_folders, load_supernet
 from vitnas.supernets.data import DataSettings, load_dataset
 from vitnas.supernets.learner import Learner, Outcome
 from vitnas.supernets.lessons import Marks
+from vitnas.supernets.resuming import change_means, other_bits
 from vitnas.supernets.train_settings import TrainSettings
 from vitnas.supernets.training import start_run, train
 
@@ -211,3 +212,65 @@ def test_a_batch_takes_no_more_images_than_there_are(tmp_path: Path, small_space
     assert run.config["train"]["batch_size"] == size
     train(run, progress=False)
     assert len(checkpoint_folders(run)) == 1
+
+
+def test_a_clock_makes_checkpoints_in_between_and_changes_no_bit(tmp_path: Path, small_run: MakeRun) -> None:
+    calm = small_run(tmp_path / "calm", checkpoint_every=4, checkpoint_minutes=0)
+    hasty = small_run(tmp_path / "hasty", checkpoint_every=4, checkpoint_minutes=1e-6)
+    seen: list[list[str]] = []
+
+    def look() -> bool:
+        seen.append([path.name for path in checkpoint_folders(hasty)])
+        return False
+
+    assert train(calm, progress=False)
+    assert train(hasty, progress=False, stop=look)
+    assert ["step-00000002"] in seen  # one in between, and then the next
+    assert ["step-00000004", "step-00000005"] in seen
+    assert [path.name for path in checkpoint_folders(hasty)] == ["step-00000004", "step-00000006"]
+    assert bytes_of_newest(hasty) == bytes_of_newest(calm)
+
+
+@pytest.mark.parametrize(("looks", "step"), [(4, 3), (5, 4)], ids=["between", "before an evaluation"])
+def test_asked_to_stop_it_saves_the_step_and_goes_on_from_there(
+    looks: int, step: int, tmp_path: Path, small_run: MakeRun
+) -> None:
+    whole = small_run(tmp_path / "whole", evaluate_every=2)
+    run = small_run(tmp_path / "run", evaluate_every=2)
+    train(whole, progress=False)
+    asked = iter([False] * looks + [True])  # once before the first step, then after each, and after each evaluation
+    assert not train(run, progress=False, stop=lambda: next(asked))
+    assert [path.name for path in checkpoint_folders(run)] == [f"step-{step:08d}"]
+    assert train(run, progress=False)
+    assert bytes_of_newest(run) == bytes_of_newest(whole)
+    for one, other in zip(metrics(run), metrics(whole), strict=True):
+        assert {**one, "images_per_s": 0} == {**other, "images_per_s": 0}
+
+
+def test_an_evaluation_that_was_broken_off_comes_when_it_goes_on(tmp_path: Path, small_run: MakeRun) -> None:
+    run = small_run(tmp_path / "run", steps=2, evaluate_every=2)
+    train(run, progress=False)
+    lines = run.metrics_file.read_bytes().splitlines(keepends=True)
+    assert b"smallest" in lines[-1]
+    run.metrics_file.write_bytes(b"".join(lines[:-1]))
+    train(run, progress=False)
+    assert run.metrics_file.read_bytes().splitlines(keepends=True)[-1] == lines[-1]
+
+
+def test_other_means_are_taken_and_what_changes_the_bits_is_told(tmp_path: Path, small_run: MakeRun) -> None:
+    run = small_run(tmp_path / "run", steps=2)
+    train(run, progress=False)
+    assert other_bits(run, 1) is None
+    change_means(run, None, 5)
+    assert run.config["train"]["loader_threads"] == 5
+    assert other_bits(run, 1) is None
+    change_means(run, 4, None)
+    assert run.config["train"]["threads"] == 4
+    assert other_bits(run, 1) == (
+        "threads: 1 before, 4 now. Sums are rounded in another order, so the weights will agree to rounding, not to the bit"
+    )
+    assert "processes: 1 before, 2 now; threads: 1 before, 2 now" in str(other_bits(run, 2))
+    with pytest.raises(SettingsError, match=r"loader_threads must be at least 1"):
+        change_means(run, None, 0)
+    with only_here(run.path, "training"), pytest.raises(BusyError):
+        change_means(run, 1, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -14,10 +15,12 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.problems.listening import off_loopback
 from vitnas.errors import SettingsError
 from vitnas.run import RunFolder
 from vitnas.search_spaces import SearchSpace
 from vitnas.supernets.checkpoints import checkpoint_folders, load_supernet
+from vitnas.supernets.meeting import FILE
 from vitnas.supernets.supernet import Supernet
 from vitnas.supernets.training import train
 from vitnas.supernets.world import World, join_world
@@ -112,6 +115,34 @@ def run_world(code: str, *arguments: object) -> list[str]:
         assert process.returncode == 0, err
         outputs.append(out)
     return outputs
+
+
+LISTENS = """
+import json, os, sys
+from benchmarks.problems.listening import listening
+from vitnas.supernets.world import join_world
+
+with join_world("cpu") as world:
+    world.barrier()
+    print(json.dumps(sorted(listening(os.getpid()))))
+    world.barrier()
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="looks where Linux lists its sockets")
+@pytest.mark.parametrize("in_file", [False, True], ids=["address", "file"])
+def test_processes_of_one_machine_listen_on_loopback_alone(
+    in_file: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Torch's own store listens on all interfaces, and gloo where the machine's name leads."""
+    if in_file:
+        monkeypatch.setenv(FILE, str(tmp_path / "store"))
+    first, second = (
+        {(address, port) for address, port in json.loads(output)} for output in run_world(LISTENS, tmp_path)
+    )
+    assert off_loopback(first | second) == set()
+    assert len(second) == 1  # gloo's
+    assert len(first) == (1 if in_file else 2)  # and the store's
 
 
 def test_gradients_are_averaged_and_untouched_parameters_stay_so() -> None:

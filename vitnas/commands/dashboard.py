@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from vitnas.commands.options import given_run
+from vitnas.interruption import going_on
 
 
 def dashboard(
@@ -32,7 +33,5 @@ def dashboard(
         server = stack.enter_context(Dashboard(path, port, links))
         server.describe()  # what cannot be read is told here, and the first page comes at once
         print(server.url, flush=True)
-        try:
+        with going_on("it served nothing but what is in the folder"):
             server.serve_forever()
-        except KeyboardInterrupt:
-            print("ended")

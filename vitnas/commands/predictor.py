@@ -9,6 +9,7 @@ import typer
 
 from vitnas.commands.options import AsJson, RunPath, emit, given_run
 from vitnas.errors import SettingsError
+from vitnas.interruption import going_on
 
 predictor_app = typer.Typer(no_args_is_help=True, help="Learn how good archs are from a few that are evaluated.")
 
@@ -40,17 +41,18 @@ def fit(
     from vitnas.reporting.predictors import describe_fit, plot_fit, print_fit
 
     opened = given_run(run)
-    found = fit_predictor(
-        opened,
-        samples,
-        predictor=predictor,
-        quantity=quantity,
-        tune_seconds=tune_seconds,
-        seed=seed,
-        workers=workers,
-        ray_address=ray_address,
-        folder=out,
-    )
+    with going_on("the archs evaluated so far are kept; the same command goes on"):
+        found = fit_predictor(
+            opened,
+            samples,
+            predictor=predictor,
+            quantity=quantity,
+            tune_seconds=tune_seconds,
+            seed=seed,
+            workers=workers,
+            ray_address=ray_address,
+            folder=out,
+        )
     folder = out or opened.path / "predictor"
     plot_fit(found, folder / "held-out.png")
     emit(describe_fit(found), as_json, print_fit)

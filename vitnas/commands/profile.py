@@ -10,6 +10,7 @@ import typer
 
 from vitnas.commands.options import Channels, Classes, Config, ImageSize, given_run, given_space, given_table
 from vitnas.errors import SettingsError
+from vitnas.interruption import going_on
 from vitnas.quantities import parse_duration
 
 
@@ -95,10 +96,12 @@ def profile(
             )
             return
         table, path = measured
-    elif from_ is not None:
-        table = transfer(found, target, given_table(from_), path, samples, settings, budget_s=seconds)
     else:
-        table = measure(found, target, path, settings, budget_s=seconds)
+        with going_on(f"what was measured is kept beside '{path}'; the same command goes on"):
+            if from_ is not None:
+                table = transfer(found, target, given_table(from_), path, samples, settings, budget_s=seconds)
+            else:
+                table = measure(found, target, path, settings, budget_s=seconds)
     print_fidelity(table)
     written = str(path)
     if table.header.networks:

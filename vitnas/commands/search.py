@@ -21,6 +21,7 @@ from vitnas.commands.options import (
     given_space,
 )
 from vitnas.errors import SettingsError
+from vitnas.interruption import going_on
 from vitnas.quantities import parse_bytes, parse_count, parse_duration, parse_mj, parse_ms
 
 DEFAULT_SPACE = "efficientformerv2"
@@ -158,7 +159,8 @@ def search(
         tuple(given_arch(searched, text) for text in include or ()),
         ray_address,
     )
-    found = start_search(start, settings, say)
+    with going_on("the archs evaluated so far are kept; the same command goes on"):
+        found = start_search(start, settings, say)
     plot_search(found)
     emit(describe_search(found), as_json, print_search)
     if not as_json:

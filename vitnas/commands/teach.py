@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from vitnas.commands.options import Config
+from vitnas.interruption import going_on
 
 
 def teach(
@@ -48,7 +49,8 @@ def teach(
     steps_per_epoch = Batches(len(dataset.train), batch_size, settings.seed).per_epoch
     num_steps = settings.steps or settings.epochs * steps_per_epoch
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
+    kept = going_on(f"the answers so far are kept in '{out}'; the same command goes on")
+    with kept, Progress(*columns, console=Console(stderr=True)) as bar:
         shown = bar.add_task("steps", total=num_steps)
         write_answers(
             out,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +12,7 @@ import typer
 
 from vitnas.commands.options import SETTINGS_FILE, Config
 from vitnas.errors import SettingsError
+from vitnas.interruption import Stopped, going_on
 
 DEFAULT_SPACE = "autoformer-mini"
 
@@ -47,6 +50,7 @@ def train_supernet(
     ray_address: Annotated[str | None, typer.Option(help="Ray cluster to join.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of weights, batches and archs.")] = None,
     threads: Annotated[int | None, typer.Option(help="Processor threads; default: all cores.")] = None,
+    loader_threads: Annotated[int | None, typer.Option(help="That read images ahead; default: 2.")] = None,
     config: Config = None,
 ) -> None:
     """Train one set of weights for a whole space.
@@ -66,8 +70,8 @@ def train_supernet(
         "precision": precision,
         "torch_device": torch_device,
         "seed": seed,
-        "threads": threads,
     }
+    means = {"threads": threads, "loader_threads": loader_threads}
     if workers < 1:
         raise SettingsError(f"--workers {workers}: training needs at least 1")
     leads = os.environ.get("RANK", "0") == "0"
@@ -86,13 +90,20 @@ def train_supernet(
             if value is not None:
                 raise SettingsError(f"--resume goes on with the settings of the run; leave out {name}")
         run = RunFolder.open(resume)
+        if leads:
+            from vitnas.supernets.resuming import change_means, other_bits
+            from vitnas.supernets.world import from_environment
+
+            change_means(run, **means)
+            if (told := other_bits(run, max(workers, from_environment()[1]))) is not None:
+                print(f"note: {told}", file=sys.stderr)
     else:
         from vitnas.search_spaces import load_space
         from vitnas.supernets.data import DataSettings, load_dataset
         from vitnas.supernets.ray_training import check_workers
         from vitnas.supernets.training import TrainSettings, start_run, wait_for_run
 
-        settings = read_settings(TrainSettings, config, "train", flags)
+        settings = read_settings(TrainSettings, config, "train", flags | means)
         check_workers(workers, settings)
         wanted = read_settings(DataSettings, config, "data", images)
         dataset = load_dataset(wanted)
@@ -100,13 +111,17 @@ def train_supernet(
         path = out or Path("runs") / f"{dataset.name}-{loaded.name}"
         # torchrun starts this command many times; the first one makes the folder.
         run = start_run(path, loaded, wanted, settings, workers) if leads else wait_for_run(path)
-    if workers > 1 or ray_address is not None:
-        from vitnas.supernets.ray_training import train_on_ray
+    from vitnas.supernets.resuming import kept
 
-        train_on_ray(run, workers, ray_address)
-    else:
-        from vitnas.supernets.training import train
+    with going_on(lambda: kept(run)):
+        if workers > 1 or ray_address is not None:
+            from vitnas.supernets.ray_training import train_on_ray
 
-        train(run)
+            train_on_ray(run, workers, ray_address)
+        else:
+            from vitnas.supernets.training import train
+
+            if not train(run):
+                raise Stopped(signal.SIGTERM)  # another process was asked to
     if leads:
         print(f"{run.path}: trained; next, profile your device: vitnas profile --run {run.path} --device cpu")

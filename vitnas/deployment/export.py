@@ -29,6 +29,7 @@ from vitnas.deployment.settings import ExportSettings
 from vitnas.deployment.verification import answers, at_size, blame, compare, first_line
 from vitnas.errors import ExportError
 from vitnas.files import BLANK, KEY, disk_troubles, refuse_full, seal_bytes, write_bytes, write_json
+from vitnas.files.temporary import temporary_folder
 from vitnas.run import RunFolder, processor
 from vitnas.search_spaces import Arch, Blueprint, SearchSpace
 from vitnas.supernets.counting import count
@@ -299,9 +300,9 @@ def _write_format(
 
 def _blame(exporter: Exporter, network: nn.Module, example: Tensor, facts: Facts) -> str | None:
     """Which layer it is; a layer alone is no classifier, so it has no labels."""
-    with tempfile.TemporaryDirectory() as scratch:
+    with temporary_folder() as scratch:
         part = replace(facts, labels=())
-        return blame(exporter, network, example[:8], part, exporter.limits.max_difference, Path(scratch))
+        return blame(exporter, network, example[:8], part, exporter.limits.max_difference, scratch)
 
 
 def _provenance() -> Report:

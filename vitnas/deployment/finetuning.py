@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from torch import nn
 
 from vitnas.deployment.settings import ExportSettings
 from vitnas.files import write_json
+from vitnas.files.temporary import temporary_folder
 from vitnas.run import RunFolder
 from vitnas.search_spaces import Arch
 from vitnas.settings import make_settings
@@ -35,8 +34,8 @@ def finetuned(run: RunFolder, arch: Arch, settings: ExportSettings, progress: bo
     told = make_settings(TrainSettings, tables["train"], f"{run.config_file}, [train]")
     data = data_settings_of(run)
     used: dict[str, Any] = {name: _values(value) for name, value in dict(arch.genes).items()}
-    with tempfile.TemporaryDirectory(prefix="vitnas-") as folder:
-        file = Path(folder) / "arch.json"
+    with temporary_folder() as folder:
+        file = folder / "arch.json"
         write_json(file, arch.to_json())
         one = replace(
             told,
@@ -56,7 +55,7 @@ def finetuned(run: RunFolder, arch: Arch, settings: ExportSettings, progress: bo
             compile=False,
             tensorboard=False,
         )
-        only = start_run(Path(folder) / "run", run.space.restrict(**used), data, one)
+        only = start_run(folder / "run", run.space.restrict(**used), data, one)
         train(only, progress)
         return load_supernet(only).extract(arch)
 

@@ -9,12 +9,13 @@ import shutil
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from vitnas.errors import DiskError
 from vitnas.files.disk import disk_troubles, writing
 from vitnas.files.lists import Ours, foreign, listed, refuse_foreign, remove_folder, write_list
+from vitnas.files.locks import held, is_abandoned
 from vitnas.files.whole import refuse_link
 
 
@@ -37,7 +38,7 @@ def new_folder(path: Path, ours: Callable[[Path], Ours | None] = listed, with_li
         draft = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}.tmp")
         draft.mkdir()
     try:
-        with _held(draft):
+        with held(draft):
             with _told_of(path, draft), disk_troubles(path):
                 yield draft
             with writing(path):
@@ -75,7 +76,7 @@ def _replace(path: Path, draft: Path, ours: Callable[[Path], Ours | None]) -> No
     refuse_foreign(path, ours)
     known = ours(path) or {}
     aside = draft.with_suffix(".old")
-    with _held(path):
+    with held(path):
         if _exchange(draft, path):
             draft.rename(aside)
         else:
@@ -103,7 +104,7 @@ def tidy(home: Path, pattern: str, ours: Callable[[Path], Ours | None] = listed)
     """
     drafts = re.compile(rf"\.({pattern})\.\d+(\.[0-9a-f]{{8}})?\.(tmp|old)")
     for folder, found in [(each, drafts.fullmatch(each.name)) for each in home.iterdir()]:
-        if found is None or folder.is_symlink() or not folder.is_dir() or not _is_abandoned(folder):
+        if found is None or folder.is_symlink() or not folder.is_dir() or not is_abandoned(folder):
             continue
         path = home / found[1]
         if folder.suffix == ".old" and not os.path.lexists(path):
@@ -127,40 +128,6 @@ def _exchange(one: Path, other: Path) -> bool:
     if sys.platform == "darwin":
         return bool(call(*paths, swap) == 0)
     return bool(call(here, paths[0], here, paths[1], swap) == 0)
-
-
-@contextmanager
-def _held(folder: Path) -> Iterator[None]:
-    """Shows other processes that a folder, whatever becomes of its name, is in use; the system lifts the lock."""
-    try:
-        import fcntl  # not everywhere; without it nothing is ever taken for abandoned
-    except ImportError:
-        yield
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        with suppress(OSError):  # some network file systems lock no folders
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    finally:
-        os.close(handle)
-
-
-def _is_abandoned(folder: Path) -> bool:
-    """Whether no process is at work on a draft; one on another machine is, for all that can be known."""
-    try:
-        import fcntl
-
-        handle = os.open(folder, os.O_RDONLY)
-    except (ImportError, OSError):
-        return False
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    finally:
-        os.close(handle)
-    return True
 
 
 __all__ = ["new_folder", "tidy"]

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from vitnas.errors import SearchError
+from vitnas.interruption import postponed
 from vitnas.nas.executor import TRIES, Executor, Outcome, R, T, attempt
-from vitnas.ray_cluster import connect
+from vitnas.ray_cluster import connect, disconnect
 
 LOOK_S = 1.0
 """The longest that nobody looks at the clock."""
@@ -66,18 +67,22 @@ class RayExecutor(Executor):
         false_starts = 0
         try:
             while waiting or self._busy:
-                while waiting and self._idle:
-                    position, tries = waiting.popleft()
-                    actor = self._idle.pop()
-                    self._busy[actor.attempt.remote(items[position])] = _Task(actor, position, tries, time.monotonic())
-                self._hire(len(waiting))
-                ready, _ = ray.wait([*self._busy, *self._starting], num_returns=1, timeout=pause)
-                for ref in ready:
-                    if ref in self._starting:
-                        error = self._welcome(ref)
-                        false_starts = 0 if error is None else false_starts + 1
-                        if false_starts == TRIES:
-                            raise SearchError(f"workers do not start: {error}; evaluate with --workers 1 to see more")
+                with postponed():  # Ray loses what a signal raises within its calls
+                    while waiting and self._idle:
+                        position, tries = waiting.popleft()
+                        actor = self._idle.pop()
+                        task = _Task(actor, position, tries, time.monotonic())
+                        self._busy[actor.attempt.remote(items[position])] = task
+                    self._hire(len(waiting))
+                    ready, _ = ray.wait([*self._busy, *self._starting], num_returns=1, timeout=pause)
+                    for ref in ready:
+                        if ref in self._starting:
+                            error = self._welcome(ref)
+                            false_starts = 0 if error is None else false_starts + 1
+                            if false_starts == TRIES:
+                                raise SearchError(
+                                    f"workers do not start: {error}; evaluate with --workers 1 to see more"
+                                )
                 if ready or self._busy:
                     alive = time.monotonic()
                 elif time.monotonic() - alive > START_S:
@@ -88,7 +93,8 @@ class RayExecutor(Executor):
                 late = [ref for ref, task in self._busy.items() if ref not in ready and self._is_late(task)]
                 for ref in (*(ref for ref in ready if ref in self._busy), *late):
                     task = self._busy.pop(ref)
-                    outcome = self._give_up_on(task) if ref in late else self._collect(ref, task)
+                    with postponed():
+                        outcome = self._give_up_on(task) if ref in late else self._collect(ref, task)
                     if outcome.error is not None and task.tries < TRIES:
                         waiting.appendleft((task.position, task.tries + 1))
                     else:
@@ -99,12 +105,10 @@ class RayExecutor(Executor):
             self._busy.clear()
 
     def close(self) -> None:
-        import ray
-
         self._dismiss()
         self._function = self._function_ref = None
         if self._started:
-            ray.shutdown()
+            disconnect()
             self._started = False
 
     def _hold(self, function: Callable[..., Any]) -> None:
@@ -115,7 +119,8 @@ class RayExecutor(Executor):
 
         self._dismiss()
         try:
-            self._function_ref = ray.put(function)
+            with postponed():
+                self._function_ref = ray.put(function)
         except Exception as error:
             raise SearchError(f"{function!r} cannot be sent to workers: {error}") from None
         self._function = function

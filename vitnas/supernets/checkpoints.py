@@ -60,8 +60,20 @@ def save_checkpoint(
     optimizer: torch.optim.Optimizer,
     progress: Progress,
     average: WeightAverage | None = None,
+    planned: bool = True,
+    made_by: Mapping[str, int] | None = None,
 ) -> Path:
-    """Writes a checkpoint as a whole or not at all, then drops the oldest ones."""
+    """Writes a checkpoint as a whole or not at all, then drops the oldest ones.
+
+    Args:
+        run: whose checkpoint it is.
+        net: with its weights, and statistics of batch norms.
+        optimizer: whose moments go with them.
+        progress: how far training has come.
+        average: of the weights.
+        planned: whether it comes at its step, not in between; one in between stays until the next checkpoint.
+        made_by: how many processes and threads, which decide how sums are rounded.
+    """
     path = run.checkpoints / f"step-{progress.step:08d}"
     tensors = {_WEIGHTS: _on_cpu(net.state_dict()), _OPTIMIZER: _on_cpu(_optimizer_tensors(net, optimizer))}
     if average is not None:
@@ -74,6 +86,8 @@ def save_checkpoint(
                 **asdict(progress),
                 "updates": average.updates if average is not None else 0,
                 "space": net.space.fingerprint,
+                "planned": planned,
+                "made_by": dict(made_by or {}),
                 "sha256": {name: sha256(draft / name) for name in tensors},
             }
             write_json(draft / _STATE, state)
@@ -85,10 +99,34 @@ def save_checkpoint(
             f"then resume with --resume {run.path}"
         ) from None
     tidy(run.checkpoints, r"step-\d+", _ours)
-    for old in checkpoint_folders(run)[:-KEEP]:
+    for old in _outdated(run, path, planned):
         if not foreign(old, _ours(old)):
             remove_folder(old, _ours(old))
     return path
+
+
+def _outdated(run: RunFolder, newest: Path, planned: bool) -> list[Path]:
+    """The oldest checkpoints, and those in between, when a new one is there."""
+    before = [folder for folder in checkpoint_folders(run) if folder < newest]
+    kept = [folder for folder in before if _is_planned(folder)][-(KEEP - planned) :]
+    return [folder for folder in before if folder not in kept]
+
+
+def _is_planned(path: Path) -> bool:
+    try:
+        return bool(read_json(path / _STATE).get("planned", True))
+    except (DataError, OSError, AttributeError):
+        return True  # damaged or not, it has its turn
+
+
+def made_by(run: RunFolder) -> dict[str, int]:
+    """How many processes and threads each wrote the newest checkpoint; empty where there is none, or an old one."""
+    for path in reversed(checkpoint_folders(run)):
+        try:
+            return {str(name): int(count) for name, count in read_json(path / _STATE)["made_by"].items()}
+        except (DataError, OSError, KeyError, TypeError, ValueError, AttributeError):
+            continue
+    return {}
 
 
 def resume(
@@ -199,4 +237,4 @@ def _on_cpu(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
 
 
-__all__ = ["Progress", "checkpoint_folders", "load_supernet", "resume", "save_checkpoint"]
+__all__ = ["Progress", "checkpoint_folders", "load_supernet", "made_by", "resume", "save_checkpoint"]

@@ -15,10 +15,15 @@ if TYPE_CHECKING:
 
 
 class MetricsLog:
-    """Appends lines. Those beyond the step that a run resumes from are dropped, for they will come again."""
+    """Appends lines. Those beyond the step that a run resumes from are dropped, for they will come again.
+
+    Attributes:
+        judged: whether the newest line before tells how good archs were at this step.
+    """
 
     def __init__(self, run: RunFolder, step: int, tensorboard: bool) -> None:
-        _forget_after(run.metrics_file, step)
+        last = _forget_after(run.metrics_file, step)
+        self.judged = last.get("step") == step and "smallest" in last
         self._path, self._file = run.metrics_file, open_append(run.metrics_file)
         self._events = _open_events(run.path / "tensorboard", step) if tensorboard else None
 
@@ -45,12 +50,13 @@ class MetricsLog:
             self._events.close()
 
 
-def _forget_after(path: Path, step: int) -> None:
-    """Keeps whole lines up to this step."""
+def _forget_after(path: Path, step: int) -> Mapping[str, object]:
+    """Keeps whole lines up to this step; gives the newest."""
     if not path.exists():
-        return
+        return {}
     lines = [line for line in read_lines(path) if isinstance(line.get("step"), int) and line["step"] <= step]
     write_bytes(path, b"".join(map(sealed_line, lines)))
+    return lines[-1] if lines else {}
 
 
 def _open_events(folder: Path, step: int) -> SummaryWriter:

@@ -4,28 +4,38 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from vitnas.errors import SettingsError, TrainingError, VitnasError
-from vitnas.ray_cluster import connect
+from vitnas.interruption import postponed, stop_if_asked
+from vitnas.ray_cluster import connect, disconnect
 from vitnas.run import RunFolder
 from vitnas.settings import make_settings
+from vitnas.supernets.ray_meeting import meeting
 from vitnas.supernets.train_settings import TrainSettings
 from vitnas.supernets.training import train
-from vitnas.supernets.world import PATIENCE, LostWorldError
+from vitnas.supernets.world import LostWorldError
 
 RESTARTS = 3
 """How often training starts again from the last checkpoint after a worker died."""
+
+BEGUN, STOP = "begun", "stop"
+"""Files by which workers tell that they are at work, and are asked to stop."""
 
 
 def train_on_ray(run: RunFolder, workers: int, ray_address: str | None = None) -> None:
     """Trains the supernet of a run with several processes, from its newest checkpoint if there is one.
 
     When a worker dies all start again from the last checkpoint, and end with the weights they would have had. On
-    several machines the run's folder must be one that all of them see.
+    several machines the run's folder must be one that all of them see. A signal is passed on to the workers, which
+    finish their step and write a checkpoint.
 
     Args:
         run: as `start_run` made it.
@@ -48,10 +58,12 @@ def train_on_ray(run: RunFolder, workers: int, ray_address: str | None = None) -
                 f"{workers} workers need a GPU each, the Ray cluster has {ray.cluster_resources().get('GPU', 0):g}; "
                 f"ask for fewer, or set [train] torch_device to 'cpu'"
             )
-        _fit(run, notes, workers, cores, on_gpu)
+        notes.mkdir(mode=0o700)
+        with postponed(partial(_ask, notes)):
+            _fit(run, notes, workers, cores, on_gpu)
     finally:
         if started:
-            ray.shutdown()
+            disconnect()
         shutil.rmtree(notes, ignore_errors=True)
 
 
@@ -68,20 +80,21 @@ def check_workers(workers: int, settings: TrainSettings) -> None:
 
 def _fit(run: RunFolder, notes: Path, workers: int, cores: int, on_gpu: bool) -> None:
     from ray.train import FailureConfig, RunConfig, ScalingConfig
-    from ray.train.torch import TorchConfig, TorchTrainer
+    from ray.train.torch import TorchTrainer
 
     trainer = TorchTrainer(
         _work,
         train_loop_config={"run": str(run.path.resolve()), "notes": str(notes)},
         scaling_config=ScalingConfig(num_workers=workers, use_gpu=on_gpu, resources_per_worker={"CPU": cores}),
-        torch_config=TorchConfig(backend="nccl" if on_gpu else "gloo", timeout_s=int(PATIENCE.total_seconds())),
+        torch_config=meeting(notes, "nccl" if on_gpu else "gloo"),
         run_config=RunConfig(storage_path=str(notes), name="train", failure_config=FailureConfig(RESTARTS)),
     )
     try:
-        trainer.fit()
+        _beside(trainer.fit)
     except Exception as error:  # whatever Ray wraps the failures of its workers in
         if (told := _told(notes)) is not None:
             raise TrainingError(told) from None
+        stop_if_asked()  # where the signal went to Ray as well
         raise TrainingError(
             f"training of '{run.path}' stopped: {str(error).strip()}; "
             f"go on from the last checkpoint with --resume {run.path}"
@@ -93,13 +106,46 @@ def _work(config: dict[str, Any]) -> None:
     notes = Path(config["notes"])
     if (told := _told(notes)) is not None:
         raise TrainingError(told)  # what went wrong would go wrong again
+    from ray.train import get_context
+
+    place = get_context()
+    whole, local = (
+        (place.get_world_rank(), place.get_world_size()),
+        (place.get_local_rank(), place.get_local_world_size()),
+    )
+    names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
+    os.environ.update(zip(names, map(str, (*whole, *local)), strict=True))
+    (notes / BEGUN).touch()
     try:
-        train(RunFolder.open(Path(config["run"])), progress=False)
+        train(RunFolder.open(Path(config["run"])), progress=False, stop=(notes / STOP).exists)
     except LostWorldError:
         raise  # another worker died, perhaps by accident: worth a restart
     except VitnasError as error:
         (notes / "error.txt").write_text(str(error), encoding="utf-8")
         raise
+
+
+def _beside(work: Callable[[], object]) -> None:
+    """Runs something in another thread: Ray would take the signals of this one."""
+    done: Future[None] = Future()
+
+    def run() -> None:
+        try:
+            work()
+        except BaseException as error:
+            done.set_exception(error)
+        else:
+            done.set_result(None)
+
+    threading.Thread(target=run, daemon=True).start()
+    done.result()
+
+
+def _ask(notes: Path) -> None:
+    """A signal came: workers that are at work shall stop; without any there is nothing to wait for."""
+    (notes / STOP).touch()
+    if not (notes / BEGUN).exists():
+        stop_if_asked()
 
 
 def _told(notes: Path) -> str | None:

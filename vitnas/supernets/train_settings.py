@@ -54,7 +54,8 @@ class TrainSettings:
         torch_device: where to train, "cpu" or "cuda".
         log_every: steps between two lines in metrics.jsonl.
         evaluate_every: steps between two looks at the smallest, middle and largest arch.
-        checkpoint_every: steps between two checkpoints.
+        checkpoint_every: steps between two checkpoints; the last three of them are kept.
+        checkpoint_minutes: after so long without a checkpoint there is one in between, kept until the next; 0 makes none.
         max_bad_steps: give up after so many steps in a row without a finite loss and gradient.
         tensorboard: whether to write events for TensorBoard as well.
     """
@@ -92,6 +93,7 @@ class TrainSettings:
     log_every: int = 10
     evaluate_every: int = 100
     checkpoint_every: int = 100
+    checkpoint_minutes: float = 5.0
     max_bad_steps: int = 20
     tensorboard: bool = True
 
@@ -105,7 +107,7 @@ class TrainSettings:
         self._demand("learning_rate", 0 < self.learning_rate < math.inf, "more than 0, such as 1e-3")
         final = 0 <= self.final_learning_rate <= self.learning_rate
         self._demand("final_learning_rate", final, "from 0 to learning_rate")
-        for name in ("weight_decay", "clip_norm", "sharpness"):
+        for name in ("weight_decay", "clip_norm", "sharpness", "checkpoint_minutes"):
             self._demand(name, 0 <= getattr(self, name) < math.inf, "0 or more")
         for name in ("warmup", "label_smoothing", "drop_path", "average"):
             self._demand(name, 0 <= getattr(self, name) < 1, "a share: 0 or more and less than 1")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -14,6 +14,7 @@ import torch
 
 from vitnas.errors import CheckpointError, SettingsError
 from vitnas.files import only_here
+from vitnas.interruption import asked, postponed
 from vitnas.run import RunFolder
 from vitnas.search_spaces import SearchSpace
 from vitnas.settings import make_settings
@@ -77,14 +78,19 @@ def wait_for_run(path: Path, seconds: float = 600.0) -> RunFolder:
     return RunFolder.open(path)
 
 
-def train(run: RunFolder, progress: bool = True) -> None:
+def train(run: RunFolder, progress: bool = True, stop: Callable[[], bool] = asked) -> bool:
     """Trains the supernet of a run to its end, from its newest checkpoint if there is one.
 
-    Started by torchrun or Ray Train it works together with the other processes.
+    Started by torchrun or Ray Train it works together with the other processes. Asked to stop it finishes its step and
+    writes a checkpoint.
 
     Args:
         run: as `start_run` made it.
         progress: whether to draw a bar on stderr.
+        stop: whether this process is asked to; by a signal, unless told otherwise.
+
+    Returns:
+        Whether all steps are made; not so where another process was asked to stop.
     """
     tables = run.config
     if not {"train", "data"} <= tables.keys():
@@ -96,9 +102,12 @@ def train(run: RunFolder, progress: bool = True) -> None:
         _check(settings, dataset, run.space, world.size)
         alone = only_here(run.path, "training") if world.leads else nullcontext()
         with alone, _surroundings(settings, world):
-            TrainingLoop(run, settings, dataset, world).finish(progress)
+            loop = TrainingLoop(run, settings, dataset, world)
+            with postponed():
+                finished = loop.finish(progress, stop)
         if world.leads and (damage := dataset.damage()) is not None:
             warnings.warn(damage, stacklevel=2)
+    return finished
 
 
 def _check(settings: TrainSettings, dataset: Dataset, space: SearchSpace, num_processes: int) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from contextlib import ExitStack
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vitnas.errors import TrainingError
+from vitnas.interruption import Stopped, asked, breakable
 from vitnas.run import RunFolder
 from vitnas.search_spaces import SearchSpace
 from vitnas.supernets.augment import augment, batch_seed_of, seeds_of
@@ -69,22 +72,50 @@ class TrainingLoop:
         self.learner.load_state(found.learner)
         return found
 
-    def finish(self, show: bool) -> None:
-        """Makes all steps that are left."""
+    def finish(self, show: bool, stop: Callable[[], bool] = asked) -> bool:
+        """Makes all steps that are left; whether it did, for it ends after any step when asked to, with a checkpoint.
+
+        Args:
+            show: whether to draw a bar.
+            stop: whether this process is asked to; the others then end after the same step.
+        """
         done, settings = self.progress.step, self.settings
         with ExitStack() as stack:
             bar = stack.enter_context(TrainingBar(show and self.world.leads, done, self.num_steps))
             log = None
             if self.world.leads:
                 log = stack.enter_context(MetricsLog(self.run, done, settings.tensorboard))
+                if done and self._is_judged_at(done) and not log.judged:  # stopped before that
+                    self._judge(done, log, bar)
+            if any(self._agree(stop())):
+                return False
             share, threads = self.world.share, settings.loader_threads
             loader = Loader(self.dataset.train, self.batches, done, self.num_steps, share, threads)
+            self.saved_at = time.monotonic()
             for step, images in enumerate(loader, start=done):
                 outcome = self._step(step, self._shares(step, *images))
+                late, stopping = self._agree(self._is_late(), stop())
                 if log is not None:
                     self._report(step, outcome, log, bar)
-                if step + 1 == self.num_steps or (step + 1) % settings.checkpoint_every == 0:
-                    self._save()
+                if self._is_judged_at(step + 1) and not stopping:
+                    if log is not None:
+                        self._judge(step + 1, log, bar)
+                    [stopping] = self._agree(stop())
+                planned = step + 1 == self.num_steps or (step + 1) % settings.checkpoint_every == 0
+                if planned or late or stopping:
+                    self._save(planned)
+                if stopping:
+                    return step + 1 == self.num_steps
+        return True
+
+    def _is_late(self) -> bool:
+        """Whether the last checkpoint is so long ago that the next one should not wait for its step."""
+        minutes = self.settings.checkpoint_minutes
+        return minutes > 0 and time.monotonic() - self.saved_at >= 60 * minutes
+
+    def _agree(self, *wishes: bool) -> list[bool]:
+        """What any process wishes, all do: clocks and signals are not the same everywhere."""
+        return [share > 0 for share in self.world.mean([float(wish) for wish in wishes])]
 
     def _shares(self, step: int, pixels: Tensor, labels: Tensor, indices: NDArray[np.int64]) -> list[Batch]:
         """This process's part of a batch: augmented, normalised, with its targets, in equal shares."""
@@ -134,9 +165,9 @@ class TrainingLoop:
         return settings.resolution.size_at(self.run.space, step, self.num_steps, settings.seed)
 
     def _report(self, step: int, outcome: Outcome, log: MetricsLog, bar: TrainingBar) -> None:
-        done, last = step + 1, step + 1 == self.num_steps
+        done = step + 1
         rate = bar.advance(self.settings.batch_size)
-        if last or done % self.settings.log_every == 0:
+        if done == self.num_steps or done % self.settings.log_every == 0:
             marks = outcome.marks
             loss = _finite(sum(marks.losses) / len(marks.losses))
             values: dict[str, Any] = {
@@ -151,18 +182,26 @@ class TrainingLoop:
             }
             log.write(done, values)
             bar.show_loss(loss)
-        if last or done % self.settings.evaluate_every == 0:
+
+    def _is_judged_at(self, done: int) -> bool:
+        return done == self.num_steps or done % self.settings.evaluate_every == 0
+
+    def _judge(self, done: int, log: MetricsLog, bar: TrainingBar) -> None:
+        """The landmarks on all validation images; a signal breaks it off, and who resumes does it again."""
+        with suppress(Stopped), breakable():
             with self.average.in_place() if self.average is not None else ExitStack():
                 scores = {name: evaluate_arch(self.net, arch, self.dataset) for name, arch in self.landmarks.items()}
             log.write(done, {name: {"accuracy": s.accuracy, "loss": _finite(s.loss)} for name, s in scores.items()})
             bar.show_scores(scores)
 
-    def _save(self) -> None:
+    def _save(self, planned: bool) -> None:
         if not all(bool(p.isfinite().all()) for p in self.net.parameters()):
             raise self._diverged(self.progress.step - 1, "some weights are no longer finite")
         progress = replace(self.progress, sampler=self.sampler.state(), learner=self.learner.state())
         if self.world.leads:
-            save_checkpoint(self.run, self.net, self.optimizer, progress, self.average)
+            made_by = {"processes": self.world.size, "threads": torch.get_num_threads()}
+            save_checkpoint(self.run, self.net, self.optimizer, progress, self.average, planned, made_by)
+        self.saved_at = time.monotonic()
         self.world.barrier()
 
     def _diverged(self, step: int, what: str) -> TrainingError:

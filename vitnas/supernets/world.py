@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch import distributed as dist
 
 from vitnas.errors import SettingsError, TrainingError
+from vitnas.supernets.meeting import meet
 
 PATIENCE = timedelta(hours=2)
 """How long a process waits for the others, which wait while the first one evaluates."""
@@ -120,8 +121,8 @@ def join_world(device: torch.device | str = "cpu") -> Iterator[World]:
         device: "cpu", "cuda" or one GPU by number; of several processes each takes the GPU of its local rank.
     """
     wanted = torch.device(device)
-    rank, size = _from_environment()
-    if dist.is_initialized():  # Ray Train has done so
+    rank, size = from_environment()
+    if dist.is_initialized():  # by whoever calls
         yield World(dist.get_rank(), dist.get_world_size(), _own_device(wanted))
     elif size == 1:
         yield World(device=wanted)
@@ -129,8 +130,9 @@ def join_world(device: torch.device | str = "cpu") -> Iterator[World]:
         own = _own_device(wanted)
         backend = "nccl" if own.type == "cuda" else "gloo"
         try:
-            dist.init_process_group(backend, rank=rank, world_size=size, timeout=PATIENCE)
-        except (RuntimeError, ValueError) as error:
+            store = meet(rank, size, PATIENCE)
+            dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=PATIENCE)
+        except (RuntimeError, ValueError, OSError) as error:
             raise TrainingError(
                 f"process {rank} of {size} cannot join the others: {error}; start all with torchrun or with --workers"
             ) from None
@@ -140,7 +142,7 @@ def join_world(device: torch.device | str = "cpu") -> Iterator[World]:
             dist.destroy_process_group()
 
 
-def _from_environment() -> tuple[int, int]:
+def from_environment() -> tuple[int, int]:
     """Rank and number of processes; (0, 1) where nobody set them."""
     rank, size = _whole("RANK", 0), _whole("WORLD_SIZE", 1)
     if not 0 <= rank < size:
@@ -186,4 +188,4 @@ def _buckets(parameters: Iterable[nn.Parameter]) -> Iterator[list[nn.Parameter]]
         yield bucket
 
 
-__all__ = ["LostWorldError", "World", "join_world"]
+__all__ = ["LostWorldError", "World", "from_environment", "join_world"]

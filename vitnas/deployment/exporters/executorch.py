@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tempfile
 from importlib import util
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from vitnas.deployment.exporters import executorch_worker
 from vitnas.deployment.exporters.exporter import Exporter, Facts
 from vitnas.deployment.exporters.torch import save_program
 from vitnas.errors import ExportError
+from vitnas.files.temporary import temporary_folder
 
 PYTHON = "VITNAS_EXECUTORCH_PYTHON"
 """The environment variable that names a Python with executorch."""
@@ -37,15 +37,15 @@ class ExecuTorch(Exporter):
 
     def export(self, network: nn.Module, example: Tensor, facts: Facts, folder: Path) -> Path:
         path = folder / "model.pte"
-        with tempfile.TemporaryDirectory() as scratch:
-            program = Path(scratch) / "model.pt2"
+        with temporary_folder() as scratch:
+            program = scratch / "model.pt2"
             save_program(network, example, program)
             _work("write", program, path)
         return path
 
     def run(self, path: Path, x: Tensor) -> Tensor:
-        with tempfile.TemporaryDirectory() as scratch:
-            inputs, outputs = Path(scratch) / "x.npy", Path(scratch) / "y.npy"
+        with temporary_folder() as scratch:
+            inputs, outputs = scratch / "x.npy", scratch / "y.npy"
             np.save(inputs, x.numpy())
             _work("run", path, inputs, outputs)
             return torch.from_numpy(np.load(outputs))

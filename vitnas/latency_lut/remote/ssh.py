@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vitnas.errors import DeviceError
+from vitnas.files.temporary import temporary_folder
 from vitnas.latency_lut.gather import progress_bar
 from vitnas.latency_lut.profile import ProfileSettings
 from vitnas.latency_lut.remote.board import call, check_cores, discard, last_line, waiting_bundle
@@ -67,8 +68,8 @@ def profile_over_ssh(
     bundle = waiting_bundle(space, device, path, settings, "onnx", layers, threads, progress)
     board.send(bundle)
     board.measure(bundle, cores, progress)
-    with tempfile.TemporaryDirectory(prefix="vitnas-") as folder:
-        answer = Path(folder) / "results.json"
+    with temporary_folder() as folder:
+        answer = folder / "results.json"
         answer.write_text(board.ask(f"cat {board.home(bundle)}/results.json", "bring the results"), encoding="utf-8")
         table = import_results(space, read_results(answer, bundle.folder), path)
     board.ask(f"rm -rf {board.home(bundle)}", "clean up")

@@ -10,7 +10,6 @@ import importlib
 import itertools
 import os
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -38,6 +37,7 @@ class Request(msgspec.Struct):
         settings: how carefully.
         networks: blueprints, as their `to_json` writes them.
         reference: another, timed between any two.
+        folder: for files, of whoever asks: this process may be killed, and then cleans up nothing.
     """
 
     runtime: str
@@ -47,6 +47,7 @@ class Request(msgspec.Struct):
     settings: TimingSettings
     networks: list[list[dict[str, Any]]]
     reference: list[dict[str, Any]]
+    folder: str
 
 
 class Answer(msgspec.Struct):
@@ -85,15 +86,14 @@ def timings(request: Request) -> Iterator[Timing]:
     module, _, name = request.runtime.partition(":")
     make: Callable[[Path, int, int], Runtime] = getattr(importlib.import_module(module), name)
     energy = energy_meter()
-    with tempfile.TemporaryDirectory(prefix="vitnas-") as folder:
-        runtime = make(Path(folder), request.threads, request.batch)
-        reference = runtime.load(_blueprint(request.reference)).stopwatch
-        waiting = iter(request.networks)
-        while group := [_blueprint(data) for data in itertools.islice(waiting, request.settings.group)]:
-            loaded = [runtime.load(blueprint) for blueprint in group]
-            found = measure([network.stopwatch for network in loaded], reference, request.settings, energy)
-            for network, timing in zip(loaded, found, strict=True):
-                yield replace(timing, peak_bytes=network.peak_bytes)
+    runtime = make(Path(request.folder), request.threads, request.batch)
+    reference = runtime.load(_blueprint(request.reference)).stopwatch
+    waiting = iter(request.networks)
+    while group := [_blueprint(data) for data in itertools.islice(waiting, request.settings.group)]:
+        loaded = [runtime.load(blueprint) for blueprint in group]
+        found = measure([network.stopwatch for network in loaded], reference, request.settings, energy)
+        for network, timing in zip(loaded, found, strict=True):
+            yield replace(timing, peak_bytes=network.peak_bytes)
 
 
 def pin(threads: int) -> None:

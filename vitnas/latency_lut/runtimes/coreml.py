@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import shutil
-import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -18,6 +17,7 @@ from torch import Tensor, nn
 
 from vitnas.errors import ExportError
 from vitnas.files import Ours, new_folder
+from vitnas.files.temporary import temporary_folder
 from vitnas.search_spaces import Blueprint
 from vitnas.supernets.supernet import build_network
 
@@ -51,11 +51,8 @@ def to_coreml(
 
 def write_package(model: Any, path: Path) -> None:
     """Writes a `coremltools.models.MLModel` as a ``.mlpackage`` folder; one that is there is refused."""
-    with (
-        new_folder(path, _nothing, with_list=False) as draft,
-        tempfile.TemporaryDirectory(dir=draft.parent, prefix=".vitnas-") as folder,
-    ):
-        written = Path(folder) / "model.mlpackage"
+    with new_folder(path, _nothing, with_list=False) as draft, temporary_folder() as folder:
+        written = folder / "model.mlpackage"
         with quiet():
             model.save(str(written))
         (written / "executorch_debug_handle_mapping.json").unlink(missing_ok=True)  # of no use to who runs it

@@ -13,6 +13,7 @@ from dataclasses import fields
 import msgspec
 
 from vitnas.errors import DeviceError
+from vitnas.files.temporary import temporary_folder
 from vitnas.latency_lut.devices.device import reference_network
 from vitnas.latency_lut.protocol import Timing, TimingSettings
 from vitnas.latency_lut.runtimes.child import Answer, Request
@@ -44,9 +45,9 @@ def measure_apart(
     protocol = TimingSettings(**{f.name: getattr(settings, f.name) for f in fields(TimingSettings)})
     networks = [blueprint.to_json() for blueprint in blueprints]
     beside = (reference_network() if reference is None else reference).to_json()
-    request = Request(runtime, threads, batch, pinned, protocol, networks, beside)
     environment = os.environ | dict.fromkeys(THREAD_VARIABLES, str(threads))
-    with tempfile.TemporaryFile() as notes:
+    with temporary_folder() as folder, tempfile.TemporaryFile() as notes:
+        request = Request(runtime, threads, batch, pinned, protocol, networks, beside, str(folder))
         process = subprocess.Popen(
             [sys.executable, "-m", "vitnas.latency_lut.runtimes.child"],
             stdin=subprocess.PIPE,

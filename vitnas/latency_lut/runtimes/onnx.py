@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import logging
-import tempfile
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -20,6 +19,7 @@ from torch import Tensor, nn
 
 from vitnas.errors import DeviceError, ExportError
 from vitnas.files import write_bytes
+from vitnas.files.temporary import temporary_folder
 from vitnas.search_spaces import Blueprint, LayerSpec
 from vitnas.supernets.supernet import build_network
 
@@ -44,8 +44,8 @@ def to_onnx(module: nn.Module, example: Tensor, path: Path, dynamic_batch: bool 
     were_training = {part for part in module.modules() if part.training}
     module.eval()
     try:
-        with _quiet(), torch.no_grad(), tempfile.TemporaryDirectory() as folder:
-            draft = Path(folder) / "graph.onnx"
+        with _quiet(), torch.no_grad(), temporary_folder() as folder:
+            draft = folder / "graph.onnx"
             torch.onnx.export(
                 module,
                 (traced,),
@@ -137,8 +137,8 @@ def open_session(
 
 def executed_operators(path: Path, without: Sequence[str] = ()) -> Counter[str]:
     """How often a session of this file runs each operator on a processor, after all optimisations."""
-    with tempfile.TemporaryDirectory(prefix="vitnas-") as folder:
-        optimised = Path(folder) / "optimised.onnx"
+    with temporary_folder() as folder:
+        optimised = folder / "optimised.onnx"
         open_session(path, 1, without=without, optimised=optimised)
         return Counter(node.op_type for node in onnx.load(optimised).graph.node)
 
