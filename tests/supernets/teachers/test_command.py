@@ -20,7 +20,7 @@ def test_answers_are_for_the_training_that_the_settings_describe(tmp_path, small
     assert "answers to 80 steps" in done.output
     digits = load_dataset("digits")
     found = make_teacher(
-        Distil(logits=str(tmp_path / "answers")), digits, Augment(flip=0.5, mixup=0.8), 32, 3, num_steps=88
+        Distil(logits=str(tmp_path / "answers")), digits, Augment(flip=0.5, mixup=0.8), 32, 3, num_steps=80
     )
     assert isinstance(found, StoredTeacher)
     assert found.answers.teacher == f"run:{run.path}"
