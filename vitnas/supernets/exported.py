@@ -58,7 +58,7 @@ class _Network(msgspec.Struct):
     formats: dict[str, _Artefact]
     predicted_latency_ms: dict[str, float]
     measured_latency_ms: dict[str, float]
-    division: _Division | None = None
+    division: _Division | msgspec.UnsetType = msgspec.UNSET
     latency: dict[str, dict[str, Any]] = {}
 
 
