@@ -69,7 +69,8 @@ def test_a_model_states_its_error_and_sources(name):
     assert found.families >= 8
     assert 0.5 < found.within_sigma < 0.85 < found.within_90
     assert model.sources
-    assert found.reach_90 is None or found.sigma < found.reach_90 < 3 * found.sigma
+    assert found.reach_90 is not None
+    assert found.sigma < found.reach_90 < 3 * found.sigma
     assert load_device(name).fingerprint()["batch"] == model.batch
 
 
