@@ -157,7 +157,7 @@ COMMANDS = {
     "predictor": f"predictor fit --run {RUN} --samples 14 --predictor ridge --out learnt",
     "profile": "profile --config long.toml --space tiny.toml --device cpu --out new.parquet",
     "teach": f"teach --teacher run:{RUN} --data digits --epochs 2 --out answers",
-    "grow": "grow --space asvit --arch As-ViT-seed --macs 300M --image-size 64",
+    "grow": "grow --space tiny.toml --params 90k",
 }
 WORDS = {
     "train": r"(step \d+ is saved|no step is saved yet); go on with `vitnas train-supernet --resume runs/new`",
