@@ -17,13 +17,14 @@ REMEDIES = {
     errno.EDQUOT: "your share of that disk is spent: make room, and give the command again",
     errno.EFBIG: "a limit (`ulimit -f`) or the file system allows no larger file: raise it or choose another folder",
     errno.EIO: "the disk fails, or a quota or limit (`ulimit -f`) is reached: look at it, or choose a folder on another",
+    errno.ENAMETOOLONG: "choose a shorter name",
     errno.ELOOP: "vitnas writes through no link: name the file itself, or remove the link",
     errno.EROFS: "choose a folder that may be written",
     errno.EACCES: "choose a folder that may be written",
     errno.EPERM: "choose a folder that may be written",
 }
-TROUBLES = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
-"""The disk itself, whatever was being done."""
+TROUBLES = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENAMETOOLONG)
+"""The disk or a name, whatever was being done."""
 PHRASES = {
     "no space left on device": errno.ENOSPC,
     "database or disk is full": errno.ENOSPC,
