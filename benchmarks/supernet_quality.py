@@ -31,7 +31,7 @@ from scipy.stats import kendalltau
 from vitnas.files import write_json
 from vitnas.run import RunFolder
 from vitnas.search_spaces import Arch, SearchSpace, Task
-from vitnas.search_spaces.plain_vit import PlainViT
+from vitnas.search_spaces.published.plain_vit import PlainViT
 from vitnas.supernets.counting import PopulationCounter
 from vitnas.supernets.data import Dataset, DataSettings, Pixels, load_dataset
 from vitnas.supernets.evaluation import evaluate_arch

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from vitnas.files import read_json, write_json
 from vitnas.nas.importance import WeightImportance
 from vitnas.search_spaces import Codes, SearchSpace, Task
-from vitnas.search_spaces.plain_vit import PlainViT
+from vitnas.search_spaces.published.plain_vit import PlainViT
 
 FILE = Path(__file__).with_suffix(".json")
 IMAGES = Path(__file__).parents[3] / "shared" / "data" / "images" / "cifar10_32x32_rgb_full_jpegpack.npz"

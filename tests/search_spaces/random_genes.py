@@ -8,8 +8,8 @@ import numpy as np
 from hypothesis import strategies as st
 
 from vitnas.search_spaces import OFF, Codes, Gene
-from vitnas.search_spaces.codes import Genome
 from vitnas.search_spaces.gene import make_columns
+from vitnas.search_spaces.genome import Genome
 
 TOO_MANY = 1500
 

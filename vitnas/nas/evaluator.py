@@ -18,7 +18,7 @@ from vitnas.nas.pareto import Point, Provenance
 from vitnas.nas.records import Progress
 from vitnas.nas.study import Evaluation, Study
 from vitnas.search_spaces import Arch, Codes, SearchSpace
-from vitnas.search_spaces.reach import CostOf, evaluate
+from vitnas.search_spaces.cost_range import CostOf, evaluate
 
 AT_RISK_S = 0.01
 """So many seconds of evaluations wait at most to be recorded: where one takes longer, each is recorded as it ends."""

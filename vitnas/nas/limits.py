@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from vitnas.errors import SearchError, suggest
 from vitnas.search_spaces import OFF, Codes, SearchSpace
-from vitnas.search_spaces.reach import ENUMERABLE, CostOf, Reach, descend, evaluate, measure_reach, starts
+from vitnas.search_spaces.cost_range import ENUMERABLE, CostOf, Reach, descend, evaluate, measure_reach, starts
 
 
 class Limits:

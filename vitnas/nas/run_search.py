@@ -20,7 +20,7 @@ from vitnas.nas.tables import Say, find_target
 from vitnas.nas.target import Target
 from vitnas.run import RunFolder
 from vitnas.search_spaces import Arch, SearchSpace
-from vitnas.search_spaces.reach import CostOf
+from vitnas.search_spaces.cost_range import CostOf
 
 SCORES = ("accuracy", "loss")
 """What a supernet tells of an arch."""

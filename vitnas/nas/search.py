@@ -26,7 +26,7 @@ from vitnas.nas.stopping import Stopping
 from vitnas.nas.study import Study, database
 from vitnas.nas.target import Target
 from vitnas.search_spaces import Arch, Codes, SearchSpace
-from vitnas.search_spaces.reach import ENUMERABLE, CostOf
+from vitnas.search_spaces.cost_range import ENUMERABLE, CostOf
 
 
 def search(

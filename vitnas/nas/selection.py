@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from vitnas.nas.limits import Limits
 from vitnas.nas.objectives import non_dominated
 from vitnas.search_spaces import Codes, SearchSpace
-from vitnas.search_spaces.reach import CostOf, descend, evaluate
+from vitnas.search_spaces.cost_range import CostOf, descend, evaluate
 
 POOL = 2000
 

@@ -16,7 +16,7 @@ from vitnas.nas.limits import Limits
 from vitnas.nas.selection import spread_over_cost
 from vitnas.predictors.proxies.aggregate import ASSEMBLIES, Assembly
 from vitnas.search_spaces import Arch, SearchSpace
-from vitnas.search_spaces.reach import CostOf
+from vitnas.search_spaces.cost_range import CostOf
 
 SCORE = "aggregate"
 """The assembly of proxies that is the score."""

@@ -16,8 +16,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from vitnas.errors import SpaceError, suggest
 from vitnas.search_spaces.blueprint import Blueprint, LayerSpec
-from vitnas.search_spaces.codes import Codes
 from vitnas.search_spaces.gene import Column
+from vitnas.search_spaces.genome import Codes
 
 MOST_COMBINATIONS = 1_000_000
 

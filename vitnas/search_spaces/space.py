@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from vitnas.errors import InvalidArchError, SpaceError, suggest
 from vitnas.search_spaces.arch import Arch, GeneValue
 from vitnas.search_spaces.blueprint import Blueprint
-from vitnas.search_spaces.codes import Codes, Genome
+from vitnas.search_spaces.files.space_file import SpaceFile
 from vitnas.search_spaces.gene import OFF, Choice, Column, Gene, make_columns, possible_genes
+from vitnas.search_spaces.genome import Codes, Genome
 from vitnas.search_spaces.lowering import Lowering, Site
-from vitnas.search_spaces.space_file import SpaceFile
 from vitnas.search_spaces.value_reader import ValueReader
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from vitnas.search_spaces.mixer_choices import MIXERS
+from vitnas.search_spaces.published.mixer_choices import MIXERS
 from vitnas.supernets.layers import LAYERS
 
 PAGE = Path(__file__).parents[3] / "docs" / "mixers.md"

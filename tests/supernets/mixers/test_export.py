@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from vitnas.latency_lut.runtimes.onnx import open_session, to_onnx
-from vitnas.search_spaces.mixer_choices import MIXERS
+from vitnas.search_spaces.published.mixer_choices import MIXERS
 from vitnas.supernets.layers import build
 
 SIDE, WIDTH = 14, 64  # a map that allows every mixer

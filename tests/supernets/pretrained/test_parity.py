@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from tests.timm_import import import_timm
 from vitnas.search_spaces import SearchSpace, Task, load_space
-from vitnas.search_spaces.efficientformer import efficientformer
+from vitnas.search_spaces.published.efficientformer import efficientformer
 from vitnas.supernets.layers.patch_merging import PatchMerging
 from vitnas.supernets.pretrained import load_timm, network_from_timm
 from vitnas.supernets.supernet import Supernet

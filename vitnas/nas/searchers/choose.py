@@ -11,7 +11,7 @@ from vitnas.nas.searchers.linas import Linas
 from vitnas.nas.settings import AUTO, NO_PREDICTOR, SearchSettings
 from vitnas.predictors import PREDICTORS
 from vitnas.search_spaces import SearchSpace
-from vitnas.search_spaces.reach import ENUMERABLE, CostOf
+from vitnas.search_spaces.cost_range import ENUMERABLE, CostOf
 
 LINAS = "linas"
 LEARNABLE = 20_000

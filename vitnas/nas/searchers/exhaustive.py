@@ -11,7 +11,7 @@ from vitnas.errors import SearchError
 from vitnas.nas.limits import Limits
 from vitnas.nas.searchers.searcher import Searcher
 from vitnas.search_spaces import Codes, SearchSpace
-from vitnas.search_spaces.reach import ENUMERABLE
+from vitnas.search_spaces.cost_range import ENUMERABLE
 
 
 class Exhaustive(Searcher):

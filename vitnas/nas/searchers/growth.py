@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from vitnas.nas.limits import Limits
 from vitnas.nas.searchers.searcher import Problem, Searcher
 from vitnas.search_spaces import OFF, Arch, Codes, SearchSpace
-from vitnas.search_spaces.reach import CostOf, evaluate
+from vitnas.search_spaces.cost_range import CostOf, evaluate
 
 Scores = Callable[[Sequence[Arch]], dict[str, NDArray[np.float64]]]
 

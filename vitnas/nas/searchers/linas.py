@@ -17,7 +17,7 @@ from vitnas.nas.selection import best_and_apart
 from vitnas.predictors import Predictor
 from vitnas.predictors.gp import GP
 from vitnas.search_spaces import Codes, SearchSpace
-from vitnas.search_spaces.reach import CostOf, evaluate
+from vitnas.search_spaces.cost_range import CostOf, evaluate
 
 OPTIMISM = 0.5
 """Standard deviations by which a prediction is taken for better than its mean, so that the unknown is looked into."""

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from vitnas.errors import SearchError
 from vitnas.nas.limits import Limits
 from vitnas.search_spaces import Codes, SearchSpace
-from vitnas.search_spaces.codes import keys
-from vitnas.search_spaces.reach import ENUMERABLE, CostOf
+from vitnas.search_spaces.cost_range import ENUMERABLE, CostOf
+from vitnas.search_spaces.genome import keys
 
 LOOKED_AROUND = 16
 

@@ -12,7 +12,7 @@ from vitnas.errors import SearchError
 from vitnas.nas.limits import Limits
 from vitnas.nas.searchers.searcher import Problem, Searcher
 from vitnas.search_spaces import Codes, SearchSpace
-from vitnas.search_spaces.reach import CostOf
+from vitnas.search_spaces.cost_range import CostOf
 
 
 class Slimming(Searcher):

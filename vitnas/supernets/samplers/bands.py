@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from vitnas.errors import SearchError, SettingsError
 from vitnas.search_spaces import OFF, Codes, SearchSpace
+from vitnas.search_spaces.cost_range import Reach, measure_reach
+from vitnas.search_spaces.cost_sampling import sample_near
 from vitnas.search_spaces.lowering import Cost
-from vitnas.search_spaces.reach import Reach, measure_reach
-from vitnas.search_spaces.sampling import sample_near
 from vitnas.supernets.count_cache import count_specs
 from vitnas.supernets.samplers.gene_roles import is_numeric
 

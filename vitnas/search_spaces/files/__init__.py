@@ -1,0 +1,1 @@
+"""Spaces in files: TOML and Python."""

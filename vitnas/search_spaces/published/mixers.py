@@ -1,0 +1,155 @@
+"""mixers: a pyramid of four stages in which every block chooses its own token mixer.
+
+A mixer is offered to a stage only where its map allows it: windows divide the map, attention over all
+pairs stays small, pooled maps keep at most 8x8 places. What a mixer needs besides its name (window,
+reduction, stripe) follows from the map, so that every choice of a block is one word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from vitnas.errors import SpaceError
+from vitnas.search_spaces.blueprint import LayerSpec
+from vitnas.search_spaces.gene import Gene
+from vitnas.search_spaces.lowering import Site
+from vitnas.search_spaces.published.mixer_choices import MIXERS
+from vitnas.search_spaces.space import SearchSpace, Task
+
+STEMS = {"patch": "map_stem", "overlap": "map_stem", "conv": "map_stem", "t2t": "tokens_to_token"}
+DOWNSAMPLING = ("residual", "merging", "conv", "attention")
+FEED_FORWARD = {"plain": "map_feed_forward", "gated": "gated_feed_forward", "conv": "conv_feed_forward"}
+LARGEST_ATTENDED_MAP = 28
+
+
+@dataclass(frozen=True, eq=False)
+class Pyramid(SearchSpace):
+    """Stem, four stages of blocks with downsampling between them, and a classifier on the averaged map.
+
+    Attributes:
+        width: channels of each stage, multiples of 32; no stage is narrower than the one before it.
+        depth: number of blocks of each stage.
+        ratio: FFN width of a block as a multiple of its stage's; a gated FFN, with three maps, takes 2/3 of it.
+    """
+
+    width: tuple[tuple[int, ...], ...] = field(kw_only=True)
+    depth: tuple[tuple[int, ...], ...] = field(kw_only=True)
+    ratio: tuple[float, ...] = field(default=(2.0, 3.0, 4.0), kw_only=True)
+
+    @property
+    def stem_stride(self) -> int:
+        """4 as published; 2 for small images, which would else have no map left for the last stages."""
+        return 4 if self.task.image_size >= 112 else 2
+
+    def side(self, stage: int) -> int:
+        """Height and breadth of the maps of a stage, counted from 0."""
+        return self.task.image_size // self.stem_stride >> stage
+
+    def mixers(self, stage: int) -> tuple[str, ...]:
+        """The mixers that the map of a stage allows."""
+        side, width = self.side(stage), self.width[stage][0]
+        return tuple(name for name, choice in MIXERS.items() if choice(width, side) is not None)
+
+    def genes(self) -> Sequence[Gene]:
+        step = self.stem_stride << len(self.width) - 1
+        if self.task.image_size % step or self.task.image_size < 2 * step:
+            near = max(2, round(self.task.image_size / step)) * step
+            raise SpaceError(
+                f"space '{self.name}': image size {self.task.image_size} is not a multiple of {step} of at least {2 * step}, "
+                f"as {len(self.width)} stages need; the nearest that is: {near}"
+            )
+        genes = [Gene("stem", tuple(STEMS))]
+        for stage, (width, depth) in enumerate(zip(self.width, self.depth, strict=True)):
+            s = f"s{stage + 1}"
+            if stage:
+                ways = DOWNSAMPLING if self.side(stage - 1) <= LARGEST_ATTENDED_MAP else DOWNSAMPLING[:-1]
+                genes.append(Gene(f"down.{s}", ways))
+            mixers = self.mixers(stage)
+            with_ffn = tuple(name for name in mixers if name != "convnext")
+            genes += [
+                Gene(f"width.{s}", width),
+                Gene(f"depth.{s}", depth),
+                Gene(f"mixer.{s}", mixers, per=f"depth.{s}"),
+                Gene(f"ratio.{s}", self.ratio, per=f"depth.{s}"),
+                Gene(f"ffn.{s}", tuple(FEED_FORWARD), per=f"depth.{s}", when=(f"mixer.{s}", with_ffn)),
+            ]
+        return genes
+
+    def sites(self) -> Sequence[Site]:
+        sites = [Site(f"stem_{name}", ("stem", "width.s1"), partial(self._stem, name)) for name in STEMS]
+        for stage, depth in enumerate(self.depth):
+            s = f"s{stage + 1}"
+            if stage:
+                genes = (f"down.{s}", f"width.s{stage}", f"width.{s}")
+                sites.append(Site(f"{s}_down", genes, partial(self._down, stage)))
+            for i in range(max(depth)):
+                mixer, ratio, ffn = (f"{gene}.{s}[{i}]" for gene in ("mixer", "ratio", "ffn"))
+                sites += [
+                    Site(f"{s}_block{i}_mixer", (f"width.{s}", mixer), partial(self._mixer, stage)),
+                    Site(f"{s}_block{i}_convnext", (f"width.{s}", mixer, ratio), partial(self._convnext, stage)),
+                    Site(f"{s}_block{i}_ffn", (f"width.{s}", ffn, ratio), partial(self._ffn, stage)),
+                ]
+        return [*sites, Site("head", (f"width.s{len(self.width)}",), self._head)]
+
+    def _map(self, width: int, stage: int) -> tuple[int, int, int]:
+        return (width, self.side(stage), self.side(stage))
+
+    def _stem(self, name: str, chosen: str, width: int) -> LayerSpec | None:
+        if chosen != name:
+            return None
+        image = (self.task.in_channels, self.task.image_size, self.task.image_size)
+        of = partial(LayerSpec.of, STEMS[name], image, self._map(width, 0))
+        half = max(width for width in self.width[0]) // 2
+        stride = self.stem_stride
+        if name == "patch":
+            return of(kernels=str(stride), strides=str(stride), hidden=0, norm="none")
+        if name == "overlap":
+            return of(kernels=str(2 * stride - 1), strides=str(stride), hidden=0, norm="none")
+        if name == "conv":
+            return of(kernels="3.3", strides=f"2.{stride // 2}", hidden=half, norm="batch")
+        return of(kernels=f"{2 * stride - 1}.3", strides=f"{stride}.1", hidden=half, linear=True)
+
+    def _down(self, stage: int, way: str, narrow: int, wide: int) -> LayerSpec:
+        shapes = self._map(narrow, stage - 1), self._map(wide, stage)
+        if way == "merging":
+            return LayerSpec.of("patch_merging", *shapes)
+        if way == "conv":
+            return LayerSpec.of("layernorm_downsampling", *shapes, kernel=3, norm="last")
+        if way == "residual":
+            return LayerSpec.of("map_residual_reduction", *shapes)
+        return LayerSpec.of("attention_downsampling", *shapes, heads=8, key_width=16, value_width=32)
+
+    def _mixer(self, stage: int, width: int, mixer: str) -> LayerSpec | None:
+        return None if mixer == "convnext" else MIXERS[mixer](width, self.side(stage))
+
+    def _convnext(self, stage: int, width: int, mixer: str, ratio: float) -> LayerSpec | None:
+        shape = self._map(width, stage)
+        if mixer != "convnext":
+            return None
+        return LayerSpec.of("convnext_block", shape, shape, kernel=7, hidden=int(width * ratio))
+
+    def _ffn(self, stage: int, width: int, ffn: str, ratio: float) -> LayerSpec:
+        of = partial(LayerSpec.of, FEED_FORWARD[ffn], self._map(width, stage), self._map(width, stage))
+        if ffn == "conv":
+            return of(hidden=int(width * ratio), kernel=3, rectified=False)
+        if ffn == "gated":
+            return of(hidden=round(width * ratio / 12) * 8)
+        return of(hidden=int(width * ratio), layer_scale=False)
+
+    def _head(self, width: int) -> LayerSpec:
+        shape = self._map(width, len(self.width) - 1)
+        return LayerSpec.of(
+            "map_classifier", shape, (self.task.num_classes,), norm="layer", pool_first=True, distilled=False
+        )
+
+
+def mixers(task: Task = Task()) -> Pyramid:
+    """From 4 million parameters and 0.6 GMACs on at 224 px; takes images from 32 px on."""
+    return Pyramid(
+        "mixers",
+        task,
+        width=((64, 96), (128, 160, 192), (256, 320, 384), (384, 448, 512)),
+        depth=((2, 3), (2, 3, 4), (4, 6, 8), (2, 3)),
+    )
