@@ -22,8 +22,8 @@ from vitnas.deployment.folding import fold
 from vitnas.latency_lut.runtimes.onnx import INPUT, open_session, to_onnx
 from vitnas.search_spaces import Task, load_space
 from vitnas.supernets.data import Dataset, Pixels
-from vitnas.supernets.pretrained.timm_package import import_timm
 from vitnas.supernets.supernet import build_network
+from vitnas.supernets.weights.pretrained.timm_package import import_timm
 
 SIZE = 224
 MODELS = {

@@ -23,7 +23,7 @@ from vitnas.latency_lut.devices.cpu import CPU
 from vitnas.latency_lut.protocol import Timing, TimingSettings, align
 from vitnas.search_spaces import Blueprint, LayerSpec
 from vitnas.search_spaces.published.mixer_choices import MIXERS
-from vitnas.supernets.counting import count_layer
+from vitnas.supernets.counting.counts import count_layer
 
 WIDTHS = {56: 64, 28: 128, 14: 256}
 """Side of the map -> width, as a pyramid has them."""

@@ -84,7 +84,7 @@ def _import_everything() -> None:
     import vitnas.nas.run_search
     import vitnas.reporting.html
     import vitnas.reporting.pictures
-    import vitnas.supernets.training  # noqa: F401
+    import vitnas.supernets.training.train  # noqa: F401
 
     torch.set_num_threads(1)  # the threads of a parent are not there in a fork
 

@@ -23,14 +23,14 @@ from PIL import Image
 from torch import Tensor, nn
 
 from vitnas.search_spaces import Arch, Codes, SearchSpace, load_space
-from vitnas.supernets.batches import Batches
 from vitnas.supernets.data import DataSettings, load_dataset
 from vitnas.supernets.data.loader import Loader
-from vitnas.supernets.host_memory import return_large_blocks
-from vitnas.supernets.lessons import Batch, take_lessons
-from vitnas.supernets.pretrained.timm_package import import_timm
-from vitnas.supernets.samplers.sandwich import Sandwich
 from vitnas.supernets.supernet import Supernet
+from vitnas.supernets.training.batches import Batches
+from vitnas.supernets.training.lessons import Batch, take_lessons
+from vitnas.supernets.training.malloc import return_large_blocks
+from vitnas.supernets.training.samplers.sandwich import Sandwich
+from vitnas.supernets.weights.pretrained.timm_package import import_timm
 
 BATCHES = {"autoformer-tiny": 8, "elasticvit": 32, "autoformer-mini": 64}
 QUICK_BATCHES = {"autoformer-tiny": 2, "elasticvit": 2, "autoformer-mini": 16}

@@ -27,10 +27,10 @@ from vitnas.nas.searchers import SEARCHERS
 from vitnas.predictors import PREDICTORS
 from vitnas.predictors.proxies.scoring import score_archs
 from vitnas.search_spaces import Task, load_space
-from vitnas.supernets.counting import PopulationCounter, count
+from vitnas.supernets.counting.counts import PopulationCounter, count
 from vitnas.supernets.data import load_dataset
-from vitnas.supernets.lessons import Batch, take_lessons
-from vitnas.supernets.samplers import SAMPLERS
+from vitnas.supernets.training.lessons import Batch, take_lessons
+from vitnas.supernets.training.samplers import SAMPLERS
 from vitnas.supernets.supernet import Supernet
 
 space = load_space("mine-gated")

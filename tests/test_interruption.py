@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-import vitnas.supernets.training  # noqa: F401  # so that each copy of this process finds it there
+import vitnas.supernets.training.train  # noqa: F401  # so that each copy of this process finds it there
 from benchmarks.problems.scene import SPACE, make_scene
 from tests.interrupting import Ended, interrupt
 from vitnas.interruption import SIGNALS, Stopped

@@ -7,7 +7,7 @@ from types import ModuleType
 
 import pytest
 
-from vitnas.supernets.pretrained import timm_package
+from vitnas.supernets.weights.pretrained import timm_package
 
 
 def import_timm() -> ModuleType:

@@ -19,7 +19,7 @@ from vitnas.deployment.export import ExportSettings
 from vitnas.latency_lut.profile import ProfileSettings
 from vitnas.nas.settings import SearchSettings
 from vitnas.supernets.data import DataSettings
-from vitnas.supernets.train_settings import TrainSettings
+from vitnas.supernets.training.settings import TrainSettings
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
 TABLES = {

@@ -125,7 +125,7 @@ def _points(folder: Path) -> object:
 
 
 def _answers(folder: Path) -> object:
-    from vitnas.supernets.teachers.stored import Answers
+    from vitnas.supernets.training.teachers.stored import Answers
 
     answers = Answers.open(folder / "answers")
     return answers.to_json(), {name: tensor.tolist() for name, tensor in answers.read(0).items()}

@@ -17,7 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from tests.contracts.layer_examples import EXAMPLES, KINDS, Example, examples_of
 from vitnas.latency_lut.runtimes.onnx import open_session, to_onnx
 from vitnas.search_spaces import LayerSpec
-from vitnas.supernets.counting import count_layer
+from vitnas.supernets.counting.counts import count_layer
 from vitnas.supernets.layers import LAYERS, Layer, build
 
 UNWANTED = {"Gather", "GatherND", "ScatterND", "Einsum", "DFT", "Loop", "Scan", "If", "Col2Im"}

@@ -10,7 +10,7 @@ import torch
 
 from tests.contracts.layer_examples import small_space
 from vitnas.search_spaces import SPACES, Arch, SearchSpace, Task, load_space
-from vitnas.supernets.counting import count
+from vitnas.supernets.counting.counts import count
 from vitnas.supernets.supernet import Supernet
 
 each_space = pytest.mark.parametrize("name", SPACES.names())

@@ -24,8 +24,8 @@ from vitnas.latency_lut.sitting import BETWEEN, Sitting
 from vitnas.latency_lut.table import LatencyTable
 from vitnas.search_spaces import load_space
 from vitnas.supernets.data import Dataset, load_dataset
-from vitnas.supernets.exported import read_report
 from vitnas.supernets.supernet import Supernet
+from vitnas.supernets.weights.exported import read_report
 
 SPACE = load_space("autoformer-mini")
 ARCH = SPACE.sample(1, np.random.default_rng(8))[0]

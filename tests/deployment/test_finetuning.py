@@ -13,13 +13,13 @@ from vitnas.deployment.finetuning import finetuned
 from vitnas.errors import ExportError
 from vitnas.run import RunFolder
 from vitnas.search_spaces import load_space
-from vitnas.supernets.checkpoints import load_supernet
 from vitnas.supernets.data import dataset_of, load_dataset
 from vitnas.supernets.evaluation import evaluate
 from vitnas.supernets.supernet import Supernet, build_network
 from vitnas.supernets.tested import read_tested
-from vitnas.supernets.train_settings import TrainSettings
-from vitnas.supernets.training import start_run, train
+from vitnas.supernets.training.settings import TrainSettings
+from vitnas.supernets.training.train import start_run, train
+from vitnas.supernets.weights.checkpoints import load_supernet
 
 SPACE = load_space("autoformer-mini").restrict(width=(48, 64), depth=(3, 4), mlp_ratio=(2.0, 3.0))
 

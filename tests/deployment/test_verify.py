@@ -18,8 +18,8 @@ from vitnas.errors import DataError, DeviceError, ExportError
 from vitnas.files import read_json, write_json
 from vitnas.search_spaces import Task, load_space
 from vitnas.supernets.data import Dataset, load_dataset
-from vitnas.supernets.exported import read_report
 from vitnas.supernets.supernet import Supernet
+from vitnas.supernets.weights.exported import read_report
 
 SPACE = load_space("autoformer-mini")
 ARCH = SPACE.sample(1, np.random.default_rng(8))[0]

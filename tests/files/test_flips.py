@@ -39,13 +39,13 @@ from vitnas.reporting.evaluated import read_evaluated
 from vitnas.reporting.page_data import _describe_training
 from vitnas.run import RunFolder
 from vitnas.search_spaces import Arch, Blueprint
-from vitnas.supernets import count_cache
-from vitnas.supernets.count_cache import count_specs
-from vitnas.supernets.exported import rebuild
-from vitnas.supernets.metrics import MetricsLog
+from vitnas.supernets.counting import cache as count_cache
+from vitnas.supernets.counting.cache import count_specs
 from vitnas.supernets.supernet import build_network
-from vitnas.supernets.teachers.stored import Answers
-from vitnas.supernets.teachers.terms import Terms
+from vitnas.supernets.training.metrics import MetricsLog
+from vitnas.supernets.training.teachers.stored import Answers
+from vitnas.supernets.training.teachers.terms import Terms
+from vitnas.supernets.weights.exported import rebuild
 
 FLIPS = 200
 ARCHS = list(dict.fromkeys(SMALL.sample(8, np.random.default_rng(0))))

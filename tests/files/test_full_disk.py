@@ -61,7 +61,7 @@ def test_what_was_there_before_is_read_as_before(kind, tmp_path, monkeypatch):
 
 
 def test_a_cache_that_cannot_be_written_is_no_reason_to_fail(tmp_path, monkeypatch):
-    from vitnas.supernets.count_cache import count_specs
+    from vitnas.supernets.counting.cache import count_specs
 
     monkeypatch.setenv("VITNAS_CACHE", str(tmp_path))
     with no_file_beyond(60):
@@ -161,7 +161,7 @@ def test_a_study_on_a_full_disk_says_so_and_keeps_what_it_has(tmp_path):
 
 COMMAND = """
 import resource, sys
-import torch, onnx, vitnas.deployment.export, vitnas.supernets.training
+import torch, onnx, vitnas.deployment.export, vitnas.supernets.training.train
 from vitnas import cli
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv.pop(1)), resource.RLIM_INFINITY))
 cli.main()

@@ -17,7 +17,7 @@ from vitnas.nas.search import search
 from vitnas.nas.settings import SearchSettings
 from vitnas.run import RunFolder
 from vitnas.search_spaces import Blueprint
-from vitnas.supernets.metrics import MetricsLog
+from vitnas.supernets.training.metrics import MetricsLog
 
 
 @pytest.fixture

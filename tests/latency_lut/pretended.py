@@ -4,7 +4,7 @@ import time
 
 from vitnas.latency_lut.devices import Device
 from vitnas.latency_lut.protocol import Timing
-from vitnas.supernets.counting import count
+from vitnas.supernets.counting.counts import count
 
 OVERHEAD_MS = 0.01
 ONCE_MS = 0.2

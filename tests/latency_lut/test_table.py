@@ -15,7 +15,7 @@ from vitnas.latency_lut.calibration import Calibration, Fidelity
 from vitnas.latency_lut.protocol import Timing
 from vitnas.latency_lut.table import Header, LatencyTable, Row
 from vitnas.search_spaces import LayerSpec, Task, load_space
-from vitnas.supernets.counting import PopulationCounter, count, count_layer
+from vitnas.supernets.counting.counts import PopulationCounter, count, count_layer
 
 SPACE = load_space("autoformer-mini")
 

@@ -13,8 +13,8 @@ from tests.latency_lut.test_table import make_table
 from tests.nas.postgresql import new_database, server
 from vitnas.run import RunFolder
 from vitnas.search_spaces import load_space
-from vitnas.supernets.train_settings import TrainSettings
-from vitnas.supernets.training import start_run, train
+from vitnas.supernets.training.settings import TrainSettings
+from vitnas.supernets.training.train import start_run, train
 
 
 @pytest.fixture(scope="session")

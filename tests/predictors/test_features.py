@@ -6,7 +6,7 @@ import pytest
 from vitnas.predictors.features import Features, FeaturesAndProducts
 from vitnas.predictors.network_features import NetworkFeatures
 from vitnas.search_spaces import SPACES, load_space
-from vitnas.supernets.counting import count_layer
+from vitnas.supernets.counting.counts import count_layer
 
 KINDS = (Features, FeaturesAndProducts, NetworkFeatures)
 

@@ -15,14 +15,14 @@ from vitnas.errors import CheckpointError, DataError, SettingsError
 from vitnas.reporting.page_data import describe_page
 from vitnas.run import RunFolder
 from vitnas.search_spaces import load_space
-from vitnas.supernets.checkpoints import Progress, checkpoint_folders, save_checkpoint
-from vitnas.supernets.counting import count
+from vitnas.supernets.counting.counts import count
 from vitnas.supernets.evaluation import SubnetScore
-from vitnas.supernets.optimisation import make_optimizer
 from vitnas.supernets.supernet import Supernet
 from vitnas.supernets.tested import read_tested
-from vitnas.supernets.train_settings import TrainSettings
-from vitnas.supernets.training import start_run
+from vitnas.supernets.training.optimizer import make_optimizer
+from vitnas.supernets.training.settings import TrainSettings
+from vitnas.supernets.training.train import start_run
+from vitnas.supernets.weights.checkpoints import Progress, checkpoint_folders, save_checkpoint
 
 
 @pytest.fixture(scope="module")

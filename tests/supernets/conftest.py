@@ -10,8 +10,8 @@ import pytest
 
 from vitnas.run import RunFolder
 from vitnas.search_spaces import SearchSpace, load_space
-from vitnas.supernets.train_settings import TrainSettings
-from vitnas.supernets.training import start_run
+from vitnas.supernets.training.settings import TrainSettings
+from vitnas.supernets.training.train import start_run
 
 
 @pytest.fixture(scope="session")

@@ -14,10 +14,10 @@ from torch import nn
 from vitnas.errors import CheckpointError, DataError, InvalidArchError
 from vitnas.run import RunFolder
 from vitnas.search_spaces import load_space
-from vitnas.supernets.checkpoints import load_supernet
 from vitnas.supernets.data import Pixels, load_dataset
 from vitnas.supernets.evaluation import Evaluation, SubnetScore, evaluate
-from vitnas.supernets.training import train
+from vitnas.supernets.training.train import train
+from vitnas.supernets.weights.checkpoints import load_supernet
 
 MakeRun = Callable[..., RunFolder]
 ELSEWHERE = """

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from vitnas.errors import SettingsError
 from vitnas.search_spaces import SearchSpace, Task, load_space
-from vitnas.supernets.counting import count
+from vitnas.supernets.counting.counts import count
 from vitnas.supernets.layers.attention import _Pairs
 from vitnas.supernets.resolution import Resolution, allowed_resolutions, lower_at, size_for, space_at, sparse
 from vitnas.supernets.supernet import Supernet

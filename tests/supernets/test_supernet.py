@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from vitnas.errors import InvalidArchError
 from vitnas.search_spaces import Arch, SearchSpace, load_space
-from vitnas.supernets.counting import count
+from vitnas.supernets.counting.counts import count
 from vitnas.supernets.supernet import Supernet, build_network
 
 

@@ -15,9 +15,9 @@ from vitnas.errors import SettingsError
 from vitnas.run import RunFolder
 from vitnas.search_spaces import SearchSpace
 from vitnas.settings import make_settings
-from vitnas.supernets.checkpoints import checkpoint_folders, load_supernet
-from vitnas.supernets.train_settings import TrainSettings
-from vitnas.supernets.training import start_run, train
+from vitnas.supernets.training.settings import TrainSettings
+from vitnas.supernets.training.train import start_run, train
+from vitnas.supernets.weights.checkpoints import checkpoint_folders, load_supernet
 
 MakeRun = Callable[..., RunFolder]
 

@@ -63,9 +63,9 @@ def export(
     from vitnas.reporting.exports import draw, predictions, print_export
     from vitnas.reporting.picks import chosen_text
     from vitnas.settings import read_settings
-    from vitnas.supernets.checkpoints import load_supernet
     from vitnas.supernets.data import dataset_of
-    from vitnas.supernets.exported import exported_folders, read_report
+    from vitnas.supernets.weights.checkpoints import load_supernet
+    from vitnas.supernets.weights.exported import exported_folders, read_report
 
     if (arch is None) == (front is None):
         raise SettingsError("say what to export: --arch FILE, or --front FILE, but not both")

@@ -34,10 +34,10 @@ def teach(
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from vitnas.settings import read_settings
-    from vitnas.supernets.batches import Batches, fitting_size
     from vitnas.supernets.data import DataSettings, load_dataset
-    from vitnas.supernets.teachers import load_teacher, write_answers
-    from vitnas.supernets.train_settings import TrainSettings
+    from vitnas.supernets.training.batches import Batches, fitting_size
+    from vitnas.supernets.training.settings import TrainSettings
+    from vitnas.supernets.training.teachers import load_teacher, write_answers
 
     flags = {"epochs": epochs, "batch_size": batch_size, "seed": seed, "torch_device": torch_device}
     settings = read_settings(TrainSettings, config, "train", flags)

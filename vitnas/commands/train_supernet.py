@@ -91,8 +91,8 @@ def train_supernet(
                 raise SettingsError(f"--resume goes on with the settings of the run; leave out {name}")
         run = RunFolder.open(resume)
         if leads:
-            from vitnas.supernets.resuming import change_means, other_bits
-            from vitnas.supernets.world import from_environment
+            from vitnas.supernets.training.distributed import from_environment
+            from vitnas.supernets.training.resuming import change_means, other_bits
 
             change_means(run, **means)
             if (told := other_bits(run, max(workers, from_environment()[1]))) is not None:
@@ -100,8 +100,8 @@ def train_supernet(
     else:
         from vitnas.search_spaces import load_space
         from vitnas.supernets.data import DataSettings, load_dataset
-        from vitnas.supernets.ray_training import check_workers
-        from vitnas.supernets.training import TrainSettings, start_run, wait_for_run
+        from vitnas.supernets.training.ray import check_workers
+        from vitnas.supernets.training.train import TrainSettings, start_run, wait_for_run
 
         settings = read_settings(TrainSettings, config, "train", flags | means)
         check_workers(workers, settings)
@@ -111,15 +111,15 @@ def train_supernet(
         path = out or Path("runs") / f"{dataset.name}-{loaded.name}"
         # torchrun starts this command many times; the first one makes the folder.
         run = start_run(path, loaded, wanted, settings, workers) if leads else wait_for_run(path)
-    from vitnas.supernets.resuming import kept
+    from vitnas.supernets.training.resuming import kept
 
     with going_on(lambda: kept(run)):
         if workers > 1 or ray_address is not None:
-            from vitnas.supernets.ray_training import train_on_ray
+            from vitnas.supernets.training.ray import train_on_ray
 
             train_on_ray(run, workers, ray_address)
         else:
-            from vitnas.supernets.training import train
+            from vitnas.supernets.training.train import train
 
             if not train(run):
                 raise Stopped(signal.SIGTERM)  # another process was asked to

@@ -34,7 +34,7 @@ def verify(
     from vitnas.reporting.exports import print_verified
     from vitnas.run import RunFolder
     from vitnas.supernets.data import dataset_of
-    from vitnas.supernets.exported import exported_folders, read_report
+    from vitnas.supernets.weights.exported import exported_folders, read_report
 
     if run is not None and any(place is not None for place in (data, val, test)):
         raise SettingsError("--run says which images, as do --data, --val and --test; give one or the others")

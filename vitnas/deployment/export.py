@@ -32,12 +32,12 @@ from vitnas.files import BLANK, KEY, disk_troubles, refuse_full, seal_bytes, wri
 from vitnas.files.temporary import temporary_folder
 from vitnas.run import RunFolder, processor
 from vitnas.search_spaces import Arch, Blueprint, SearchSpace
-from vitnas.supernets.counting import count
+from vitnas.supernets.counting.counts import count
 from vitnas.supernets.data import Dataset
 from vitnas.supernets.evaluation import measured_accuracy
-from vitnas.supernets.exported import ARCH, REPORT, WEIGHTS
 from vitnas.supernets.supernet import Supernet
 from vitnas.supernets.tested import add_tested
+from vitnas.supernets.weights.exported import ARCH, REPORT, WEIGHTS
 
 Report = dict[str, Any]
 """What `report.json` holds; see `export`."""

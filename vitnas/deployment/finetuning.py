@@ -13,13 +13,13 @@ from vitnas.files.temporary import temporary_folder
 from vitnas.run import RunFolder
 from vitnas.search_spaces import Arch
 from vitnas.settings import make_settings
-from vitnas.supernets.checkpoints import load_supernet
 from vitnas.supernets.data import data_settings_of
 from vitnas.supernets.experts import ExpertSettings
 from vitnas.supernets.resolution import Resolution
-from vitnas.supernets.teachers.settings import Distil
-from vitnas.supernets.train_settings import TrainSettings
-from vitnas.supernets.training import start_run, train
+from vitnas.supernets.training.settings import TrainSettings
+from vitnas.supernets.training.teachers.settings import Distil
+from vitnas.supernets.training.train import start_run, train
+from vitnas.supernets.weights.checkpoints import load_supernet
 
 SLOWER = 0.1
 """Share of the run's learning rate: the weights are good already."""

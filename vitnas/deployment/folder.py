@@ -12,7 +12,7 @@ from vitnas.deployment.exporters.exporter import size_bytes
 from vitnas.deployment.model_card import CARD, DIAGRAM
 from vitnas.errors import DataError, ExportError, ForeignFilesError
 from vitnas.files import Ours, listed, new_folder, refuse_foreign
-from vitnas.supernets.exported import ARCH, REPORT, WEIGHTS, exported_folders, read_report
+from vitnas.supernets.weights.exported import ARCH, REPORT, WEIGHTS, exported_folders, read_report
 
 TOGETHER_S = 60.0
 """What an export of an earlier version wrote beside its report bears the report's date, give or take."""

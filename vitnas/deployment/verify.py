@@ -23,7 +23,7 @@ from vitnas.search_spaces import Blueprint, Task
 from vitnas.settings import make_settings
 from vitnas.supernets.data import DATASETS, Dataset, DataSettings, load_dataset
 from vitnas.supernets.data.splits import Division
-from vitnas.supernets.exported import REPORT, read_report, rebuild
+from vitnas.supernets.weights.exported import REPORT, read_report, rebuild
 
 SPLITS = {"val": "validation", "test": "test"}
 

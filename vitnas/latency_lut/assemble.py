@@ -128,7 +128,7 @@ def assemble(
 
 def work_of(space: SearchSpace) -> Work:
     """What the layers of a space do, counted once and kept on disk."""
-    from vitnas.supernets.count_cache import count_specs
+    from vitnas.supernets.counting.cache import count_specs
 
     counted = [asdict(counts) for counts in count_specs(space)]
     return Work.of(space.lowering.specs, {name: [counts[name] for counts in counted] for name in COUNTS})

@@ -18,7 +18,7 @@ class Work:
     """What layers do on any device, one number a layer.
 
     Attributes:
-        num_params, macs, weight_bytes, activation_bytes: as `vitnas.supernets.counting.Counts`.
+        num_params, macs, weight_bytes, activation_bytes: as `vitnas.supernets.counting.counts.Counts`.
         traffic: numbers that come in and go out.
     """
 

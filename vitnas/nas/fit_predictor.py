@@ -26,7 +26,7 @@ from vitnas.predictors.predictor import FEWEST_ARCHS
 from vitnas.run import RunFolder
 from vitnas.search_spaces import Codes, SearchSpace
 from vitnas.settings import make_settings
-from vitnas.supernets.counting import PopulationCounter
+from vitnas.supernets.counting.counts import PopulationCounter
 
 FEWEST_SAMPLES = FEWEST_ARCHS + 2
 FOLDS = 5
@@ -118,7 +118,7 @@ def fit_predictor(
     folder = folder or run.path / "predictor"
     refuse_other(folder / REPORT_FILE, b'"predictor"', "report of a predictor")
     from vitnas.nas.supernet_score import SupernetScore
-    from vitnas.supernets.checkpoints import checkpoint_folders
+    from vitnas.supernets.weights.checkpoints import checkpoint_folders
 
     score = SupernetScore.of(run)
     origin = {"supernet": checkpoint_folders(run)[-1].name}

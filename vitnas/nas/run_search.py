@@ -105,7 +105,7 @@ def start_search(start: Start, settings: SearchSettings, say: Say = print, progr
         score: Score
         if run is not None:
             from vitnas.nas.supernet_score import SupernetScore
-            from vitnas.supernets.checkpoints import checkpoint_folders
+            from vitnas.supernets.weights.checkpoints import checkpoint_folders
 
             score = SupernetScore.of(run)
             origin["supernet"] = checkpoint_folders(run)[-1].name
@@ -189,7 +189,7 @@ def _importance(run: RunFolder, settings: SearchSettings) -> CostOf | None:
     if settings.searcher != "slimming":
         return None
     from vitnas.nas.importance import WeightImportance
-    from vitnas.supernets.checkpoints import load_supernet
     from vitnas.supernets.data import dataset_of
+    from vitnas.supernets.weights.checkpoints import load_supernet
 
     return WeightImportance.of(load_supernet(run), dataset_of(run).train, seed=settings.seed)

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from vitnas.nas.answers import ANSWERS, Answers
 from vitnas.run import RunFolder
 from vitnas.search_spaces import Arch, SearchSpace
-from vitnas.supernets.checkpoints import load_supernet
 from vitnas.supernets.data import Dataset, Images, Pixels, dataset_of
 from vitnas.supernets.evaluation import evaluate_arch, one_thread
 from vitnas.supernets.recalibration import BATCH_SIZE, NUM_BATCHES
 from vitnas.supernets.supernet import Supernet
+from vitnas.supernets.weights.checkpoints import load_supernet
 
 MOST_BYTES = 4 * 2**30
 """Images that take more are not carried but read where they lie, by every worker."""

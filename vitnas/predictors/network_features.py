@@ -17,7 +17,7 @@ class NetworkFeatures(Features):
 
     def __init__(self, space: SearchSpace) -> None:
         super().__init__(space)
-        from vitnas.supernets.count_cache import count_specs
+        from vitnas.supernets.counting.cache import count_specs
 
         specs = space.lowering.specs
         kinds = sorted({spec.kind for spec in specs})

@@ -9,8 +9,8 @@ from typing import Any
 from vitnas.quantities import format_count
 from vitnas.reporting.tables import print_table
 from vitnas.search_spaces import Arch, LayerSpec, SearchSpace
-from vitnas.supernets.count_cache import count_specs
-from vitnas.supernets.counting import Counts
+from vitnas.supernets.counting.cache import count_specs
+from vitnas.supernets.counting.counts import Counts
 
 _NUMBERS = ("parameters", "MACs", "weights", "activations")
 

@@ -12,8 +12,8 @@ from vitnas.reporting.tables import print_table
 from vitnas.run import RunFolder
 from vitnas.search_spaces import Arch
 from vitnas.supernets.accuracy import Accuracy, with_interval
-from vitnas.supernets.count_cache import count_specs
-from vitnas.supernets.counting import Counts
+from vitnas.supernets.counting.cache import count_specs
+from vitnas.supernets.counting.counts import Counts
 from vitnas.supernets.evaluation import TEST_ACCURACY, TEST_IMAGES
 
 NO_TEST = "no test images were kept, so accuracies are on the validation images, by which networks are chosen"

@@ -8,8 +8,8 @@ from typing import Any
 from vitnas.quantities import format_count
 from vitnas.reporting.tables import console, print_table
 from vitnas.search_spaces import SPACES, SearchSpace, load_space
-from vitnas.supernets.count_cache import count_specs
-from vitnas.supernets.counting import Counts
+from vitnas.supernets.counting.cache import count_specs
+from vitnas.supernets.counting.counts import Counts
 
 
 def list_spaces() -> list[dict[str, Any]]:

@@ -19,11 +19,11 @@ from vitnas.errors import DataError
 from vitnas.run import RunFolder
 from vitnas.search_spaces import Arch, SearchSpace
 from vitnas.supernets.accuracy import Accuracy
-from vitnas.supernets.checkpoints import checkpoint_folders, load_supernet
-from vitnas.supernets.counting import PopulationCounter
+from vitnas.supernets.counting.counts import PopulationCounter
 from vitnas.supernets.data import Dataset, Images, dataset_of
 from vitnas.supernets.recalibration import recalibrate
 from vitnas.supernets.supernet import Supernet
+from vitnas.supernets.weights.checkpoints import checkpoint_folders, load_supernet
 
 TEST_ACCURACY, TEST_IMAGES = "test_accuracy", "test_images"
 """What `SubnetScore` calls them; no other score has them, for nothing that chooses sees the test."""

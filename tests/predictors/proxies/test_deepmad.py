@@ -10,7 +10,7 @@ from vitnas.predictors.proxies import deepmad_search
 from vitnas.predictors.proxies.deepmad import DeepMADEntropy, effective_entropy, effectiveness, entropy
 from vitnas.predictors.proxies.deepmad_search import Limits, maximise_entropy
 from vitnas.search_spaces import Blueprint, LayerSpec, SearchSpace, load_space
-from vitnas.supernets.counting import PopulationCounter, count
+from vitnas.supernets.counting.counts import PopulationCounter, count
 
 PUBLISHED = {
     "R18": (32120.20, 0.29910),

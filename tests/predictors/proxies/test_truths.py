@@ -20,7 +20,7 @@ from vitnas.predictors.proxies.proxy import random_labels, weights
 from vitnas.predictors.proxies.synflow import SynFlow
 from vitnas.predictors.proxies.trainability import Trainability
 from vitnas.search_spaces import Blueprint, LayerSpec, load_space
-from vitnas.supernets.counting import count
+from vitnas.supernets.counting.counts import count
 from vitnas.supernets.layers import Layer, build
 from vitnas.supernets.supernet import build_network
 

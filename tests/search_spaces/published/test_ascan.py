@@ -9,7 +9,7 @@ import pytest
 
 from vitnas.errors import InvalidArchError, SpaceError
 from vitnas.search_spaces import Arch, Task, load_space
-from vitnas.supernets.counting import count, count_layer
+from vitnas.supernets.counting.counts import count, count_layer
 
 LETTERS = {"fused_mbconv": "C", "map_attention": "T"}
 

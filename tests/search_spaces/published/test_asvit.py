@@ -8,7 +8,7 @@ import pytest
 from tests.oracle import closed_forms, needs_oracle
 from vitnas.errors import SpaceError
 from vitnas.search_spaces import Arch, Task, load_space
-from vitnas.supernets.counting import count
+from vitnas.supernets.counting.counts import count
 
 SPLITS_OF_WHOLE = {0.125: 8, 0.25: 4, 0.5: 2, 1.0: 1}
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from vitnas.search_spaces import SearchSpace, load_space
-from vitnas.supernets.counting import count
+from vitnas.supernets.counting.counts import count
 
 PUBLISHED = {
     "R18": (1.8373, 11.153),

@@ -12,7 +12,7 @@ from vitnas.errors import InvalidArchError, SpaceError
 from vitnas.search_spaces import Arch, SearchSpace, Task, load_space
 from vitnas.search_spaces.published.efficientformer import efficientformer
 from vitnas.search_spaces.published.efficientformerv2 import efficientformerv2
-from vitnas.supernets.counting import count
+from vitnas.supernets.counting.counts import count
 
 
 def _per_stage(arch: Arch, gene: str) -> list[Any]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from tests.oracle import closed_forms, needs_oracle
 from vitnas.search_spaces import Arch, load_space
-from vitnas.supernets.counting import count
+from vitnas.supernets.counting.counts import count
 
 STAGES = ("stem", "s1", "s2", "s3", "s4", "s5", "s6")
 

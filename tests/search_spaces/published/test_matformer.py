@@ -6,7 +6,7 @@ import pytest
 
 from tests.oracle import closed_forms, needs_oracle
 from vitnas.search_spaces import load_space
-from vitnas.supernets.counting import count
+from vitnas.supernets.counting.counts import count
 
 FAMILIES = [("matformer-tiny", 192), ("matformer-small", 384), ("matformer-base", 768)]
 

@@ -11,7 +11,7 @@ import pytest
 from tests.oracle import closed_forms, needs_oracle
 from vitnas.search_spaces import Arch, load_space
 from vitnas.search_spaces.published.mobile_stages import multiple_of_8
-from vitnas.supernets.counting import count
+from vitnas.supernets.counting.counts import count
 
 FORM: dict[str, dict[str, Any]] = {
     "attentivenas": {"stride": (1, 2, 2, 2, 1, 2, 1)},

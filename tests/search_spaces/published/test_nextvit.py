@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from vitnas.search_spaces import load_space
-from vitnas.supernets.counting import count_layer
+from vitnas.supernets.counting.counts import count_layer
 
 
 def _kinds(groups: int) -> str:

@@ -8,7 +8,7 @@ import pytest
 from tests.oracle import closed_forms, needs_oracle
 from vitnas.search_spaces import Task
 from vitnas.search_spaces.published.tinyvit import tinyvit
-from vitnas.supernets.counting import count
+from vitnas.supernets.counting.counts import count
 
 
 @needs_oracle

@@ -8,7 +8,7 @@ import pytest
 from tests.oracle import closed_forms, needs_oracle
 from vitnas.errors import SpaceError
 from vitnas.search_spaces import Task, load_space
-from vitnas.supernets.counting import count
+from vitnas.supernets.counting.counts import count
 
 
 @needs_oracle

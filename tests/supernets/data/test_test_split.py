@@ -20,14 +20,14 @@ from vitnas.nas.importance import WeightImportance
 from vitnas.nas.supernet_score import SupernetScore
 from vitnas.run import RunFolder
 from vitnas.search_spaces import load_space
-from vitnas.supernets.checkpoints import load_supernet
 from vitnas.supernets.data import Dataset, DataSettings, Pixels, dataset_of, load_dataset, resolved
 from vitnas.supernets.data.splits import kept_for_test, usual_test_share
-from vitnas.supernets.teachers.settings import Distil
-from vitnas.supernets.train_settings import TrainSettings
-from vitnas.supernets.training import start_run, train
-from vitnas.supernets.training_loop import TrainingLoop
-from vitnas.supernets.world import World
+from vitnas.supernets.training.distributed import World
+from vitnas.supernets.training.loop import TrainingLoop
+from vitnas.supernets.training.settings import TrainSettings
+from vitnas.supernets.training.teachers.settings import Distil
+from vitnas.supernets.training.train import start_run, train
+from vitnas.supernets.weights.checkpoints import load_supernet
 
 
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=8), st.floats(0.01, 0.9), st.integers(0, 99))

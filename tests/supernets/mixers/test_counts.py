@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from vitnas.search_spaces import LayerSpec
-from vitnas.supernets.counting import count, count_layer
+from vitnas.supernets.counting.counts import count, count_layer
 from vitnas.supernets.layers import build
 from vitnas.supernets.mixers.large_kernel import LargeKernel
 

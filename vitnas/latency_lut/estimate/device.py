@@ -65,7 +65,7 @@ class EstimatedDevice(Device):
 
     def table(self, space: SearchSpace) -> LatencyTable:
         """The table of a whole space; its stated error is the model's on families that it was not fitted to."""
-        from vitnas.supernets.count_cache import count_specs
+        from vitnas.supernets.counting.cache import count_specs
 
         counts = count_specs(space)
         rows = tuple(

@@ -15,7 +15,7 @@ from vitnas.latency_lut.estimate.ops import Op
 from vitnas.latency_lut.estimate.trace import trace
 from vitnas.search_spaces import LayerSpec
 from vitnas.supernets.layers import build
-from vitnas.supernets.pretrained.timm_package import import_timm
+from vitnas.supernets.weights.pretrained.timm_package import import_timm
 
 
 @lru_cache(maxsize=100_000)

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from vitnas.predictors.proxies.proxy import Proxy
 from vitnas.search_spaces import Blueprint
-from vitnas.supernets.counting import count
+from vitnas.supernets.counting.counts import count
 
 
 class Params(Proxy):

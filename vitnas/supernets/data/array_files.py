@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from vitnas.errors import DataError
 from vitnas.supernets.data.folders import is_junk
-from vitnas.supernets.host_memory import available_bytes
+from vitnas.supernets.training.malloc import available_bytes
 
 Array = NDArray[Any]
 NPY: Any = np.lib.format

@@ -29,7 +29,7 @@ from vitnas.supernets.data.image_column import ImageColumn, may_hold_images
 from vitnas.supernets.data.pictures import Pictures, number
 from vitnas.supernets.data.settings import DataSettings
 from vitnas.supernets.data.splits import Splits
-from vitnas.supernets.host_memory import available_bytes
+from vitnas.supernets.training.malloc import available_bytes
 
 STATE, INFO, DICT = "state.json", "dataset_info.json", "dataset_dict.json"
 LARGEST_PARQUET = 8 << 30

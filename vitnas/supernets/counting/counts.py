@@ -1,0 +1,166 @@
+"""Exact counts of layers and networks, read off the real modules on the meta device."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import FlopCounterMode
+
+from vitnas.search_spaces import Codes, LayerSpec, SearchSpace
+from vitnas.supernets.layers import build
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What one layer or network costs, whatever the device.
+
+    Attributes:
+        num_params: trainable numbers.
+        macs: multiply-accumulates of convolutions, linear layers and matrix products for one
+            image, as the authors of a layer compute it (see `Layer.counted`); biases, normalisation, softmax,
+            activations and pooling are not counted.
+        weight_bytes: parameters and saved statistics in fp32.
+        activation_bytes: the most memory that inputs, outputs and intermediate results of one
+            image take at the same time, in fp32.
+    """
+
+    num_params: int = 0
+    macs: int = 0
+    weight_bytes: int = 0
+    activation_bytes: int = 0
+
+    @classmethod
+    def over(cls, layers: Iterable[Counts]) -> Counts:
+        """Of a chain of layers: the sum of each, and the peak of the activations."""
+        each = list(layers)
+        return cls(
+            sum(c.num_params for c in each),
+            sum(c.macs for c in each),
+            sum(c.weight_bytes for c in each),
+            max((c.activation_bytes for c in each), default=0),
+        )
+
+
+@lru_cache(maxsize=1_000_000)
+def count_layer(spec: LayerSpec) -> Counts:
+    """Counts of one layer, from building it without memory and running it on one image."""
+    with torch.device("meta"):
+        layer = build(spec).to("meta").eval()
+        x = torch.empty(1, *spec.in_shape)
+    flops = FlopCounterMode(display=False)
+    memory = _PeakMemory()
+    with torch.no_grad(), flops, memory:
+        memory.hold(x)
+        y = layer(x)
+    if (counted := layer.counted()) is not layer:
+        flops = FlopCounterMode(display=False)
+        with torch.no_grad(), flops:
+            counted(x)
+    if tuple(y.shape) != (1, *spec.out_shape):
+        raise AssertionError(f"layer '{spec.key}' gives {tuple(y.shape[1:])}")
+    saved = [*layer.parameters(), *(b for n, b in layer.named_buffers() if n in layer.state_dict())]
+    return Counts(
+        num_params=sum(p.numel() for p in layer.parameters() if p.requires_grad),
+        macs=flops.get_total_flops() // 2,
+        weight_bytes=sum(t.numel() * t.element_size() for t in saved),
+        activation_bytes=memory.peak,
+    )
+
+
+def count(layers: Iterable[LayerSpec]) -> Counts:
+    """Counts of a blueprint, or of any chain of layers."""
+    return Counts.over(count_layer(spec) for spec in layers)
+
+
+@dataclass(frozen=True)
+class PopulationCounts:
+    """`Counts` of many archs, one array each."""
+
+    num_params: NDArray[np.int64]
+    macs: NDArray[np.int64]
+    weight_bytes: NDArray[np.int64]
+    activation_bytes: NDArray[np.int64]
+
+
+class PopulationCounter:
+    """Counts whole populations of a space by table look-up; the tables are built once and kept on disk."""
+
+    def __init__(self, space: SearchSpace) -> None:
+        from vitnas.supernets.counting.cache import count_specs  # keeps what this file counts
+
+        each = count_specs(space)
+        total = space.lowering.total
+        self._num_params = total(_column(each, "num_params"))
+        self._macs = total(_column(each, "macs"))
+        self._weight_bytes = total(_column(each, "weight_bytes"))
+        self._activation_bytes = space.lowering.peak(_column(each, "activation_bytes"))
+
+    def __call__(self, codes: Codes) -> PopulationCounts:
+        costs = (self._num_params, self._macs, self._weight_bytes, self._activation_bytes)
+        return PopulationCounts(*(cost(codes).astype(np.int64, copy=False) for cost in costs))
+
+
+def _column(counts: Sequence[Counts], name: str) -> NDArray[np.int64]:
+    return np.array([getattr(c, name) for c in counts], dtype=np.int64)
+
+
+class _PeakMemory(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Follows the storages that eager execution keeps alive, and their largest sum."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.now = 0
+        self.peak = 0
+        self._seen: set[int] = set()
+
+    def hold(self, tensor: Tensor) -> None:
+        storage = tensor.untyped_storage()
+        key = storage._cdata
+        if key in self._seen:
+            return
+        self._seen.add(key)
+        size = storage.nbytes()
+        self.now += size
+        self.peak = max(self.peak, self.now)
+        weakref.finalize(storage, self._release, key, size)
+
+    def _release(self, key: int, size: int) -> None:
+        self._seen.discard(key)
+        self.now -= size
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = _run(func, args, kwargs or {})
+        inputs = {t.untyped_storage()._cdata for t in tree_leaves((args, kwargs)) if isinstance(t, Tensor)}
+        for tensor in tree_leaves(result):
+            if isinstance(tensor, Tensor) and tensor.untyped_storage()._cdata not in inputs:
+                self.hold(tensor)
+        return result
+
+
+_ACTIVATIONS = {getattr(torch.ops.aten, name).default for name in ("hardswish", "hardsigmoid", "relu", "silu", "gelu")}
+_BATCH_NORM = torch.ops.aten.native_batch_norm.default
+_LAYER_NORM = torch.ops.aten.native_layer_norm.default
+
+
+def _run(func: Any, args: Any, kwargs: Any) -> Any:
+    """What the operation gives, told from its inputs where the meta device's Python kernels take milliseconds."""
+    if func in _ACTIVATIONS:
+        return torch.empty_like(args[0])
+    if func is _BATCH_NORM:
+        mean = args[0].new_empty(args[0].shape[1])
+        return torch.empty_like(args[0]), mean, torch.empty_like(mean)
+    if func is _LAYER_NORM:
+        inner = len(args[1])
+        mean = args[0].new_empty(*args[0].shape[:-inner], *[1] * inner)
+        return args[0].new_empty(args[0].shape), mean, torch.empty_like(mean)
+    return func(*args, **kwargs)

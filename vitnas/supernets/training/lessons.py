@@ -1,0 +1,95 @@
+"""The lessons of one step: gradients of several archs on the same weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from vitnas.search_spaces import Arch
+from vitnas.supernets.training.losses import alpha_divergence, soft_cross_entropy
+from vitnas.supernets.training.samplers import Lesson
+
+Forward = Callable[[Tensor, Arch], Tensor]
+"""Images and an arch to logits, on the shared weights."""
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """What a step learns from, or one of its equal shares when gradients are accumulated.
+
+    Attributes:
+        x: images (N, C, H, W), augmented and normalised.
+        y: the classes (N,) that the images had before any mixing.
+        target: (N, classes), what a lesson without teachers aims at: labels, smoothed and mixed, and what an
+            outside teacher says.
+        said: position of a lesson -> its softmax, for those it teaches.
+    """
+
+    x: Tensor
+    y: Tensor
+    target: Tensor
+    said: dict[int, Tensor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Marks:
+    """How the lessons of a step went, one entry a lesson.
+
+    Attributes:
+        losses: what was minimised. That of an alpha-divergence is a surrogate; only its gradient means something.
+        label_losses: cross-entropy from the labels alone, for looking at.
+    """
+
+    losses: list[float]
+    label_losses: list[float]
+
+
+def take_lessons(
+    forward: Forward,
+    lessons: Sequence[Lesson],
+    batches: Sequence[Batch],
+    chosen: Sequence[int] | None = None,
+    backward: Callable[[Tensor], object] = Tensor.backward,
+) -> Marks:
+    """Adds the gradients of lessons to the shared weights.
+
+    Args:
+        forward: runs an arch.
+        lessons: of the step, teachers first.
+        batches: shares of one batch; every gradient is the mean over all of their images.
+        chosen: positions of the lessons to take now, in order; None takes all. Teachers must come no later.
+        backward: adds the gradients of a loss.
+    """
+    positions = range(len(lessons)) if chosen is None else chosen
+    taught_by = {i for lesson in lessons for i in lesson.teachers}
+    weights = [len(batch.y) / sum(len(b.y) for b in batches) for batch in batches]
+    losses, label_losses = torch.zeros(2, len(positions), device=batches[0].x.device)
+    for batch, weight in zip(batches, weights, strict=True):
+        for at, i in enumerate(positions):
+            lesson = lessons[i]
+            rows = _rows(lesson, len(batch.y))
+            logits = forward(batch.x[rows], lesson.arch).float()
+            loss = _loss(lesson, logits, batch, rows)
+            share = weight * len(logits) / len(batch.y)  # an arch that sees part of the batch is part of the step
+            backward(loss * share)
+            losses[at] += weight * loss.detach()
+            label_losses[at] += weight * F.cross_entropy(logits.detach(), batch.y[rows])
+            if i in taught_by:
+                batch.said[i] = logits.detach().softmax(dim=1)
+    return Marks(losses.tolist(), label_losses.tolist())
+
+
+def _rows(lesson: Lesson, num_images: int) -> slice:
+    i, k = lesson.part
+    return slice(i * num_images // k, (i + 1) * num_images // k)
+
+
+def _loss(lesson: Lesson, logits: Tensor, batch: Batch, rows: slice) -> Tensor:
+    if not lesson.teachers:
+        return soft_cross_entropy(logits, batch.target[rows])
+    target = torch.stack([batch.said[t] for t in lesson.teachers]).mean(dim=0)
+    return (alpha_divergence if lesson.loss == "alpha" else soft_cross_entropy)(logits, target)

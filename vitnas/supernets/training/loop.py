@@ -1,0 +1,228 @@
+"""The steps of a training, from where a run stands to its end."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from vitnas.errors import TrainingError
+from vitnas.interruption import Stopped, asked, breakable
+from vitnas.run import RunFolder
+from vitnas.search_spaces import SearchSpace
+from vitnas.supernets.augment import augment, batch_seed_of, seeds_of
+from vitnas.supernets.data import Dataset, Loader
+from vitnas.supernets.evaluation import evaluate_arch, landmarks
+from vitnas.supernets.supernet import Supernet
+from vitnas.supernets.training.averaging import WeightAverage
+from vitnas.supernets.training.batches import Batches
+from vitnas.supernets.training.distributed import World
+from vitnas.supernets.training.learner import Learner, Outcome
+from vitnas.supernets.training.lessons import Batch
+from vitnas.supernets.training.metrics import MetricsLog
+from vitnas.supernets.training.optimizer import learning_rate_at, make_optimizer
+from vitnas.supernets.training.progress_bar import TrainingBar
+from vitnas.supernets.training.samplers import Sampler, make_sampler
+from vitnas.supernets.training.settings import TrainSettings
+from vitnas.supernets.training.teachers import make_teacher
+from vitnas.supernets.weights.checkpoints import Progress, resume, save_checkpoint
+from vitnas.supernets.weights.initial_weights import initialise
+
+
+class TrainingLoop:
+    """Everything that moves while a supernet trains; the leading process also writes and shows."""
+
+    def __init__(self, run: RunFolder, settings: TrainSettings, dataset: Dataset, world: World) -> None:
+        self.run, self.settings, self.dataset, self.world = run, settings, dataset, world
+        self.batches = Batches(len(dataset.train), settings.batch_size, settings.seed)
+        self.num_steps = count_steps(settings, dataset)
+        steps = (settings.batch_size, settings.seed, self.num_steps)
+        self.teacher = make_teacher(settings.distil, dataset, settings.augment, *steps, world.device)
+        self.net = Supernet(run.space, settings.seed).train().to(world.device)
+        if settings.channels_last:
+            self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if settings.experts.num > 1:
+            self.net.use_experts(settings.experts.num)
+        self.sampler = plan_sampler(settings, dataset, run.space)
+        self.optimizer = make_optimizer(self.net, settings)
+        self.learner = Learner(self.net, self.optimizer, settings, world)
+        self.average = WeightAverage(self.net, settings.average) if settings.average else None
+        self.landmarks = landmarks(run.space) if world.leads else {}
+        self.progress = self._start()
+
+    def _start(self) -> Progress:
+        """From the newest checkpoint, or from the beginning."""
+        found = resume(self.run, self.net, self.optimizer, self.average)
+        if found is None:
+            if self.settings.init is not None:
+                initialise(self.net, self.settings.init)
+                if self.average is not None:
+                    self.average = WeightAverage(self.net, self.settings.average)
+            return Progress()
+        if found.sampler:
+            self.sampler.load_state(found.sampler)
+        self.learner.load_state(found.learner)
+        return found
+
+    def finish(self, show: bool, stop: Callable[[], bool] = asked) -> bool:
+        """Makes all steps that are left; whether it did, for it ends after any step when asked to, with a checkpoint.
+
+        Args:
+            show: whether to draw a bar.
+            stop: whether this process is asked to; the others then end after the same step.
+        """
+        done, settings = self.progress.step, self.settings
+        with ExitStack() as stack:
+            bar = stack.enter_context(TrainingBar(show and self.world.leads, done, self.num_steps))
+            log = None
+            if self.world.leads:
+                log = stack.enter_context(MetricsLog(self.run, done, settings.tensorboard))
+                if done and self._is_judged_at(done) and not log.judged:  # stopped before that
+                    self._judge(done, log, bar)
+            if any(self._agree(stop())):
+                return False
+            share, threads = self.world.share, settings.loader_threads
+            loader = Loader(self.dataset.train, self.batches, done, self.num_steps, share, threads)
+            self.saved_at = time.monotonic()
+            for step, images in enumerate(loader, start=done):
+                outcome = self._step(step, self._shares(step, *images))
+                late, stopping = self._agree(self._is_late(), stop())
+                if log is not None:
+                    self._report(step, outcome, log, bar)
+                if self._is_judged_at(step + 1) and not stopping:
+                    if log is not None:
+                        self._judge(step + 1, log, bar)
+                    [stopping] = self._agree(stop())
+                planned = step + 1 == self.num_steps or (step + 1) % settings.checkpoint_every == 0
+                if planned or late or stopping:
+                    self._save(planned)
+                if stopping:
+                    return step + 1 == self.num_steps
+        return True
+
+    def _is_late(self) -> bool:
+        """Whether the last checkpoint is so long ago that the next one should not wait for its step."""
+        minutes = self.settings.checkpoint_minutes
+        return minutes > 0 and time.monotonic() - self.saved_at >= 60 * minutes
+
+    def _agree(self, *wishes: bool) -> list[bool]:
+        """What any process wishes, all do: clocks and signals are not the same everywhere."""
+        return [share > 0 for share in self.world.mean([float(wish) for wish in wishes])]
+
+    def _shares(self, step: int, pixels: Tensor, labels: Tensor, indices: NDArray[np.int64]) -> list[Batch]:
+        """This process's part of a batch: augmented, normalised, with its targets, in equal shares."""
+        settings, device = self.settings, self.world.device
+        epoch = step // self.batches.per_epoch
+        seeds = torch.from_numpy(seeds_of(settings.seed, epoch, indices))
+        batch_seed = batch_seed_of(settings.seed, step)
+        classes, smoothing = self.dataset.task.num_classes, settings.label_smoothing
+        y = labels.to(device)
+        x, target = augment(pixels.to(device), y, seeds, batch_seed, settings.augment, classes)
+        target = target * (1 - smoothing) + smoothing / classes
+        if self.teacher is not None:
+            target = target.lerp(self.teacher(x, step, seeds, batch_seed), settings.distil.weight)
+        x = settings.resolution.view(self.dataset.train.normalise(x), self._size_at(step))
+        if settings.channels_last:
+            x = x.contiguous(memory_format=torch.channels_last)
+        parts = (t.chunk(settings.accumulate) for t in (x, y, target))
+        return [Batch(*part) for part in zip(*parts, strict=True)]
+
+    def _step(self, step: int, batches: list[Batch]) -> Outcome:
+        settings = self.settings
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate_at(step, self.num_steps, settings)
+        if heard := self.sampler.audition(step):
+            self.sampler.hear(step, self.learner.label_losses(heard, batches, image_size=self._size_at(step)))
+        lessons = self.sampler.plan(step, self.world.rank if settings.own_archs else 0)
+        seed = settings.seed + 1_000_003 * step  # for layers that draw, such as stochastic depth
+        how = {"drop_path": settings.drop_path, "image_size": self._size_at(step)}
+        outcome = self.learner.learn(lessons, batches, seed, **how)
+        bad_steps = 0
+        if outcome.updated:
+            self.sampler.observe(step, lessons, outcome.marks.label_losses)
+            if self.net.experts is not None:
+                self.net.experts.share(self.net.layers, settings.experts.share_at(step, self.num_steps))
+            if self.average is not None:
+                self.average.update()
+        else:
+            bad_steps = self.progress.bad_steps + 1
+            if bad_steps >= settings.max_bad_steps:
+                raise self._diverged(step, f"{bad_steps} steps in a row had no finite loss and gradient")
+        self.progress = replace(self.progress, step=step + 1, bad_steps=bad_steps)
+        return outcome
+
+    def _size_at(self, step: int) -> int:
+        """How large the images of a step are seen."""
+        settings = self.settings
+        return settings.resolution.size_at(self.run.space, step, self.num_steps, settings.seed)
+
+    def _report(self, step: int, outcome: Outcome, log: MetricsLog, bar: TrainingBar) -> None:
+        done = step + 1
+        rate = bar.advance(self.settings.batch_size)
+        if done == self.num_steps or done % self.settings.log_every == 0:
+            marks = outcome.marks
+            loss = _finite(sum(marks.losses) / len(marks.losses))
+            values: dict[str, Any] = {
+                "epoch": step // self.batches.per_epoch,
+                "loss": loss,
+                "label_loss": _finite(sum(marks.label_losses) / len(marks.label_losses)),
+                "grad_norm": _finite(outcome.norm),
+                "learning_rate": self.optimizer.param_groups[0]["lr"],
+                "images_per_s": round(rate, 1),
+                "bad_steps": self.progress.bad_steps,
+                "damaged_images": len(self.dataset.damaged),
+            }
+            log.write(done, values)
+            bar.show_loss(loss)
+
+    def _is_judged_at(self, done: int) -> bool:
+        return done == self.num_steps or done % self.settings.evaluate_every == 0
+
+    def _judge(self, done: int, log: MetricsLog, bar: TrainingBar) -> None:
+        """The landmarks on all validation images; a signal breaks it off, and who resumes does it again."""
+        with suppress(Stopped), breakable():
+            with self.average.in_place() if self.average is not None else ExitStack():
+                scores = {name: evaluate_arch(self.net, arch, self.dataset) for name, arch in self.landmarks.items()}
+            log.write(done, {name: {"accuracy": s.accuracy, "loss": _finite(s.loss)} for name, s in scores.items()})
+            bar.show_scores(scores)
+
+    def _save(self, planned: bool) -> None:
+        if not all(bool(p.isfinite().all()) for p in self.net.parameters()):
+            raise self._diverged(self.progress.step - 1, "some weights are no longer finite")
+        progress = replace(self.progress, sampler=self.sampler.state(), learner=self.learner.state())
+        if self.world.leads:
+            made_by = {"processes": self.world.size, "threads": torch.get_num_threads()}
+            save_checkpoint(self.run, self.net, self.optimizer, progress, self.average, planned, made_by)
+        self.saved_at = time.monotonic()
+        self.world.barrier()
+
+    def _diverged(self, step: int, what: str) -> TrainingError:
+        return TrainingError(
+            f"training of '{self.run.path}' stopped at step {step}: {what}; the last good checkpoint is kept. "
+            f"Start a new run with a lower learning_rate, a longer warmup or a smaller clip_norm"
+        )
+
+
+def count_steps(settings: TrainSettings, dataset: Dataset) -> int:
+    """How many steps a training makes in all."""
+    return settings.steps or settings.epochs * Batches(len(dataset.train), settings.batch_size, settings.seed).per_epoch
+
+
+def plan_sampler(settings: TrainSettings, dataset: Dataset, space: SearchSpace) -> Sampler:
+    """The sampler of a training, told how long it will be."""
+    per_epoch = Batches(len(dataset.train), settings.batch_size, settings.seed).per_epoch
+    schedule = (per_epoch, count_steps(settings, dataset))
+    return make_sampler(settings.sampler, space, settings.seed, settings.sampler_options, *schedule)
+
+
+def _finite(value: float) -> float | None:
+    """The number if JSON can say it."""
+    return value if math.isfinite(value) else None

@@ -1,0 +1,48 @@
+"""Several archs in one step, each on its part of the batch (ViT-ResNAS)."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from vitnas.errors import SettingsError
+from vitnas.search_spaces import SearchSpace
+from vitnas.supernets.training.samplers.sampler import Lesson, Sampler
+
+
+class Multi(Sampler):
+    """Random archs share a batch; none is taught by another and none need be the largest.
+
+    At first every gene has its largest choice alone, and the smaller ones join one by one, the last at the end of
+    the warm-up: of K choices ``min(K, 1 + floor(step * (K - 1) / warm-up steps))`` are allowed. Every rank draws
+    archs of its own.
+    """
+
+    def __init__(
+        self, space: SearchSpace, seed: int, *, num_steps: int, num_archs: int = 2, warmup: float = 0.25
+    ) -> None:
+        if num_archs < 1 or not 0 <= warmup <= 1:
+            raise SettingsError(
+                f"sampler 'multi': num_archs must be at least 1 and warmup a share of the training from 0 to 1; got "
+                f"{num_archs} and {warmup}"
+            )
+        super().__init__(space, seed)
+        self.num_archs = self.parts = num_archs
+        self.warmup_steps = round(warmup * num_steps)
+        self._most = max(len(gene.choices) for gene in space.all_genes)
+        self._allowed = lru_cache(maxsize=2)(self._restrict)
+
+    def num_allowed(self, num_choices: int, step: int) -> int:
+        """How many choices a gene has at a step, counted from the largest."""
+        if step >= self.warmup_steps:
+            return num_choices
+        return min(num_choices, 1 + step * (num_choices - 1) // self.warmup_steps)
+
+    def plan(self, step: int, rank: int = 0) -> tuple[Lesson, ...]:
+        counts = tuple(self.num_allowed(len(gene.choices), step) for gene in self.space.all_genes)
+        archs = self._allowed(counts).sample(self.num_archs, self.rng(step, rank))
+        return tuple(Lesson(arch, part=(i, self.num_archs)) for i, arch in enumerate(archs))
+
+    def _restrict(self, counts: tuple[int, ...]) -> SearchSpace:
+        genes = zip(self.space.all_genes, counts, strict=True)
+        only = {gene.name: gene.choices[-n:] for gene, n in genes if n < len(gene.choices)}
+        return self.space.restrict(**only) if only else self.space

@@ -1,0 +1,154 @@
+"""Training a supernet: lessons on shared weights, one update a step, resumable to the same bits."""
+
+from __future__ import annotations
+
+import os
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import torch
+
+from vitnas.errors import CheckpointError, SettingsError
+from vitnas.files import only_here
+from vitnas.interruption import asked, postponed
+from vitnas.run import RunFolder
+from vitnas.search_spaces import SearchSpace
+from vitnas.settings import make_settings
+from vitnas.supernets.counting.cache import count_specs
+from vitnas.supernets.data import Dataset, DataSettings, dataset_of, load_dataset
+from vitnas.supernets.data import resolved as resolved_data
+from vitnas.supernets.supernet import Supernet
+from vitnas.supernets.training.batches import fitting_size
+from vitnas.supernets.training.distributed import World, join_world
+from vitnas.supernets.training.loop import TrainingLoop, count_steps, plan_sampler
+from vitnas.supernets.training.malloc import return_large_blocks
+from vitnas.supernets.training.seen import warning_of_seen
+from vitnas.supernets.training.settings import TrainSettings
+from vitnas.supernets.training.teachers import make_teacher
+from vitnas.supernets.weights.initial_weights import initialise
+
+
+def start_run(
+    path: Path, space: SearchSpace, data: DataSettings | str, settings: TrainSettings, workers: int = 1
+) -> RunFolder:
+    """Makes the folder of a run, with everything that `train` needs to know; refuses what cannot work.
+
+    Where there are fewer images than a batch takes, the batches of the run are smaller, with a warning.
+
+    Args:
+        path: of the new folder.
+        space: built for the task that the data pose.
+        data: which images, or just their name.
+        settings: how to train.
+        workers: processes that will share every batch.
+    """
+    wanted = DataSettings(data) if isinstance(data, str) else data
+    dataset = load_dataset(wanted)
+    dataset.check(space)
+    shares = max(workers, int(os.environ.get("WORLD_SIZE", 1))) * settings.accumulate
+    settings = replace(settings, batch_size=fitting_size(settings.batch_size, len(dataset.train), shares))
+    _check(settings, dataset, space, 1)
+    if space.source is not None:
+        count_specs(space)  # refuses layers that cannot be built; the spaces of vitnas are tested for it
+    if settings.init is not None:
+        initialise(Supernet(space, settings.seed), settings.init)  # refuses weights that do not fit
+    steps = (settings.batch_size, settings.seed, count_steps(settings, dataset))
+    make_teacher(settings.distil, dataset, settings.augment, *steps)  # refuses a teacher that cannot teach this
+    resolved = replace(settings, threads=settings.threads or torch.get_num_threads())
+    images = resolved_data(wanted, dataset)
+    if (seen := warning_of_seen(dataset, images, settings)) is not None:
+        warnings.warn(seen, stacklevel=2)
+    return RunFolder.create(path, space, {"data": asdict(images), "train": asdict(resolved)})
+
+
+def wait_for_run(path: Path, seconds: float = 600.0) -> RunFolder:
+    """The run that the first of several processes is making; this is one of the others."""
+    deadline = time.monotonic() + seconds
+    while not RunFolder(path).config_file.is_file():
+        if time.monotonic() > deadline:
+            raise CheckpointError(
+                f"the first process has made no run '{path}' in {seconds:g} s; see what it said, and that all "
+                f"processes see the same folder"
+            )
+        time.sleep(0.1)
+    return RunFolder.open(path)
+
+
+def train(run: RunFolder, progress: bool = True, stop: Callable[[], bool] = asked) -> bool:
+    """Trains the supernet of a run to its end, from its newest checkpoint if there is one.
+
+    Started by torchrun or Ray Train it works together with the other processes. Asked to stop it finishes its step and
+    writes a checkpoint.
+
+    Args:
+        run: as `start_run` made it.
+        progress: whether to draw a bar on stderr.
+        stop: whether this process is asked to; by a signal, unless told otherwise.
+
+    Returns:
+        Whether all steps are made; not so where another process was asked to stop.
+    """
+    tables = run.config
+    if not {"train", "data"} <= tables.keys():
+        raise CheckpointError(f"{run.config_file} has no tables [train] and [data]; make the run with train-supernet")
+    settings = make_settings(TrainSettings, tables["train"], f"{run.config_file}, [train]")
+    dataset = dataset_of(run)
+    dataset.check(run.space)
+    with join_world(settings.torch_device) as world:
+        _check(settings, dataset, run.space, world.size)
+        alone = only_here(run.path, "training") if world.leads else nullcontext()
+        with alone, _surroundings(settings, world):
+            loop = TrainingLoop(run, settings, dataset, world)
+            with postponed():
+                finished = loop.finish(progress, stop)
+        if world.leads and (damage := dataset.damage()) is not None:
+            warnings.warn(damage, stacklevel=2)
+    return finished
+
+
+def _check(settings: TrainSettings, dataset: Dataset, space: SearchSpace, num_processes: int) -> None:
+    """Refuses settings that do not go with the data, the space or this machine."""
+    settings.resolution.check(space)
+    settings.experts.check(space)
+    if settings.batch_size > len(dataset.train):
+        raise SettingsError(
+            f"[train] batch_size is {settings.batch_size}, but dataset '{dataset.name}' has {len(dataset.train)} "
+            f"training images; choose at most that"
+        )
+    shares = num_processes * settings.accumulate
+    if settings.batch_size % shares:
+        raise SettingsError(
+            f"[train] batch_size is {settings.batch_size}, which does not divide into {shares} equal shares "
+            f"({num_processes} processes, accumulate {settings.accumulate}); choose a multiple of {shares}"
+        )
+    parts, share = plan_sampler(settings, dataset, space).parts, settings.batch_size // shares
+    if share < parts:
+        raise SettingsError(
+            f"[train] sampler '{settings.sampler}' divides a batch among {parts} archs, but a share of batch_size "
+            f"{settings.batch_size} is {share} images; choose at least {parts * shares}"
+        )
+    if settings.torch_device.startswith("cuda") and not torch.cuda.is_available():
+        raise SettingsError(
+            f"[train] torch_device is '{settings.torch_device}', but torch finds no GPU here; choose 'cpu'"
+        )
+
+
+@contextmanager
+def _surroundings(settings: TrainSettings, world: World) -> Iterator[None]:
+    """The threads of the settings, and torch's global generator left as it was."""
+    before = torch.get_num_threads()
+    beside = int(os.environ.get("LOCAL_WORLD_SIZE", world.size))  # processes on this machine
+    torch.set_num_threads(max(1, (settings.threads or before) // beside))
+    return_large_blocks()
+    try:
+        with torch.random.fork_rng(devices=[]):
+            yield
+    finally:
+        torch.set_num_threads(before)
+
+
+__all__ = ["TrainSettings", "start_run", "train", "wait_for_run"]
