@@ -35,9 +35,9 @@ from numpy.typing import NDArray
 
 import vitnas.predictors
 from vitnas.files import read_json, write_json
-from vitnas.nas.executor import SerialExecutor
+from vitnas.nas.execution.executor import SerialExecutor
 from vitnas.nas.fit_predictor import evaluate_archs, spread_over_macs
-from vitnas.nas.supernet_score import SupernetScore
+from vitnas.nas.scores.supernet import SupernetScore
 from vitnas.predictors import PREDICTORS
 from vitnas.predictors.features import Features
 from vitnas.predictors.metrics import compare, kendall

@@ -24,7 +24,7 @@ from contextlib import suppress
 import frame
 
 from vitnas.errors import SearchError
-from vitnas.nas.ray_executor import RayExecutor
+from vitnas.nas.execution.ray import RayExecutor
 from vitnas.ray_cluster import connect
 
 WORKERS = (1, 2, 4, 8, 16, 64)

@@ -27,7 +27,7 @@ from vitnas.nas.answers import Answers
 from vitnas.nas.apart import Apart
 from vitnas.nas.objectives import Objective
 from vitnas.nas.pareto import ParetoFront, Point
-from vitnas.nas.uncertainty import WIDTH
+from vitnas.nas.targets.uncertainty import WIDTH
 from vitnas.run import RunFolder
 from vitnas.search_spaces import Arch, SearchSpace, load_space
 from vitnas.supernets.counting.counts import PopulationCounter

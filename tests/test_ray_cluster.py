@@ -22,7 +22,7 @@ PROGRAM = """
 import os, sys, time
 from vitnas import interruption
 from vitnas.interruption import Stopped
-from vitnas.nas.ray_executor import RayExecutor
+from vitnas.nas.execution.ray import RayExecutor
 
 def work(item):
     time.sleep(item)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitnas.files import read_json, write_json
-from vitnas.nas.importance import WeightImportance
+from vitnas.nas.scores.importance import WeightImportance
 from vitnas.search_spaces import Codes, SearchSpace, Task
 from vitnas.search_spaces.published.plain_vit import PlainViT
 

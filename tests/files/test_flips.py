@@ -31,8 +31,8 @@ from vitnas.nas.fit_predictor import Fit
 from vitnas.nas.objectives import Objective
 from vitnas.nas.pareto import ParetoFront, Point
 from vitnas.nas.records import write_evaluations
+from vitnas.nas.scores.training_free import _read as read_reference
 from vitnas.nas.study import Evaluation, Study, database
-from vitnas.nas.training_free import _read as read_reference
 from vitnas.predictors import PREDICTORS, load_predictor
 from vitnas.predictors.metrics import RankReport
 from vitnas.reporting.evaluated import read_evaluated

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.nas.problem import SMALL, Score, latency
-from vitnas.nas.ray_executor import RayExecutor
+from vitnas.nas.execution.ray import RayExecutor
 from vitnas.nas.search import search
 from vitnas.nas.settings import SearchSettings
 from vitnas.search_spaces import Arch

@@ -14,7 +14,7 @@ from vitnas.nas.objectives import spell_out, std_of
 from vitnas.nas.pareto import ParetoFront
 from vitnas.nas.search import search
 from vitnas.nas.settings import SearchSettings
-from vitnas.nas.target import Target
+from vitnas.nas.targets.target import Target
 
 QUICK = SearchSettings(evaluations=40, initial=12, batch=7, population=20, generations=5)
 DEVICES = ("cpu", "phone")

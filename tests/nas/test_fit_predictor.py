@@ -9,9 +9,9 @@ import pytest
 
 from vitnas.cli import main
 from vitnas.errors import DataError, SearchError, SettingsError, UnknownNameError
-from vitnas.nas.executor import SerialExecutor
+from vitnas.nas.execution.executor import SerialExecutor
 from vitnas.nas.fit_predictor import PREDICTOR_FILE, REPORT_FILE, Fit, evaluate_archs, fit_predictor, spread_over_macs
-from vitnas.nas.supernet_score import SupernetScore
+from vitnas.nas.scores.supernet import SupernetScore
 from vitnas.predictors import load_predictor
 from vitnas.predictors.metrics import compare, hold_out
 from vitnas.predictors.ridge import Ridge

@@ -12,7 +12,7 @@ from torch import nn
 
 from vitnas.deployment.calibration import calibration_images
 from vitnas.deployment.export import ExportSettings, export
-from vitnas.nas.importance import WeightImportance
+from vitnas.nas.scores.importance import WeightImportance
 from vitnas.search_spaces import Task, load_space
 from vitnas.supernets.data import Dataset, Images, Pixels, load_dataset
 from vitnas.supernets.data.splits import measured

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitnas.nas.answers import MOST_KEPT, Answers
-from vitnas.nas.uncertainty import WIDTH, Floats
+from vitnas.nas.targets.uncertainty import WIDTH, Floats
 
 Rows = NDArray[np.int64]
 

@@ -12,7 +12,7 @@ from vitnas.errors import SearchError, suggest
 from vitnas.latency_lut.protocol import Timing
 from vitnas.latency_lut.sitting import across_sittings
 from vitnas.nas.answers import ANSWERS, Answers
-from vitnas.nas.executor import Executor
+from vitnas.nas.execution.executor import Executor
 from vitnas.nas.objectives import Objective, std_of
 from vitnas.nas.pareto import Point, Provenance
 from vitnas.nas.records import Progress

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from vitnas.errors import DataError, SearchError, SettingsError
 from vitnas.files import only_here, read_json, refuse_other, write_json
 from vitnas.nas.evaluator import Evaluator, Score
-from vitnas.nas.executor import Executor, make_executor
+from vitnas.nas.execution.executor import Executor, make_executor
 from vitnas.nas.limits import Limits
 from vitnas.nas.objectives import Objective
 from vitnas.nas.records import Progress
@@ -117,7 +117,7 @@ def fit_predictor(
     make = _maker(run.space, predictor, tune_seconds)
     folder = folder or run.path / "predictor"
     refuse_other(folder / REPORT_FILE, b'"predictor"', "report of a predictor")
-    from vitnas.nas.supernet_score import SupernetScore
+    from vitnas.nas.scores.supernet import SupernetScore
     from vitnas.supernets.weights.checkpoints import checkpoint_folders
 
     score = SupernetScore.of(run)

@@ -10,14 +10,14 @@ from vitnas.errors import CheckpointError, SearchError, suggest
 from vitnas.files import is_locked
 from vitnas.latency_lut.table import LatencyTable
 from vitnas.nas.evaluator import Score
-from vitnas.nas.executor import make_executor
+from vitnas.nas.execution.executor import make_executor
 from vitnas.nas.limits import Limits
 from vitnas.nas.objectives import SHORT, on, std_of
 from vitnas.nas.pareto import ParetoFront, Provenance
 from vitnas.nas.search import device_front_file, search
 from vitnas.nas.settings import SearchSettings
-from vitnas.nas.tables import Say, find_target
-from vitnas.nas.target import Target
+from vitnas.nas.targets.find import Say, find_target
+from vitnas.nas.targets.target import Target
 from vitnas.run import RunFolder
 from vitnas.search_spaces import Arch, SearchSpace
 from vitnas.search_spaces.cost_range import CostOf
@@ -104,14 +104,14 @@ def start_search(start: Start, settings: SearchSettings, say: Say = print, progr
         }
         score: Score
         if run is not None:
-            from vitnas.nas.supernet_score import SupernetScore
+            from vitnas.nas.scores.supernet import SupernetScore
             from vitnas.supernets.weights.checkpoints import checkpoint_folders
 
             score = SupernetScore.of(run)
             origin["supernet"] = checkpoint_folders(run)[-1].name
             importance = _importance(run, settings)
         else:
-            from vitnas.nas.training_free import TrainingFree
+            from vitnas.nas.scores.training_free import TrainingFree
 
             importance = None
             # Scoring takes minutes, so what cannot be reached is told before.
@@ -188,7 +188,7 @@ def _importance(run: RunFolder, settings: SearchSettings) -> CostOf | None:
     """How much archs keep of what matters, which takes a while to learn, for the searcher that asks."""
     if settings.searcher != "slimming":
         return None
-    from vitnas.nas.importance import WeightImportance
+    from vitnas.nas.scores.importance import WeightImportance
     from vitnas.supernets.data import dataset_of
     from vitnas.supernets.weights.checkpoints import load_supernet
 

@@ -10,10 +10,9 @@ import numpy as np
 from vitnas.errors import SearchError
 from vitnas.files import only_here, refuse_other
 from vitnas.nas.evaluator import Evaluator, Score
-from vitnas.nas.executor import Executor, SerialExecutor
+from vitnas.nas.execution.executor import Executor, SerialExecutor
 from vitnas.nas.fronts import make_device_front, make_front
 from vitnas.nas.limits import Limits
-from vitnas.nas.measuring import Measuring
 from vitnas.nas.objectives import Objective, on
 from vitnas.nas.pareto import ParetoFront, Provenance
 from vitnas.nas.picks import counted
@@ -24,7 +23,8 @@ from vitnas.nas.selection import spread_over_cost
 from vitnas.nas.settings import SearchSettings
 from vitnas.nas.stopping import Stopping
 from vitnas.nas.study import Study, database
-from vitnas.nas.target import Target
+from vitnas.nas.targets.measuring import Measuring
+from vitnas.nas.targets.target import Target
 from vitnas.search_spaces import Arch, Codes, SearchSpace
 from vitnas.search_spaces.cost_range import ENUMERABLE, CostOf
 

@@ -10,7 +10,7 @@ import numpy as np
 from vitnas.errors import SearchError
 from vitnas.nas.objectives import OF_A_DEVICE
 from vitnas.nas.pareto import ParetoFront, Point
-from vitnas.nas.uncertainty import WIDTH
+from vitnas.nas.targets.uncertainty import WIDTH
 from vitnas.reporting.growth import Box
 from vitnas.reporting.results import Result
 from vitnas.reporting.scale import scale_of

@@ -16,8 +16,8 @@ from tests.supernets.data.pictures import picture, write_folder
 from vitnas.deployment.calibration import calibration_images
 from vitnas.deployment.settings import ExportSettings
 from vitnas.errors import DataError, SettingsError
-from vitnas.nas.importance import WeightImportance
-from vitnas.nas.supernet_score import SupernetScore
+from vitnas.nas.scores.importance import WeightImportance
+from vitnas.nas.scores.supernet import SupernetScore
 from vitnas.run import RunFolder
 from vitnas.search_spaces import load_space
 from vitnas.supernets.data import Dataset, DataSettings, Pixels, dataset_of, load_dataset, resolved
@@ -180,7 +180,7 @@ def test_nothing_that_chooses_looks_at_the_test(tmp_path: Path, monkeypatch: pyt
     settings = TrainSettings(steps=2, batch_size=32, threads=1, tensorboard=False, evaluate_every=1)
     run = start_run(tmp_path / "run", space, "digits", settings)
     TrainingLoop(run, settings, dataset, World()).finish(show=False)
-    monkeypatch.setattr("vitnas.nas.supernet_score.dataset_of", lambda run: dataset)
+    monkeypatch.setattr("vitnas.nas.scores.supernet.dataset_of", lambda run: dataset)
     score = SupernetScore.of(run)
     assert 0 <= score(space.smallest())["accuracy"] <= 1
     WeightImportance.of(load_supernet(run), dataset.train, num_images=32)

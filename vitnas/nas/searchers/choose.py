@@ -34,7 +34,7 @@ def make_searcher(
         limits: what they may cost.
         costs: quantity -> its value for a whole population.
         settings: with a predictor, their searcher walks over predictions if that is worth while.
-        importance: of the weights of a trained supernet (see `vitnas.nas.importance`), if there is one; for slimming.
+        importance: of the weights of a trained supernet (see `vitnas.nas.scores.importance`), if there is one; for slimming.
     """
     problem = Problem(space, limits, tuple(settings.objectives), costs, importance)
     name, predicts = settings.searcher, settings.predictor != NO_PREDICTOR

@@ -41,7 +41,7 @@ class Slimming(Searcher):
             limits: what they may cost.
             seed: of the archs to start from after the largest.
             population: not used.
-            importance: how much each arch of a population keeps of what matters, see `vitnas.nas.importance`.
+            importance: how much each arch of a population keeps of what matters, see `vitnas.nas.scores.importance`.
             cost: what is to be saved.
         """
         super().__init__(space, limits, seed, population)

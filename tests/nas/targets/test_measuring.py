@@ -18,7 +18,7 @@ from vitnas.latency_lut.sitting import BETWEEN
 from vitnas.nas.pareto import ParetoFront
 from vitnas.nas.search import search
 from vitnas.nas.settings import SearchSettings
-from vitnas.nas.target import Target
+from vitnas.nas.targets.target import Target
 from vitnas.search_spaces import Arch
 
 SETTINGS = SearchSettings(evaluations=60, initial=20, batch=20, population=20, generations=10, patience=0)

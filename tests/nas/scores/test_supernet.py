@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from vitnas.nas.answers import MOST_KEPT, Answers
-from vitnas.nas.ray_executor import RayExecutor
-from vitnas.nas.supernet_score import SupernetScore
+from vitnas.nas.execution.ray import RayExecutor
+from vitnas.nas.scores.supernet import SupernetScore
 from vitnas.supernets.evaluation import SubnetScore
 
 

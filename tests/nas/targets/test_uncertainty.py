@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vitnas.nas.uncertainty import WIDTH, undecided
+from vitnas.nas.targets.uncertainty import WIDTH, undecided
 
 
 def on_front(values, limited, maxima):

@@ -6,8 +6,8 @@ import torch
 from torch.nn import functional as F
 
 from vitnas.errors import DataError
-from vitnas.nas.importance import WeightImportance
 from vitnas.nas.limits import Limits
+from vitnas.nas.scores.importance import WeightImportance
 from vitnas.nas.searchers.slimming import Slimming
 from vitnas.search_spaces import load_space
 from vitnas.supernets.data import DataSettings, load_dataset

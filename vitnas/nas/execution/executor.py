@@ -94,7 +94,7 @@ def make_executor(workers: int, address: str | None = None, timeout_s: float | N
     """
     if workers == 1 and address is None and timeout_s is None:
         return SerialExecutor()
-    from vitnas.nas.ray_executor import RayExecutor
+    from vitnas.nas.execution.ray import RayExecutor
 
     return RayExecutor(workers, address, timeout_s)
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from vitnas.errors import DataError, SearchError, VitnasError
 from vitnas.files import read_json, refuse_other, write_json
-from vitnas.nas.executor import Executor, Outcome
+from vitnas.nas.execution.executor import Executor, Outcome
 from vitnas.nas.limits import Limits
 from vitnas.nas.selection import spread_over_cost
 from vitnas.predictors.proxies.aggregate import ASSEMBLIES, Assembly

@@ -9,7 +9,7 @@ from vitnas.errors import DeviceError, UnknownNameError
 from vitnas.latency_lut.devices import Device, load_device
 from vitnas.latency_lut.estimate.device import EstimatedDevice, write_estimates
 from vitnas.latency_lut.table import LatencyTable
-from vitnas.nas.target import Target
+from vitnas.nas.targets.target import Target
 from vitnas.search_spaces import Arch, SearchSpace
 
 Say = Callable[[str], None]

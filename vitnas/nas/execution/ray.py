@@ -12,7 +12,7 @@ from typing import Any
 
 from vitnas.errors import SearchError
 from vitnas.interruption import postponed
-from vitnas.nas.executor import TRIES, Executor, Outcome, R, T, attempt
+from vitnas.nas.execution.executor import TRIES, Executor, Outcome, R, T, attempt
 from vitnas.ray_cluster import connect, disconnect
 
 LOOK_S = 1.0

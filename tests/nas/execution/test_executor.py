@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from vitnas.errors import DataError, SearchError
-from vitnas.nas.executor import Executor, Outcome, SerialExecutor, make_executor
-from vitnas.nas.ray_executor import RayExecutor
+from vitnas.nas.execution.executor import Executor, Outcome, SerialExecutor, make_executor
+from vitnas.nas.execution.ray import RayExecutor
 
 
 @pytest.fixture(scope="module")

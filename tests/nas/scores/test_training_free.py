@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from vitnas.errors import SearchError
-from vitnas.nas.executor import Outcome, SerialExecutor
+from vitnas.nas.execution.executor import Outcome, SerialExecutor
 from vitnas.nas.limits import Limits
-from vitnas.nas.training_free import LEAST, REFERENCE, Each, Parts, TrainingFree, _usable
+from vitnas.nas.scores.training_free import LEAST, REFERENCE, Each, Parts, TrainingFree, _usable
 from vitnas.predictors.proxies.scoring import score_archs
 from vitnas.search_spaces import Task, load_space
 from vitnas.supernets.counting.counts import PopulationCounter

@@ -13,8 +13,8 @@ from vitnas.nas.evaluator import Evaluator, Figures
 from vitnas.nas.objectives import Objective, non_dominated, std_of
 from vitnas.nas.records import EVALUATED, Progress
 from vitnas.nas.study import Study
-from vitnas.nas.target import Target
-from vitnas.nas.uncertainty import Floats, undecided
+from vitnas.nas.targets.target import Target
+from vitnas.nas.targets.uncertainty import Floats, undecided
 from vitnas.search_spaces import Arch
 
 WORTH_A_START = 6

@@ -1,0 +1,1 @@
+"""Devices of a search: their tables, and measuring on them."""
