@@ -116,7 +116,7 @@ def _flag(stayed: Sequence[Row], fell: Sequence[Row], traces: Traces, device: st
 def _plot(points: Sequence[Point], sigma: float, path: Path) -> None:
     from matplotlib.figure import Figure
 
-    from vitnas.reporting.figure import FAINT, MARKERS, PALETTE, save_figure, style
+    from vitnas.reporting.plots.figure import FAINT, MARKERS, PALETTE, save_figure, style
 
     with style():
         figure = Figure(figsize=(6.4, 5.6), layout="constrained")

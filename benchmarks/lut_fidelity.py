@@ -43,7 +43,7 @@ from vitnas.latency_lut.sampling import sample_networks
 from vitnas.latency_lut.sitting import Sitting
 from vitnas.latency_lut.table import LatencyTable, WholeNetwork
 from vitnas.quantities import parse_duration
-from vitnas.reporting.fidelity import plot_fidelity, print_fidelity
+from vitnas.reporting.plots.fidelity import plot_fidelity, print_fidelity
 from vitnas.search_spaces import Arch, SearchSpace, load_space
 
 SPACES = ("autoformer-tiny", "elasticvit", "efficientformer")

@@ -82,8 +82,8 @@ def _import_everything() -> None:
     import vitnas.deployment.export
     import vitnas.latency_lut.remote.elsewhere
     import vitnas.nas.run_search
-    import vitnas.reporting.html
-    import vitnas.reporting.pictures
+    import vitnas.reporting.page.html
+    import vitnas.reporting.plots.pictures
     import vitnas.supernets.training.train  # noqa: F401
 
     torch.set_num_threads(1)  # the threads of a parent are not there in a fork

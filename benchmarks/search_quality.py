@@ -30,7 +30,7 @@ from vitnas.nas.limits import Limits
 from vitnas.nas.objectives import non_dominated
 from vitnas.nas.searchers import SEARCHERS, Problem
 from vitnas.nas.searchers.choose import default
-from vitnas.reporting.figure import FAINT, PALETTE, save_figure, style
+from vitnas.reporting.plots.figure import FAINT, PALETTE, save_figure, style
 from vitnas.search_spaces import Codes
 from vitnas.supernets.counting.counts import PopulationCounter
 

@@ -18,7 +18,7 @@ from vitnas.search_spaces import load_space
 NOT_HERE = {
     "--ray-address": "a cluster that somebody else runs",
     "postgresql:": "a database server",
-    "vitnas dashboard": "serves until it is interrupted; tests/reporting/test_dashboard.py",
+    "vitnas dashboard": "serves until it is interrupted; tests/reporting/page/test_dashboard.py",
     "vitnas demo": "minutes, and its commands are run by the walk of the README",
     "--import": "figures of another machine; tests/latency_lut/remote",
     "timm:convnext_tiny@": "a file of weights",

@@ -15,7 +15,7 @@ from vitnas.deployment.verify import verify
 from vitnas.errors import ExportError, SettingsError
 from vitnas.files import read_json, write_json
 from vitnas.latency_lut.runtimes.saturation import EXACT, SelfTest
-from vitnas.reporting.exports import print_export, print_verified
+from vitnas.reporting.terminal.exports import print_export, print_verified
 from vitnas.search_spaces import load_space
 from vitnas.settings import make_settings
 from vitnas.supernets.data import Dataset, load_dataset

@@ -36,7 +36,7 @@ from vitnas.nas.study import Evaluation, Study, database
 from vitnas.predictors import PREDICTORS, load_predictor
 from vitnas.predictors.metrics import RankReport
 from vitnas.reporting.evaluated import read_evaluated
-from vitnas.reporting.page_data import _describe_training
+from vitnas.reporting.page.page_data import _describe_training
 from vitnas.run import RunFolder
 from vitnas.search_spaces import Arch, Blueprint
 from vitnas.supernets.counting import cache as count_cache

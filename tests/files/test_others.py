@@ -15,7 +15,7 @@ from vitnas.latency_lut.profile import check_target
 from vitnas.nas.fit_predictor import fit_predictor
 from vitnas.nas.search import search
 from vitnas.nas.settings import SearchSettings
-from vitnas.reporting.html import write_page
+from vitnas.reporting.page.html import write_page
 from vitnas.run import RunFolder
 from vitnas.search_spaces import load_space
 

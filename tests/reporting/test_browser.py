@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from tests.reporting.test_dashboard import ARCHS, AtWork, served
+from tests.reporting.page.test_dashboard import ARCHS, AtWork, served
 from vitnas.files import only_here
 from vitnas.nas.pareto import ParetoFront
-from vitnas.reporting.html import write_page
-from vitnas.reporting.page_data import describe_page
+from vitnas.reporting.page.html import write_page
+from vitnas.reporting.page.page_data import describe_page
 from vitnas.reporting.picks import trade_text
 from vitnas.run import RunFolder
 from vitnas.search_spaces import Arch

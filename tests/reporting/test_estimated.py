@@ -10,10 +10,10 @@ import pytest
 from vitnas.latency_lut.estimate import load_model
 from vitnas.nas.objectives import Objective
 from vitnas.nas.pareto import ParetoFront, Point
-from vitnas.reporting.estimates import estimated_factor
-from vitnas.reporting.fronts import describe_front, print_front
-from vitnas.reporting.page_data import _quantity
-from vitnas.reporting.scale import scale_of
+from vitnas.reporting.page.page_data import _quantity
+from vitnas.reporting.plots.scale import scale_of
+from vitnas.reporting.terminal.estimates import estimated_factor
+from vitnas.reporting.terminal.fronts import describe_front, print_front
 from vitnas.search_spaces import load_space
 
 SPACE = load_space("autoformer-mini")

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from vitnas.cli import app
 from vitnas.errors import CheckpointError, DataError, SettingsError
-from vitnas.reporting.page_data import describe_page
+from vitnas.reporting.page.page_data import describe_page
 from vitnas.run import RunFolder
 from vitnas.search_spaces import load_space
 from vitnas.supernets.counting.counts import count

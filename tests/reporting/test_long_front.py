@@ -16,10 +16,10 @@ from vitnas.nas.objectives import Objective
 from vitnas.nas.pareto import ParetoFront, Point
 from vitnas.nas.records import write_evaluations
 from vitnas.nas.study import Evaluation
-from vitnas.reporting import page_data
 from vitnas.reporting.growth import MOST_STEPS, Box
-from vitnas.reporting.html import write_page
-from vitnas.reporting.page_data import describe_page
+from vitnas.reporting.page import page_data
+from vitnas.reporting.page.html import write_page
+from vitnas.reporting.page.page_data import describe_page
 from vitnas.reporting.results import find_results
 from vitnas.search_spaces import load_space
 

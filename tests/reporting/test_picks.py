@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from tests.nas.test_picks import BENT, front
 from vitnas.nas.objectives import Objective
-from vitnas.reporting.fronts import describe_front, print_front
 from vitnas.reporting.picks import chosen_text, describe_picks, trade_text
+from vitnas.reporting.terminal.fronts import describe_front, print_front
 
 
 def test_a_trade_has_its_error_and_its_gain() -> None:

@@ -14,10 +14,10 @@ from tests.latency_lut.test_table import make_table
 from tests.test_cli import vitnas
 from vitnas.nas.objectives import Objective
 from vitnas.nas.pareto import ParetoFront, Point
-from vitnas.reporting.devices import list_devices, print_devices
-from vitnas.reporting.exports import predictions
-from vitnas.reporting.page_data import describe_page
+from vitnas.reporting.page.page_data import describe_page
 from vitnas.reporting.sittings import sitting_notes
+from vitnas.reporting.terminal.devices import list_devices, print_devices
+from vitnas.reporting.terminal.exports import predictions
 from vitnas.run import RunFolder
 from vitnas.search_spaces import load_space
 

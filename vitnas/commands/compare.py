@@ -21,8 +21,8 @@ def compare(
 
     Example: vitnas compare runs/digits/search-cpu runs/other/search-cpu
     """
-    from vitnas.reporting.comparison import describe_comparison, print_comparison
-    from vitnas.reporting.pictures import Wish, draw, named_results
+    from vitnas.reporting.plots.comparison import describe_comparison, print_comparison
+    from vitnas.reporting.plots.pictures import Wish, draw, named_results
 
     found = describe_comparison(named_results(files))
     if out is not None:

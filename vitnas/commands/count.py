@@ -28,7 +28,7 @@ def count(
     """
     if sum([arch is not None, sample is not None, smallest, largest]) != 1:
         raise SettingsError("say which archs to count: exactly one of --arch, --sample, --smallest and --largest")
-    from vitnas.reporting.counts import describe_counts, print_counts
+    from vitnas.reporting.terminal.counts import describe_counts, print_counts
 
     found = given_space(space, image_size, classes, channels)
     archs = [given_arch(found, arch)] if arch else [found.smallest()] if smallest else [found.largest()]

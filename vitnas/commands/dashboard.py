@@ -25,7 +25,7 @@ def dashboard(
 
     Example: vitnas dashboard runs/digits
     """
-    from vitnas.reporting.dashboard import Dashboard, optuna_dashboard
+    from vitnas.reporting.page.dashboard import Dashboard, optuna_dashboard
 
     path = folder if folder is not None else given_run(None).path
     with ExitStack() as stack:

@@ -20,7 +20,7 @@ def devices(
 
     Example: vitnas devices --json
     """
-    from vitnas.reporting.devices import list_devices, print_devices
+    from vitnas.reporting.terminal.devices import list_devices, print_devices
     from vitnas.run import RunFolder, newest_run
 
     opened = RunFolder.open(run) if run is not None else newest_run(RUNS)

@@ -12,7 +12,7 @@ def doctor(as_json: AsJson = False) -> None:
     """
     import typer
 
-    from vitnas.reporting.doctor import examine, print_examination
+    from vitnas.reporting.terminal.doctor import examine, print_examination
 
     found = examine()
     emit(found, as_json, print_examination)

@@ -38,7 +38,7 @@ def estimate(
 
     from vitnas.latency_lut.estimate import load_model
     from vitnas.latency_lut.estimate.device import op_shares
-    from vitnas.reporting.estimates import describe_estimate, print_estimate
+    from vitnas.reporting.terminal.estimates import describe_estimate, print_estimate
 
     model = load_model(device)
     if space is not None:

@@ -57,7 +57,7 @@ def evaluate(
         )
 
     from vitnas.nas.execution.executor import make_executor
-    from vitnas.reporting.evaluations import describe_evaluations, print_evaluations
+    from vitnas.reporting.terminal.evaluations import describe_evaluations, print_evaluations
     from vitnas.supernets.accuracy import Accuracy
     from vitnas.supernets.evaluation import SubnetScore
     from vitnas.supernets.tested import Tested, add_tested

@@ -60,8 +60,8 @@ def export(
     from vitnas.deployment.export import export as write
     from vitnas.latency_lut.table import LatencyTable
     from vitnas.nas.pareto import ParetoFront
-    from vitnas.reporting.exports import draw, predictions, print_export
     from vitnas.reporting.picks import chosen_text
+    from vitnas.reporting.terminal.exports import draw, predictions, print_export
     from vitnas.settings import read_settings
     from vitnas.supernets.data import dataset_of
     from vitnas.supernets.weights.checkpoints import load_supernet

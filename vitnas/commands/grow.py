@@ -50,7 +50,7 @@ def grow(
     if sum(given) != 1 or (latency is None) != (table is None):
         raise SettingsError("say how far to grow: exactly one of --params, --macs, and --latency together with --table")
     from vitnas.predictors.proxies.grow import DEFAULT_PROXIES, grow
-    from vitnas.reporting.scores import describe_family, print_family
+    from vitnas.reporting.terminal.scores import describe_family, print_family
 
     found = given_space(space, image_size, classes, channels)
     begin = given_arch(found, arch) if arch else found.smallest()

@@ -34,7 +34,7 @@ def plot(
 
     Example: vitnas plot runs/digits --what genes
     """
-    from vitnas.reporting.pictures import Wish, draw, guess
+    from vitnas.reporting.plots.pictures import Wish, draw, guess
 
     given = files or [given_run(None).path]
     kind = what or guess(given[0])

@@ -38,7 +38,7 @@ def fit(
     if quantity not in ("accuracy", "loss"):
         raise SettingsError(f"--quantity {quantity}: a supernet tells accuracy or loss")
     from vitnas.nas.fit_predictor import fit_predictor
-    from vitnas.reporting.predictors import describe_fit, plot_fit, print_fit
+    from vitnas.reporting.terminal.predictors import describe_fit, plot_fit, print_fit
 
     opened = given_run(run)
     with going_on("the archs evaluated so far are kept; the same command goes on"):
@@ -73,7 +73,7 @@ def report(
     """
     from vitnas.nas.fit_predictor import PREDICTOR_FILE, Fit
     from vitnas.predictors import load_predictor
-    from vitnas.reporting.predictors import describe_fit, plot_fit, print_fit
+    from vitnas.reporting.terminal.predictors import describe_fit, plot_fit, print_fit
 
     opened = given_run(run)
     folder = out or opened.path / "predictor"

@@ -67,7 +67,7 @@ def profile(
     from vitnas.latency_lut.profile import profile as measure
     from vitnas.latency_lut.remote.elsewhere import Elsewhere
     from vitnas.latency_lut.transfer import transfer
-    from vitnas.reporting.fidelity import plot_fidelity, print_fidelity
+    from vitnas.reporting.plots.fidelity import plot_fidelity, print_fidelity
     from vitnas.settings import read_settings
 
     if run is not None and space is not None:

@@ -20,8 +20,8 @@ def report(
 
     Example: vitnas report runs/digits
     """
-    from vitnas.reporting.html import write_page
-    from vitnas.reporting.page_data import describe_page
+    from vitnas.reporting.page.html import write_page
+    from vitnas.reporting.page.page_data import describe_page
 
     path = folder if folder is not None else given_run(None).path
     page = out or (path if path.is_dir() else path.parent) / "report.html"

@@ -33,7 +33,7 @@ def score(
     import numpy as np
 
     from vitnas.predictors.proxies.scoring import score_archs
-    from vitnas.reporting.scores import describe_scores, print_scores
+    from vitnas.reporting.terminal.scores import describe_scores, print_scores
 
     found = given_space(space, image_size, classes, channels)
     archs = [given_arch(found, text) for text in arch or []]

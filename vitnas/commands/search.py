@@ -119,7 +119,7 @@ def search(
 
     from vitnas.nas.run_search import Start, start_search
     from vitnas.nas.settings import SearchSettings
-    from vitnas.reporting.fronts import describe_search, plot_search, print_search
+    from vitnas.reporting.terminal.fronts import describe_search, plot_search, print_search
     from vitnas.run import RunFolder, newest_run
     from vitnas.settings import read_settings, read_toml
 

@@ -18,7 +18,7 @@ def spaces(context: typer.Context, as_json: AsJson = False) -> None:
     Example: vitnas spaces show autoformer-tiny
     """
     if context.invoked_subcommand is None:
-        from vitnas.reporting.spaces import list_spaces, print_spaces
+        from vitnas.reporting.terminal.spaces import list_spaces, print_spaces
 
         emit(list_spaces(), as_json, print_spaces)
 
@@ -35,6 +35,6 @@ def spaces_show(
 
     Example: vitnas spaces show deit
     """
-    from vitnas.reporting.spaces import describe_space, print_space
+    from vitnas.reporting.terminal.spaces import describe_space, print_space
 
     emit(describe_space(given_space(name, image_size, classes, channels)), as_json, print_space)

@@ -31,7 +31,7 @@ def verify(
     """
     from vitnas.deployment.verify import images_for
     from vitnas.deployment.verify import verify as compare
-    from vitnas.reporting.exports import print_verified
+    from vitnas.reporting.terminal.exports import print_verified
     from vitnas.run import RunFolder
     from vitnas.supernets.data import dataset_of
     from vitnas.supernets.weights.exported import exported_folders, read_report

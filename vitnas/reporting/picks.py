@@ -6,7 +6,7 @@ from typing import Any
 
 from vitnas.nas.pareto import ParetoFront, Point
 from vitnas.nas.picks import counted
-from vitnas.reporting.scale import scale_of
+from vitnas.reporting.plots.scale import scale_of
 
 BLURRED = " (within the error)"
 

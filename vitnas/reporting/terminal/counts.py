@@ -1,0 +1,51 @@
+"""Counts of archs, layer by layer, as data and as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from vitnas.quantities import format_count
+from vitnas.reporting.terminal.tables import print_table
+from vitnas.search_spaces import Arch, LayerSpec, SearchSpace
+from vitnas.supernets.counting.cache import count_specs
+from vitnas.supernets.counting.counts import Counts
+
+_NUMBERS = ("parameters", "MACs", "weights", "activations")
+
+
+def describe_counts(space: SearchSpace, archs: Sequence[Arch]) -> list[dict[str, Any]]:
+    """Totals and, for each layer, its site, spec and counts."""
+    blueprints = [space.lower(arch) for arch in archs]
+    specs = list(dict.fromkeys(spec for blueprint in blueprints for spec in blueprint))
+    counts = dict(zip(specs, count_specs(space, specs), strict=True))
+    found = []
+    for arch, blueprint in zip(archs, blueprints, strict=True):
+        total = Counts.over(counts[spec] for spec in blueprint)
+        layers = [{"site": site, **spec.to_json(), **asdict(counts[spec])} for site, spec in blueprint.items()]
+        found.append({"arch": arch.to_json(), "id": arch.id, **asdict(total), "layers": layers})
+    return found
+
+
+def print_counts(counted: list[dict[str, Any]]) -> None:
+    """One arch layer by layer, several archs a line each."""
+    if len(counted) > 1:
+        print_table(["arch"], _NUMBERS, [(one["id"], *_cells(one)) for one in counted])
+        return
+    one = counted[0]
+    rows = [(layer["site"], _describe(layer), *_cells(layer)) for layer in one["layers"]]
+    print_table(["site", "layer"], _NUMBERS, rows, total=("total", one["id"], *_cells(one)))
+    print(f"{one['num_params']:,} parameters, {one['macs']:,} MACs")
+
+
+def _describe(layer: dict[str, Any]) -> str:
+    spec = LayerSpec.from_json(layer)
+    shapes = dict.fromkeys("x".join(map(str, shape)) for shape in (spec.in_shape, spec.out_shape))
+    return " ".join([spec.kind, " to ".join(shapes), *(f"{name}={value}" for name, value in spec.attrs)])
+
+
+def _cells(counts: dict[str, Any]) -> list[str]:
+    names = ("num_params", "macs", "weight_bytes", "activation_bytes")
+    units = ("", "", "B", "B")
+    return [format_count(counts[name]) + unit for name, unit in zip(names, units, strict=True)]

@@ -1,0 +1,117 @@
+"""Pareto fronts and what a search found, as data and as tables."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from vitnas.nas.pareto import ParetoFront, Point
+from vitnas.nas.run_search import Found
+from vitnas.quantities import format_count
+from vitnas.reporting.picks import describe_picks, pick_lines
+from vitnas.reporting.sittings import sitting_notes
+from vitnas.reporting.terminal.estimates import estimated_factor
+from vitnas.reporting.terminal.tables import print_table
+
+MARKED = ("best", "knee")
+"""Points of a front that are named where it is printed."""
+
+
+def describe_front(front: ParetoFront) -> dict[str, Any]:
+    """The archs with their objectives, where each figure came from, their groups, and which are the best and the knee."""
+    groups = {p.arch.id: i for i, group in enumerate(front.groups()) for p in group.points}
+    picks = describe_picks(front)
+    return {
+        "space": front.space,
+        "objectives": [objective.name for objective in front.objectives],
+        "points": [
+            {
+                "id": point.arch.id,
+                "objectives": dict(point.objectives),
+                "provenance": dict(point.provenance),
+                "errors": dict(point.errors),
+                "intervals_90": _intervals(front, point),
+                "group": groups[point.arch.id],
+                **{which: picks[which] is not None and picks[which]["id"] == point.arch.id for which in MARKED},
+                "arch": point.arch.to_json(),
+            }
+            for point in front.points
+        ],
+        "notes": sitting_notes(front),
+        "picks": picks,
+    }
+
+
+def describe_search(found: Found) -> dict[str, Any]:
+    """The front; of several devices also the front of each, and the archs that are on all of those."""
+    data = describe_front(found.front)
+    if found.of_devices:
+        fronts = {device: describe_front(front) for device, front in found.of_devices.items()}
+        on_each = [{point.arch for point in front.points} for front in found.of_devices.values()]
+        serving = set.intersection(*on_each)
+        first = next(iter(found.of_devices.values()))
+        data |= {
+            "devices": fronts,
+            "on_every_front": [point.arch.id for point in first.points if point.arch in serving],
+        }
+    return data
+
+
+def print_search(found: dict[str, Any]) -> None:
+    print_front(found)
+    for device, front in found.get("devices", {}).items():
+        print(f"\n{device} alone")
+        print_front(front)
+    if "devices" in found:
+        ids = ", ".join(found["on_every_front"]) or "none"
+        print(f"\non the front of every device: {ids}; the first table weighs all devices at once")
+
+
+def print_front(front: dict[str, Any]) -> None:
+    names, points = front["objectives"], front["points"]
+    sizes = Counter(point["group"] for point in points)
+    several = {group: str(i) for i, group in enumerate((g for g, size in sizes.items() if size > 1), 1)}
+    rows = [
+        (
+            str(i),
+            " ".join([point["id"], *(which for which in MARKED if point[which])]),
+            *([several.get(point["group"], "")] if several else []),
+            *(_cell(n, point) for n in names),
+        )
+        for i, point in enumerate(points)
+    ]
+    print_table(["", "arch", *(["group"] if several else [])], names, rows)
+    print()
+    for line in (*pick_lines(front["picks"], len(points)), *front["notes"]):
+        print(line)
+
+
+def plot_search(found: Found) -> None:
+    """Pictures beside the fronts, where there is something to weigh against something."""
+    from vitnas.reporting.evaluated import read_evaluated
+    from vitnas.reporting.plots.pareto_plot import plot_fronts
+
+    everything = read_evaluated(found.folder / "evaluations.parquet")
+    files = {"front.png": found.front} | {f"front-{device}.png": front for device, front in found.of_devices.items()}
+    for name, front in files.items():
+        if {o.direction for o in front.objectives} == {"maximise", "minimise"}:
+            evaluated = {front.space: everything} if front is found.front else {}
+            plot_fronts({front.space: front}, [found.folder / name], evaluated=evaluated)
+
+
+def _intervals(front: ParetoFront, point: Point) -> dict[str, tuple[float, float]]:
+    factors = {name: estimated_factor(front, name) for name in point.objectives}
+    return {name: (point.objectives[name] / f, point.objectives[name] * f) for name, f in factors.items() if f}
+
+
+def _cell(name: str, point: dict[str, Any]) -> str:
+    value, error, provenance = point["objectives"][name], point["errors"].get(name), point["provenance"][name]
+    if name == "accuracy":
+        return f"{100 * value:.2f} ± {100 * error:.2f}%" if error else f"{value:.2%}"
+    spread = f" ± {error:.2g}" if error else ""
+    if "_ms" not in name:
+        return f"{value:.3f}{spread}" if name == "score" else format_count(value)
+    if name in point["intervals_90"]:
+        low, high = point["intervals_90"][name]
+        spread = f" (90 %: {low:.3g} to {high:.3g})"
+    return f"{value:.4g}{spread} {provenance}"
