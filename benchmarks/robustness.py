@@ -80,7 +80,7 @@ def _import_everything() -> None:
 
     import vitnas.cli
     import vitnas.deployment.export
-    import vitnas.latency_lut.remote.elsewhere
+    import vitnas.latency_lut.remote.transports
     import vitnas.nas.run_search
     import vitnas.reporting.page.html
     import vitnas.reporting.plots.pictures

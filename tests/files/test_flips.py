@@ -21,12 +21,12 @@ from tests.nas.problem import SMALL, accuracy
 from vitnas.deployment.export import BLANK, KEY, seal_bytes
 from vitnas.errors import VitnasError
 from vitnas.files import listed, new_folder, read_json, write_bytes, write_json
-from vitnas.latency_lut.partial import PartialTimings
 from vitnas.latency_lut.protocol import Timing
 from vitnas.latency_lut.remote import read_results
 from vitnas.latency_lut.remote.manifest import Item, Manifest, read_manifest
 from vitnas.latency_lut.remote.progress import GrowingResults
 from vitnas.latency_lut.table import LatencyTable
+from vitnas.latency_lut.timing_journal import PartialTimings
 from vitnas.nas.fit_predictor import Fit
 from vitnas.nas.objectives import Objective
 from vitnas.nas.pareto import ParetoFront, Point

@@ -11,8 +11,8 @@ import pytest
 from tests.nas.problem import TINY, Score, latency
 from vitnas.errors import BusyError, DiskError, VitnasError
 from vitnas.files import is_locked, only_here, open_append, write_bytes, write_json
-from vitnas.latency_lut.partial import PartialTimings
 from vitnas.latency_lut.protocol import Timing
+from vitnas.latency_lut.timing_journal import PartialTimings
 from vitnas.nas.search import search
 from vitnas.nas.settings import SearchSettings
 from vitnas.run import RunFolder

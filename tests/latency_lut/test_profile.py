@@ -13,14 +13,14 @@ import pytest
 
 from tests.latency_lut.pretended import CONTEXT, ONCE_MS, OVERHEAD_MS, PretendedDevice, layer_ms
 from vitnas.errors import DeviceError, SettingsError
-from vitnas.latency_lut import gather
 from vitnas.latency_lut import profile as profiling
+from vitnas.latency_lut import timing_session as gather
 from vitnas.latency_lut.assemble import work_of
 from vitnas.latency_lut.devices.cpu import CPU
 from vitnas.latency_lut.interpolation import Interpolator
-from vitnas.latency_lut.partial import PartialTimings, blueprint_key
 from vitnas.latency_lut.profile import ProfileSettings, profile
 from vitnas.latency_lut.table import LatencyTable
+from vitnas.latency_lut.timing_journal import PartialTimings, blueprint_key
 from vitnas.search_spaces import Blueprint, load_space
 from vitnas.settings import make_settings
 

@@ -65,7 +65,7 @@ def profile(
     from vitnas.latency_lut.devices import load_device
     from vitnas.latency_lut.profile import ProfileSettings
     from vitnas.latency_lut.profile import profile as measure
-    from vitnas.latency_lut.remote.elsewhere import Elsewhere
+    from vitnas.latency_lut.remote.transports import Elsewhere
     from vitnas.latency_lut.transfer import transfer
     from vitnas.reporting.plots.fidelity import plot_fidelity, print_fidelity
     from vitnas.settings import read_settings

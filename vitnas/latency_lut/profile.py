@@ -15,13 +15,13 @@ from vitnas.latency_lut.budget import NETWORKS, Least, least_layers
 from vitnas.latency_lut.devices import Device
 from vitnas.latency_lut.estimate.device import EstimatedDevice, write_estimates
 from vitnas.latency_lut.features import Floats
-from vitnas.latency_lut.gather import Gathering, progress_bar
 from vitnas.latency_lut.interpolation import Interpolated, Interpolator
 from vitnas.latency_lut.parquet import refuse_other_table
-from vitnas.latency_lut.partial import PartialTimings, blueprint_key
 from vitnas.latency_lut.protocol import TimingSettings, require_positive
 from vitnas.latency_lut.sampling import sample_networks, spread_out
 from vitnas.latency_lut.table import LatencyTable
+from vitnas.latency_lut.timing_journal import PartialTimings, blueprint_key
+from vitnas.latency_lut.timing_session import Gathering, progress_bar
 from vitnas.search_spaces import Arch, Blueprint, LayerSpec, SearchSpace
 
 TYPICAL = 1000

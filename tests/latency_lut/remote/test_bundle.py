@@ -8,11 +8,11 @@ import pytest
 from tests.latency_lut.remote.conftest import BRIEF, SPACE
 from vitnas.errors import DeviceError, ExportError
 from vitnas.files import foreign, read_json
-from vitnas.latency_lut.partial import blueprint_key
 from vitnas.latency_lut.remote import write_bundle
 from vitnas.latency_lut.remote.board import discard
 from vitnas.latency_lut.remote.bundle import PACKAGERS, Bundle, bundled_files
 from vitnas.latency_lut.remote.manifest import decode_manifest, digest, read_manifest
+from vitnas.latency_lut.timing_journal import blueprint_key
 from vitnas.search_spaces import Arch, Blueprint
 
 

@@ -10,10 +10,10 @@ import pytest
 
 from vitnas.errors import DeviceError
 from vitnas.latency_lut import TimingSettings
-from vitnas.latency_lut.runtimes.child import pin
 from vitnas.latency_lut.runtimes.energy import energy_meter
 from vitnas.latency_lut.runtimes.isolated import measure_apart
 from vitnas.latency_lut.runtimes.memory import peak_of
+from vitnas.latency_lut.runtimes.worker import pin
 from vitnas.search_spaces import Blueprint, LayerSpec
 
 BRIEF = TimingSettings(block_ms=1, blocks=3, warmup_ms=5, max_warmup_ms=10, max_repeats=1, group=1)

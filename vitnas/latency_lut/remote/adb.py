@@ -13,7 +13,6 @@ import msgspec
 import numpy as np
 
 from vitnas.errors import DeviceError
-from vitnas.latency_lut.gather import progress_bar
 from vitnas.latency_lut.profile import ProfileSettings
 from vitnas.latency_lut.protocol import TimingSettings
 from vitnas.latency_lut.remote.board import call, check_cores, discard, last_line, waiting_bundle
@@ -22,6 +21,7 @@ from vitnas.latency_lut.remote.manifest import Item
 from vitnas.latency_lut.remote.progress import GrowingResults
 from vitnas.latency_lut.remote.results import import_results, read_results
 from vitnas.latency_lut.table import LatencyTable
+from vitnas.latency_lut.timing_session import progress_bar
 from vitnas.search_spaces import SearchSpace
 
 ROUNDS = 5

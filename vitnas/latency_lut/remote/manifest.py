@@ -26,7 +26,7 @@ class Item(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         file: its path in the bundle; a folder for Core ML.
         sha256: of the file, see `digest`.
         shape: of its one input, the batch first.
-        key: the network as `vitnas.latency_lut.partial.blueprint_key` writes it.
+        key: the network as `vitnas.latency_lut.timing_journal.blueprint_key` writes it.
         genes: of the arch it was lowered from.
         held_out: it tests the table and does not calibrate it.
     """

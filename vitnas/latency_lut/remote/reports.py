@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from vitnas.errors import DeviceError, suggest
-from vitnas.latency_lut.foreign.plain_csv import read_csv
+from vitnas.latency_lut.importers.plain_csv import read_csv
 from vitnas.latency_lut.protocol import Timing
 from vitnas.latency_lut.remote.manifest import Manifest, read_manifest
 from vitnas.latency_lut.remote.results import RUNTIMES, Results, check_fingerprint, read_results, timing_of

@@ -15,7 +15,6 @@ import numpy as np
 from vitnas.errors import DataError, DeviceError, suggest
 from vitnas.files import KEY, unsealed
 from vitnas.latency_lut.assemble import OVERHEAD, Origin, assemble
-from vitnas.latency_lut.partial import blueprint_key
 from vitnas.latency_lut.protocol import Provenance, Timing
 from vitnas.latency_lut.remote.manifest import (
     Format,
@@ -25,6 +24,7 @@ from vitnas.latency_lut.remote.manifest import (
     read_manifest,
 )
 from vitnas.latency_lut.table import LatencyTable
+from vitnas.latency_lut.timing_journal import blueprint_key
 from vitnas.search_spaces import Arch, SearchSpace
 
 RUNTIMES: dict[Format, str] = {"onnx": "onnxruntime", "coreml": "coreml", "tflite": "litert"}

@@ -16,12 +16,12 @@ from pathlib import Path
 
 from vitnas.errors import DeviceError
 from vitnas.files.temporary import temporary_folder
-from vitnas.latency_lut.gather import progress_bar
 from vitnas.latency_lut.profile import ProfileSettings
 from vitnas.latency_lut.remote.board import call, check_cores, discard, last_line, waiting_bundle
 from vitnas.latency_lut.remote.bundle import LAYERS, Bundle, check_name
 from vitnas.latency_lut.remote.results import import_results, read_results
 from vitnas.latency_lut.table import LatencyTable
+from vitnas.latency_lut.timing_session import progress_bar
 from vitnas.search_spaces import SearchSpace
 
 NEEDED = "python3 -c 'import sys; assert sys.version_info >= (3, 10), sys.version; import numpy, onnxruntime'"

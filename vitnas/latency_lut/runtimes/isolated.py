@@ -16,7 +16,7 @@ from vitnas.errors import DeviceError
 from vitnas.files.temporary import temporary_folder
 from vitnas.latency_lut.devices.device import reference_network
 from vitnas.latency_lut.protocol import Timing, TimingSettings
-from vitnas.latency_lut.runtimes.child import Answer, Request
+from vitnas.latency_lut.runtimes.worker import Answer, Request
 from vitnas.search_spaces import Blueprint
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -49,7 +49,7 @@ def measure_apart(
     with temporary_folder() as folder, tempfile.TemporaryFile() as notes:
         request = Request(runtime, threads, batch, pinned, protocol, networks, beside, str(folder))
         process = subprocess.Popen(
-            [sys.executable, "-m", "vitnas.latency_lut.runtimes.child"],
+            [sys.executable, "-m", "vitnas.latency_lut.runtimes.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=notes,

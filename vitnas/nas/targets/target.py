@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from vitnas.errors import DeviceError
 from vitnas.latency_lut.devices import Device
-from vitnas.latency_lut.learning import learn, time_again
 from vitnas.latency_lut.protocol import Timing
+from vitnas.latency_lut.refit import learn, time_again
 from vitnas.latency_lut.sitting import Sitting
 from vitnas.latency_lut.table import LatencyCost, LatencyTable
 from vitnas.nas.pareto import Provenance

@@ -6,8 +6,8 @@ import pytest
 
 from tests.oracle import SHARED
 from vitnas.errors import DataError, DeviceError
-from vitnas.latency_lut.foreign import read_foreign
-from vitnas.latency_lut.foreign.ofa import DEPTHS, EXPANSIONS, KERNELS, OFATable
+from vitnas.latency_lut.importers import read_foreign
+from vitnas.latency_lut.importers.ofa import DEPTHS, EXPANSIONS, KERNELS, OFATable
 
 NOTE10 = SHARED / "data" / "nas" / "ofa_note10" / "latency_lut_note10.json"
 

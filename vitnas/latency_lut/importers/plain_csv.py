@@ -16,7 +16,7 @@ import re
 from pathlib import Path
 
 from vitnas.errors import DeviceError, VitnasError
-from vitnas.latency_lut.foreign.foreign import ForeignTable, milliseconds
+from vitnas.latency_lut.importers.foreign import ForeignTable, milliseconds
 from vitnas.latency_lut.protocol import Timing
 from vitnas.search_spaces import Arch
 

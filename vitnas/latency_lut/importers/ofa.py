@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from vitnas.errors import DeviceError
 from vitnas.files import read_json
-from vitnas.latency_lut.foreign.foreign import ForeignTable, milliseconds
+from vitnas.latency_lut.importers.foreign import ForeignTable, milliseconds
 from vitnas.latency_lut.protocol import Timing
 
 SHAPE = r"\d+(?:x\d+)*"

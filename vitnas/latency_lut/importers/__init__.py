@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from vitnas.latency_lut.foreign.foreign import ForeignTable, import_table
+from vitnas.latency_lut.importers.foreign import ForeignTable, import_table
 from vitnas.registry import Registry
 
 FOREIGN_TABLES: Registry[Callable[[Path], ForeignTable]] = Registry(
     "foreign table",
     "vitnas.foreign_tables",
     {
-        "csv": "vitnas.latency_lut.foreign.plain_csv:read_csv",
-        "ofa": "vitnas.latency_lut.foreign.ofa:read_ofa",
+        "csv": "vitnas.latency_lut.importers.plain_csv:read_csv",
+        "ofa": "vitnas.latency_lut.importers.ofa:read_ofa",
     },
 )
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from vitnas.errors import DeviceError, suggest
 from vitnas.latency_lut.assemble import OVERHEAD, Origin, assemble
-from vitnas.latency_lut.partial import blueprint_key
 from vitnas.latency_lut.protocol import Timing
 from vitnas.latency_lut.table import LatencyTable
+from vitnas.latency_lut.timing_journal import blueprint_key
 from vitnas.search_spaces import Arch, SearchSpace
 
 

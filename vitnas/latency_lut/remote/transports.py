@@ -9,8 +9,8 @@ from pathlib import Path
 
 from vitnas.errors import DeviceError, SettingsError
 from vitnas.latency_lut.assemble import Origin
-from vitnas.latency_lut.foreign import import_table
-from vitnas.latency_lut.foreign.plain_csv import read_csv
+from vitnas.latency_lut.importers import import_table
+from vitnas.latency_lut.importers.plain_csv import read_csv
 from vitnas.latency_lut.profile import ProfileSettings
 from vitnas.latency_lut.remote.adb import profile_over_adb
 from vitnas.latency_lut.remote.board import check_cores
