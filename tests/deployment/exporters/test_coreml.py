@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.deployment.exporters.small_network import FACTS, LABELS, folded, pictures, small_network
+from vitnas.deployment.coreml_interpreter import MilProgram
 from vitnas.deployment.exporters.coreml import CoreML, EightBit, FourBit, from_pixels
 from vitnas.deployment.exporters.exporter import size_bytes
-from vitnas.deployment.mil import MilProgram
 from vitnas.deployment.verification import answers
 
 

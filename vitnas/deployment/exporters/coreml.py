@@ -60,7 +60,7 @@ class CoreML(Exporter):
         return model
 
     def run(self, path: Path, x: Tensor) -> Tensor:
-        from vitnas.deployment.mil import MilProgram
+        from vitnas.deployment.coreml_interpreter import MilProgram
 
         program = MilProgram(path)
         facts = {name: json.loads(program.facts.get(f"vitnas.{name}", "[]")) for name in ("mean", "std", "labels")}

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vitnas.deployment.mil import OPERATIONS, MilProgram
+from vitnas.deployment.coreml_interpreter import OPERATIONS, MilProgram
 from vitnas.errors import ExportError
 from vitnas.latency_lut.runtimes.coreml import to_coreml
 
