@@ -80,7 +80,7 @@ def test_the_walk_of_the_readme_runs(tmp_path: Path) -> None:
     walk = (ROOT / "README.md").read_text().split("## The walk")[1].split("```sh\n")[1].split("```")[0]
     for line in walk.strip().splitlines():
         _run(tmp_path, *shlex.split(line))
-    assert (tmp_path / "knee" / "model.onnx").is_file()
+    assert (tmp_path / "best" / "model.onnx").is_file()
     assert (tmp_path / "runs" / "digits" / "report.html").is_file()
 
 

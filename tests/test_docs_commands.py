@@ -22,7 +22,7 @@ NOT_HERE = {
     "vitnas demo": "minutes, and its commands are run by the walk of the README",
     "--import": "figures of another machine; tests/latency_lut/remote",
     "timm:convnext_tiny@": "a file of weights",
-    "--init timm:": "weights from the network; tests/supernets/pretrained",
+    "--init timm:": "weights from the network; tests/supernets/weights/pretrained",
     "NAME": "words to be replaced",
 }
 """What no test can run from the pages, and why."""
