@@ -68,12 +68,12 @@ def test_other_spaces_and_other_code_have_files_of_their_own(
 
 
 def test_the_version_changes_with_the_source_of_any_layer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("counting.py", "layers/ffn.py", "mixers/softmax.py", "mixers/notes.txt"):
+    for name in ("counting/counts.py", "layers/ffn.py", "mixers/softmax.py", "mixers/notes.txt"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(name)
     monkeypatch.setattr(count_cache.vitnas.supernets, "__path__", [str(tmp_path)])
     versions = [counting_version.__wrapped__()]
-    for name in ("counting.py", "layers/ffn.py", "mixers/softmax.py"):
+    for name in ("counting/counts.py", "layers/ffn.py", "mixers/softmax.py"):
         (tmp_path / name).write_text("changed")
         versions.append(counting_version.__wrapped__())
     assert len(set(versions)) == 4

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import signal
 import subprocess
 import sys
@@ -15,7 +14,7 @@ import torch
 from safetensors.torch import load_file
 
 from vitnas.errors import BusyError, CheckpointError, DataError, SettingsError, TrainingError
-from vitnas.files import only_here
+from vitnas.files import only_here, read_lines
 from vitnas.run import RunFolder
 from vitnas.search_spaces import SearchSpace, load_space
 from vitnas.supernets.data import DataSettings, load_dataset
@@ -30,7 +29,7 @@ MakeRun = Callable[..., RunFolder]
 TRAIN = """
 import sys
 from pathlib import Path
-from vitnas.files import only_here
+from vitnas.files import only_here, read_lines
 from vitnas.run import RunFolder
 from vitnas.supernets.training.train import train
 train(RunFolder.open(Path(sys.argv[1])), progress=False)
@@ -38,7 +37,7 @@ train(RunFolder.open(Path(sys.argv[1])), progress=False)
 
 
 def metrics(run: RunFolder) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in run.metrics_file.read_text().splitlines()]
+    return list(read_lines(run.metrics_file))
 
 
 def bytes_of_newest(run: RunFolder) -> dict[str, bytes]:
