@@ -24,9 +24,10 @@ def write_parquet(table: Any, path: Path) -> None:
 
 def read_parquet(path: Path) -> Any:
     """The `pyarrow.Table` of a file; `DataError` of one that was changed, what pyarrow raises of one that is none."""
-    from pyarrow import parquet
+    from pyarrow import BufferReader, parquet
 
     content = path.read_bytes()
     if not bytes_hold(content):
         raise DataError(not_as_written(path))
-    return parquet.read_table(io.BytesIO(content), page_checksum_verification=True)
+    # A buffer of Arrow's own: its threads would call back into a Python file, and abort a process that is ending.
+    return parquet.read_table(BufferReader(content), page_checksum_verification=True)
