@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from safetensors.torch import save
-from torch import Tensor, nn
+from torch import nn
 
 from vitnas import __version__
 from vitnas.deployment.accuracies import accuracies, tested
 from vitnas.deployment.agreement import Predicted
+from vitnas.deployment.artefacts import folded, write_artefact
 from vitnas.deployment.calibration import calibration_images
 from vitnas.deployment.exporters import Exporter, Facts
 from vitnas.deployment.exporters.exporter import size_bytes
 from vitnas.deployment.extraction import extract
 from vitnas.deployment.finetuning import finetuned
 from vitnas.deployment.folder import check_folder, whole_folder
-from vitnas.deployment.folding import fold
 from vitnas.deployment.latency import Then, compare_latencies, devices_here
 from vitnas.deployment.latency_report import describe
 from vitnas.deployment.model_card import CARD, DIAGRAM, model_card
 from vitnas.deployment.settings import ExportSettings
-from vitnas.deployment.verification import answers, at_size, blame, compare, first_line
+from vitnas.deployment.verification import answers, at_size
 from vitnas.errors import ExportError
-from vitnas.files import BLANK, KEY, disk_troubles, refuse_full, seal_bytes, write_bytes, write_json
-from vitnas.files.temporary import temporary_folder
+from vitnas.files import BLANK, KEY, seal_bytes, write_bytes, write_json
 from vitnas.run import RunFolder, processor
 from vitnas.search_spaces import Arch, Blueprint, SearchSpace
 from vitnas.supernets.counting.counts import count
@@ -45,9 +43,6 @@ Report = dict[str, Any]
 
 Draw = Callable[[Blueprint, Path, str], None]
 """Draws a network to a file, with a title."""
-
-MOST_FOLDING_DIFFERENCE = 5e-5
-"""Between a network and its folded form, in units of the logits (see `Parity`): exact but for the rounding of fp32."""
 
 
 def export(
@@ -193,7 +188,7 @@ class _Job:
             trained = finetuned(self.run, arch, settings)
             network, _ = extract(space, trained, arch, dataset.train, dataset.val)
         expected = answers(network, x)
-        deployed = _folded(network, example, x, expected, labels)
+        deployed = folded(network, example, x, expected, labels)
         titles = space.name, arch.id, dataset.name
         pixels = tuple(dataset.mean), tuple(dataset.std)
         facts = Facts(*titles, *pixels, space.task.num_classes, dataset.classes, next(iter(latency_ms), None))
@@ -203,7 +198,7 @@ class _Job:
         formats = {}
         for exporter in self.exporters:
             self.say(f"exporting {arch.id} to {exporter.name}")
-            formats[exporter.name] = _write_format(exporter, deployed, example, (x, expected, labels), facts, folder)
+            formats[exporter.name] = write_artefact(exporter, deployed, example, (x, expected, labels), facts, folder)
         self.say(f"judging {arch.id}")
         accuracy = accuracies(network, dataset, settings.accuracy_images, shared)
         predicted = {name: ms if isinstance(ms, Predicted) else Predicted(ms) for name, ms in latency_ms.items()}
@@ -244,65 +239,6 @@ class _Job:
 
 def _silent(step: str) -> None:
     pass
-
-
-def _folded(network: nn.Module, example: Tensor, x: Tensor, expected: Tensor, labels: Tensor) -> nn.Sequential:
-    deployed = fold(network, example)
-    few = slice(0, 16)
-    parity = compare(expected[few], answers(deployed, x[few]), labels[few])
-    if not parity.max_difference <= MOST_FOLDING_DIFFERENCE:
-        raise ExportError(
-            f"the folded network differs from the network by {parity.max_difference:.3g}, over the limit of "
-            f"{MOST_FOLDING_DIFFERENCE:.3g}; report this as a bug with the arch file"
-        )
-    return deployed
-
-
-def _write_format(
-    exporter: Exporter,
-    network: nn.Sequential,
-    example: Tensor,
-    val: tuple[Tensor, Tensor, Tensor],
-    facts: Facts,
-    folder: Path,
-) -> Report:
-    """One artefact in the folder, verified; its part of the report."""
-    where = f"arch {facts.arch_id}, format '{exporter.name}'"
-    x, expected, labels = val
-    try:
-        with disk_troubles(folder):
-            path = exporter.export(network, example, facts, folder)
-            found = exporter.run(path, x)
-    except OSError:
-        raise  # the disk, not the network
-    except Exception as error:  # converters raise whatever they like, on a full disk too
-        for place in (folder, Path(tempfile.gettempdir())):
-            refuse_full(place)
-        reason = _blame(exporter, network, example, facts) or first_line(error)
-        raise ExportError(f"{where}: {reason}; choose another format or another arch") from error
-    parity = compare(expected, found, labels)
-    weights = exporter.weights()
-    breaches = parity.breaches(exporter.limits)
-    if breaches:
-        saturated = None if weights is None else exporter.saturated(weights.bits)
-        culprit = saturated or _blame(exporter, network, example, facts) or "no layer strays when exported alone"
-        raise ExportError(
-            f"{where}: {'; '.join(breaches)}; {culprit}. Nothing was written; choose another format or another arch"
-        )
-    return {
-        "file": path.name,
-        "size_bytes": size_bytes(path),
-        **asdict(parity),
-        **({} if weights is None else {"int8": asdict(weights)}),
-        "limits": {**asdict(exporter.limits), "hold": not breaches},
-    }
-
-
-def _blame(exporter: Exporter, network: nn.Module, example: Tensor, facts: Facts) -> str | None:
-    """Which layer it is; a layer alone is no classifier, so it has no labels."""
-    with temporary_folder() as scratch:
-        part = replace(facts, labels=())
-        return blame(exporter, network, example[:8], part, exporter.limits.max_difference, scratch)
 
 
 def _provenance() -> Report:

@@ -1,0 +1,81 @@
+"""Artefacts of an export: the folded network, and its file in each format, both held against the network."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from vitnas.deployment.exporters import Exporter, Facts
+from vitnas.deployment.exporters.exporter import size_bytes
+from vitnas.deployment.folding import fold
+from vitnas.deployment.verification import answers, blame, compare, first_line
+from vitnas.errors import ExportError
+from vitnas.files import disk_troubles, refuse_full
+from vitnas.files.temporary import temporary_folder
+
+MOST_FOLDING_DIFFERENCE = 5e-5
+"""Between a network and its folded form, in units of the logits (see `Parity`): exact but for the rounding of fp32."""
+
+
+def folded(network: nn.Module, example: Tensor, x: Tensor, expected: Tensor, labels: Tensor) -> nn.Sequential:
+    """The network as it is deployed, held against its answers as it was."""
+    deployed = fold(network, example)
+    few = slice(0, 16)
+    parity = compare(expected[few], answers(deployed, x[few]), labels[few])
+    if not parity.max_difference <= MOST_FOLDING_DIFFERENCE:
+        raise ExportError(
+            f"the folded network differs from the network by {parity.max_difference:.3g}, over the limit of "
+            f"{MOST_FOLDING_DIFFERENCE:.3g}; report this as a bug with the arch file"
+        )
+    return deployed
+
+
+def write_artefact(
+    exporter: Exporter,
+    network: nn.Sequential,
+    example: Tensor,
+    val: tuple[Tensor, Tensor, Tensor],
+    facts: Facts,
+    folder: Path,
+) -> dict[str, Any]:
+    """One artefact in the folder, verified; its part of the report."""
+    where = f"arch {facts.arch_id}, format '{exporter.name}'"
+    x, expected, labels = val
+    try:
+        with disk_troubles(folder):
+            path = exporter.export(network, example, facts, folder)
+            found = exporter.run(path, x)
+    except OSError:
+        raise  # the disk, not the network
+    except Exception as error:  # converters raise whatever they like, on a full disk too
+        for place in (folder, Path(tempfile.gettempdir())):
+            refuse_full(place)
+        reason = _blame(exporter, network, example, facts) or first_line(error)
+        raise ExportError(f"{where}: {reason}; choose another format or another arch") from error
+    parity = compare(expected, found, labels)
+    weights = exporter.weights()
+    breaches = parity.breaches(exporter.limits)
+    if breaches:
+        saturated = None if weights is None else exporter.saturated(weights.bits)
+        culprit = saturated or _blame(exporter, network, example, facts) or "no layer strays when exported alone"
+        raise ExportError(
+            f"{where}: {'; '.join(breaches)}; {culprit}. Nothing was written; choose another format or another arch"
+        )
+    return {
+        "file": path.name,
+        "size_bytes": size_bytes(path),
+        **asdict(parity),
+        **({} if weights is None else {"int8": asdict(weights)}),
+        "limits": {**asdict(exporter.limits), "hold": not breaches},
+    }
+
+
+def _blame(exporter: Exporter, network: nn.Module, example: Tensor, facts: Facts) -> str | None:
+    """Which layer it is; a layer alone is no classifier, so it has no labels."""
+    with temporary_folder() as scratch:
+        part = replace(facts, labels=())
+        return blame(exporter, network, example[:8], part, exporter.limits.max_difference, scratch)
