@@ -1,4 +1,5 @@
 import dataclasses
+import math
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from vitnas.latency_lut.estimate.device import EstimatedDevice
 from vitnas.latency_lut.profile import ProfileSettings, profile
 from vitnas.latency_lut.protocol import Timing
 from vitnas.latency_lut.refit import time_again
-from vitnas.latency_lut.sitting import BETWEEN, BETWEEN_RAW, BETWEEN_SMALL, Reading, Sitting, disagree
+from vitnas.latency_lut.sitting import BETWEEN, BETWEEN_RAW, BETWEEN_SMALL, SPECIFIC, Reading, Sitting, disagree
 from vitnas.latency_lut.table import Beside
 from vitnas.search_spaces import load_space
 
@@ -46,7 +47,10 @@ def test_a_table_knows_its_sitting_by_the_network_beside_or_by_the_small_one():
     assert (found.took_ms, found.reference, found.between) == (7.0, SPACE.lower(SPACE.largest()), BETWEEN)
     smaller = SPACE.restrict(depth=(3,))  # whose archs are written otherwise
     assert Sitting.of_table(smaller, with_beside).reference is None
-    assert Sitting.of_table(smaller, with_beside).between == BETWEEN_SMALL
+    small = Sitting.of_table(smaller, with_beside)
+    assert small.between == BETWEEN_SMALL
+    for sitting in (found, small):  # what networks share, and what each has of its own
+        assert math.hypot(sitting.shared, SPECIFIC) == pytest.approx(sitting.between)
 
 
 def test_estimates_and_tables_of_others_have_none():

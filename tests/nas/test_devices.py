@@ -54,6 +54,14 @@ def test_a_front_for_all_devices_and_one_for_each(tmp_path):
         np.testing.assert_allclose([p.errors["latency_ms"] for p in own.points], any_day)
 
 
+def test_what_all_latencies_share_comes_from_the_sitting(tmp_path):
+    front = run(tmp_path / "a")
+    assert front.shared == {f"latency_ms@{t.name}": t.sitting.shared for t in targets()}
+    for point in front.points:
+        for name, shared in front.shared.items():
+            assert point.errors[name] > shared * point.objectives[name]
+
+
 def test_a_limit_on_one_device_and_one_on_all(tmp_path):
     cpu, phone = targets()
     codes = SMALL.genome.enumerate()

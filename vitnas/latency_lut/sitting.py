@@ -19,6 +19,9 @@ of its size: that of the space that scatters more, `between_sittings.autoformer-
 benchmarks/results/lut_fidelity.json. Measured on ONNX Runtime with one thread; for other devices a stand-in."""
 BETWEEN_SMALL = 0.05
 """The same by the small reference network of the device: `between_sittings.autoformer-mini.small_reference`."""
+SPECIFIC = 0.024
+"""Of both, the part that differs from network to network; the rest is the reference's own, which all networks share: the
+share that `between_sittings.specific` has in `between_sittings`, 0.68, of `BETWEEN`."""
 BETWEEN_RAW = 0.16
 """Where no reference tells the speed: half the largest difference between two sittings, `between_sittings.worst_raw`, since
 raw figures go with whatever else runs and have no spread of their own."""
@@ -61,6 +64,11 @@ class Sitting:
     def between(self) -> float:
         """Relative standard deviation of a figure of this sitting on another day, at the same speed of the machine."""
         return BETWEEN if self.reference is not None else BETWEEN_SMALL
+
+    @property
+    def shared(self) -> float:
+        """The part of `between` that all networks have in common, so that it says nothing of which is faster."""
+        return math.sqrt(self.between**2 - SPECIFIC**2)
 
     def pace(self, timing: Timing) -> float | None:
         """How many times as long as then the machine takes now; None where the timing has no reference."""

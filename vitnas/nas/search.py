@@ -68,7 +68,7 @@ def search(
         warm: evaluated next if they keep the limits, such as the front of an earlier search.
         importance: of the weights that archs keep, for searchers that go by it.
         shared: quantity -> the part of its standard deviation, relative to the figure, that all archs share and that
-            so does not blur which of two is more.
+            so does not blur which of two is more; of latencies by default what a sitting's reference has in it.
     """
     origin = dict(origin or {})
     objectives = tuple(Objective.named(name) for name in settings.objectives)
@@ -93,6 +93,7 @@ def search(
     latencies = {on("latency_ms", target.name, devices): target for target in targets}
     clocks = latencies if settings.measure else {}
     between = {name: target.between for name, target in latencies.items()}
+    common = {name: target.shared for name, target in latencies.items() if target.shared} | dict(shared or {})
     for path, mark in ((folder / "front.json", b"vitnas-front"), (folder / "evaluations.parquet", b"arch_id")):
         refuse_other(path, mark, "result of a search")
     with only_here(folder, "search"):
@@ -109,9 +110,9 @@ def search(
             measuring.confirm()
             evaluator.forget()  # all at once, so that the last digits do not depend on the batches
         sittings = {name: measuring.sitting(name, target) for name, target in latencies.items()}
-        front = make_front(space, evaluator, settings, origin, sittings, shared)
+        front = make_front(space, evaluator, settings, origin, sittings, common)
         for device in devices if len(devices) > 1 else ():
-            own = make_device_front(space, evaluator, settings, origin, device, devices, sittings, shared)
+            own = make_device_front(space, evaluator, settings, origin, device, devices, sittings, common)
             own.save(device_front_file(folder, device))
         best = {point.arch.id for point in front.points}
         everyone = evaluator.evaluations

@@ -39,7 +39,8 @@ def kill_a_worker_of(run: RunFolder) -> int:
 
 
 @pytest.mark.ray
-@pytest.mark.timeout(900)  # three starts of two workers take minutes on a busy machine
+@pytest.mark.slow  # three starts of two workers
+@pytest.mark.timeout(900)
 def test_a_worker_that_dies_changes_nothing(tmp_path: Path, small_run: MakeRun) -> None:
     options = {"steps": 60, "checkpoint_every": 4, "threads": 2}
     undisturbed, run = small_run(tmp_path / "undisturbed", **options), small_run(tmp_path / "run", **options)

@@ -63,6 +63,11 @@ class Target:
         """Relative standard deviation of its latencies between sittings; 0 where a stated error holds that already."""
         return self.sitting.between if self.sitting is not None else 0.0
 
+    @property
+    def shared(self) -> float:
+        """The part of it that all its latencies have in common."""
+        return self.sitting.shared if self.sitting is not None else 0.0
+
     def time(self, archs: Sequence[Arch]) -> Iterator[Timing]:
         """Measures archs end to end, by the protocol of the table, as fast as the machine is now."""
         if self.device is None:
