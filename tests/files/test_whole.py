@@ -12,6 +12,7 @@ import pytest
 
 from vitnas.errors import DataError
 from vitnas.files import new_folder, only_here, read_json, sha256, write_bytes, write_json
+from vitnas.files.claims import held
 from vitnas.files.lists import LIST
 
 
@@ -67,6 +68,7 @@ WRITER = """
 import os, signal, sys
 from pathlib import Path
 from vitnas.files import new_folder
+from vitnas.files.claims import held
 with new_folder(Path(sys.argv[1])) as draft:
     (draft / 'half').touch()
     print('half', flush=True)
@@ -174,3 +176,16 @@ def test_json_nested_without_end_is_said_to_be_no_json(tmp_path: Path) -> None:
     (tmp_path / "deep.json").write_text("[" * 100_000)
     with pytest.raises(DataError, match="not valid JSON"):
         read_json(tmp_path / "deep.json")
+
+
+def test_the_draft_of_a_killed_process_goes_with_the_next_one(tmp_path: Path):
+    path = tmp_path / "x.json"
+    drafts = [tmp_path / f".x.json.{n:08x}.tmp" for n in range(3)]
+    others = [tmp_path / ".x.json.notes.tmp", tmp_path / ".y.json.00000000.tmp", tmp_path / "x.json.00000000.tmp"]
+    for file in (*drafts, *others):
+        file.write_bytes(b"half")
+    for file in (drafts[0], drafts[1], *others):
+        os.utime(file, (0, 0))
+    with held(drafts[1]):  # by a process that still writes; the third is too young to tell
+        write_bytes(path, b"whole")
+    assert sorted(tmp_path.iterdir()) == sorted([path, *drafts[1:], *others])

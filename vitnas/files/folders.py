@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from vitnas.errors import DiskError
+from vitnas.files.claims import held, is_abandoned
 from vitnas.files.disk import disk_troubles, writing
 from vitnas.files.lists import Ours, foreign, listed, refuse_foreign, remove_folder, write_list
-from vitnas.files.locks import held, is_abandoned
 from vitnas.files.whole import refuse_link
 
 

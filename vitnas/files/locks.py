@@ -1,10 +1,10 @@
-"""One process at a time in a folder, and folders that show that a process is at work on them."""
+"""One process at a time in a folder."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from vitnas.errors import BusyError
@@ -63,37 +63,3 @@ def is_locked(folder: Path) -> bool:
     finally:
         os.close(handle)
     return False
-
-
-@contextmanager
-def held(folder: Path) -> Iterator[None]:
-    """Shows other processes that a folder, whatever becomes of its name, is in use; the system lifts the lock."""
-    try:
-        import fcntl  # not everywhere; without it nothing is ever taken for abandoned
-    except ImportError:
-        yield
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        with suppress(OSError):  # some network file systems lock no folders
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    finally:
-        os.close(handle)
-
-
-def is_abandoned(folder: Path) -> bool:
-    """Whether no process is at work on a draft; one on another machine is, for all that can be known."""
-    try:
-        import fcntl
-
-        handle = os.open(folder, os.O_RDONLY)
-    except (ImportError, OSError):
-        return False
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    finally:
-        os.close(handle)
-    return True

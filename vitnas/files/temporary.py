@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from vitnas.files.locks import held, is_abandoned
+from vitnas.files.claims import held, is_abandoned
 
 PREFIX = "vitnas-"
 

@@ -7,7 +7,9 @@ import hashlib
 import json
 import mmap
 import os
+import re
 import stat
+import time
 import warnings
 from collections.abc import Mapping
 from contextlib import suppress
@@ -15,11 +17,16 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from vitnas.errors import DataError, ForeignFilesError
+from vitnas.files.claims import held, is_abandoned
 from vitnas.files.disk import KEPT, writing
 from vitnas.files.seals import KEY, bytes_hold, holds, sealed
 
 NOFOLLOW = sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"))
 """For files in a folder that may have come from somebody: through no link, and waiting for no pipe."""
+
+
+NEW_S = 1.0
+"""A draft is made before it is locked; so young it is left alone."""
 
 
 def write_bytes(path: Path, content: bytes, kept: str = KEPT) -> None:
@@ -33,9 +40,11 @@ def write_bytes(path: Path, content: bytes, kept: str = KEPT) -> None:
     with writing(path, kept):
         refuse_link(path)
         path.parent.mkdir(parents=True, exist_ok=True)
+        _tidy(path)
         draft = path.with_name(f".{path.name}.{os.urandom(4).hex()}.tmp")
         try:
-            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | NOFOLLOW, 0o666), "wb") as file:
+            handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | NOFOLLOW, 0o666)
+            with os.fdopen(handle, "wb") as file, held(draft):
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
@@ -43,6 +52,18 @@ def write_bytes(path: Path, content: bytes, kept: str = KEPT) -> None:
         finally:
             with suppress(OSError):
                 draft.unlink()
+
+
+def _tidy(path: Path) -> None:
+    """Removes drafts of a file that killed processes left."""
+    drafts = re.compile(rf"\.{re.escape(path.name)}\.[0-9a-f]{{8}}\.tmp")
+    with os.scandir(path.parent) as entries:
+        found = [entry for entry in entries if drafts.fullmatch(entry.name) and entry.is_file(follow_symlinks=False)]
+    for entry in found:
+        with suppress(OSError):  # gone meanwhile
+            old = time.time() - entry.stat(follow_symlinks=False).st_mtime > NEW_S
+            if old and is_abandoned(Path(entry.path)):
+                os.unlink(entry.path)
 
 
 def refuse_link(path: Path) -> None:
