@@ -8,7 +8,6 @@ import signal
 import sys
 import tempfile
 import time
-import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,7 +68,7 @@ def _become(command: str, folder: Path, temporary: Path, notes: Path) -> None:
     except SystemExit as end:
         code = int(end.code or 0)
     except BaseException:
-        traceback.print_exc()
+        sys.excepthook(*sys.exc_info())  # as the program that meets it outside of every command
     finally:
         sys.stderr.flush()
         os._exit(code)

@@ -27,9 +27,9 @@ NOT_HERE = {
 }
 """What no test can run from the pages, and why."""
 SHORTER = (
-    ("--budget 15m", "--budget 6s --quick"),
-    ("--budget 10m", "--budget 6s --quick"),
-    ("--budget 5m", "--budget 6s --quick"),
+    ("--budget 15m", "--budget 40s --quick"),
+    ("--budget 10m", "--budget 40s --quick"),
+    ("--budget 5m", "--budget 40s --quick"),
     ("--workers 4", "--workers 2"),
     ("--workers 8", "--workers 2"),
     ("--samples 200", "--samples 12"),
