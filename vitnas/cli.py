@@ -84,6 +84,9 @@ def main() -> None:
         raise SystemExit(2) from None
     except Exception as error:
         number = disk_trouble(error)
+        if number is None and (behind := interruption.behind(error)) is not None:
+            print(behind, file=sys.stderr)
+            raise SystemExit(behind.code) from None
         if number is None:
             raise
         place = getattr(error, "filename", None)

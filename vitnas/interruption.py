@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 
+from vitnas.errors import VitnasError
+
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 ONE_EVENT_S = 1.0
@@ -108,6 +110,21 @@ def going_on(how: str | Callable[[], str]) -> Iterator[None]:
     except Stopped as stop:
         stop.how = stop.how or (how if isinstance(how, str) else how())
         raise
+    except Exception as error:
+        if (signalled := behind(error)) is not None:
+            signalled.how = how if isinstance(how, str) else how()
+            raise signalled from error
+        raise
+
+
+def behind(error: Exception) -> Stopped | None:
+    """The signal that an error comes from: C code that a signal breaks off may raise an error of its own instead.
+
+    An error with a message for the user, which may tell that the stop itself failed, counts for itself.
+    """
+    if _state.asked is None or isinstance(error, VitnasError | OSError):
+        return None
+    return Stopped(_state.asked)
 
 
 @contextmanager
