@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import re
@@ -9,12 +10,12 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
-import vitnas.supernets.training.train  # noqa: F401  # so that each copy of this process finds it there
 from benchmarks.problems.scene import SPACE, make_scene
 from tests.interrupting import Ended, interrupt
 from vitnas import interruption
@@ -252,21 +253,20 @@ def interrupt_when_training(command: str, folder: Path, number: int) -> Ended:
     """Gives the signal after a line of metrics more than there were."""
     metrics = folder / "runs/new/metrics.jsonl"
     before = metrics.read_bytes().count(b"\n") if metrics.exists() else 0
-    pid = os.fork()
-    if pid == 0:  # waits for the line, then signals the one that works
+
+    def signal_the_one_that_works() -> None:
         until = time.monotonic() + 60
         while time.monotonic() < until and not (metrics.exists() and metrics.read_bytes().count(b"\n") > before + 1):
             time.sleep(0.002)
         for place in Path("/proc").glob("[0-9]*"):
-            try:
-                held = {os.readlink(file) for file in (place / "fd").iterdir()}
-            except OSError:
-                continue
-            if str(metrics.resolve()) in held:
-                os.kill(int(place.name), number)
-        os._exit(0)
+            with contextlib.suppress(OSError):  # processes end while one looks at them
+                if str(metrics.resolve()) in {os.readlink(file) for file in (place / "fd").iterdir()}:
+                    os.kill(int(place.name), number)
+
+    watching = threading.Thread(target=signal_the_one_that_works)
+    watching.start()
     ended = interrupt(command, folder)
-    os.waitpid(pid, 0)
+    watching.join()
     return ended
 
 
