@@ -22,6 +22,8 @@ from vitnas import interruption
 from vitnas.errors import DataError
 from vitnas.interruption import SIGNALS, Stopped, going_on
 
+pytestmark = pytest.mark.timeout(900)  # the scene is made by twenty commands
+
 PROGRAM = """
 import ctypes, os, sys, time
 from vitnas import interruption
