@@ -55,6 +55,23 @@ def test_archs_encode_and_decode_to_themselves(name: str) -> None:
 
 
 @each_space
+def test_an_arch_alone_is_a_space_of_one_network(name: str) -> None:
+    space = _space(name)
+    for arch in [space.smallest(), *space.sample(2, np.random.default_rng(2))]:
+        alone = space.alone(arch)
+        assert alone.genome.enumerate().shape[0] == alone.genome.size() == 1
+        assert alone.smallest() == alone.largest() == arch
+        assert alone.lower(arch) == space.lower(arch)
+        assert {site: spec for site, specs in alone.lowering.specs_at().items() for spec in specs} == dict(
+            space.lower(arch).items()
+        )
+        assert alone.fingerprint != space.fingerprint
+    with torch.device("meta"):
+        net = Supernet(alone)
+    assert sum(p.numel() for p in net.parameters()) == count(space.lower(arch)).num_params
+
+
+@each_space
 def test_the_smallest_is_the_least_and_the_largest_the_most(name: str) -> None:
     space = _space(name)
     least, most = count(space.lower(space.smallest())), count(space.lower(space.largest()))

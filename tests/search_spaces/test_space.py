@@ -121,9 +121,28 @@ def test_a_gene_that_the_kept_choices_never_switch_on_is_gone() -> None:
     assert {spec.kind for spec in part.lowering.specs} == {"stem", "pool", "neck", "head"}
 
 
+def test_a_single_position_is_kept_to_fewer_choices() -> None:
+    whole = Toy()
+    part = whole.restrict(**{"mixer[1]": ("pool",)})
+    inside = set(part.decode(part.genome.enumerate()))
+    assert inside == {a for a in whole.decode(whole.genome.enumerate()) if a["depth"] < 2 or a["mixer"][1] == "pool"}
+    assert part.genome.size() == len(inside)
+    shallow = part.restrict(depth=(1,))  # has no such position
+    assert shallow.genome.enumerate().shape == whole.restrict(depth=(1,)).genome.enumerate().shape
+    fingerprints = {whole.fingerprint, part.fingerprint, whole.restrict(**{"mixer[0]": ("pool",)}).fingerprint}
+    assert len(fingerprints) == 3
+    assert pickle.loads(pickle.dumps(part)).fingerprint == part.fingerprint
+
+
 @pytest.mark.parametrize(
     ("only", "message"),
     [
+        ({"mixer[3]": ("pool",)}, r"space 'toy' has no gene 'mixer\[3\]'; have .* Did you mean 'mixer'"),
+        ({"mixer[1]": ("mlp",)}, r"gene 'mixer\[1\]' of space 'toy' cannot be kept to \['mlp'\]"),
+        (
+            {"mixer[1]": ("pool",), "mixer": ("attention",)},
+            r"'mixer\[1\]' of space 'toy' cannot be kept to \['pool'\], as 'mixer' is kept to \['attention'\]",
+        ),
         ({"dept": (1,)}, "space 'toy' has no gene 'dept'; have .* Did you mean 'depth'"),
         ({"depth": (1, 5)}, r"gene 'depth' of space 'toy' cannot be kept to \[1, 5\]; have \[1, 2, 3\]"),
         ({"depth": ()}, r"gene 'depth' of space 'toy' cannot be kept to \[\]"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -66,8 +66,13 @@ def possible_genes(genes: Iterable[Gene]) -> tuple[Gene, ...]:
     return tuple(found.values())
 
 
-def make_columns(genes: Sequence[Gene]) -> tuple[Column, ...]:
-    """Unrolls genes into columns, each with the table of codes its parent's code allows."""
+def make_columns(genes: Sequence[Gene], kept: Mapping[str, Sequence[Choice]] = {}) -> tuple[Column, ...]:
+    """Unrolls genes into columns, each with the table of codes its parent's code allows.
+
+    Args:
+        genes: each after those it refers to.
+        kept: choices of single positions, such as ``heads[3]``; the other positions have all.
+    """
     columns: list[Column] = []
     index: dict[str, int] = {}
     known: dict[str, Gene] = {}
@@ -81,9 +86,20 @@ def make_columns(genes: Sequence[Gene]) -> tuple[Column, ...]:
             name = gene.name if position is None else f"{gene.name}[{position}]"
             above = columns[parent] if parent is not None else None
             index[name] = len(columns)
-            columns.append(Column(name, gene.name, position, gene.choices, parent, _allowed(gene, position, above)))
+            choices = tuple(c for c in gene.choices if c in kept.get(name, gene.choices))
+            allowed = _allowed(replace(gene, choices=choices), position, above)
+            columns.append(Column(name, gene.name, position, choices, parent, allowed))
         known[gene.name] = gene
     return tuple(columns)
+
+
+def possible_columns(columns: Sequence[Column]) -> set[str]:
+    """The names of the columns that some arch switches on."""
+    states: list[NDArray[np.bool_]] = []
+    for column in columns:
+        above = column.allowed if column.parent is None else column.allowed[states[column.parent]]
+        states.append(np.any(above, axis=0))
+    return {column.name for column, state in zip(columns, states, strict=True) if state[:-1].any()}
 
 
 def _check(gene: Gene, known: dict[str, Gene]) -> None:

@@ -17,7 +17,7 @@ from vitnas.errors import InvalidArchError, SpaceError, suggest
 from vitnas.search_spaces.arch import Arch, GeneValue
 from vitnas.search_spaces.blueprint import Blueprint
 from vitnas.search_spaces.files.space_file import SpaceFile
-from vitnas.search_spaces.gene import OFF, Choice, Column, Gene, make_columns, possible_genes
+from vitnas.search_spaces.gene import OFF, Choice, Column, Gene, make_columns, possible_columns, possible_genes
 from vitnas.search_spaces.genome import Codes, Genome
 from vitnas.search_spaces.lowering import Lowering, Site
 from vitnas.search_spaces.value_reader import ValueReader
@@ -75,23 +75,35 @@ class SearchSpace(ABC):
     def all_genes(self) -> tuple[Gene, ...]:
         """The genes with `only` applied."""
         genes = {gene.name: gene for gene in self.genes()}
-        for name, kept in self.only:
-            if name not in genes:
-                raise SpaceError(f"space '{self.name}' has no gene '{name}'; {suggest(name, genes)}")
-            odd = [c for c in kept if c not in genes[name].choices]
-            if odd or not kept:
-                raise SpaceError(
-                    f"gene '{name}' of space '{self.name}' cannot be kept to {list(kept)}; {suggest(odd[0] if odd else '', genes[name].choices)}"
-                )
-            genes[name] = replace(genes[name], choices=tuple(c for c in genes[name].choices if c in kept))
         if not self.only:
             return tuple(genes.values())
-        make_columns(self.genes())  # refuses what the space itself has wrong before genes are left out
+        whole = {
+            column.name: column for column in make_columns(tuple(genes.values()))
+        }  # refuses what the space has wrong
+        for name, kept in self.only:
+            if name not in genes and name not in whole:
+                raise SpaceError(f"space '{self.name}' has no gene '{name}'; {suggest(name, genes)}")
+            choices = genes[name].choices if name in genes else whole[name].choices
+            odd = [c for c in kept if c not in choices]
+            if odd or not kept:
+                raise SpaceError(
+                    f"gene '{name}' of space '{self.name}' cannot be kept to {list(kept)}; {suggest(odd[0] if odd else '', choices)}"
+                )
+            if name in genes:
+                genes[name] = replace(genes[name], choices=tuple(c for c in choices if c in kept))
         return possible_genes(genes.values())
 
     @cached_property
     def columns(self) -> tuple[Column, ...]:
-        return make_columns(self.all_genes)
+        genes = {gene.name: gene for gene in self.all_genes}
+        at = {name: kept for name, kept in self.only if name not in genes and name.partition("[")[0] in genes}
+        for name, kept in at.items():
+            gene = genes[name.partition("[")[0]]
+            if not set(kept) & set(gene.choices):
+                raise SpaceError(
+                    f"'{name}' of space '{self.name}' cannot be kept to {list(kept)}, as '{gene.name}' is kept to {list(gene.choices)}; keep one of those"
+                )
+        return make_columns(self.all_genes, at)
 
     @cached_property
     def genome(self) -> Genome:
@@ -101,19 +113,28 @@ class SearchSpace(ABC):
     @cached_property
     def lowering(self) -> Lowering:
         """Whole populations as layers, and the costs that add up over them."""
-        dropped = {c.name for c in make_columns(self.genes())} - {c.name for c in self.columns}
+        dropped = {c.name for c in make_columns(self.genes())} - possible_columns(self.columns)
         return Lowering(self.columns, [site for site in self.sites() if dropped.isdisjoint(site.genes)])
 
     def restrict(self, **only: Iterable[Choice]) -> SearchSpace:
-        """The same space with some genes kept to fewer choices."""
+        """The same space with some genes, or single positions such as ``heads[3]``, kept to fewer choices."""
         return replace(self, only=(*self.only, *((name, tuple(kept)) for name, kept in only.items())))
+
+    def alone(self, arch: Arch) -> SearchSpace:
+        """The space that has this arch and no other, so that its supernet is that network and nothing more."""
+        codes = self.encode([self.check(arch)])[0]
+        return self.restrict(
+            **{c.name: (c.choices[code],) for c, code in zip(self.columns, codes, strict=True) if code != OFF}
+        )
 
     @cached_property
     def fingerprint(self) -> str:
         """Changes with anything that changes a network of this space; files of weights and tables carry it."""
         layers = {site: [s.key for s in specs] for site, specs in self.lowering.specs_at().items()}
         genes = [(g.name, g.choices, g.per, g.when, g.at_least) for g in self.all_genes]
-        text = json.dumps([self.name, genes, layers], sort_keys=True)
+        choices = {gene.name: gene.choices for gene in self.all_genes}
+        positions = [(c.name, c.choices) for c in self.columns if c.choices != choices[c.gene]]
+        text = json.dumps([self.name, genes, layers, *positions], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     # -- archs -----------------------------------------------------------------------------
