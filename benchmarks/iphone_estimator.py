@@ -26,8 +26,16 @@ from frame import run, show
 
 from vitnas.latency_lut.calibration import Calibration, Fidelity
 from vitnas.latency_lut.estimate.evidence import flag
-from vitnas.latency_lut.estimate.fit import MAX_IMAGE_SIZE, Point, Traces, accuracy, leave_out, split, trace_rows
-from vitnas.latency_lut.estimate.published import Row, read_rows
+from vitnas.latency_lut.estimate.fit import (
+    MAX_IMAGE_SIZE,
+    Traces,
+    UnseenNetwork,
+    accuracy,
+    leave_out,
+    split,
+    trace_rows,
+)
+from vitnas.latency_lut.estimate.published import PublishedRow, read_rows
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT.parent / "shared" / "data" / "published_latency.csv"
@@ -67,7 +75,7 @@ def measure(quick: bool, data: Path, plot: Path) -> Mapping[str, float]:
     return results
 
 
-def _lines(points: Sequence[Point]) -> list[tuple[str, ...]]:
+def _lines(points: Sequence[UnseenNetwork]) -> list[tuple[str, ...]]:
     return [
         (
             p.model, str(p.image_size), f"{p.measured_ms:.2f}", f"{p.estimated_ms:.2f}",
@@ -77,7 +85,7 @@ def _lines(points: Sequence[Point]) -> list[tuple[str, ...]]:
     ]  # fmt: skip
 
 
-def _macs_alone(rows: Sequence[Row], traces: Traces, points: Sequence[Point]) -> Fidelity:
+def _macs_alone(rows: Sequence[PublishedRow], traces: Traces, points: Sequence[UnseenNetwork]) -> Fidelity:
     """The same test for a constant and a price of a MAC."""
     macs = {network: float(sum(op.macs for op in ops)) / 1e9 for network, ops in traces.items()}
     on_device = [row for row in rows if row.device == "iphone12" and row.ms]
@@ -91,7 +99,9 @@ def _macs_alone(rows: Sequence[Row], traces: Traces, points: Sequence[Point]) ->
     return Fidelity.between(np.array(estimated), np.array([p.measured_ms for p in points]))
 
 
-def _flag(stayed: Sequence[Row], fell: Sequence[Row], traces: Traces, device: str, before: str) -> dict[str, float]:
+def _flag(
+    stayed: Sequence[PublishedRow], fell: Sequence[PublishedRow], traces: Traces, device: str, before: str
+) -> dict[str, float]:
     """How the placement flag does; a network whose sources disagree counts on both sides."""
     found = flag(stayed, fell, traces, device, MAX_IMAGE_SIZE)
     show(
@@ -113,7 +123,7 @@ def _flag(stayed: Sequence[Row], fell: Sequence[Row], traces: Traces, device: st
     }
 
 
-def _plot(points: Sequence[Point], sigma: float, path: Path) -> None:
+def _plot(points: Sequence[UnseenNetwork], sigma: float, path: Path) -> None:
     from matplotlib.figure import Figure
 
     from vitnas.reporting.plots.figure import FAINT, MARKERS, PALETTE, save_figure, style

@@ -24,7 +24,7 @@ from frame import run, show
 from scipy.stats import spearmanr
 
 from vitnas.latency_lut.calibration import Calibration
-from vitnas.latency_lut.features import Floats, Work, by_kind, spread
+from vitnas.latency_lut.features import Floats, LayerWork, by_kind, spread
 from vitnas.latency_lut.residual import Layers, fit_residual
 from vitnas.search_spaces import LayerSpec
 
@@ -113,7 +113,7 @@ def layers_of(resolution: int, depths: Floats, expansions: Floats, kernels: Floa
     return found
 
 
-def work_of(specs: list[LayerSpec]) -> Work:
+def work_of(specs: list[LayerSpec]) -> LayerWork:
     """Counts of the blocks; of the rest, those of its stem and head."""
     counts: dict[str, list[int]] = {name: [] for name in ("num_params", "macs", "weight_bytes", "activation_bytes")}
     for spec in specs:
@@ -131,7 +131,7 @@ def work_of(specs: list[LayerSpec]) -> Work:
             live = hidden * (side**2 + out**2)
         for name, value in zip(counts, (params, macs, 4 * params, 4 * live), strict=True):
             counts[name].append(value)
-    return Work.of(specs, counts)
+    return LayerWork.of(specs, counts)
 
 
 def additive_table(specs: list[LayerSpec], counts: Floats, measured_ms: Floats) -> Floats:

@@ -32,7 +32,7 @@ from vitnas.run import RunFolder
 from vitnas.search_spaces import Arch, SearchSpace, load_space
 from vitnas.supernets.counting.counts import PopulationCounter
 from vitnas.supernets.data import Dataset, Pixels, load_dataset
-from vitnas.supernets.evaluation import Evaluation, evaluate_arch
+from vitnas.supernets.evaluation import EvaluationResult, evaluate_arch
 from vitnas.supernets.training.distributed import World
 from vitnas.supernets.training.loop import TrainingLoop
 from vitnas.supernets.training.settings import TrainSettings
@@ -69,7 +69,7 @@ def _draw(archs: Sequence[Arch], macs: NDArray[np.int64], right: Mask, images: N
             arch,
             {"accuracy": float(answers.mean()), "macs": float(cost)},
             {"accuracy": "measured", "macs": "counted"},
-            {"accuracy": Evaluation(float(answers.mean()), 0.0, CHOOSING, answers).accuracy_std},
+            {"accuracy": EvaluationResult(float(answers.mean()), 0.0, CHOOSING, answers).accuracy_std},
             str(Answers.of(answers)),
         )
         for arch, answers, cost in zip(archs, seen, macs, strict=True)
@@ -101,7 +101,7 @@ def _differences(right: Mask) -> NDArray[np.float64]:
 def _errors(right: Mask, paired: bool) -> NDArray[np.float64]:
     """Standard deviations of the differences of all pairs, by the same images or by their number alone."""
     n = right.shape[1]
-    stds = np.array([[Evaluation(float(one.mean()), 0.0, n, one).accuracy_std] for one in right])
+    stds = np.array([[EvaluationResult(float(one.mean()), 0.0, n, one).accuracy_std] for one in right])
     answers = [Answers.of(one) for one in right] if paired else [None] * len(right)
     apart = Apart(-right.mean(axis=1)[:, None], stds, np.zeros(1), answers, 0)
     return np.concatenate([apart.error(i, np.arange(i + 1, len(right)), 0) for i in range(len(right) - 1)])

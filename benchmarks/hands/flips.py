@@ -125,9 +125,9 @@ def _points(folder: Path) -> object:
 
 
 def _answers(folder: Path) -> object:
-    from vitnas.supernets.training.teachers.stored import Answers
+    from vitnas.supernets.training.teachers.stored import StoredAnswers
 
-    answers = Answers.open(folder / "answers")
+    answers = StoredAnswers.open(folder / "answers")
     return answers.to_json(), {name: tensor.tolist() for name, tensor in answers.read(0).items()}
 
 

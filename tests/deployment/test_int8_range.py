@@ -12,7 +12,7 @@ import pytest
 
 from vitnas.deployment.export import ExportSettings, export
 from vitnas.deployment.exporters import onnx_int8
-from vitnas.deployment.exporters.exporter import Limits
+from vitnas.deployment.exporters.exporter import Tolerance
 from vitnas.deployment.verify import verify
 from vitnas.errors import ExportError, SettingsError
 from vitnas.files import read_json, write_json
@@ -104,7 +104,7 @@ def test_a_report_from_before_is_of_eight_bits(folders, digits, monkeypatch, tmp
 
 def test_a_limit_that_breaks_names_the_saturation(folders, digits, monkeypatch, tmp_path):
     on(SATURATED, monkeypatch)
-    monkeypatch.setattr(onnx_int8.Int8, "limits", Limits(1e-9, 0.9, 0.02))
+    monkeypatch.setattr(onnx_int8.Int8, "limits", Tolerance(1e-9, 0.9, 0.02))
     with pytest.raises(ExportError, match=r"onnx-int8: the largest difference.*\(its weights have 8 bits.*saturate"):
         verify(folders["sound"], digits, measure=False)
     settings = ExportSettings(int8="static", int8_range="full", verify_images=20, calibration_images=16, measure=False)

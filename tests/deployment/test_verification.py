@@ -10,10 +10,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vitnas.deployment.exporters import Limits
+from vitnas.deployment.exporters import Tolerance
 from vitnas.deployment.verification import compare
 
-LIMITS = Limits(max_difference=1e-4, top1_agreement=0.99, accuracy_drop=0.01)
+LIMITS = Tolerance(max_difference=1e-4, top1_agreement=0.99, accuracy_drop=0.01)
 
 
 def random_logits(seed: int, scale: float = 1.0) -> torch.Tensor:

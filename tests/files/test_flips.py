@@ -27,7 +27,7 @@ from vitnas.latency_lut.remote.manifest import Item, Manifest, read_manifest
 from vitnas.latency_lut.remote.progress import GrowingResults
 from vitnas.latency_lut.table import LatencyTable
 from vitnas.latency_lut.timing_journal import PartialTimings
-from vitnas.nas.fit_predictor import Fit
+from vitnas.nas.fit_predictor import PredictorFit
 from vitnas.nas.objectives import Objective
 from vitnas.nas.pareto import ParetoFront, Point
 from vitnas.nas.records import write_evaluations
@@ -43,7 +43,7 @@ from vitnas.supernets.counting import cache as count_cache
 from vitnas.supernets.counting.cache import count_specs
 from vitnas.supernets.supernet import build_network
 from vitnas.supernets.training.metrics import MetricsLog
-from vitnas.supernets.training.teachers.stored import Answers
+from vitnas.supernets.training.teachers.stored import StoredAnswers
 from vitnas.supernets.training.teachers.terms import Terms
 from vitnas.supernets.weights.exported import rebuild
 
@@ -98,10 +98,10 @@ def fit_report(folder: Path) -> tuple[Path, Read]:
     numbers = dict.fromkeys(RankReport.__dataclass_fields__, 0.25) | {"num_archs": 3}
     scores = [0.5, 0.25, 0.125]
     ids = [arch.id for arch in ARCHS[:3]]
-    Fit("space", {"supernet": "step-1"}, "accuracy", "gp", {}, RankReport(**numbers), ids, scores, scores, scores).save(
-        folder
-    )
-    return folder / "report.json", lambda: Fit.load(folder)
+    PredictorFit(
+        "space", {"supernet": "step-1"}, "accuracy", "gp", {}, RankReport(**numbers), ids, scores, scores, scores
+    ).save(folder)
+    return folder / "report.json", lambda: PredictorFit.load(folder)
 
 
 def metrics(folder: Path) -> tuple[Path, Read]:
@@ -164,7 +164,7 @@ def results(folder: Path) -> tuple[Path, Read]:
 
 
 def answers(folder: Path) -> tuple[Path, Read]:
-    of = Answers(folder, "test", 2, Terms("digits", 64, 10, 4, 0, 1, {}))
+    of = StoredAnswers(folder, "test", 2, Terms("digits", 64, 10, 4, 0, 1, {}))
     of.write_header()
     tensors = {"values": torch.rand(2, 4, 2).half(), "classes": torch.ones(2, 4, 2, dtype=torch.int16)}
     of.write(0, tensors | {"seeds": torch.arange(8).view(2, 4), "batch_seeds": torch.arange(2)})

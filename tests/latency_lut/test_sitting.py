@@ -12,7 +12,7 @@ from vitnas.latency_lut.profile import ProfileSettings, profile
 from vitnas.latency_lut.protocol import Timing
 from vitnas.latency_lut.refit import time_again
 from vitnas.latency_lut.sitting import BETWEEN, BETWEEN_RAW, BETWEEN_SMALL, SPECIFIC, Reading, Sitting, disagree
-from vitnas.latency_lut.table import Beside
+from vitnas.latency_lut.table import ReferenceNetwork
 from vitnas.search_spaces import load_space
 
 SPACE = load_space("autoformer-mini")
@@ -41,7 +41,7 @@ def test_where_nothing_tells_the_speed_the_figure_stays_raw_and_says_so():
 def test_a_table_knows_its_sitting_by_the_network_beside_or_by_the_small_one():
     table = make_table()
     assert Sitting.of_table(SPACE, table) == Sitting(0.04, None, {"runtime": "pretended", "threads": 1})
-    beside = dataclasses.replace(table.header, beside=Beside.of(SPACE.largest(), 7.0))
+    beside = dataclasses.replace(table.header, beside=ReferenceNetwork.of(SPACE.largest(), 7.0))
     with_beside = dataclasses.replace(table, header=beside)
     found = Sitting.of_table(SPACE, with_beside)
     assert (found.took_ms, found.reference, found.between) == (7.0, SPACE.lower(SPACE.largest()), BETWEEN)

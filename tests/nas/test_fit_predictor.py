@@ -10,7 +10,14 @@ import pytest
 from vitnas.cli import main
 from vitnas.errors import DataError, SearchError, SettingsError, UnknownNameError
 from vitnas.nas.execution.executor import SerialExecutor
-from vitnas.nas.fit_predictor import PREDICTOR_FILE, REPORT_FILE, Fit, evaluate_archs, fit_predictor, spread_over_macs
+from vitnas.nas.fit_predictor import (
+    PREDICTOR_FILE,
+    REPORT_FILE,
+    PredictorFit,
+    evaluate_archs,
+    fit_predictor,
+    spread_over_macs,
+)
 from vitnas.nas.scores.supernet import SupernetScore
 from vitnas.predictors import load_predictor
 from vitnas.predictors.metrics import compare, hold_out
@@ -75,7 +82,7 @@ def test_one_call_evaluates_learns_reports_and_keeps(trained):
     folder = trained.path / "predictor"
     fit = fit_predictor(trained, 10, predictor="ridge", quantity="loss", progress=False)
     assert {p.name for p in folder.iterdir()} == {".lock", "study.db", PREDICTOR_FILE, REPORT_FILE}
-    assert Fit.load(folder) == fit
+    assert PredictorFit.load(folder) == fit
     assert fit.origin == {"supernet": "step-00000006"}
     space = trained.space
     codes = spread_over_macs(space, 10, seed=0)
@@ -102,17 +109,17 @@ def test_what_cannot_be_fitted_is_refused_before_any_work(trained):
 
 def test_a_report_that_is_missing_or_damaged_is_refused(tmp_path, trained):
     with pytest.raises(DataError, match="vitnas predictor fit"):
-        Fit.load(tmp_path)
+        PredictorFit.load(tmp_path)
     fit = fit_predictor(trained, 10, predictor="ridge", quantity="loss", progress=False)
     replace(fit, std=fit.std[:-1]).save(tmp_path)
     with pytest.raises(DataError, match="damaged"):
-        Fit.load(tmp_path)
+        PredictorFit.load(tmp_path)
     replace(fit, predicted=[float("nan")] * len(fit.predicted)).save(tmp_path)
     with pytest.raises(DataError, match="not all of its scores are numbers"):
-        Fit.load(tmp_path)
+        PredictorFit.load(tmp_path)
     (tmp_path / REPORT_FILE).write_text(json.dumps({"space": 3}))
     with pytest.raises(SettingsError, match=REPORT_FILE):
-        Fit.load(tmp_path)
+        PredictorFit.load(tmp_path)
 
 
 def test_the_command_writes_a_picture_and_goes_on_from_what_is_known(trained, monkeypatch, capsys, tmp_path):

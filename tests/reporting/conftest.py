@@ -10,7 +10,7 @@ import pytest
 
 from tests.latency_lut.pretended import PretendedDevice
 from vitnas.latency_lut.profile import ProfileSettings, profile
-from vitnas.nas.fit_predictor import Fit
+from vitnas.nas.fit_predictor import PredictorFit
 from vitnas.nas.search import search
 from vitnas.nas.settings import SearchSettings
 from vitnas.predictors.metrics import compare, hold_out
@@ -55,7 +55,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     told = hold_out(lambda: Ridge(SPACE), codes, scores, 5)
     report = compare(told, scores, counter(codes).num_params)
     ids = [arch.id for arch in SPACE.decode(codes)]
-    fit = Fit(
+    fit = PredictorFit(
         SPACE.name, {}, "accuracy", "ridge", {}, report, ids, scores.tolist(), told.mean.tolist(), told.std.tolist()
     )
     fit.save(opened.path / "predictor")

@@ -22,7 +22,7 @@ from vitnas.supernets.tested import read_tested
 from vitnas.supernets.training.optimizer import make_optimizer
 from vitnas.supernets.training.settings import TrainSettings
 from vitnas.supernets.training.train import start_run
-from vitnas.supernets.weights.checkpoints import Progress, checkpoint_folders, save_checkpoint
+from vitnas.supernets.weights.checkpoints import TrainingProgress, checkpoint_folders, save_checkpoint
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     space = load_space("autoformer-mini").restrict(width=(48, 64), depth=(3,), mlp_ratio=(2.0, 3.0))
     made = start_run(tmp_path_factory.mktemp("evaluate") / "run", space, "digits", TrainSettings(steps=8, threads=1))
     net = Supernet(space)
-    save_checkpoint(made, net, make_optimizer(net, TrainSettings()), Progress(5))
+    save_checkpoint(made, net, make_optimizer(net, TrainSettings()), TrainingProgress(5))
     return made
 
 

@@ -15,7 +15,7 @@ from vitnas.errors import CheckpointError, DataError, InvalidArchError
 from vitnas.run import RunFolder
 from vitnas.search_spaces import load_space
 from vitnas.supernets.data import Pixels, load_dataset
-from vitnas.supernets.evaluation import Evaluation, SubnetScore, evaluate
+from vitnas.supernets.evaluation import EvaluationResult, SubnetScore, evaluate
 from vitnas.supernets.training.train import train
 from vitnas.supernets.weights.checkpoints import load_supernet
 
@@ -61,7 +61,7 @@ def test_dropout_is_off_and_the_mode_stays() -> None:
 
 def test_no_accuracy_is_without_an_error() -> None:
     for share in (0.0, 1.0):
-        assert Evaluation(share, 0.0, 30, np.full(30, bool(share))).accuracy_std == pytest.approx(
+        assert EvaluationResult(share, 0.0, 30, np.full(30, bool(share))).accuracy_std == pytest.approx(
             (1 / 32 * 31 / 32 / 32) ** 0.5
         )
 

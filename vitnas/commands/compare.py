@@ -22,11 +22,11 @@ def compare(
     Example: vitnas compare runs/digits/search-cpu runs/other/search-cpu
     """
     from vitnas.reporting.plots.comparison import describe_comparison, print_comparison
-    from vitnas.reporting.plots.pictures import Wish, draw, named_results
+    from vitnas.reporting.plots.pictures import PlotRequest, draw, named_results
 
     found = describe_comparison(named_results(files))
     if out is not None:
-        draw("front", Wish(files, [out]))
+        draw("front", PlotRequest(files, [out]))
     emit(found, as_json, print_comparison)
     if out is not None and not as_json:
         print(f"\n{out}")

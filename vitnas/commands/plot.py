@@ -34,11 +34,11 @@ def plot(
 
     Example: vitnas plot runs/digits --what genes
     """
-    from vitnas.reporting.plots.pictures import Wish, draw, guess
+    from vitnas.reporting.plots.pictures import PlotRequest, draw, guess
 
     given = files or [given_run(None).path]
     kind = what or guess(given[0])
     pictures = out or [Path(f"{kind}.png")]
-    draw(kind, Wish(given, pictures, title, space, baselines))
+    draw(kind, PlotRequest(given, pictures, title, space, baselines))
     for picture in pictures:
         print(picture)

@@ -71,13 +71,13 @@ def report(
 
     Example: vitnas predictor report --run runs/digits --picture held-out.svg
     """
-    from vitnas.nas.fit_predictor import PREDICTOR_FILE, Fit
+    from vitnas.nas.fit_predictor import PREDICTOR_FILE, PredictorFit
     from vitnas.predictors import load_predictor
     from vitnas.reporting.terminal.predictors import describe_fit, plot_fit, print_fit
 
     opened = given_run(run)
     folder = out or opened.path / "predictor"
-    found = Fit.load(folder)
+    found = PredictorFit.load(folder)
     load_predictor(folder / PREDICTOR_FILE, opened.space)  # one that could not be used is told here
     if picture is not None:
         plot_fit(found, picture)

@@ -117,7 +117,7 @@ def search(
         "seed": seed,
     }
 
-    from vitnas.nas.run_search import Start, start_search
+    from vitnas.nas.run_search import SearchRequest, start_search
     from vitnas.nas.settings import SearchSettings
     from vitnas.reporting.terminal.fronts import describe_search, plot_search, print_search
     from vitnas.run import RunFolder, newest_run
@@ -149,7 +149,7 @@ def search(
         )
     searched = opened.space if opened is not None else found_space
     assert searched is not None
-    start = Start(
+    request = SearchRequest(
         tuple(device or ["cpu"]),
         opened,
         found_space,
@@ -160,7 +160,7 @@ def search(
         ray_address,
     )
     with going_on("the archs evaluated so far are kept; the same command goes on"):
-        found = start_search(start, settings, say)
+        found = start_search(request, settings, say)
     plot_search(found)
     emit(describe_search(found), as_json, print_search)
     if not as_json:

@@ -37,7 +37,7 @@ def describe(one: Agreement) -> dict[str, Any]:
 class _Told(msgspec.Struct):
     """What is read again of a device's entry in `report.json`."""
 
-    class Then(msgspec.Struct):
+    class PastSitting(msgspec.Struct):
         took_ms: Annotated[float, msgspec.Meta(gt=0)]
         created: str = ""
         of: str = "table"
@@ -50,7 +50,7 @@ class _Told(msgspec.Struct):
     limit_ms: float | None = None
     then_ms: float | None = None
     then_std_ms: float = 0.0
-    sitting: _Told.Then | None = None
+    sitting: _Told.PastSitting | None = None
 
 
 def told_by(report: Mapping[str, Any], device: str) -> tuple[Predicted | None, Sitting | None]:

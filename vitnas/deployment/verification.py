@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from vitnas.deployment.exporters import Exporter, Facts, Limits
+from vitnas.deployment.exporters import Exporter, Facts, Tolerance
 from vitnas.search_spaces import Blueprint
 from vitnas.supernets.resolution import resized
 
@@ -29,7 +29,7 @@ class Parity:
     accuracy_before: float
     accuracy_after: float
 
-    def breaches(self, limits: Limits) -> list[str]:
+    def breaches(self, limits: Tolerance) -> list[str]:
         """Every limit that does not hold, with value and limit; not-a-number holds nowhere."""
         drop = self.accuracy_before - self.accuracy_after
         found = []

@@ -11,11 +11,11 @@ import numpy as np
 from vitnas import __version__
 from vitnas.errors import DeviceError
 from vitnas.latency_lut.calibration import Calibration, Fidelity
-from vitnas.latency_lut.features import Floats, Work
+from vitnas.latency_lut.features import Floats, LayerWork
 from vitnas.latency_lut.interpolation import Interpolated, Interpolator
 from vitnas.latency_lut.protocol import IQR_OF_NORMAL, Timing, align
 from vitnas.latency_lut.residual import Layers, Residual, fit_residual
-from vitnas.latency_lut.table import COUNTS, Beside, Header, LatencyTable, Row, WholeNetwork
+from vitnas.latency_lut.table import COUNTS, Header, LatencyTable, ReferenceNetwork, Row, WholeNetwork
 from vitnas.latency_lut.timing_journal import blueprint_key
 from vitnas.search_spaces import Arch, Blueprint, Codes, SearchSpace
 
@@ -114,7 +114,9 @@ def assemble(
         calibration=calibration,
         fidelity=None,
         max_mape=origin.max_mape,
-        beside=Beside.of(origin.beside, measured.networks[0].reference_ms) if origin.beside and archs else None,
+        beside=ReferenceNetwork.of(origin.beside, measured.networks[0].reference_ms)
+        if origin.beside and archs
+        else None,
         settings=origin.settings,
         interpolation={k: v for k, v in filled.left_out.items() if v > 0} if (filled.error > 0).any() else {},
         source=origin.source,
@@ -126,12 +128,12 @@ def assemble(
     return _compared(table, space, networks, sums, times_ms, fitted.left_out_ms) if archs else table
 
 
-def work_of(space: SearchSpace) -> Work:
+def work_of(space: SearchSpace) -> LayerWork:
     """What the layers of a space do, counted once and kept on disk."""
     from vitnas.supernets.counting.cache import count_specs
 
     counted = [asdict(counts) for counts in count_specs(space)]
-    return Work.of(space.lowering.specs, {name: [counts[name] for counts in counted] for name in COUNTS})
+    return LayerWork.of(space.lowering.specs, {name: [counts[name] for counts in counted] for name in COUNTS})
 
 
 def layer_counts(space: SearchSpace, codes: Codes) -> Floats:

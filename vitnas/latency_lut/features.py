@@ -14,7 +14,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Work:
+class LayerWork:
     """What layers do on any device, one number a layer.
 
     Attributes:
@@ -29,7 +29,7 @@ class Work:
     traffic: Floats
 
     @classmethod
-    def of(cls, specs: Sequence[LayerSpec], counts: Mapping[str, Sequence[int]]) -> Work:
+    def of(cls, specs: Sequence[LayerSpec], counts: Mapping[str, Sequence[int]]) -> LayerWork:
         columns = {name: np.array(values, dtype=float) for name, values in counts.items()}
         traffic = [np.prod(s.in_shape, dtype=float) + np.prod(s.out_shape, dtype=float) for s in specs]
         return cls(**columns, traffic=np.array(traffic))
@@ -53,7 +53,7 @@ def points_of(specs: Sequence[LayerSpec], work: Floats) -> Floats:
 
     Args:
         specs: layers of one kind.
-        work: what `Work.at` gives for them.
+        work: what `LayerWork.at` gives for them.
     """
     columns = [np.log1p(work), np.log([[*_sizes(spec)] for spec in specs])]
     for name, first in specs[0].attrs:

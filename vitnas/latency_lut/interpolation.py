@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vitnas.latency_lut.features import Floats, Work, by_kind, points_of, spread
+from vitnas.latency_lut.features import Floats, LayerWork, by_kind, points_of, spread
 from vitnas.search_spaces import LayerSpec
 
 FEW = 6
@@ -41,7 +41,7 @@ class Interpolator:
     those of measured layers left out in turn.
     """
 
-    def __init__(self, specs: Sequence[LayerSpec], work: Work) -> None:
+    def __init__(self, specs: Sequence[LayerSpec], work: LayerWork) -> None:
         self.kinds = {
             kind: _Kind([specs[i] for i in rows], rows, work.at(rows)) for kind, rows in by_kind(specs).items()
         }

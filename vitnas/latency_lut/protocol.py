@@ -16,7 +16,7 @@ import numpy as np
 Stopwatch = Callable[[int], float]
 """Runs something this many times in a row and returns the milliseconds they took together."""
 
-Provenance = Literal["measured", "interpolated", "estimated", "imported"]
+TimingProvenance = Literal["measured", "interpolated", "estimated", "imported"]
 
 IQR_OF_NORMAL = 1.349
 """The interquartile range of a normal distribution, in standard deviations."""
@@ -71,7 +71,7 @@ class Timing:
     p90_ms: float
     blocks: int
     reference_ms: float
-    provenance: Provenance = "measured"
+    provenance: TimingProvenance = "measured"
     energy_mj: float | None = None
     peak_bytes: int | None = None
 
@@ -154,7 +154,7 @@ def measure(
     """
     reference_runs = _warm_up(reference, settings)
     runs = [_warm_up(candidate, settings) for candidate in candidates]
-    tried: list[list[_Block]] = [[] for _ in candidates]
+    tried: list[list[_TimedBlock]] = [[] for _ in candidates]
     seen: list[float] = []
     waiting = list(range(len(candidates)))
     for _ in range(settings.blocks * settings.max_repeats):
@@ -168,7 +168,7 @@ def measure(
             call_mj = (energy() - spent_mj) / runs[i] if energy else None
             after = reference(reference_runs) / reference_runs
             seen.append(after)
-            tried[i].append(_Block(mean_ms, before, after, call_mj))
+            tried[i].append(_TimedBlock(mean_ms, before, after, call_mj))
             before = after
         quiet_ms = _quiet(seen)
         waiting = [i for i in waiting if not _settled(tried[i], quiet_ms, settings)]
@@ -183,14 +183,14 @@ def align(timings: Sequence[Timing]) -> list[Timing]:
 
 
 @dataclass(frozen=True)
-class _Block:
+class _TimedBlock:
     mean_ms: float
     reference_before_ms: float
     reference_after_ms: float
     energy_mj: float | None = None
 
 
-def _settled(blocks: Sequence[_Block], quiet_ms: float, settings: TimingSettings) -> bool:
+def _settled(blocks: Sequence[_TimedBlock], quiet_ms: float, settings: TimingSettings) -> bool:
     """Whether a candidate has its steady blocks, and they agree."""
     if sum(d <= settings.max_drift for d in _disturbance(blocks, quiet_ms)) < settings.blocks:
         return False
@@ -203,7 +203,7 @@ def _quiet(means_ms: Sequence[float]) -> float:
     return float(np.quantile(means_ms, 0.1))
 
 
-def _disturbance(blocks: Sequence[_Block], quiet_ms: float) -> list[float]:
+def _disturbance(blocks: Sequence[_TimedBlock], quiet_ms: float) -> list[float]:
     """How far the reference around each block of a candidate was above its quiet time, as a fraction.
 
     A block half of whose own excess is larger counts as that: work that came and went inside the
@@ -219,7 +219,7 @@ def _disturbance(blocks: Sequence[_Block], quiet_ms: float) -> list[float]:
     ]
 
 
-def _summarise(blocks: Sequence[_Block], quiet_ms: float, most: int) -> Timing:
+def _summarise(blocks: Sequence[_TimedBlock], quiet_ms: float, most: int) -> Timing:
     order = np.argsort(_disturbance(blocks, quiet_ms), kind="stable")[:most]
     kept = [blocks[i] for i in order]
     drifts_ms = [(block.reference_before_ms + block.reference_after_ms) / 2 for block in kept]

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitnas.latency_lut.calibration import Calibration
-from vitnas.latency_lut.features import Floats, Work, by_kind, points_of
+from vitnas.latency_lut.features import Floats, LayerWork, by_kind, points_of
 from vitnas.search_spaces import LayerSpec
 
 STRENGTHS = np.logspace(-3, 2, 11)
@@ -34,7 +34,7 @@ class Layers:
     """The distinct layers of a space and what each takes alone, in one order."""
 
     specs: Sequence[LayerSpec]
-    work: Work
+    work: LayerWork
     alone_ms: Floats
 
     def covariance(self, terms: Sequence[str]) -> Floats:

@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass, field
 
 from vitnas.latency_lut.protocol import Timing
-from vitnas.latency_lut.table import Beside, LatencyTable, WholeNetwork
+from vitnas.latency_lut.table import LatencyTable, ReferenceNetwork, WholeNetwork
 from vitnas.search_spaces import Arch, Blueprint, SearchSpace
 
 BETWEEN = 0.035
@@ -128,7 +128,7 @@ def disagree(one_ms: float, one_std_ms: float, other_ms: float, other_std_ms: fl
     return abs(one_ms - other_ms) > SURE * math.hypot(one_std_ms, other_std_ms)
 
 
-def arch_of(space: SearchSpace, network: WholeNetwork | Beside) -> Arch:
+def arch_of(space: SearchSpace, network: WholeNetwork | ReferenceNetwork) -> Arch:
     """The arch of a network that a table has timed."""
     return Arch.from_json({"space": space.name, "genes": network.genes})
 

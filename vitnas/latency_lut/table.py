@@ -88,7 +88,7 @@ class WholeNetwork:
 
 
 @dataclass(frozen=True)
-class Beside:
+class ReferenceNetwork:
     """The network that whole networks were timed beside, and what it took; timed again it tells the machine's speed.
 
     Attributes:
@@ -100,7 +100,7 @@ class Beside:
     took_ms: float
 
     @classmethod
-    def of(cls, arch: Arch, took_ms: float) -> Beside:
+    def of(cls, arch: Arch, took_ms: float) -> ReferenceNetwork:
         return cls(arch.to_json()["genes"], float(took_ms))
 
 
@@ -138,7 +138,7 @@ class Header:
     fidelity: Fidelity | None
     max_mape: float
     networks: tuple[WholeNetwork, ...] = ()
-    beside: Beside | None = None
+    beside: ReferenceNetwork | None = None
     settings: dict[str, float | int] = field(default_factory=dict)
     interpolation: dict[str, float] = field(default_factory=dict)
     source: str = ""

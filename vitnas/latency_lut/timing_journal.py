@@ -41,7 +41,7 @@ class PartialTimings:
         whole = [first]
         for line in lines[1:]:
             try:
-                entry = msgspec.convert(read_line(line), _Entry)
+                entry = msgspec.convert(read_line(line), _JournalLine)
             except msgspec.ValidationError:
                 continue
             self.found[entry.network] = entry.timing
@@ -62,6 +62,6 @@ class PartialTimings:
         self.path.unlink(missing_ok=True)
 
 
-class _Entry(msgspec.Struct):
+class _JournalLine(msgspec.Struct):
     network: str
     timing: Timing

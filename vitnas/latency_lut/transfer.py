@@ -24,7 +24,7 @@ from vitnas.latency_lut.features import Floats, by_kind, spread
 from vitnas.latency_lut.profile import ProfileSettings, check_target, terms
 from vitnas.latency_lut.protocol import Timing, align
 from vitnas.latency_lut.residual import Layers, fit_residual
-from vitnas.latency_lut.table import Beside, LatencyTable, WholeNetwork
+from vitnas.latency_lut.table import LatencyTable, ReferenceNetwork, WholeNetwork
 from vitnas.latency_lut.timing_journal import PartialTimings, blueprint_key
 from vitnas.latency_lut.timing_session import Gathering, progress_bar
 from vitnas.search_spaces import Arch, Codes, SearchSpace
@@ -86,7 +86,7 @@ def transfer(
     header = replace(
         table.header,
         device=device.name,
-        beside=Beside.of(middle, timings[0].reference_ms),
+        beside=ReferenceNetwork.of(middle, timings[0].reference_ms),
         fingerprint=device.fingerprint(),
         max_mape=settings.max_mape,
         settings=asdict(settings),

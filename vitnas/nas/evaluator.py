@@ -15,7 +15,7 @@ from vitnas.nas.answers import ANSWERS, Answers
 from vitnas.nas.execution.executor import Executor
 from vitnas.nas.objectives import Objective, std_of
 from vitnas.nas.pareto import Point, Provenance
-from vitnas.nas.records import Progress
+from vitnas.nas.records import EvaluationBar
 from vitnas.nas.study import Evaluation, Study
 from vitnas.search_spaces import Arch, Codes, SearchSpace
 from vitnas.search_spaces.cost_range import CostOf, evaluate
@@ -46,7 +46,7 @@ class Evaluator:
         objectives: Sequence[Objective],
         study: Study,
         executor: Executor,
-        bar: Progress,
+        bar: EvaluationBar,
         provenance: Mapping[str, Provenance],
         between: Mapping[str, float] | None = None,
     ) -> None:

@@ -17,7 +17,7 @@ from vitnas.nas.evaluator import Evaluator, Score
 from vitnas.nas.execution.executor import Executor, make_executor
 from vitnas.nas.limits import Limits
 from vitnas.nas.objectives import Objective
-from vitnas.nas.records import Progress
+from vitnas.nas.records import EvaluationBar
 from vitnas.nas.selection import spread_over_cost
 from vitnas.nas.study import Study, database
 from vitnas.predictors import PREDICTORS, Predictor
@@ -35,7 +35,7 @@ REPORT_FILE = "report.json"
 
 
 @dataclass(frozen=True)
-class Fit:
+class PredictorFit:
     """What became of a fit; held-out figures are of archs that a fit on the other folds had not seen.
 
     Attributes:
@@ -68,7 +68,7 @@ class Fit:
         write_json(folder / REPORT_FILE, asdict(self))
 
     @classmethod
-    def load(cls, folder: Path) -> Fit:
+    def load(cls, folder: Path) -> PredictorFit:
         """Reads what `save` wrote."""
         path = folder / REPORT_FILE
         if not path.is_file():
@@ -93,7 +93,7 @@ def fit_predictor(
     ray_address: str | None = None,
     folder: Path | None = None,
     progress: bool = True,
-) -> Fit:
+) -> PredictorFit:
     """Evaluates archs on the weights of a run, learns from them, and leaves predictor and report in a folder.
 
     Killed at any moment, the same call goes on where it stopped; with more samples, it evaluates only those it lacks.
@@ -132,7 +132,7 @@ def fit_predictor(
         fitted = make().fit(good, scores)
         held_out = hold_out(make, good, scores, FOLDS)
         num_params = PopulationCounter(run.space)(good).num_params
-        fit = Fit(
+        fit = PredictorFit(
             run.space.name,
             origin,
             quantity,
@@ -171,7 +171,7 @@ def evaluate_archs(
     objective = Objective.named(quantity)
     folder.mkdir(parents=True, exist_ok=True)
     study = Study(space, [objective], database(folder), f"scores-{quantity}", origin)
-    with Progress(progress, len(codes)) as bar:
+    with EvaluationBar(progress, len(codes)) as bar:
         evaluator = Evaluator(space, score, {}, [objective], study, executor, bar, {})
         good, values = evaluator(codes)
     return good, objective.sign * values[:, 0]

@@ -213,11 +213,11 @@ class ParetoFront:
 class _FrontFile(msgspec.Struct, forbid_unknown_fields=True):
     """A front.json as it lies on the disk."""
 
-    class Objective(msgspec.Struct, forbid_unknown_fields=True):
+    class ObjectiveEntry(msgspec.Struct, forbid_unknown_fields=True):
         name: str
         direction: Direction
 
-    class Point(msgspec.Struct, forbid_unknown_fields=True):
+    class PointEntry(msgspec.Struct, forbid_unknown_fields=True):
         id: str
         arch: dict[str, Any]
         objectives: dict[str, float]
@@ -229,8 +229,8 @@ class _FrontFile(msgspec.Struct, forbid_unknown_fields=True):
     space: str
     fingerprint: str
     seed: int
-    objectives: list[_FrontFile.Objective]
-    points: list[_FrontFile.Point]
+    objectives: list[_FrontFile.ObjectiveEntry]
+    points: list[_FrontFile.PointEntry]
     config: dict[str, Any]
     versions: dict[str, Any]
     shared: dict[str, float] = msgspec.field(default_factory=dict)

@@ -53,16 +53,15 @@ class Log:
             file.write(f"{now} {text}\n".encode())
 
 
-class Progress:
+class EvaluationBar:
     """A bar of evaluations on stderr, or nothing."""
 
     def __init__(self, shown: bool, total: int) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-        from rich.progress import Progress as RichProgress
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        self._bar = RichProgress(*columns, console=Console(stderr=True), disable=not shown)
+        self._bar = Progress(*columns, console=Console(stderr=True), disable=not shown)
         self._task = self._bar.add_task(EVALUATED, total=total)
 
     def advance(self, n: int) -> None:

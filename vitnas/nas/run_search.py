@@ -27,7 +27,7 @@ SCORES = ("accuracy", "loss")
 
 
 @dataclass(frozen=True)
-class Found:
+class SearchResult:
     """What a search left.
 
     Attributes:
@@ -42,7 +42,7 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Start:
+class SearchRequest:
     """What a search starts from besides its settings.
 
     Attributes:
@@ -66,21 +66,23 @@ class Start:
     ray_address: str | None = None
 
 
-def start_search(start: Start, settings: SearchSettings, say: Say = print, progress: bool = True) -> Found:
+def start_search(
+    request: SearchRequest, settings: SearchSettings, say: Say = print, progress: bool = True
+) -> SearchResult:
     """Searches, and writes what it found.
 
     Args:
-        start: what there is.
+        request: what there is.
         settings: objectives, limits, budget, workers.
         say: told what the result will rest on.
         progress: shows a bar on stderr.
     """
-    if not start.devices or len(set(start.devices)) != len(start.devices):
-        raise SearchError(f"devices {list(start.devices)}: name at least one, each once")
-    run = start.run
-    space = run.space if run is not None else start.space
+    if not request.devices or len(set(request.devices)) != len(request.devices):
+        raise SearchError(f"devices {list(request.devices)}: name at least one, each once")
+    run = request.run
+    space = run.space if run is not None else request.space
     assert space is not None
-    settings = settings.on_devices(start.devices)
+    settings = settings.on_devices(request.devices)
     if run is not None and is_locked(run.path):
         raise CheckpointError(
             f"run '{run.path}' is still training; wait for its end, name another with --run, or search without one "
@@ -88,18 +90,18 @@ def start_search(start: Start, settings: SearchSettings, say: Say = print, progr
         )
     if run is None:
         settings = _without_training(settings, say)
-    _check_names(settings, start.devices, SCORES if run is not None else ("score",))
-    warm = _warm(start.warm, space) if start.warm is not None else []
-    label = "+".join(start.devices)
-    folder = start.folder or (
+    _check_names(settings, request.devices, SCORES if run is not None else ("score",))
+    warm = _warm(request.warm, space) if request.warm is not None else []
+    label = "+".join(request.devices)
+    folder = request.folder or (
         run.path / f"search-{label}" if run is not None else Path("searches") / f"{space.name}-{label}"
     )
-    with make_executor(settings.workers, start.ray_address, settings.timeout or None) as executor:
+    with make_executor(settings.workers, request.ray_address, settings.timeout or None) as executor:
         executor.start()
-        targets = [_target(name, start, space, folder, settings, say) for name in start.devices]
+        targets = [_target(name, request, space, folder, settings, say) for name in request.devices]
         costs, provenance = _costs(space, targets)
         origin = {
-            "device": ", ".join(start.devices),
+            "device": ", ".join(request.devices),
             "table": ", ".join(target.table.header.created for target in targets),
         }
         score: Score
@@ -122,10 +124,12 @@ def start_search(start: Start, settings: SearchSettings, say: Say = print, progr
             provenance["score"] = "training-free"
         front = search(
             space, score, costs, settings, folder, executor, progress, origin,
-            targets=targets, provenance=provenance, include=start.include, warm=warm, importance=importance,
+            targets=targets, provenance=provenance, include=request.include, warm=warm, importance=importance,
         )  # fmt: skip
-    several = start.devices if len(start.devices) > 1 else ()
-    return Found(folder, front, {name: ParetoFront.load(device_front_file(folder, name), space) for name in several})
+    several = request.devices if len(request.devices) > 1 else ()
+    return SearchResult(
+        folder, front, {name: ParetoFront.load(device_front_file(folder, name), space) for name in several}
+    )
 
 
 def _without_training(settings: SearchSettings, say: Say) -> SearchSettings:
@@ -148,17 +152,19 @@ def _check_names(settings: SearchSettings, devices: Sequence[str], scores: Seque
             raise SearchError(f"cannot limit '{name}'; {suggest(name, costs)}")
 
 
-def _target(name: str, start: Start, space: SearchSpace, folder: Path, settings: SearchSettings, say: Say) -> Target:
-    given = [path for path in start.tables if LatencyTable.read(path).header.device == name]
-    if start.tables and len(start.devices) == 1 and not given:
-        given = [start.tables[0]]  # refused with both names
-    if start.run is not None:
-        places = [*given, start.run.latency_file(name)]
-        remedy = f"vitnas profile --run {start.run.path} --device {name}"
+def _target(
+    name: str, request: SearchRequest, space: SearchSpace, folder: Path, settings: SearchSettings, say: Say
+) -> Target:
+    given = [path for path in request.tables if LatencyTable.read(path).header.device == name]
+    if request.tables and len(request.devices) == 1 and not given:
+        given = [request.tables[0]]  # refused with both names
+    if request.run is not None:
+        places = [*given, request.run.latency_file(name)]
+        remedy = f"vitnas profile --run {request.run.path} --device {name}"
     else:
         places = [*given, folder / "latency" / f"{name}.parquet", Path(f"{space.name}-{name}.parquet")]
         remedy = f"vitnas profile --space {space.name} --device {name}"
-    home = places[-1] if start.run is not None else folder / "latency" / f"{name}.parquet"
+    home = places[-1] if request.run is not None else folder / "latency" / f"{name}.parquet"
     return find_target(space, name, places, home, remedy, settings.measure, say, settings.strict)
 
 

@@ -16,7 +16,7 @@ from vitnas.nas.limits import Limits
 from vitnas.nas.objectives import Objective, on
 from vitnas.nas.pareto import ParetoFront, Provenance
 from vitnas.nas.picks import counted
-from vitnas.nas.records import Log, Progress, write_evaluations
+from vitnas.nas.records import EvaluationBar, Log, write_evaluations
 from vitnas.nas.searchers import Searcher
 from vitnas.nas.searchers.choose import make_searcher
 from vitnas.nas.selection import spread_over_cost
@@ -101,7 +101,7 @@ def search(
         storage, name = settings.storage or database(folder), settings.study or folder.resolve().name
         study = Study(space, objectives, storage, name, origin, shared=bool(settings.storage))
         log(f"{space.name}: {dict(origin)}, {settings.deciding()}, {len(study)} evaluations known")
-        with Progress(progress, budget) as bar:
+        with EvaluationBar(progress, budget) as bar:
             evaluator = Evaluator(
                 space, score, costs, objectives, study, executor or SerialExecutor(), bar, provenance or {}, between
             )

@@ -30,7 +30,7 @@ TEST_ACCURACY, TEST_IMAGES = "test_accuracy", "test_images"
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class EvaluationResult:
     """Accuracy in 0..1 and mean cross-entropy over `num_images` images.
 
     Attributes:
@@ -57,7 +57,7 @@ class Evaluation:
 
 
 @torch.no_grad()
-def evaluate(network: nn.Module, images: Images, batch_size: int = 256) -> Evaluation:
+def evaluate(network: nn.Module, images: Images, batch_size: int = 256) -> EvaluationResult:
     """Runs a network over all images in evaluation mode; it is left in the mode it came in."""
     if not len(images):
         raise DataError("cannot evaluate a network on no images; give at least one")
@@ -73,10 +73,10 @@ def evaluate(network: nn.Module, images: Images, batch_size: int = 256) -> Evalu
     for module, training in modes:
         module.training = training
     answers = np.concatenate(right)
-    return Evaluation(int(answers.sum()) / len(images), loss_sum / len(images), len(images), answers)
+    return EvaluationResult(int(answers.sum()) / len(images), loss_sum / len(images), len(images), answers)
 
 
-def evaluate_arch(supernet: Supernet, arch: Arch, dataset: Dataset) -> Evaluation:
+def evaluate_arch(supernet: Supernet, arch: Arch, dataset: Dataset) -> EvaluationResult:
     """An arch on the shared weights: cut out, batch norms measured anew, judged on the validation images."""
     return evaluate(cut_out(supernet, arch, dataset.train), dataset.val)
 

@@ -15,7 +15,7 @@ from vitnas.errors import DeviceError, UnknownNameError
 from vitnas.latency_lut import LatencyTable, TimingSettings, load_device
 from vitnas.latency_lut.devices.device import reference_network
 from vitnas.latency_lut.estimate import Op, load_model
-from vitnas.latency_lut.estimate.cost import GUESS, PRICES, Work
+from vitnas.latency_lut.estimate.cost import GUESS, PRICES, OperatorWork
 from vitnas.latency_lut.estimate.model import MODELS
 from vitnas.latency_lut.estimate.networks import layer_ops
 from vitnas.latency_lut.profile import profile
@@ -37,7 +37,7 @@ def test_derivatives_are_those_of_the_cost():
         conv(kind="depthwise", macs=64 * 784 * 9, activation="gelu"),
         *layer_ops(load_space("deit").lower(load_space("deit").smallest()).layers[1]),
     ]
-    work, step = Work.of(ops), 1e-7
+    work, step = OperatorWork.of(ops), 1e-7
     _, slope = work.cost_ms(GUESS, 1.0)
     for i in range(1, len(PRICES)):
         moved = GUESS.copy()
@@ -56,7 +56,9 @@ def test_more_work_never_takes_less(name):
 def test_arithmetic_alone_is_priced_as_arithmetic():
     heavy = conv(macs=10**12, read=1, written=1, weights=0)
     prices = load_model("iphone12").members[0]
-    assert prices.cost_ms(Work.of([heavy]))[0] == pytest.approx(1000 * prices.prices["arithmetic"]["conv"], rel=1e-4)
+    assert prices.cost_ms(OperatorWork.of([heavy]))[0] == pytest.approx(
+        1000 * prices.prices["arithmetic"]["conv"], rel=1e-4
+    )
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -8,15 +8,15 @@ import pytest
 
 from vitnas.errors import DataError
 from vitnas.latency_lut.estimate import load_model
-from vitnas.latency_lut.estimate.cost import GUESS, Prices, Work
-from vitnas.latency_lut.estimate.fit import Point, accuracy, first_guess, fit, leave_out
+from vitnas.latency_lut.estimate.cost import GUESS, OperatorWork, Prices
+from vitnas.latency_lut.estimate.fit import UnseenNetwork, accuracy, first_guess, fit, leave_out
 from vitnas.latency_lut.estimate.networks import layer_ops
 from vitnas.latency_lut.estimate.published import (
     FAMILIES,
     GROUPS,
-    Group,
     Machine,
-    Row,
+    MachineGroup,
+    PublishedRow,
     family,
     fell_back,
     nominal_ms,
@@ -39,9 +39,9 @@ def made():
             ops = [op for spec in space.lower(arch) for op in layer_ops(spec)]
             key = (f"{name}-{i}", 224)
             traces[key] = ops
-            ms = truth.network_ms + truth.cost_ms(Work.of(ops)).sum()
+            ms = truth.network_ms + truth.cost_ms(OperatorWork.of(ops)).sum()
             for device, factor in (("iphone12", 1.0), ("iphone13", 0.8)):
-                rows.append(Row(device, *key, name, "paper", "paper", factor * ms, False))
+                rows.append(PublishedRow(device, *key, name, "paper", "paper", factor * ms, False))
     return rows, traces
 
 
@@ -66,7 +66,7 @@ def test_a_family_left_out_is_not_seen(made):
 
 def test_intervals_come_from_other_families():
     rng = np.random.default_rng(1)
-    points = [Point(f"m{i}", 224, f"f{i % 20}", 1.0, float(np.exp(rng.normal(0, 0.2)))) for i in range(4000)]
+    points = [UnseenNetwork(f"m{i}", 224, f"f{i % 20}", 1.0, float(np.exp(rng.normal(0, 0.2)))) for i in range(4000)]
     found = accuracy(points)
     assert found.sigma == pytest.approx(0.2, rel=0.05)
     assert found.within_sigma == pytest.approx(0.68, abs=0.02)
@@ -113,7 +113,7 @@ def test_other_machines_have_rows_of_their_own(tmp_path):
 def test_a_machine_of_unknown_speed_is_found_by_its_scale(made, times):
     rows, traces = made
     mine = [dataclasses.replace(r, device="m", ms=r.ms * times) for r in rows if r.device == "iphone12"]
-    group = Group({"m": Machine(("M",), "m")}, "r", "fp32", ("m",))
+    group = MachineGroup({"m": Machine(("M",), "m")}, "r", "fp32", ("m",))
     found = fit(mine, traces, group)
     errors = [found.ms(traces[r.network], "m") / r.ms - 1 for r in mine]
     assert np.abs(errors).max() < 0.12
@@ -124,7 +124,7 @@ def test_a_machine_of_unknown_speed_is_found_by_its_scale(made, times):
 def test_fallen_back_is_what_no_such_machine_would_take():
     space = load_space("deit")
     ops = [op for spec in space.lower(space.smallest()) for op in layer_ops(spec)]
-    row = Row("iphone12", "m", 224, "f", "s", "s", 1.4 * nominal_ms(ops), False)
+    row = PublishedRow("iphone12", "m", 224, "f", "s", "s", 1.4 * nominal_ms(ops), False)
     assert not fell_back(row, ops)
     assert fell_back(dataclasses.replace(row, ms=1.6 * nominal_ms(ops)), ops)
     assert fell_back(dataclasses.replace(row, noted_fallback=True), ops)

@@ -12,7 +12,7 @@ from vitnas.cli import app
 from vitnas.latency_lut.estimate import Op, load_model, placement
 from vitnas.latency_lut.estimate.evidence import flag
 from vitnas.latency_lut.estimate.placement import RULES, Flag, Support, traits
-from vitnas.latency_lut.estimate.published import Row
+from vitnas.latency_lut.estimate.published import PublishedRow
 
 CONV = Op("conv", "conv2d", (1, 64, 28, 28), 64 * 784 * 576, 64 * 784, 64 * 784, 64 * 576, inner=576, kernel=3)
 HARD = dataclasses.replace(CONV, activation="hardswish")
@@ -71,7 +71,7 @@ def test_one_network_that_contradicts_is_enough(fits, contradicts):
 
 
 def row(model, ms=1.0, device="iphone12", family=None, size=224):
-    return Row(device, model, size, family or model.split("-")[0], "paper", "paper", ms, False)
+    return PublishedRow(device, model, size, family or model.split("-")[0], "paper", "paper", ms, False)
 
 
 def test_precision_and_recall_are_of_families_left_out():

@@ -6,7 +6,7 @@ import pytest
 from vitnas.errors import SearchError
 from vitnas.nas.execution.executor import Outcome, SerialExecutor
 from vitnas.nas.limits import Limits
-from vitnas.nas.scores.training_free import LEAST, REFERENCE, Each, Parts, TrainingFree, _usable
+from vitnas.nas.scores.training_free import LEAST, REFERENCE, ProxyScores, TolerantProxyScores, TrainingFree, _usable
 from vitnas.predictors.proxies.scoring import score_archs
 from vitnas.search_spaces import Task, load_space
 from vitnas.supernets.counting.counts import PopulationCounter
@@ -48,7 +48,7 @@ def test_reference_archs_reach_from_the_smallest_to_the_largest(score):
 def test_larger_networks_score_higher_and_the_same_arch_the_same(score):
     assert score(SPACE.largest())["score"] > score(SPACE.smallest())["score"]
     assert score(SPACE.smallest()) == score(SPACE.smallest())
-    assert Parts(SPACE, ("dss",), 0)(SPACE.smallest()) != Parts(SPACE, ("dss",), 1)(SPACE.smallest())
+    assert ProxyScores(SPACE, ("dss",), 0)(SPACE.smallest()) != ProxyScores(SPACE, ("dss",), 1)(SPACE.smallest())
     assert score(SPACE.largest())["score"] == pytest.approx(1 - 1 / REFERENCE)  # better than all others
 
 
@@ -90,6 +90,6 @@ def test_a_proxy_that_fails_is_left_out_and_told():
 
 def test_each_proxy_alone_where_one_fails():
     names = ("params", "no-such-proxy")
-    found = Each(SPACE, names, 0)(SPACE.smallest())
+    found = TolerantProxyScores(SPACE, names, 0)(SPACE.smallest())
     assert isinstance(found["params"], float)
     assert "no-such-proxy" in found["no-such-proxy"]

@@ -8,7 +8,7 @@ import pytest
 from vitnas.errors import SearchError
 from vitnas.predictors.proxies import deepmad_search
 from vitnas.predictors.proxies.deepmad import DeepMADEntropy, effective_entropy, effectiveness, entropy
-from vitnas.predictors.proxies.deepmad_search import Limits, maximise_entropy
+from vitnas.predictors.proxies.deepmad_search import NetworkBudget, maximise_entropy
 from vitnas.search_spaces import Blueprint, LayerSpec, SearchSpace, load_space
 from vitnas.supernets.counting.counts import PopulationCounter, count
 
@@ -92,7 +92,7 @@ def test_of_a_small_space_none_is_better(few):
     assert 100 < len(archs) < 1000
     limit = float(np.median([count(few.lower(arch)).num_params for arch in archs]))
     best = max(effective_entropy(few.lower(arch)) for arch in archs if count(few.lower(arch)).num_params <= limit)
-    found = maximise_entropy(few, Limits(num_params=limit))
+    found = maximise_entropy(few, NetworkBudget(num_params=limit))
     assert found.exact
     assert found.num_scored == len(archs)
     assert found.entropy == best
@@ -101,7 +101,7 @@ def test_of_a_small_space_none_is_better(few):
 
 
 def test_a_climb_comes_as_high(few, monkeypatch):
-    limits = Limits(macs=1.8e9)
+    limits = NetworkBudget(macs=1.8e9)
     exact = maximise_entropy(few, limits)
     monkeypatch.setattr(deepmad_search, "EXACT_UP_TO", 0)
     climbed = maximise_entropy(few, limits, np.random.default_rng(1))
@@ -112,10 +112,10 @@ def test_a_climb_comes_as_high(few, monkeypatch):
 
 def test_limits_that_nothing_meets_are_refused(few):
     with pytest.raises(SearchError, match="no arch of 'deepmad-resnet' is within .* widen the limits"):
-        maximise_entropy(few, Limits(num_params=1e5))
+        maximise_entropy(few, NetworkBudget(num_params=1e5))
 
 
 def test_depth_is_a_limit_too(few):
     depths = [len(few.lower(arch)) for arch in few.decode(few.genome.enumerate())]
     least = min(depths)
-    assert len(few.lower(maximise_entropy(few, Limits(depth=least)).arch)) == least < max(depths)
+    assert len(few.lower(maximise_entropy(few, NetworkBudget(depth=least)).arch)) == least < max(depths)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from vitnas.cli import main
-from vitnas.nas.fit_predictor import PREDICTOR_FILE, Fit
+from vitnas.nas.fit_predictor import PREDICTOR_FILE, PredictorFit
 from vitnas.predictors.metrics import compare
 from vitnas.predictors.regressor import Prediction
 from vitnas.predictors.ridge import Ridge
@@ -26,7 +26,7 @@ def made(noise, num_params):
     winner = {"predictor": "gp", "options": {"length": 2.0}, "kendall": 0.9, "mae": 0.01, "tried": 5}
     archs = [arch.id for arch in SPACE.decode(CODES)]
     figures = (SCORES.tolist(), held_out.mean.tolist(), held_out.std.tolist())
-    return Fit(SPACE.name, {"supernet": "step-1"}, "accuracy", "auto", winner, report, archs, *figures)
+    return PredictorFit(SPACE.name, {"supernet": "step-1"}, "accuracy", "auto", winner, report, archs, *figures)
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from vitnas.files import only_here, read_lines
 from vitnas.run import RunFolder
 from vitnas.search_spaces import SearchSpace, load_space
 from vitnas.supernets.data import DataSettings, load_dataset
-from vitnas.supernets.training.learner import Learner, Outcome
+from vitnas.supernets.training.learner import Learner, StepOutcome
 from vitnas.supernets.training.lessons import Marks
 from vitnas.supernets.training.resuming import change_means, other_bits
 from vitnas.supernets.training.settings import TrainSettings
@@ -156,7 +156,7 @@ def test_weights_that_are_not_finite_are_never_saved(
     run = small_run(tmp_path / "run", checkpoint_every=2)
     good, calls = Learner.learn, iter(range(100))
 
-    def spoilt(self: Learner, *rest: Any, **how: Any) -> Outcome:
+    def spoilt(self: Learner, *rest: Any, **how: Any) -> StepOutcome:
         outcome = good(self, *rest, **how)
         if next(calls) == 3:
             self.parameters[0].data.fill_(float("inf"))

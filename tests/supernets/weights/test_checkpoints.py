@@ -21,7 +21,7 @@ from vitnas.supernets.training.settings import TrainSettings
 from vitnas.supernets.weights import checkpoints
 from vitnas.supernets.weights.checkpoints import (
     KEEP,
-    Progress,
+    TrainingProgress,
     checkpoint_folders,
     load_supernet,
     made_by,
@@ -58,7 +58,7 @@ def saved(tmp_path: Path, small_run: MakeRun) -> tuple[RunFolder, Supernet]:
     for step in (1, 2, 3):
         net(torch.randn(2, 1, 8, 8), run.space.smallest()).sum().backward()
         optimizer.step()
-        save_checkpoint(run, net, optimizer, Progress(step))
+        save_checkpoint(run, net, optimizer, TrainingProgress(step))
     return run, net
 
 
@@ -73,8 +73,8 @@ def test_weights_optimizer_and_progress_come_back(tmp_path: Path, small_run: Mak
     optimizers = [make_optimizer(net, settings) for net in nets]
     nets[0](torch.randn(2, 1, 8, 8), run.space.smallest()).sum().backward()
     optimizers[0].step()
-    save_checkpoint(run, nets[0], optimizers[0], Progress(7, 2, {"bank": [1, 2]}))
-    assert resume(run, nets[1], optimizers[1]) == Progress(7, 2, {"bank": [1, 2]})
+    save_checkpoint(run, nets[0], optimizers[0], TrainingProgress(7, 2, {"bank": [1, 2]}))
+    assert resume(run, nets[1], optimizers[1]) == TrainingProgress(7, 2, {"bank": [1, 2]})
     assert same(nets[0], nets[1])
     old, new = (optimizer.state_dict() for optimizer in optimizers)
     assert old["param_groups"] == new["param_groups"]
@@ -94,7 +94,7 @@ def test_a_run_without_checkpoints(tmp_path: Path, small_run: MakeRun) -> None:
 def test_the_latest_are_kept_and_leftovers_cleared(saved: tuple[RunFolder, Supernet]) -> None:
     run, net = saved
     (run.checkpoints / ".step-00000009.123.tmp").mkdir()
-    save_checkpoint(run, net, make_optimizer(net, TrainSettings()), Progress(4))
+    save_checkpoint(run, net, make_optimizer(net, TrainSettings()), TrainingProgress(4))
     assert [p.name for p in checkpoint_folders(run)] == [f"step-{i:08d}" for i in range(5 - KEEP, 5)]
     assert len(list(run.checkpoints.iterdir())) == KEEP
 
@@ -106,7 +106,7 @@ def test_what_others_put_beside_checkpoints_or_into_them_stays(saved: tuple[RunF
     (run.checkpoints / "step-00000001" / "notes.md").write_text("a good one")
     (run.checkpoints / ".step-notes").mkdir()
     for step in range(4, 9):
-        save_checkpoint(run, net, make_optimizer(net, TrainSettings()), Progress(step))
+        save_checkpoint(run, net, make_optimizer(net, TrainSettings()), TrainingProgress(step))
     assert (run.checkpoints / "step-by-step" / "thesis.md").read_text() == "years of work"
     assert (run.checkpoints / "step-00000001" / "supernet.safetensors").exists()
     assert (run.checkpoints / ".step-notes").exists()
@@ -120,7 +120,7 @@ def test_those_in_between_stay_until_the_next_and_take_no_room_of_others(
     optimizer = make_optimizer(net, TrainSettings())
 
     def steps_after(step: int, planned: bool) -> list[int]:
-        save_checkpoint(run, net, optimizer, Progress(step), planned=planned)
+        save_checkpoint(run, net, optimizer, TrainingProgress(step), planned=planned)
         return [int(path.name.removeprefix("step-")) for path in checkpoint_folders(run)]
 
     assert steps_after(4, False) == [1, 2, 3, 4]
@@ -134,7 +134,9 @@ def test_those_in_between_stay_until_the_next_and_take_no_room_of_others(
 def test_who_made_a_checkpoint_is_kept(saved: tuple[RunFolder, Supernet]) -> None:
     run, net = saved
     assert made_by(run) == {}
-    save_checkpoint(run, net, make_optimizer(net, TrainSettings()), Progress(4), made_by={"processes": 2, "threads": 1})
+    save_checkpoint(
+        run, net, make_optimizer(net, TrainSettings()), TrainingProgress(4), made_by={"processes": 2, "threads": 1}
+    )
     assert made_by(run) == {"processes": 2, "threads": 1}
 
 
@@ -214,7 +216,7 @@ def test_a_full_disk_leaves_the_last_good_checkpoint(
 
     monkeypatch.setattr(checkpoints, "write_json", refuse)
     with pytest.raises(CheckpointError, match=r"step-00000004': No space left on device; .*free some space"):
-        save_checkpoint(run, net, make_optimizer(net, TrainSettings()), Progress(4))
+        save_checkpoint(run, net, make_optimizer(net, TrainSettings()), TrainingProgress(4))
     monkeypatch.undo()
     assert sorted(p.name for p in run.checkpoints.iterdir()) == [f"step-{i:08d}" for i in (1, 2, 3)]
     assert same(load_supernet(run), net)

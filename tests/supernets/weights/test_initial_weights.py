@@ -19,7 +19,7 @@ from vitnas.search_spaces import SearchSpace, Task, load_space
 from vitnas.supernets.supernet import Supernet, build_network
 from vitnas.supernets.training.optimizer import make_optimizer
 from vitnas.supernets.training.settings import TrainSettings
-from vitnas.supernets.weights.checkpoints import Progress, load_supernet, save_checkpoint
+from vitnas.supernets.weights.checkpoints import TrainingProgress, load_supernet, save_checkpoint
 from vitnas.supernets.weights.initial_weights import initialise
 from vitnas.supernets.weights.pretrained.hugging_face import to_timm
 
@@ -192,7 +192,7 @@ def test_an_odd_tensor_of_hugging_face_is_named() -> None:
 def donor(tmp_path: Path, small_run: Callable[..., RunFolder]) -> RunFolder:
     run = small_run(tmp_path / "donor")
     net = Supernet(run.space, seed=9)
-    save_checkpoint(run, net, make_optimizer(net, TrainSettings()), Progress(1))
+    save_checkpoint(run, net, make_optimizer(net, TrainSettings()), TrainingProgress(1))
     return run
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vitnas.deployment.exporters.exporter import Exporter, Facts, Limits
+from vitnas.deployment.exporters.exporter import Exporter, Facts, Tolerance
 from vitnas.registry import Registry
 
 EXPORTERS: Registry[type[Exporter]] = Registry(
@@ -24,4 +24,4 @@ EXPORTERS: Registry[type[Exporter]] = Registry(
     },
 )
 
-__all__ = ["EXPORTERS", "Exporter", "Facts", "Limits"]
+__all__ = ["EXPORTERS", "Exporter", "Facts", "Tolerance"]

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from vitnas.deployment.exporters.exporter import Exporter, Facts, Limits
+from vitnas.deployment.exporters.exporter import Exporter, Facts, Tolerance
 from vitnas.deployment.folding import fold
 from vitnas.errors import ExportError
 
@@ -33,7 +33,7 @@ class CoreML(Exporter):
 
     name = "coreml"
     file: ClassVar[str] = "model.mlpackage"
-    limits = Limits(max_difference=1e-2, top1_agreement=0.99, accuracy_drop=0.01, mean_difference=1e-3)
+    limits = Tolerance(max_difference=1e-2, top1_agreement=0.99, accuracy_drop=0.01, mean_difference=1e-3)
     needs_ios: ClassVar[int] = 15
 
     def export(self, network: nn.Module, example: Tensor, facts: Facts, folder: Path) -> Path:
@@ -95,7 +95,7 @@ class EightBit(CoreML):
 
     name = "coreml-8bit"
     file = "model-8bit.mlpackage"
-    limits = Limits(max_difference=0.25, top1_agreement=0.97, accuracy_drop=0.01, mean_difference=2e-2)
+    limits = Tolerance(max_difference=0.25, top1_agreement=0.97, accuracy_drop=0.01, mean_difference=2e-2)
 
     def compress(self, model: Any) -> Any:
         from coremltools.optimize import coreml as opt
@@ -109,7 +109,7 @@ class FourBit(CoreML):
 
     name = "coreml-4bit"
     file = "model-4bit.mlpackage"
-    limits = Limits(max_difference=2.0, top1_agreement=0.85, accuracy_drop=0.05)
+    limits = Tolerance(max_difference=2.0, top1_agreement=0.85, accuracy_drop=0.05)
     needs_ios = 18
 
     def compress(self, model: Any) -> Any:
@@ -126,7 +126,7 @@ class Palettised(CoreML):
 
     name = "coreml-palette"
     file = "model-palette.mlpackage"
-    limits = Limits(max_difference=0.5, top1_agreement=0.95, accuracy_drop=0.02)
+    limits = Tolerance(max_difference=0.5, top1_agreement=0.95, accuracy_drop=0.02)
 
     def compress(self, model: Any) -> Any:
         from coremltools.optimize import coreml as opt

@@ -47,7 +47,7 @@ class Facts:
 
 
 @dataclass(frozen=True)
-class Limits:
+class Tolerance:
     """How far an artefact may stray from its network.
 
     Attributes:
@@ -63,7 +63,7 @@ class Limits:
     mean_difference: float | None = None
 
 
-EXACT = Limits(max_difference=1e-4, top1_agreement=0.99, accuracy_drop=0.01)
+EXACT = Tolerance(max_difference=1e-4, top1_agreement=0.99, accuracy_drop=0.01)
 """For formats that keep fp32."""
 
 
@@ -71,7 +71,7 @@ class Exporter(ABC):
     """One format. A new one is a file with a subclass and a line in `EXPORTERS`."""
 
     name: ClassVar[str]
-    limits: ClassVar[Limits] = EXACT
+    limits: ClassVar[Tolerance] = EXACT
     int8_range: Int8Range = "auto"
     """How wide weights are asked to be; only formats with a `self_test` look at it."""
 

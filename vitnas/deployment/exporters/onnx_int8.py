@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from vitnas.deployment.exporters.exporter import Facts, Limits
+from vitnas.deployment.exporters.exporter import Facts, Tolerance
 from vitnas.deployment.exporters.onnx import Onnx
 from vitnas.errors import ExportError
 from vitnas.latency_lut.runtimes.saturation import SelfTest, onnx_runtime_test
@@ -20,8 +20,8 @@ PRODUCTS = ("Conv", "Gemm", "MatMul")
 INTEGER = ("QLinearConv", "QGemm", "QLinearMatMul", "MatMulInteger", "MatMulIntegerToFloat", "DynamicQuantizeMatMul")
 """What ONNX Runtime calls its products of integers."""
 
-STATIC = Limits(max_difference=2.0, top1_agreement=0.9, accuracy_drop=0.02)
-DYNAMIC = Limits(max_difference=1.0, top1_agreement=0.95, accuracy_drop=0.01)
+STATIC = Tolerance(max_difference=2.0, top1_agreement=0.9, accuracy_drop=0.02)
+DYNAMIC = Tolerance(max_difference=1.0, top1_agreement=0.95, accuracy_drop=0.01)
 
 
 class Int8(Onnx):

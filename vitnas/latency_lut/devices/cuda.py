@@ -12,7 +12,7 @@ class Cuda(MeasuredHere):
     """PyTorch operator by operator, timed by the GPU's own events; at batch one launching kernels dominates."""
 
     base = "cuda"
-    runtime = "vitnas.latency_lut.runtimes.cuda:Eager"
+    runtime = "vitnas.latency_lut.runtimes.cuda:EagerCuda"
     distribution = "torch"
     module = "torch"
     clock = "gpu_events"

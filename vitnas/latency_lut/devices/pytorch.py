@@ -11,7 +11,7 @@ class Torch(MeasuredHere):
     """PyTorch operator by operator; it ranks networks otherwise than deployed runtimes do."""
 
     base = "cpu-torch"
-    runtime = "vitnas.latency_lut.runtimes.torch_cpu:Eager"
+    runtime = "vitnas.latency_lut.runtimes.torch_cpu:EagerCpu"
     distribution = "torch"
     module = "torch"
 

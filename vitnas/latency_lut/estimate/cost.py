@@ -61,7 +61,7 @@ _ACTIVATIONS = {
 
 
 @dataclass(frozen=True)
-class Work:
+class OperatorWork:
     """The operators of one network as arrays, one entry an operator; -1 in a class means that it has none."""
 
     arithmetic: NDArray[np.int64]
@@ -74,7 +74,7 @@ class Work:
     launch: NDArray[np.int64]
 
     @classmethod
-    def of(cls, ops: Sequence[Op]) -> Work:
+    def of(cls, ops: Sequence[Op]) -> OperatorWork:
         places = np.array([_classes(op) for op in ops], dtype=np.int64).reshape(-1, 4)
         sizes = np.array(
             [(op.macs / 1e3, op.read + op.written, op.weights, op.written) for op in ops], dtype=np.float64
@@ -83,7 +83,7 @@ class Work:
         return cls(places[:, 0], gmacs, places[:, 1], moved, weights, places[:, 2], written, places[:, 3])
 
     @classmethod
-    def join(cls, works: Sequence[Work]) -> Work:
+    def join(cls, works: Sequence[OperatorWork]) -> OperatorWork:
         return cls(*(np.concatenate([getattr(w, name) for w in works]) for name in cls.__dataclass_fields__))
 
     def __len__(self) -> int:
@@ -131,7 +131,7 @@ class Prices:
     def network_ms(self) -> float:
         return self.prices["network"]["network"]
 
-    def cost_ms(self, work: Work) -> Floats:
+    def cost_ms(self, work: OperatorWork) -> Floats:
         return work.cost_ms(self.array, self.resident_mb)[0]
 
 

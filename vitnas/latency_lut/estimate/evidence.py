@@ -6,13 +6,17 @@ from collections.abc import Mapping, Sequence
 
 from vitnas.latency_lut.estimate.ops import Op
 from vitnas.latency_lut.estimate.placement import RULES, Flag, Support, traits
-from vitnas.latency_lut.estimate.published import Row
+from vitnas.latency_lut.estimate.published import PublishedRow
 
 Network = tuple[str, int]
 
 
 def flag(
-    stayed: Sequence[Row], fell: Sequence[Row], traces: Mapping[Network, Sequence[Op]], device: str, largest: int
+    stayed: Sequence[PublishedRow],
+    fell: Sequence[PublishedRow],
+    traces: Mapping[Network, Sequence[Op]],
+    device: str,
+    largest: int,
 ) -> Flag:
     """The flag on a device: its rules rest on all families, its precision and recall on families left out.
 
@@ -28,7 +32,7 @@ def flag(
     def flagged(network: Network, support: Mapping[str, Support]) -> bool:
         return any(support[name].believed for name in met[network])
 
-    def asked(rows: Sequence[Row]) -> dict[Network, str]:
+    def asked(rows: Sequence[PublishedRow]) -> dict[Network, str]:
         return {row.network: row.family for row in rows if row.device == device and row.image_size <= largest}
 
     def alarms(networks: Mapping[Network, str]) -> int:
@@ -40,11 +44,15 @@ def flag(
 
 
 def _support(
-    stayed: Sequence[Row], fell: Sequence[Row], met: Mapping[Network, frozenset[str]], device: str, left_out: str = ""
+    stayed: Sequence[PublishedRow],
+    fell: Sequence[PublishedRow],
+    met: Mapping[Network, frozenset[str]],
+    device: str,
+    left_out: str = "",
 ) -> dict[str, Support]:
     """Of every rule, without the rows of one family."""
 
-    def count(rule: str, rows: Sequence[Row], here: bool) -> int:
+    def count(rule: str, rows: Sequence[PublishedRow], here: bool) -> int:
         return len(
             {
                 row.network

@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 
 from vitnas.files import write_json
 from vitnas.latency_lut.calibration import Fidelity
-from vitnas.latency_lut.estimate.cost import GUESS, PRICES, Floats, Prices, Work
+from vitnas.latency_lut.estimate.cost import GUESS, PRICES, Floats, OperatorWork, Prices
 from vitnas.latency_lut.estimate.evidence import flag
-from vitnas.latency_lut.estimate.model import Accuracy, EstimateModel, FallBack, Target
+from vitnas.latency_lut.estimate.model import EstimateAccuracy, EstimatedTarget, EstimateModel, FallBack
 from vitnas.latency_lut.estimate.ops import Op
-from vitnas.latency_lut.estimate.published import GROUPS, Group, Row, fell_back, read_rows
+from vitnas.latency_lut.estimate.published import GROUPS, MachineGroup, PublishedRow, fell_back, read_rows
 
 RESIDENT_MB = (0.5, 1.0, 2.0, 4.0)
 """Sizes of the memory on the chip: one member of the model each."""
@@ -42,41 +42,41 @@ Traces = Mapping[tuple[str, int], Sequence[Op]]
 
 
 @dataclass(frozen=True)
-class Fit:
+class FittedPrices:
     """Prices and factors that go with some rows."""
 
     members: tuple[Prices, ...]
     factors: Mapping[str, float]
 
     def ms(self, ops: Sequence[Op], device: str) -> float:
-        work = Work.of(ops)
+        work = OperatorWork.of(ops)
         return self.factors[device] * float(np.mean([m.network_ms + m.cost_ms(work).sum() for m in self.members]))
 
 
-def fit(rows: Sequence[Row], traces: Traces, group: Group = GROUPS["apple"]) -> Fit:
+def fit(rows: Sequence[PublishedRow], traces: Traces, group: MachineGroup = GROUPS["apple"]) -> FittedPrices:
     """The most likely prices given the rows of a group, none of which fell back."""
     found = [_fit_member(rows, traces, group, size) for size in RESIDENT_MB]
     factors = {d: float(np.exp(np.mean([np.log(f[d]) for _, f in found]))) for d in group.machines}
-    return Fit(tuple(prices for prices, _ in found), factors)
+    return FittedPrices(tuple(prices for prices, _ in found), factors)
 
 
-def first_guess(rows: Sequence[Row], traces: Traces, group: Group) -> Floats:
+def first_guess(rows: Sequence[PublishedRow], traces: Traces, group: MachineGroup) -> Floats:
     """Prices before any measurement is seen, or at most its scale; a batch pays a call and a launch once."""
     if group.by_maker:
         return GUESS
     once = np.array([part in ("network", "launch") for part, _ in PRICES])
     guess = np.where(once, GUESS / group.batch, GUESS)
-    total = [_total_ms(Work.of(traces[row.network]), guess, RESIDENT_MB[1]) for row in rows]
+    total = [_total_ms(OperatorWork.of(traces[row.network]), guess, RESIDENT_MB[1]) for row in rows]
     scale = np.exp(np.median(np.log([row.ms or 0.0 for row in rows]) - np.log(total)))
     return np.asarray(guess * scale, dtype=np.float64)
 
 
-def _total_ms(work: Work, prices: Floats, resident_mb: float) -> float:
+def _total_ms(work: OperatorWork, prices: Floats, resident_mb: float) -> float:
     return float(prices[0] + work.cost_ms(prices, resident_mb)[0].sum())
 
 
 def _fit_member(
-    rows: Sequence[Row], traces: Traces, group: Group, resident_mb: float
+    rows: Sequence[PublishedRow], traces: Traces, group: MachineGroup, resident_mb: float
 ) -> tuple[Prices, dict[str, float]]:
     from scipy.optimize import least_squares
 
@@ -84,8 +84,8 @@ def _fit_member(
     sources = sorted({row.source for row in rows})
     devices = list(group.machines)
     guess = first_guess(rows, traces, group)
-    works = [Work.of(traces[network]) for network in networks]
-    joined, starts = Work.join(works), np.concatenate([[0], np.cumsum([len(w) for w in works])[:-1]])
+    works = [OperatorWork.of(traces[network]) for network in networks]
+    joined, starts = OperatorWork.join(works), np.concatenate([[0], np.cumsum([len(w) for w in works])[:-1]])
     network = np.array([networks.index(row.network) for row in rows])
     device = np.array([devices.index(row.device) for row in rows])
     source = np.array([sources.index(row.source) for row in rows])
@@ -126,7 +126,7 @@ def _fit_member(
 
 
 @dataclass(frozen=True)
-class Point:
+class UnseenNetwork:
     """A network on a device: the median over the sources, and what it was estimated at without its family."""
 
     model: str
@@ -137,13 +137,13 @@ class Point:
 
 
 def leave_out(
-    rows: Sequence[Row],
+    rows: Sequence[PublishedRow],
     traces: Traces,
     device: str,
-    together: Callable[[Row], object],
-    group: Group = GROUPS["apple"],
+    together: Callable[[PublishedRow], object],
+    group: MachineGroup = GROUPS["apple"],
     largest: int = MAX_IMAGE_SIZE,
-) -> list[Point]:
+) -> list[UnseenNetwork]:
     """Estimates every network of a device by a fit to the rows of all others, on whatever device of the group.
 
     Args:
@@ -162,11 +162,11 @@ def leave_out(
             if str(together(row)) == left_out:
                 measured = [r.ms or 0.0 for r in rows if r.device == device and r.network == network]
                 estimated = found.ms(traces[network], device)
-                points.append(Point(*network, row.family, float(np.median(measured)), estimated))
+                points.append(UnseenNetwork(*network, row.family, float(np.median(measured)), estimated))
     return points
 
 
-def accuracy(points: Sequence[Point]) -> Accuracy:
+def accuracy(points: Sequence[UnseenNetwork]) -> EstimateAccuracy:
     """Errors of points, and whether an interval that all other families gave would have held them."""
     measured, estimated = (np.array([getattr(p, n) for p in points]) for n in ("measured_ms", "estimated_ms"))
     off = np.abs(np.log(measured / estimated))
@@ -176,7 +176,7 @@ def accuracy(points: Sequence[Point]) -> Accuracy:
         others = off[families != name]
         for level, held in inside.items():
             held.append(off[families == name] <= _width(others, level))
-    return Accuracy(
+    return EstimateAccuracy(
         Fidelity.between(estimated, measured), len(np.unique(families)), sigma=_width(off, 0.68), reach_90=_width(off, 0.9),
         within_sigma=float(np.concatenate(inside[0.68]).mean()), within_90=float(np.concatenate(inside[0.9]).mean()),
     )  # fmt: skip
@@ -189,13 +189,15 @@ def _width(off: Floats, level: float) -> float:
     return float(np.quantile(off, min(1.0, level * (len(off) + 1) / len(off)), method="higher"))
 
 
-def split(rows: Sequence[Row], traces: Traces, group: Group = GROUPS["apple"]) -> tuple[list[Row], list[Row]]:
+def split(
+    rows: Sequence[PublishedRow], traces: Traces, group: MachineGroup = GROUPS["apple"]
+) -> tuple[list[PublishedRow], list[PublishedRow]]:
     """Rows that stayed on the accelerator, and rows that fell back."""
     fell = [group.falls_back and fell_back(row, traces[row.network]) for row in rows]
     return [r for r, f in zip(rows, fell, strict=True) if not f], [r for r, f in zip(rows, fell, strict=True) if f]
 
 
-def trace_rows(rows: Sequence[Row]) -> tuple[list[Row], dict[tuple[str, int], list[Op]]]:
+def trace_rows(rows: Sequence[PublishedRow]) -> tuple[list[PublishedRow], dict[tuple[str, int], list[Op]]]:
     """The operators of every network, and the rows whose network timm can build at its resolution."""
     from vitnas.errors import VitnasError
     from vitnas.latency_lut.estimate.networks import timm_ops
@@ -210,14 +212,14 @@ def trace_rows(rows: Sequence[Row]) -> tuple[list[Row], dict[tuple[str, int], li
     return [row for row in rows if row.network not in refused], traces
 
 
-def fit_model(rows: Sequence[Row], traces: Traces, group: Group) -> EstimateModel:
+def fit_model(rows: Sequence[PublishedRow], traces: Traces, group: MachineGroup) -> EstimateModel:
     """The model that is shipped, with the error of each device on families left out."""
     stayed, fell = split(rows, traces, group)
     found = fit(stayed, traces, group)
     targets = {}
     for device in group.shipped:
         points = leave_out(stayed, traces, device, lambda row: row.family, group)
-        targets[device] = Target(
+        targets[device] = EstimatedTarget(
             group.machines[device].chip,
             found.factors[device],
             sum(row.device == device for row in stayed),

@@ -13,7 +13,7 @@ import numpy as np
 
 from vitnas.errors import UnknownNameError, suggest
 from vitnas.latency_lut.calibration import Fidelity
-from vitnas.latency_lut.estimate.cost import Floats, Prices, Work
+from vitnas.latency_lut.estimate.cost import Floats, OperatorWork, Prices
 from vitnas.latency_lut.estimate.ops import Op
 from vitnas.latency_lut.estimate.placement import Flag, Placement, placement
 
@@ -29,7 +29,7 @@ MODELS = {
 
 
 @dataclass(frozen=True)
-class Accuracy:
+class EstimateAccuracy:
     """How far the model was off on networks whose whole family it was not fitted to.
 
     Attributes:
@@ -50,13 +50,13 @@ class Accuracy:
 
 
 @dataclass(frozen=True)
-class Target:
+class EstimatedTarget:
     """One device of the model; `flag` is None where rows do not tell what fell back."""
 
     chip: str
     factor: float
     rows: int
-    accuracy: Accuracy
+    accuracy: EstimateAccuracy
     flag: Flag | None = None
 
 
@@ -120,11 +120,11 @@ class EstimateModel:
     precision: str
     batch: int
     members: tuple[Prices, ...]
-    devices: Mapping[str, Target]
+    devices: Mapping[str, EstimatedTarget]
     fallback: FallBack | None
     sources: tuple[str, ...]
 
-    def target(self, device: str) -> Target:
+    def target(self, device: str) -> EstimatedTarget:
         if device not in self.devices:
             raise UnknownNameError(f"no estimate for device '{device}' in this model; {suggest(device, self.devices)}")
         return self.devices[device]
@@ -134,7 +134,7 @@ class EstimateModel:
 
     def op_ms(self, ops: Sequence[Op], device: str) -> Floats:
         """Milliseconds of each operator; a network is `network_ms` and their sum."""
-        factor, work = self.target(device).factor, Work.of(ops)
+        factor, work = self.target(device).factor, OperatorWork.of(ops)
         mean: Floats = np.mean([m.cost_ms(work) for m in self.members], axis=0)
         return factor * mean
 

@@ -32,7 +32,7 @@ class Machine:
 
 
 @dataclass(frozen=True)
-class Group:
+class MachineGroup:
     """Machines whose operators have the same prices up to one factor a machine.
 
     Attributes:
@@ -63,7 +63,7 @@ class Group:
 
 
 GROUPS = {
-    "apple": Group(
+    "apple": MachineGroup(
         {
             "iphone12": Machine(("iPhone 12", "iPhone 12 Pro", "iPhone 12 Pro Max"), "A14"),
             "iphone13": Machine(("iPhone 13",), "A15", 0.85),
@@ -78,21 +78,21 @@ GROUPS = {
         falls_back=True,
         by_maker=True,
     ),
-    "galaxy-s24-npu": Group(
+    "galaxy-s24-npu": MachineGroup(
         {"galaxy-s24-npu": Machine(("Samsung Galaxy S24",), "Snapdragon 8 Gen 3")},
         "LiteRT on the NPU",
         "fp16",
         ("galaxy-s24-npu",),
         rows={"compute_unit": "NPU", "precision": "float", "runtime": "QAIRT/tflite"},
     ),
-    "i7-12700h": Group(
+    "i7-12700h": MachineGroup(
         {"i7-12700h": Machine(("Intel i7-12700H",), "Intel i7-12700H")},
         "torch.compile",
         "fp32",
         ("i7-12700h",),
         rows={"runtime": ".*torch.compile"},
     ),
-    "rtx4090": Group(
+    "rtx4090": MachineGroup(
         {"rtx4090": Machine(("NVIDIA RTX 4090",), "NVIDIA RTX 4090")},
         "torch.compile",
         "amp",
@@ -136,7 +136,7 @@ CLIFF = 1.5
 
 
 @dataclass(frozen=True)
-class Row:
+class PublishedRow:
     """One published figure.
 
     Attributes:
@@ -164,7 +164,7 @@ class Row:
         return self.model, self.image_size
 
 
-def read_rows(path: Path, group: Group = GROUPS["apple"]) -> list[Row]:
+def read_rows(path: Path, group: MachineGroup = GROUPS["apple"]) -> list[PublishedRow]:
     """Rows of a group's machines with a timm name; what the file itself doubts is left out."""
     if not path.is_file():
         raise DataError(
@@ -186,7 +186,7 @@ def read_rows(path: Path, group: Group = GROUPS["apple"]) -> list[Row]:
                 continue
             model = RENAMED.get(record["timm_name"], record["timm_name"])
             found.append(
-                Row(
+                PublishedRow(
                     device, model, int(sizes[-1]), family(model),
                     " ".join(record["source"].split()[:2]).rstrip(","), record["source"],
                     float(record["latency_ms"]) if record["latency_ms"] else None,
@@ -212,6 +212,6 @@ def nominal_ms(ops: Sequence[Op]) -> float:
     return NOMINAL_START_MS + 1e3 * seconds
 
 
-def fell_back(row: Row, ops: Sequence[Op]) -> bool:
+def fell_back(row: PublishedRow, ops: Sequence[Op]) -> bool:
     """Whether a row was not measured on the Neural Engine: its note says so, or it is too slow for any such machine."""
     return row.noted_fallback or row.ms is None or row.ms > CLIFF * nominal_ms(ops)

@@ -188,7 +188,7 @@ _POSITION = np.zeros(8, dtype=np.int64)
 _POSITION[list(EXPANSIONS)] = _POSITION[list(KERNELS)] = range(3)  # 3 is the first of both
 
 
-class _Entry(msgspec.Struct):
+class _YamlEntry(msgspec.Struct):
     mean: float
     std: float = 0.0
     count: int = 1
@@ -196,7 +196,7 @@ class _Entry(msgspec.Struct):
 
 def _read_yaml(path: Path) -> dict[int, dict[str, tuple[float, float, int]]]:
     try:
-        entries = msgspec.yaml.decode(path.read_bytes(), type=dict[str, _Entry])  # never executes anything
+        entries = msgspec.yaml.decode(path.read_bytes(), type=dict[str, _YamlEntry])  # never executes anything
     except FileNotFoundError:
         raise DeviceError(f"'{path}' does not exist; check the path") from None
     except (OSError, msgspec.MsgspecError, ValueError) as error:

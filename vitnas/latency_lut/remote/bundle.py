@@ -46,7 +46,7 @@ class Bundle:
     manifest: Manifest
 
 
-class Files(Protocol):
+class NetworkFiles(Protocol):
     """Writes networks in the format of one runtime."""
 
     def file(self, blueprint: Blueprint) -> Path:
@@ -65,26 +65,26 @@ class Packager:
         carry: files of ours that travel in the bundle, so that it can be timed where vitnas is not.
     """
 
-    open: Callable[[Path, int], Files]
+    open: Callable[[Path, int], NetworkFiles]
     suffix: str
     idle: tuple[int, ...]
     converter: str
     carry: tuple[Path, ...] = ()
 
 
-def _onnx(folder: Path, batch: int) -> Files:
+def _onnx(folder: Path, batch: int) -> NetworkFiles:
     from vitnas.latency_lut.runtimes.onnx import BlueprintFiles
 
     return BlueprintFiles(folder, batch)
 
 
-def _coreml(folder: Path, batch: int) -> Files:
+def _coreml(folder: Path, batch: int) -> NetworkFiles:
     from vitnas.latency_lut.runtimes.coreml import CoreMLFiles
 
     return CoreMLFiles(folder, batch)
 
 
-def _tflite(folder: Path, batch: int) -> Files:
+def _tflite(folder: Path, batch: int) -> NetworkFiles:
     from vitnas.latency_lut.runtimes.litert_files import LiteRTFiles
 
     return LiteRTFiles(folder, batch)

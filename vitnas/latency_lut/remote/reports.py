@@ -66,7 +66,7 @@ class _Model(msgspec.Struct):
     name: str = msgspec.field(name="fileName")
 
 
-class _Phone(msgspec.Struct):
+class _ReportedPhone(msgspec.Struct):
     model: str = msgspec.field(name="modelName")
     system: str = msgspec.field(name="osNameAndVersionWithoutBuildNumber")
 
@@ -83,7 +83,7 @@ class _Report(msgspec.Struct):
     """The part of report.json inside ``NAME.mlperf`` (Xcode 16) that is needed; Apple documents none of it."""
 
     model: _Model = msgspec.field(name="modelMetadata")
-    phone: _Phone = msgspec.field(name="deviceInfo")
+    phone: _ReportedPhone = msgspec.field(name="deviceInfo")
     unit: int = msgspec.field(name="computeUnit")
     measured: _Measured = msgspec.field(name="deviceResults")
 

@@ -15,7 +15,7 @@ import numpy as np
 from vitnas.errors import DataError, DeviceError, suggest
 from vitnas.files import KEY, unsealed
 from vitnas.latency_lut.assemble import OVERHEAD, Origin, assemble
-from vitnas.latency_lut.protocol import Provenance, Timing
+from vitnas.latency_lut.protocol import Timing, TimingProvenance
 from vitnas.latency_lut.remote.manifest import (
     Format,
     Manifest,
@@ -252,7 +252,7 @@ def check_fingerprint(where: str, manifest: Manifest, given: Mapping[str, str | 
 
 
 def timing_of(
-    where: str, blocks_ms: Sequence[float], reference_ms: float = 0.0, provenance: Provenance = "measured"
+    where: str, blocks_ms: Sequence[float], reference_ms: float = 0.0, provenance: TimingProvenance = "measured"
 ) -> Timing:
     """The timing of a number of blocks."""
     values = np.array(blocks_ms, dtype=float)

@@ -17,7 +17,7 @@ from vitnas.search_spaces import Blueprint
 from vitnas.supernets.supernet import build_network
 
 
-class Eager(Runtime):
+class EagerCuda(Runtime):
     """PyTorch operator by operator, fp32 without TF32; the GPU's own clock tells when it was done."""
 
     def __init__(self, folder: Path, threads: int, batch: int) -> None:
@@ -47,7 +47,7 @@ class Eager(Runtime):
         return run
 
 
-class Graphs(Eager):
+class Graphs(EagerCuda):
     """The same kernels recorded once and replayed, without the cost of launching each."""
 
     def ready(self, run: Callable[[], None]) -> Callable[[], object]:

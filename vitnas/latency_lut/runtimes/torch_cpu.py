@@ -17,7 +17,7 @@ from vitnas.search_spaces import Blueprint
 from vitnas.supernets.supernet import build_network
 
 
-class Eager(Runtime):
+class EagerCpu(Runtime):
     """PyTorch operator by operator, in fp32."""
 
     def __init__(self, folder: Path, threads: int, batch: int) -> None:
@@ -46,7 +46,7 @@ class Eager(Runtime):
         return Loaded(self.clock(run), peak_bytes)
 
 
-class Compiled(Eager):
+class Compiled(EagerCpu):
     """PyTorch through torch.compile, every shape compiled for itself."""
 
     def ready(self, network: nn.Module) -> Callable[[torch.Tensor], object]:

@@ -29,7 +29,7 @@ REFERENCE = 32
 
 
 @dataclass(frozen=True)
-class Parts:
+class ProxyScores:
     """Some proxies of an arch, each by itself."""
 
     space: SearchSpace
@@ -50,8 +50,8 @@ Tried = dict[str, float | str]
 
 
 @dataclass(frozen=True)
-class Each:
-    """As `Parts`, where some proxies may fail."""
+class TolerantProxyScores:
+    """As `ProxyScores`, where some proxies may fail."""
 
     space: SearchSpace
     names: tuple[str, ...]
@@ -59,13 +59,13 @@ class Each:
 
     def __call__(self, arch: Arch) -> Tried:
         try:
-            return {**Parts(self.space, self.names, self.seed)(arch)}
+            return {**ProxyScores(self.space, self.names, self.seed)(arch)}
         except (VitnasError, RuntimeError):
             return {name: self._alone(name, arch) for name in self.names}
 
     def _alone(self, name: str, arch: Arch) -> float | str:
         try:
-            return Parts(self.space, (name,), self.seed)(arch)[name]
+            return ProxyScores(self.space, (name,), self.seed)(arch)[name]
         except (VitnasError, RuntimeError) as error:
             return str(error).strip().splitlines()[0]
 
@@ -82,7 +82,7 @@ class TrainingFree:
         reference: archs -> their proxies.
     """
 
-    parts: Parts
+    parts: ProxyScores
     reference: Mapping[Arch, Mapping[str, float]]
 
     def __call__(self, arch: Arch) -> dict[str, float]:
@@ -124,11 +124,13 @@ class TrainingFree:
         if known is None:
             refuse_other(file, b'"reference"', "list of scored archs")
             say(f"scoring {len(archs)} archs of space '{space.name}', against which others are held")
-            known = _usable(space, archs, list(executor.map(Each(space, ASSEMBLIES[SCORE].parts, seed), archs)), say)
+            known = _usable(
+                space, archs, list(executor.map(TolerantProxyScores(space, ASSEMBLIES[SCORE].parts, seed), archs)), say
+            )
             rows = [{"arch": arch.to_json(), "proxies": dict(found)} for arch, found in known.items()]
             write_json(file, {"space": space.fingerprint, "reference": rows})
         names = tuple(next(iter(known.values())))
-        return cls(Parts(space, names, seed), known)
+        return cls(ProxyScores(space, names, seed), known)
 
 
 def _usable(

@@ -11,7 +11,7 @@ from vitnas.latency_lut.protocol import Timing
 from vitnas.latency_lut.sitting import across_sittings, disagree
 from vitnas.nas.evaluator import Evaluator, Figures
 from vitnas.nas.objectives import Objective, non_dominated, std_of
-from vitnas.nas.records import EVALUATED, Progress
+from vitnas.nas.records import EVALUATED, EvaluationBar
 from vitnas.nas.study import Study
 from vitnas.nas.targets.target import Target
 from vitnas.nas.targets.uncertainty import Floats, undecided
@@ -31,7 +31,7 @@ class Measuring:
         targets: Mapping[str, Target],
         objectives: Sequence[Objective],
         limits: Mapping[str, float],
-        bar: Progress,
+        bar: EvaluationBar,
     ) -> None:
         """Goes on with what the study knows.
 

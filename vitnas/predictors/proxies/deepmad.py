@@ -53,7 +53,7 @@ def entropy(blueprint: Blueprint, as_released: bool = False) -> float:
     the side of its own output; the published scores of the mobile family were found with it.
     """
     blocks = _blocks(blueprint)
-    stages: list[list[_Block]] = []
+    stages: list[list[_ConvBlock]] = []
     for block in blocks:
         if not stages or (block.stride > 1 and len(stages[-1]) and block is not blocks[0]):
             stages.append([])
@@ -88,7 +88,7 @@ def effectiveness(blueprint: Blueprint) -> float:
 
 
 @dataclass(frozen=True)
-class _Block:
+class _ConvBlock:
     """A convolution, or three that count as one."""
 
     num_convs: int
@@ -99,21 +99,21 @@ class _Block:
     excited: bool = False
 
 
-def _blocks(blueprint: Sequence[LayerSpec] | Blueprint) -> list[_Block]:
+def _blocks(blueprint: Sequence[LayerSpec] | Blueprint) -> list[_ConvBlock]:
     found = []
     for spec in blueprint:
         c, out, side = spec.in_shape[0], spec.out_shape[0], spec.out_shape[-1]
         if spec.kind == "conv_stem":
-            found.append(_Block(1, c * spec["kernel"] ** 2, out, side, spec["stride"]))
+            found.append(_ConvBlock(1, c * spec["kernel"] ** 2, out, side, spec["stride"]))
         elif spec.kind == "bottleneck_conv":
             hidden = spec["hidden"]
-            found.append(_Block(3, c * hidden * spec["kernel"] ** 2 * hidden, out, side, spec["stride"]))
+            found.append(_ConvBlock(3, c * hidden * spec["kernel"] ** 2 * hidden, out, side, spec["stride"]))
         elif spec.kind == "excited_mbconv":
             width = c * spec["kernel"] ** 2 * spec["hidden"]
-            found.append(_Block(3, width, out, side, spec["stride"], excited=True))
+            found.append(_ConvBlock(3, width, out, side, spec["stride"], excited=True))
         elif spec.kind == "widening_classifier":
             if spec["hidden"]:
-                found.append(_Block(1, c, spec["hidden"], spec.in_shape[-1], 1))
+                found.append(_ConvBlock(1, c, spec["hidden"], spec.in_shape[-1], 1))
         else:
             raise SearchError(
                 f"proxy 'deepmad' is defined for convolutional networks (spaces deepmad-resnet and deepmad-mobile); "

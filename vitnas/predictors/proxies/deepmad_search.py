@@ -16,7 +16,7 @@ EXACT_UP_TO = 20_000
 
 
 @dataclass(frozen=True)
-class Limits:
+class NetworkBudget:
     """What a network may not exceed; none where left out, but for rho, which then is the family's published bound."""
 
     num_params: float = float("inf")
@@ -46,7 +46,7 @@ class Solution:
 
 def maximise_entropy(
     space: SearchSpace,
-    limits: Limits = Limits(),
+    limits: NetworkBudget = NetworkBudget(),
     rng: np.random.Generator | None = None,
     starts: int = 4,
     pairs: int = 300,
@@ -98,7 +98,7 @@ def _climb(
 class _Programme:
     """The value of codes: the entropy within the limits, below zero outside, the less the further."""
 
-    def __init__(self, space: SearchSpace, limits: Limits) -> None:
+    def __init__(self, space: SearchSpace, limits: NetworkBudget) -> None:
         self.space, self.limits = space, limits
         self._count = PopulationCounter(space)
         self._known: dict[bytes, float] = {}

@@ -204,11 +204,11 @@ def _describe_exports(path: Path) -> list[dict[str, Any]]:
 
 
 def _describe_predictor(folder: Path) -> dict[str, Any] | None:
-    from vitnas.nas.fit_predictor import REPORT_FILE, Fit
+    from vitnas.nas.fit_predictor import REPORT_FILE, PredictorFit
 
     if not (folder / REPORT_FILE).is_file():
         return None
-    fit = Fit.load(folder)
+    fit = PredictorFit.load(folder)
     return {
         "name": fit.predictor,
         "quantity": fit.quantity,

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from vitnas.errors import DataError, SettingsError, UnknownNameError, suggest
 from vitnas.files import read_json
-from vitnas.nas.fit_predictor import REPORT_FILE, Fit
+from vitnas.nas.fit_predictor import REPORT_FILE, PredictorFit
 from vitnas.reporting.results import EVALUATIONS, Result, find_results
 
 
 @dataclass(frozen=True)
-class Wish:
+class PlotRequest:
     """What is to be drawn.
 
     Attributes:
@@ -31,13 +31,13 @@ class Wish:
     baselines: Path | None = None
 
 
-def draw(what: str, wish: Wish) -> None:
+def draw(what: str, request: PlotRequest) -> None:
     """Draws one of `PICTURES`."""
     if what not in PICTURES:
         raise UnknownNameError(f"--what {what}: no such picture; {suggest(what, PICTURES)}")
-    if wish.baselines is not None and what != "front":
+    if request.baselines is not None and what != "front":
         raise SettingsError(f"--baselines goes with fronts, not with --what {what}; leave it out")
-    PICTURES[what](wish)
+    PICTURES[what](request)
 
 
 def guess(path: Path) -> str:
@@ -76,40 +76,40 @@ def _name(result: Result, folders: int) -> str:
     return "/".join([*above[len(above) - folders :], result.name])
 
 
-def _draw_fronts(wish: Wish) -> None:
+def _draw_fronts(request: PlotRequest) -> None:
     from vitnas.reporting.baselines import read_baselines
     from vitnas.reporting.plots.pareto_plot import plot_fronts
 
-    results = named_results(wish.files)
+    results = named_results(request.files)
     plot_fronts(
         {name: result.front for name, result in results.items()},
-        wish.out,
+        request.out,
         evaluated={name: r.evaluated for name, r in results.items() if len(r.evaluated) > len(r.front.points)},
-        baselines=read_baselines(wish.baselines) if wish.baselines is not None else (),
-        title=wish.title,
+        baselines=read_baselines(request.baselines) if request.baselines is not None else (),
+        title=request.title,
     )
 
 
-def _draw_growth(wish: Wish) -> None:
+def _draw_growth(request: PlotRequest) -> None:
     from vitnas.reporting.plots.growth_plot import plot_growth
 
-    plot_growth(named_results(wish.files), wish.out, wish.title)
+    plot_growth(named_results(request.files), request.out, request.title)
 
 
-def _draw_genes(wish: Wish) -> None:
+def _draw_genes(request: PlotRequest) -> None:
     from vitnas.reporting.plots.genes_plot import plot_genes
 
-    results = named_results(wish.files)
+    results = named_results(request.files)
     if len(results) > 1:
         raise SettingsError(f"genes are drawn of one front, and there are [{', '.join(results)}]; name its front.json")
-    plot_genes(next(iter(results.values())), wish.out, wish.title)
+    plot_genes(next(iter(results.values())), request.out, request.title)
 
 
-def _draw_fidelity(wish: Wish) -> None:
+def _draw_fidelity(request: PlotRequest) -> None:
     from vitnas.latency_lut.table import LatencyTable
     from vitnas.reporting.plots.fidelity import plot_fidelity
 
-    path = _only(wish, "table")
+    path = _only(request, "table")
     if path.is_dir():
         tables = sorted([*path.glob("latency/*.parquet"), *path.glob("*.parquet")])
         if len(tables) != 1:
@@ -117,36 +117,36 @@ def _draw_fidelity(wish: Wish) -> None:
                 f"'{path}' holds {len(tables)} latency tables; name the file of one: {[str(t) for t in tables]}"
             )
         path = tables[0]
-    for out in wish.out:
+    for out in request.out:
         plot_fidelity(LatencyTable.read(path), out)
 
 
-def _draw_predictor(wish: Wish) -> None:
+def _draw_predictor(request: PlotRequest) -> None:
     from vitnas.reporting.terminal.predictors import plot_fit
 
-    path = _only(wish, "predictor")
+    path = _only(request, "predictor")
     folder = path.parent if path.is_file() else path
-    fit = Fit.load(folder if (folder / REPORT_FILE).is_file() else folder / "predictor")
-    for out in wish.out:
+    fit = PredictorFit.load(folder if (folder / REPORT_FILE).is_file() else folder / "predictor")
+    for out in request.out:
         plot_fit(fit, out)
 
 
-def _draw_arch(wish: Wish) -> None:
+def _draw_arch(request: PlotRequest) -> None:
     from vitnas.reporting.plots.diagram import draw_blueprint
     from vitnas.search_spaces import Arch, load_space
 
-    arch = Arch.from_json(read_json(_only(wish, "arch")))
-    space = load_space(wish.space or arch.space)
-    draw_blueprint(space.lower(space.check(arch)), wish.out, wish.title or str(arch.id))
+    arch = Arch.from_json(read_json(_only(request, "arch")))
+    space = load_space(request.space or arch.space)
+    draw_blueprint(space.lower(space.check(arch)), request.out, request.title or str(arch.id))
 
 
-def _only(wish: Wish, kind: str) -> Path:
-    if len(wish.files) != 1:
-        raise SettingsError(f"{len(wish.files)} files: one {kind} is drawn at a time; name one")
-    return wish.files[0]
+def _only(request: PlotRequest, kind: str) -> Path:
+    if len(request.files) != 1:
+        raise SettingsError(f"{len(request.files)} files: one {kind} is drawn at a time; name one")
+    return request.files[0]
 
 
-PICTURES: dict[str, Callable[[Wish], None]] = {
+PICTURES: dict[str, Callable[[PlotRequest], None]] = {
     "front": _draw_fronts,
     "hypervolume": _draw_growth,
     "genes": _draw_genes,

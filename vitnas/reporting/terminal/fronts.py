@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Any
 
 from vitnas.nas.pareto import ParetoFront, Point
-from vitnas.nas.run_search import Found
+from vitnas.nas.run_search import SearchResult
 from vitnas.quantities import format_count
 from vitnas.reporting.picks import describe_picks, pick_lines
 from vitnas.reporting.sittings import sitting_notes
@@ -42,7 +42,7 @@ def describe_front(front: ParetoFront) -> dict[str, Any]:
     }
 
 
-def describe_search(found: Found) -> dict[str, Any]:
+def describe_search(found: SearchResult) -> dict[str, Any]:
     """The front; of several devices also the front of each, and the archs that are on all of those."""
     data = describe_front(found.front)
     if found.of_devices:
@@ -86,7 +86,7 @@ def print_front(front: dict[str, Any]) -> None:
         print(line)
 
 
-def plot_search(found: Found) -> None:
+def plot_search(found: SearchResult) -> None:
     """Pictures beside the fronts, where there is something to weigh against something."""
     from vitnas.reporting.evaluated import read_evaluated
     from vitnas.reporting.plots.pareto_plot import plot_fronts

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from vitnas.nas.fit_predictor import Fit
+from vitnas.nas.fit_predictor import PredictorFit
 from vitnas.predictors.regressor import INSIDE_90
 from vitnas.reporting.plots.figure import FAINT, MARKERS, PALETTE, save_figure, style
 from vitnas.reporting.terminal.tables import console, print_table
 
 
-def describe_fit(fit: Fit) -> dict[str, Any]:
+def describe_fit(fit: PredictorFit) -> dict[str, Any]:
     """The report as data, with the warning it deserves, if any."""
     return {**asdict(fit), "warning": fit.report.warning}
 
@@ -44,7 +44,7 @@ def print_fit(described: dict[str, Any]) -> None:
         console().print(described["warning"], style="bold red")
 
 
-def plot_fit(fit: Fit, path: Path) -> None:
+def plot_fit(fit: PredictorFit, path: Path) -> None:
     """Draws predicted against true scores of held-out archs, with 90 % intervals."""
     from matplotlib.figure import Figure
 

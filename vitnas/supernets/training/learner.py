@@ -23,7 +23,7 @@ from vitnas.supernets.training.settings import TrainSettings
 
 
 @dataclass(frozen=True)
-class Outcome:
+class StepOutcome:
     """What became of a step.
 
     Attributes:
@@ -53,7 +53,7 @@ class Learner:
         self._compiled = CompiledArchs(net, ends) if settings.compile else None
         self._scaler = torch.amp.GradScaler(kind, enabled=settings.precision == "fp16")
 
-    def learn(self, lessons: Sequence[Lesson], batches: Sequence[Batch], seed: int, **how: Any) -> Outcome:
+    def learn(self, lessons: Sequence[Lesson], batches: Sequence[Batch], seed: int, **how: Any) -> StepOutcome:
         """One step.
 
         Args:
@@ -73,7 +73,7 @@ class Learner:
         if updated:
             self._scaler.step(self.optimizer)
         self._scaler.update()
-        return Outcome(marks, norm, updated)
+        return StepOutcome(marks, norm, updated)
 
     @torch.no_grad()
     def label_losses(self, archs: Sequence[Arch], batches: Sequence[Batch], **how: Any) -> dict[Arch, float]:

@@ -25,7 +25,7 @@ from vitnas.supernets.supernet import Supernet
 from vitnas.supernets.training.averaging import WeightAverage
 from vitnas.supernets.training.batches import Batches
 from vitnas.supernets.training.distributed import World
-from vitnas.supernets.training.learner import Learner, Outcome
+from vitnas.supernets.training.learner import Learner, StepOutcome
 from vitnas.supernets.training.lessons import Batch
 from vitnas.supernets.training.metrics import MetricsLog
 from vitnas.supernets.training.optimizer import learning_rate_at, make_optimizer
@@ -33,7 +33,7 @@ from vitnas.supernets.training.progress_bar import TrainingBar
 from vitnas.supernets.training.samplers import Sampler, make_sampler
 from vitnas.supernets.training.settings import TrainSettings
 from vitnas.supernets.training.teachers import make_teacher
-from vitnas.supernets.weights.checkpoints import Progress, resume, save_checkpoint
+from vitnas.supernets.weights.checkpoints import TrainingProgress, resume, save_checkpoint
 from vitnas.supernets.weights.initial_weights import initialise
 
 
@@ -58,7 +58,7 @@ class TrainingLoop:
         self.landmarks = landmarks(run.space) if world.leads else {}
         self.progress = self._start()
 
-    def _start(self) -> Progress:
+    def _start(self) -> TrainingProgress:
         """From the newest checkpoint, or from the beginning."""
         found = resume(self.run, self.net, self.optimizer, self.average)
         if found is None:
@@ -66,7 +66,7 @@ class TrainingLoop:
                 initialise(self.net, self.settings.init)
                 if self.average is not None:
                     self.average = WeightAverage(self.net, self.settings.average)
-            return Progress()
+            return TrainingProgress()
         if found.sampler:
             self.sampler.load_state(found.sampler)
         self.learner.load_state(found.learner)
@@ -135,7 +135,7 @@ class TrainingLoop:
         parts = (t.chunk(settings.accumulate) for t in (x, y, target))
         return [Batch(*part) for part in zip(*parts, strict=True)]
 
-    def _step(self, step: int, batches: list[Batch]) -> Outcome:
+    def _step(self, step: int, batches: list[Batch]) -> StepOutcome:
         settings = self.settings
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate_at(step, self.num_steps, settings)
@@ -164,7 +164,7 @@ class TrainingLoop:
         settings = self.settings
         return settings.resolution.size_at(self.run.space, step, self.num_steps, settings.seed)
 
-    def _report(self, step: int, outcome: Outcome, log: MetricsLog, bar: TrainingBar) -> None:
+    def _report(self, step: int, outcome: StepOutcome, log: MetricsLog, bar: TrainingBar) -> None:
         done = step + 1
         rate = bar.advance(self.settings.batch_size)
         if done == self.num_steps or done % self.settings.log_every == 0:

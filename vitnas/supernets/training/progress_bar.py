@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from vitnas.supernets.evaluation import Evaluation
+from vitnas.supernets.evaluation import EvaluationResult
 
 
 class TrainingBar:
@@ -46,6 +46,6 @@ class TrainingBar:
     def show_loss(self, loss: float | None) -> None:
         self._bar.update(self._task, loss="loss not finite" if loss is None else f"loss {loss:.3f}")
 
-    def show_scores(self, scores: Mapping[str, Evaluation]) -> None:
+    def show_scores(self, scores: Mapping[str, EvaluationResult]) -> None:
         words = ", ".join(f"{name} {100 * score.accuracy:.1f} %" for name, score in scores.items())
         self._bar.update(self._task, scores=words)

@@ -28,7 +28,7 @@ _STATE = "state.json"
 
 
 @dataclass(frozen=True)
-class Progress:
+class TrainingProgress:
     """How far training has come.
 
     Attributes:
@@ -58,7 +58,7 @@ def save_checkpoint(
     run: RunFolder,
     net: Supernet,
     optimizer: torch.optim.Optimizer,
-    progress: Progress,
+    progress: TrainingProgress,
     average: WeightAverage | None = None,
     planned: bool = True,
     made_by: Mapping[str, int] | None = None,
@@ -131,7 +131,7 @@ def made_by(run: RunFolder) -> dict[str, int]:
 
 def resume(
     run: RunFolder, net: Supernet, optimizer: torch.optim.Optimizer, average: WeightAverage | None = None
-) -> Progress | None:
+) -> TrainingProgress | None:
     """Takes up the newest good checkpoint; None if the run has none yet."""
     if not checkpoint_folders(run):
         return None
@@ -145,7 +145,7 @@ def resume(
 
     files = (_WEIGHTS, _OPTIMIZER) if average is None else (_WEIGHTS, _OPTIMIZER, _AVERAGE)
     state = _read_newest(run, files, read)
-    return Progress(**{field.name: state[field.name] for field in fields(Progress)})
+    return TrainingProgress(**{field.name: state[field.name] for field in fields(TrainingProgress)})
 
 
 def load_supernet(run: RunFolder) -> Supernet:
@@ -237,4 +237,4 @@ def _on_cpu(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
 
 
-__all__ = ["Progress", "checkpoint_folders", "load_supernet", "made_by", "resume", "save_checkpoint"]
+__all__ = ["TrainingProgress", "checkpoint_folders", "load_supernet", "made_by", "resume", "save_checkpoint"]

@@ -20,7 +20,7 @@ from vitnas.supernets.augment import Augment, augment, batch_seed_of, seeds_of
 from vitnas.supernets.data import Dataset, load_dataset
 from vitnas.supernets.training.batches import Batches
 from vitnas.supernets.training.teachers import Distil, LiveTeacher, StoredTeacher, make_teacher, write_answers
-from vitnas.supernets.training.teachers.stored import Answers
+from vitnas.supernets.training.teachers.stored import StoredAnswers
 from vitnas.supernets.training.teachers.terms import Terms
 
 AUGMENT = Augment(flip=0.5, crop_padding=1, rand_augment=2, erase=0.3, mixup=0.4, cutmix=1.0)
@@ -251,4 +251,4 @@ def test_a_full_disk_is_told(tmp_path, digits, monkeypatch):
         DiskError, match=r"steps-00000000.*No space left on device; what was written is kept.*make room"
     ):
         write(tmp_path / "a", digits, Counted(), steps=2)
-    assert len(Answers.open(tmp_path / "a").read(0)["batch_seeds"]) == 1
+    assert len(StoredAnswers.open(tmp_path / "a").read(0)["batch_seeds"]) == 1

@@ -32,7 +32,7 @@ HEADER = "teacher.json"
 
 
 @dataclass(frozen=True)
-class Answers:
+class StoredAnswers:
     """A folder of stored answers.
 
     Attributes:
@@ -48,7 +48,7 @@ class Answers:
     terms: Terms
 
     @classmethod
-    def open(cls, folder: Path) -> Answers:
+    def open(cls, folder: Path) -> StoredAnswers:
         header = read_json(folder / HEADER)
         if not isinstance(header, dict) or {key: header.get(key) for key in FORMAT} != FORMAT:
             raise DataError(

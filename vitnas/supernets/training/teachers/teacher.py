@@ -14,7 +14,7 @@ from vitnas.supernets.data import Dataset
 from vitnas.supernets.training.teachers.network import load_teacher
 from vitnas.supernets.training.teachers.settings import Distil
 from vitnas.supernets.training.teachers.sparse import dense, sharpen
-from vitnas.supernets.training.teachers.stored import STEPS_PER_FILE, Answers
+from vitnas.supernets.training.teachers.stored import STEPS_PER_FILE, StoredAnswers
 from vitnas.supernets.training.teachers.terms import Terms
 
 
@@ -49,7 +49,7 @@ class StoredTeacher:
     """Answers that `write_answers` stored for the images of this training; refuses any others."""
 
     def __init__(self, folder: Path, terms: Terms, num_steps: int, temperature: float = 1.0) -> None:
-        self.answers, self.temperature = Answers.open(folder), temperature
+        self.answers, self.temperature = StoredAnswers.open(folder), temperature
         if different := self.answers.terms.differences(terms):
             raise DataError(
                 f"the answers in '{folder}' are for other images than this training sees: {'; '.join(different)}; "

@@ -14,7 +14,7 @@ from vitnas.supernets.augment import Augment, augment, batch_seed_of, seeds_of
 from vitnas.supernets.data import Dataset
 from vitnas.supernets.training.batches import Batches
 from vitnas.supernets.training.teachers.sparse import largest
-from vitnas.supernets.training.teachers.stored import HEADER, STEPS_PER_FILE, Answers
+from vitnas.supernets.training.teachers.stored import HEADER, STEPS_PER_FILE, StoredAnswers
 from vitnas.supernets.training.teachers.terms import Terms
 
 
@@ -29,7 +29,7 @@ def write_answers(
     num_steps: int,
     top_k: int = 10,
     progress: Callable[[int], object] = lambda step: None,
-) -> Answers:
+) -> StoredAnswers:
     """Stores a teacher's answers to the first steps of a training; goes on where a killed call stopped.
 
     Args:
@@ -54,10 +54,10 @@ def write_answers(
             f"batch_size is {batch_size}, but dataset '{dataset.name}' has {len(dataset.train)} training images; "
             f"choose at most that"
         )
-    answers = Answers(folder, name, top_k, terms)
+    answers = StoredAnswers(folder, name, top_k, terms)
     with only_here(folder, "teacher"):
         if (folder / HEADER).exists():
-            _check_same(Answers.open(folder), answers)
+            _check_same(StoredAnswers.open(folder), answers)
         else:
             answers.write_header()
         for first in range(0, num_steps, STEPS_PER_FILE):
@@ -100,7 +100,7 @@ def _ask(
     }
 
 
-def _check_same(old: Answers, new: Answers) -> None:
+def _check_same(old: StoredAnswers, new: StoredAnswers) -> None:
     different = old.terms.differences(new.terms)
     for key in ("teacher", "top_k"):
         if getattr(old, key) != getattr(new, key):
