@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from vitnas.errors import InvalidArchError, SpaceError, suggest
 from vitnas.search_spaces.arch import Arch, GeneValue
 from vitnas.search_spaces.blueprint import Blueprint
-from vitnas.search_spaces.files.space_file import SpaceFile
 from vitnas.search_spaces.gene import OFF, Choice, Column, Gene, make_columns, possible_columns, possible_genes
 from vitnas.search_spaces.genome import Codes, Genome
 from vitnas.search_spaces.lowering import Lowering, Site
@@ -41,6 +40,21 @@ class Published:
     macs: float
 
 
+class Source(Protocol):
+    """The text that a space was read from and, in another process or from a run folder, can be read from again."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def text(self) -> str: ...
+
+    @property
+    def suffix(self) -> str: ...
+
+    def load(self, task: Task | None = None) -> SearchSpace: ...
+
+
 @dataclass(frozen=True, eq=False)
 class SearchSpace(ABC):
     """A family of networks. A subclass says its `genes()` and its `sites()`; the rest follows.
@@ -55,7 +69,7 @@ class SearchSpace(ABC):
     name: str
     task: Task = Task()
     only: tuple[tuple[str, tuple[Choice, ...]], ...] = field(default=(), kw_only=True)
-    source: SpaceFile | None = field(default=None, kw_only=True, repr=False)
+    source: Source | None = field(default=None, kw_only=True, repr=False)
 
     @abstractmethod
     def genes(self) -> Sequence[Gene]:
@@ -232,5 +246,5 @@ class SearchSpace(ABC):
         return Arch(self.name, tuple(on.items()))
 
 
-def _read_again(source: SpaceFile, task: Task, only: tuple[tuple[str, tuple[Choice, ...]], ...]) -> SearchSpace:
+def _read_again(source: Source, task: Task, only: tuple[tuple[str, tuple[Choice, ...]], ...]) -> SearchSpace:
     return replace(source.load(task), only=only)

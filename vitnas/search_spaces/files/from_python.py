@@ -8,18 +8,15 @@ import linecache
 import sys
 import traceback
 import types
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from vitnas.errors import SpaceError, VitnasError
-from vitnas.search_spaces.space import SearchSpace, Task
-
-if TYPE_CHECKING:
-    from vitnas.search_spaces.files.space_file import SpaceFile
+from vitnas.search_spaces.space import SearchSpace, Source, Task
 
 RULE = "the file must define one function `space(task: Task = Task(...)) -> SearchSpace`"
 
 
-def space_from_python(file: SpaceFile, task: Task | None) -> SearchSpace:
+def space_from_python(file: Source, task: Task | None) -> SearchSpace:
     """The space of a file for a task, or for the default of its function's `task`."""
     module = types.ModuleType("own_space_" + hashlib.sha256((file.name + file.text).encode()).hexdigest()[:16])
     module.__file__ = file.name
@@ -46,7 +43,7 @@ def space_from_python(file: SpaceFile, task: Task | None) -> SearchSpace:
     return made
 
 
-def _line(file: SpaceFile, error: BaseException) -> str:
+def _line(file: Source, error: BaseException) -> str:
     if isinstance(error, SyntaxError):
         return f", line {error.lineno}"
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file.name]

@@ -6,18 +6,16 @@ import itertools
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from vitnas.errors import SpaceError, suggest
 from vitnas.search_spaces.blueprint import LayerSpec
 from vitnas.search_spaces.files.expression import FUNCTIONS, Expression
 from vitnas.search_spaces.gene import Choice, Gene, make_columns
 from vitnas.search_spaces.lowering import Site
-from vitnas.search_spaces.space import SearchSpace, Task
+from vitnas.search_spaces.published import SPACES
+from vitnas.search_spaces.space import SearchSpace, Source, Task
 from vitnas.settings import make_settings
-
-if TYPE_CHECKING:
-    from vitnas.search_spaces.files.space_file import SpaceFile
 
 Size = int | str
 
@@ -100,7 +98,7 @@ class TomlSpace(SearchSpace):
         return self.listed_sites
 
 
-def space_from_toml(file: SpaceFile, task: Task | None) -> SearchSpace:
+def space_from_toml(file: Source, task: Task | None) -> SearchSpace:
     """The space of a file for a task, or for the ``[task]`` of the file."""
     try:
         data = tomllib.loads(file.text)
@@ -230,8 +228,6 @@ class _Sites:
 
 
 def _extended(read: ExtendingFile, task: Task | None, file: str) -> SearchSpace:
-    from vitnas.search_spaces import SPACES
-
     if read.extends not in SPACES:
         raise SpaceError(
             f"{file}, key 'extends': no search space named '{read.extends}'; {suggest(read.extends, SPACES)}"

@@ -6,16 +6,16 @@ import os
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from vitnas.errors import SpaceError, suggest
 from vitnas.search_spaces.blueprint import LayerSpec
-
-if TYPE_CHECKING:
-    from vitnas.search_spaces.genome import Codes
-    from vitnas.search_spaces.space import SearchSpace, Task
+from vitnas.search_spaces.files.from_python import space_from_python
+from vitnas.search_spaces.files.from_toml import space_from_toml
+from vitnas.search_spaces.genome import Codes
+from vitnas.search_spaces.published import SPACES
+from vitnas.search_spaces.space import SearchSpace, Task
 
 SUFFIXES = (".py", ".toml")
 SAMPLES = 200
@@ -59,10 +59,7 @@ class SpaceFile:
 
     def load(self, task: Task | None = None) -> SearchSpace:
         """The space, looked over as a whole; executes the code of a Python file."""
-        if self.suffix == ".py":
-            from vitnas.search_spaces.files.from_python import space_from_python as read
-        else:
-            from vitnas.search_spaces.files.from_toml import space_from_toml as read
+        read = space_from_python if self.suffix == ".py" else space_from_toml
         space = replace(read(self, task), source=self)
         try:
             _check(space)
@@ -77,8 +74,6 @@ def _with_place(name: str, error: SpaceError) -> str:
 
 def _check(space: SearchSpace) -> None:
     """What a built-in space is held to by its tests: shapes chain, weights can be shared, ends fit the task."""
-    from vitnas.search_spaces import SPACES
-
     if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", space.name) or space.name in SPACES:
         taken = "the name of a space of vitnas" if space.name in SPACES else "no plain name"
         raise SpaceError(f"name '{space.name}' is {taken}; choose another of letters, digits, '-', '_' and '.'")
