@@ -49,7 +49,7 @@ from vitnas.search_spaces.published.mbconv import mbconv
 from vitnas.search_spaces.published.mobile_stages import multiple_of_8
 from vitnas.search_spaces.published.pyramid import map_shape
 from vitnas.supernets.counting.cache import cache_folder
-from vitnas.supernets.counting.counts import PopulationCounter
+from vitnas.supernets.counting.population import PopulationCounter
 
 Floats = NDArray[np.float64]
 

@@ -32,7 +32,7 @@ from vitnas.files import write_json
 from vitnas.run import RunFolder
 from vitnas.search_spaces import Arch, SearchSpace, Task
 from vitnas.search_spaces.published.plain_vit import PlainViT
-from vitnas.supernets.counting.counts import PopulationCounter
+from vitnas.supernets.counting.population import PopulationCounter
 from vitnas.supernets.data import Dataset, DataSettings, Pixels, load_dataset
 from vitnas.supernets.evaluation import evaluate_arch
 from vitnas.supernets.training.distributed import World

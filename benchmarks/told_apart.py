@@ -30,7 +30,7 @@ from vitnas.nas.pareto import ParetoFront, Point
 from vitnas.nas.targets.uncertainty import WIDTH
 from vitnas.run import RunFolder
 from vitnas.search_spaces import Arch, SearchSpace, load_space
-from vitnas.supernets.counting.counts import PopulationCounter
+from vitnas.supernets.counting.population import PopulationCounter
 from vitnas.supernets.data import Dataset, Pixels, load_dataset
 from vitnas.supernets.evaluation import Evaluation, evaluate_arch
 from vitnas.supernets.training.distributed import World

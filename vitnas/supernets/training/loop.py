@@ -30,7 +30,8 @@ from vitnas.supernets.training.lessons import Batch
 from vitnas.supernets.training.metrics import MetricsLog
 from vitnas.supernets.training.optimizer import learning_rate_at, make_optimizer
 from vitnas.supernets.training.progress_bar import TrainingBar
-from vitnas.supernets.training.samplers import Sampler, make_sampler
+from vitnas.supernets.training.samplers import Sampler
+from vitnas.supernets.training.samplers.options import make_sampler
 from vitnas.supernets.training.settings import TrainSettings
 from vitnas.supernets.training.teachers import make_teacher
 from vitnas.supernets.weights.checkpoints import Progress, resume, save_checkpoint
