@@ -12,7 +12,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --maxprocesses 8
 help:
 	@echo "make demo      the main job on a small scale: train, profile, search, export, plot"
 	@echo "make test      the tests (minutes)"
-	@echo "make check     formatting, lint, types and who may import whom"
+	@echo "make check     formatting, lint, types, who may import whom and no circles of imports"
 	@echo ""
 	@echo "make test-all  the tests with the slow ones; test-nightly: every space exported at full size (hours)"
 	@echo "make parity    timm, so that the tests which compare with it are not skipped"
@@ -63,6 +63,7 @@ check: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python tools/circles.py
 
 reference: $(READY)
 	$(BIN)/python tools/reference.py

@@ -2,7 +2,7 @@
 
 HELP's measurements, 12 settings (four GPUs by three batch sizes), give for each an old device's table: an additive
 one, fitted to 3,000 networks. For every pair of settings, 10 and 20 networks measured on the new one correct it as
-`vitnas profile --from` does; the other 2,000 networks tell the error. Beside it: the old table times one factor, the
+`vitnas profile --from` does; the other 2,000 networks tell the error. ReferenceNetwork it: the old table times one factor, the
 old table through a line, and ridge regression from scratch on the same samples. Keys: mape and spearman by way
 and number of samples, over all pairs and (near) over pairs of the same batch size; old_mape is the error of the
 tables on their own device.

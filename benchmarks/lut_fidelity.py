@@ -39,9 +39,10 @@ from vitnas.latency_lut.calibration import Calibration, Fidelity
 from vitnas.latency_lut.devices import Device, load_device
 from vitnas.latency_lut.profile import ProfileSettings, profile
 from vitnas.latency_lut.refit import time_again
+from vitnas.latency_lut.rows import WholeNetwork
 from vitnas.latency_lut.sampling import sample_networks
 from vitnas.latency_lut.sitting import Sitting
-from vitnas.latency_lut.table import LatencyTable, WholeNetwork
+from vitnas.latency_lut.table import LatencyTable
 from vitnas.quantities import parse_duration
 from vitnas.reporting.plots.fidelity import plot_fidelity, print_fidelity
 from vitnas.search_spaces import Arch, SearchSpace, load_space

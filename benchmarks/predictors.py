@@ -7,7 +7,7 @@ drawn at random and is judged on all others of the set, over 20 draws. Interrupt
 
 Keys: tau.PREDICTOR.SIZE and mae.PREDICTOR.SIZE (percentage points of accuracy) on the log, each with .low and .high,
 the 5th and 95th percentile over draws; covered.PREDICTOR.SIZE, the share inside the 90 % intervals; the same after
-own. for the digits. Beside ours: dynast, what DyNAS-T uses (one-hot choices, ridge or support vectors with a radial kernel,
+own. for the digits. ReferenceNetwork ours: dynast, what DyNAS-T uses (one-hot choices, ridge or support vectors with a radial kernel,
 whichever a grid search over five folds prefers), and params, the number of parameters alone. fit_s.PREDICTOR
 and predict_s.PREDICTOR are seconds to learn from 2,000 archs of the log and to predict 100,000.
 
@@ -49,7 +49,7 @@ from vitnas.search_spaces.published.mbconv import mbconv
 from vitnas.search_spaces.published.mobile_stages import multiple_of_8
 from vitnas.search_spaces.published.pyramid import map_shape
 from vitnas.supernets.counting.cache import cache_folder
-from vitnas.supernets.counting.counts import PopulationCounter
+from vitnas.supernets.counting.population import PopulationCounter
 
 Floats = NDArray[np.float64]
 

@@ -32,7 +32,7 @@ from vitnas.nas.searchers import SEARCHERS, Problem
 from vitnas.nas.searchers.choose import default
 from vitnas.reporting.plots.figure import FAINT, PALETTE, save_figure, style
 from vitnas.search_spaces import Codes
-from vitnas.supernets.counting.counts import PopulationCounter
+from vitnas.supernets.counting.population import PopulationCounter
 
 Values = NDArray[np.float64]
 Evaluate = Callable[[Codes], Values]

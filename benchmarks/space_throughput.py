@@ -11,7 +11,8 @@ import numpy as np
 import torch
 
 from vitnas.search_spaces import SPACES, load_space
-from vitnas.supernets.counting.counts import PopulationCounter, count_layer
+from vitnas.supernets.counting.counts import count_layer
+from vitnas.supernets.counting.population import PopulationCounter
 from vitnas.supernets.layers import outline
 
 SPACE = "elasticvit"

@@ -32,11 +32,11 @@ from vitnas.files import write_json
 from vitnas.run import RunFolder
 from vitnas.search_spaces import Arch, SearchSpace, Task
 from vitnas.search_spaces.published.plain_vit import PlainViT
-from vitnas.supernets.counting.counts import PopulationCounter
+from vitnas.supernets.counting.population import PopulationCounter
 from vitnas.supernets.data import Dataset, DataSettings, Pixels, load_dataset
 from vitnas.supernets.evaluation import evaluate_arch
-from vitnas.supernets.training.distributed import World
 from vitnas.supernets.training.loop import TrainingLoop
+from vitnas.supernets.training.processes.distributed import World
 from vitnas.supernets.training.samplers import Lesson
 from vitnas.supernets.training.samplers.single import Single
 from vitnas.supernets.training.settings import TrainSettings

@@ -30,11 +30,11 @@ from vitnas.nas.pareto import ParetoFront, Point
 from vitnas.nas.targets.uncertainty import WIDTH
 from vitnas.run import RunFolder
 from vitnas.search_spaces import Arch, SearchSpace, load_space
-from vitnas.supernets.counting.counts import PopulationCounter
+from vitnas.supernets.counting.population import PopulationCounter
 from vitnas.supernets.data import Dataset, Pixels, load_dataset
 from vitnas.supernets.evaluation import EvaluationResult, evaluate_arch
-from vitnas.supernets.training.distributed import World
 from vitnas.supernets.training.loop import TrainingLoop
+from vitnas.supernets.training.processes.distributed import World
 from vitnas.supernets.training.settings import TrainSettings
 
 SPACE = load_space("autoformer-mini")

@@ -27,7 +27,8 @@ from vitnas.nas.searchers import SEARCHERS
 from vitnas.predictors import PREDICTORS
 from vitnas.predictors.proxies.scoring import score_archs
 from vitnas.search_spaces import Task, load_space
-from vitnas.supernets.counting.counts import PopulationCounter, count
+from vitnas.supernets.counting.counts import count
+from vitnas.supernets.counting.population import PopulationCounter
 from vitnas.supernets.data import load_dataset
 from vitnas.supernets.training.lessons import Batch, take_lessons
 from vitnas.supernets.training.samplers import SAMPLERS

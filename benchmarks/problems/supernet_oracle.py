@@ -90,8 +90,8 @@ def measure() -> None:
     from vitnas.supernets.augment import Augment
     from vitnas.supernets.data import DataSettings, Pixels, load_dataset
     from vitnas.supernets.evaluation import evaluate
-    from vitnas.supernets.training.distributed import World
     from vitnas.supernets.training.loop import TrainingLoop
+    from vitnas.supernets.training.processes.distributed import World
     from vitnas.supernets.training.settings import TrainSettings
 
     space = cut_down_space()

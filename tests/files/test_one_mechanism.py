@@ -21,7 +21,7 @@ OWN = {
     "latency_lut/runtimes/memory.py": "a switch of the kernel",
     "deployment/exporters/executorch.py": "a temporary folder",
     "deployment/exporters/executorch_worker.py": "runs where vitnas is not, writes into a draft",
-    "supernets/training/ray.py": "notes of workers to each other",
+    "supernets/training/processes/ray.py": "notes of workers to each other",
 }
 
 

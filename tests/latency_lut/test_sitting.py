@@ -11,8 +11,8 @@ from vitnas.latency_lut.estimate.device import EstimatedDevice
 from vitnas.latency_lut.profile import ProfileSettings, profile
 from vitnas.latency_lut.protocol import Timing
 from vitnas.latency_lut.refit import time_again
+from vitnas.latency_lut.rows import ReferenceNetwork
 from vitnas.latency_lut.sitting import BETWEEN, BETWEEN_RAW, BETWEEN_SMALL, SPECIFIC, Reading, Sitting, disagree
-from vitnas.latency_lut.table import ReferenceNetwork
 from vitnas.search_spaces import load_space
 
 SPACE = load_space("autoformer-mini")

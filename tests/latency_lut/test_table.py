@@ -13,9 +13,11 @@ from pyarrow import parquet
 from vitnas.errors import DeviceError
 from vitnas.latency_lut.calibration import Calibration, Fidelity
 from vitnas.latency_lut.protocol import Timing
-from vitnas.latency_lut.table import Header, LatencyTable, Row
+from vitnas.latency_lut.rows import Header, Row
+from vitnas.latency_lut.table import LatencyTable
 from vitnas.search_spaces import LayerSpec, Task, load_space
-from vitnas.supernets.counting.counts import PopulationCounter, count, count_layer
+from vitnas.supernets.counting.counts import count, count_layer
+from vitnas.supernets.counting.population import PopulationCounter
 
 SPACE = load_space("autoformer-mini")
 

@@ -23,7 +23,7 @@ from vitnas.predictors import load_predictor
 from vitnas.predictors.metrics import compare, hold_out
 from vitnas.predictors.ridge import Ridge
 from vitnas.search_spaces import load_space
-from vitnas.supernets.counting.counts import PopulationCounter
+from vitnas.supernets.counting.population import PopulationCounter
 from vitnas.supernets.data import dataset_of
 from vitnas.supernets.evaluation import evaluate_arch
 from vitnas.supernets.weights.checkpoints import load_supernet

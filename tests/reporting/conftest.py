@@ -17,7 +17,7 @@ from vitnas.predictors.metrics import compare, hold_out
 from vitnas.predictors.ridge import Ridge
 from vitnas.run import RunFolder
 from vitnas.search_spaces import Arch, load_space
-from vitnas.supernets.counting.counts import PopulationCounter
+from vitnas.supernets.counting.population import PopulationCounter
 
 SPACE = load_space("autoformer-mini")
 

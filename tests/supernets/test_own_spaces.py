@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from vitnas.search_spaces import Task, load_space
-from vitnas.supernets.counting.counts import PopulationCounter
+from vitnas.supernets.counting.population import PopulationCounter
 from vitnas.supernets.supernet import Supernet, build_network
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"

@@ -65,7 +65,7 @@ def grow(
 
 
 def _count(space: SearchSpace, name: str) -> Cost:
-    from vitnas.supernets.counting.counts import PopulationCounter
+    from vitnas.supernets.counting.population import PopulationCounter
 
     counter = PopulationCounter(space)
     return lambda codes: getattr(counter(codes), name).astype(float)

@@ -91,7 +91,7 @@ def train_supernet(
                 raise SettingsError(f"--resume goes on with the settings of the run; leave out {name}")
         run = RunFolder.open(resume)
         if leads:
-            from vitnas.supernets.training.distributed import from_environment
+            from vitnas.supernets.training.processes.distributed import from_environment
             from vitnas.supernets.training.resuming import change_means, other_bits
 
             change_means(run, **means)
@@ -100,7 +100,7 @@ def train_supernet(
     else:
         from vitnas.search_spaces import load_space
         from vitnas.supernets.data import DataSettings, load_dataset
-        from vitnas.supernets.training.ray import check_workers
+        from vitnas.supernets.training.processes.ray import check_workers
         from vitnas.supernets.training.train import TrainSettings, start_run, wait_for_run
 
         settings = read_settings(TrainSettings, config, "train", flags | means)
@@ -115,7 +115,7 @@ def train_supernet(
 
     with going_on(lambda: kept(run)):
         if workers > 1 or ray_address is not None:
-            from vitnas.supernets.training.ray import train_on_ray
+            from vitnas.supernets.training.processes.ray import train_on_ray
 
             train_on_ray(run, workers, ray_address)
         else:

@@ -12,7 +12,7 @@ from vitnas.deployment.settings import ExportSettings
 from vitnas.errors import ExportError
 from vitnas.supernets.data import Dataset
 from vitnas.supernets.data.decoding import EXTENSIONS, UnreadableError, decode
-from vitnas.supernets.data.folders import image_names
+from vitnas.supernets.data.formats.folders import image_names
 from vitnas.supernets.data.strata import drawn
 
 

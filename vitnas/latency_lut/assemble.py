@@ -15,7 +15,8 @@ from vitnas.latency_lut.features import Floats, LayerWork
 from vitnas.latency_lut.interpolation import Interpolated, Interpolator
 from vitnas.latency_lut.protocol import IQR_OF_NORMAL, Timing, align
 from vitnas.latency_lut.residual import Layers, Residual, fit_residual
-from vitnas.latency_lut.table import COUNTS, Header, LatencyTable, ReferenceNetwork, Row, WholeNetwork
+from vitnas.latency_lut.rows import COUNTS, Header, ReferenceNetwork, Row, WholeNetwork
+from vitnas.latency_lut.table import LatencyTable
 from vitnas.latency_lut.timing_journal import blueprint_key
 from vitnas.search_spaces import Arch, Blueprint, Codes, SearchSpace
 

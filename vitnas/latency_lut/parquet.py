@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import msgspec
 from vitnas.errors import DataError, DeviceError
 from vitnas.files import read_parquet, refuse_other, write_parquet
 from vitnas.latency_lut.protocol import Timing
-from vitnas.latency_lut.table import COUNTS, Header, LatencyTable, Row
+from vitnas.latency_lut.rows import COUNTS, Header, Row
 from vitnas.search_spaces import LayerSpec
 
 FORMAT = "2"
@@ -40,15 +40,15 @@ SIGNED = ("residual_ms",)
 REMEDY = "measure it anew with `vitnas profile`, or take a good copy"
 
 
-def write_table(table: LatencyTable, path: Path) -> None:
+def write_rows(header: Header, rows: Sequence[Row], path: Path) -> None:
     """Replaces a file in one step."""
     import pyarrow
 
     fields = [
         pyarrow.field(name, pyarrow.type_for_alias(kind), nullable=name in OPTIONAL) for name, kind in COLUMNS.items()
     ]
-    metadata = {"vitnas.format": FORMAT, "vitnas.latency": msgspec.json.encode(table.header).decode()}
-    records = [_record(row) for row in table.rows]
+    metadata = {"vitnas.format": FORMAT, "vitnas.latency": msgspec.json.encode(header).decode()}
+    records = [_record(row) for row in rows]
     columns = pyarrow.Table.from_pylist(records, schema=pyarrow.schema(fields, metadata=metadata))
     refuse_other_table(path)
     write_parquet(columns, path)
@@ -59,8 +59,8 @@ def refuse_other_table(path: Path) -> None:
     refuse_other(path, b"vitnas.latency", "latency table")
 
 
-def read_table(path: Path) -> LatencyTable:
-    """The table of a file, or a `DeviceError` that says what is wrong with it."""
+def read_rows(path: Path) -> tuple[Header, tuple[Row, ...]]:
+    """Header and rows of a file, or a `DeviceError` that says what is wrong with it."""
     import pyarrow
 
     if not path.is_file():
@@ -81,7 +81,7 @@ def read_table(path: Path) -> LatencyTable:
         if row.spec in seen:
             raise DeviceError(f"'{path}', rows {seen[row.spec]} and {i}: both are '{row.spec.key}'; {REMEDY}")
         seen[row.spec] = i
-    return LatencyTable(header, rows)
+    return header, rows
 
 
 def _record(row: Row) -> dict[str, Any]:

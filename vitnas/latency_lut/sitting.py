@@ -10,7 +10,8 @@ import math
 from dataclasses import dataclass, field
 
 from vitnas.latency_lut.protocol import Timing
-from vitnas.latency_lut.table import LatencyTable, ReferenceNetwork, WholeNetwork
+from vitnas.latency_lut.rows import ReferenceNetwork, WholeNetwork
+from vitnas.latency_lut.table import LatencyTable
 from vitnas.search_spaces import Arch, Blueprint, SearchSpace
 
 BETWEEN = 0.035

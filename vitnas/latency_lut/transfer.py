@@ -24,7 +24,8 @@ from vitnas.latency_lut.features import Floats, by_kind, spread
 from vitnas.latency_lut.profile import ProfileSettings, check_target, terms
 from vitnas.latency_lut.protocol import Timing, align
 from vitnas.latency_lut.residual import Layers, fit_residual
-from vitnas.latency_lut.table import LatencyTable, ReferenceNetwork, WholeNetwork
+from vitnas.latency_lut.rows import ReferenceNetwork, WholeNetwork
+from vitnas.latency_lut.table import LatencyTable
 from vitnas.latency_lut.timing_journal import PartialTimings, blueprint_key
 from vitnas.latency_lut.timing_session import Gathering, progress_bar
 from vitnas.search_spaces import Arch, Codes, SearchSpace

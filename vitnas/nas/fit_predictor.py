@@ -26,7 +26,7 @@ from vitnas.predictors.predictor import FEWEST_ARCHS
 from vitnas.run import RunFolder
 from vitnas.search_spaces import Codes, SearchSpace
 from vitnas.settings import make_settings
-from vitnas.supernets.counting.counts import PopulationCounter
+from vitnas.supernets.counting.population import PopulationCounter
 
 FEWEST_SAMPLES = FEWEST_ARCHS + 2
 FOLDS = 5

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from vitnas.predictors.predictor import Predictor, load_predictor
+from pathlib import Path
+
+from vitnas.predictors.predictor import Predictor, read_predictor
 from vitnas.predictors.regressor import Prediction, Regressor
 from vitnas.registry import Registry
+from vitnas.search_spaces import SearchSpace
 
 PREDICTORS: Registry[type[Predictor]] = Registry(
     "predictor",
@@ -17,5 +20,12 @@ PREDICTORS: Registry[type[Predictor]] = Registry(
         "trees": "vitnas.predictors.trees:Trees",
     },
 )
+
+
+def load_predictor(path: Path, space: SearchSpace) -> Predictor:
+    """Whichever predictor a file holds, for the space that it was fitted on."""
+    header, _ = read_predictor(path)
+    return PREDICTORS.load(str(header.get("predictor"))).load(path, space)
+
 
 __all__ = ["PREDICTORS", "Prediction", "Predictor", "Regressor", "load_predictor"]

@@ -96,7 +96,7 @@ class Predictor(ABC):
     @classmethod
     def load(cls, path: Path, space: SearchSpace) -> Self:
         """Reads what `save` wrote, for the space that it was fitted on."""
-        header, arrays = _read(path)
+        header, arrays = read_predictor(path)
         if header.get("format") != FORMAT:
             raise DataError(f"'{path}': format is {header.get('format')!r}, this version reads '{FORMAT}'; fit it anew")
         if header.get("predictor") != cls.name:
@@ -151,15 +151,8 @@ class Predictor(ABC):
         return codes
 
 
-def load_predictor(path: Path, space: SearchSpace) -> Predictor:
-    """Whichever predictor a file holds, for the space that it was fitted on."""
-    from vitnas.predictors import PREDICTORS
-
-    header, _ = _read(path)
-    return PREDICTORS.load(str(header.get("predictor"))).load(path, space)
-
-
-def _read(path: Path) -> tuple[dict[str, str], Arrays]:
+def read_predictor(path: Path) -> tuple[dict[str, str], Arrays]:
+    """Header and arrays of a predictor file."""
     from safetensors import SafetensorError, safe_open
 
     try:

@@ -19,7 +19,7 @@ from vitnas.errors import DataError
 from vitnas.run import RunFolder
 from vitnas.search_spaces import Arch, SearchSpace
 from vitnas.supernets.accuracy import Accuracy
-from vitnas.supernets.counting.counts import PopulationCounter
+from vitnas.supernets.counting.population import PopulationCounter
 from vitnas.supernets.data import Dataset, Images, dataset_of
 from vitnas.supernets.recalibration import recalibrate
 from vitnas.supernets.supernet import Supernet

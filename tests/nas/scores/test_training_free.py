@@ -9,7 +9,7 @@ from vitnas.nas.limits import Limits
 from vitnas.nas.scores.training_free import LEAST, REFERENCE, ProxyScores, TolerantProxyScores, TrainingFree, _usable
 from vitnas.predictors.proxies.scoring import score_archs
 from vitnas.search_spaces import Task, load_space
-from vitnas.supernets.counting.counts import PopulationCounter
+from vitnas.supernets.counting.population import PopulationCounter
 
 SPACE = load_space("autoformer-mini", Task(8, 10, 1))
 

@@ -10,7 +10,8 @@ from vitnas.predictors.proxies import deepmad_search
 from vitnas.predictors.proxies.deepmad import DeepMADEntropy, effective_entropy, effectiveness, entropy
 from vitnas.predictors.proxies.deepmad_search import NetworkBudget, maximise_entropy
 from vitnas.search_spaces import Blueprint, LayerSpec, SearchSpace, load_space
-from vitnas.supernets.counting.counts import PopulationCounter, count
+from vitnas.supernets.counting.counts import count
+from vitnas.supernets.counting.population import PopulationCounter
 
 PUBLISHED = {
     "R18": (32120.20, 0.29910),

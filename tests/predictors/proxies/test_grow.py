@@ -11,7 +11,7 @@ from scipy.stats import rankdata
 from vitnas.errors import SearchError
 from vitnas.predictors.proxies.grow import candidates, grow
 from vitnas.search_spaces import Arch, Codes, load_space
-from vitnas.supernets.counting.counts import PopulationCounter
+from vitnas.supernets.counting.population import PopulationCounter
 
 ASVIT = load_space("asvit")
 MINI = load_space("autoformer-mini")

@@ -21,7 +21,7 @@ from vitnas.reporting.baselines import read_baselines
 from vitnas.reporting.evaluated import Evaluated, read_evaluated
 from vitnas.reporting.plots.pareto_plot import plot_fronts
 from vitnas.search_spaces import Arch, Codes, load_space
-from vitnas.supernets.counting.counts import PopulationCounter
+from vitnas.supernets.counting.population import PopulationCounter
 
 SPACE = load_space("autoformer-mini")
 OBJECTIVES = (Objective.named("latency_ms"), Objective.named("accuracy"))

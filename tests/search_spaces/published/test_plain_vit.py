@@ -15,7 +15,8 @@ from vitnas.errors import SpaceError
 from vitnas.latency_lut.runtimes.onnx import open_session, to_onnx
 from vitnas.search_spaces import Arch, LayerSpec, Task, load_space
 from vitnas.search_spaces.published.plain_vit import PlainViT
-from vitnas.supernets.counting.counts import PopulationCounter, count
+from vitnas.supernets.counting.counts import count
+from vitnas.supernets.counting.population import PopulationCounter
 from vitnas.supernets.supernet import Supernet
 
 BOTH: dict[str, Any] = {"registers": (0, 4), "per_channel": (False, True)}

@@ -11,7 +11,8 @@ import torch
 
 from tests.oracle import BENCH_101, closed_forms, needs_bench_101, needs_oracle
 from vitnas.search_spaces import Arch, LayerSpec, SearchSpace, load_space
-from vitnas.supernets.counting.counts import Counts, PopulationCounter, count, count_layer
+from vitnas.supernets.counting.counts import Counts, count, count_layer
+from vitnas.supernets.counting.population import PopulationCounter
 from vitnas.supernets.supernet import build_network
 
 WINNERS = [

@@ -22,8 +22,8 @@ from vitnas.run import RunFolder
 from vitnas.search_spaces import load_space
 from vitnas.supernets.data import Dataset, DataSettings, Pixels, dataset_of, load_dataset, resolved
 from vitnas.supernets.data.splits import kept_for_test, usual_test_share
-from vitnas.supernets.training.distributed import World
 from vitnas.supernets.training.loop import TrainingLoop
+from vitnas.supernets.training.processes.distributed import World
 from vitnas.supernets.training.settings import TrainSettings
 from vitnas.supernets.training.teachers.settings import Distil
 from vitnas.supernets.training.train import start_run, train

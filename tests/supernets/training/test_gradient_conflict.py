@@ -9,7 +9,8 @@ from torch import Tensor
 from vitnas.search_spaces import Arch, SearchSpace, load_space
 from vitnas.supernets.supernet import Supernet
 from vitnas.supernets.training.gradient_conflict import combine, split
-from vitnas.supernets.training.samplers import Lesson, make_sampler
+from vitnas.supernets.training.samplers import Lesson
+from vitnas.supernets.training.samplers.options import make_sampler
 
 
 def pair(cosine: float, length: float = 1.0) -> tuple[Tensor, Tensor]:

@@ -16,7 +16,8 @@ from vitnas.latency_lut.calibration import Calibration
 from vitnas.latency_lut.devices.device import Device, reference_network
 from vitnas.latency_lut.estimate.model import EstimateModel, load_model
 from vitnas.latency_lut.protocol import IQR_OF_NORMAL, Timing, TimingSettings
-from vitnas.latency_lut.table import Header, LatencyTable, Row
+from vitnas.latency_lut.rows import Header, Row
+from vitnas.latency_lut.table import LatencyTable
 from vitnas.search_spaces import Blueprint, LayerSpec, SearchSpace
 
 P90 = 1.2816

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from vitnas.errors import SearchError
 from vitnas.predictors.proxies.deepmad import effective_entropy, effectiveness, entropy, rho_bound
 from vitnas.search_spaces import Arch, Codes, SearchSpace
-from vitnas.supernets.counting.counts import PopulationCounter
+from vitnas.supernets.counting.population import PopulationCounter
 
 EXACT_UP_TO = 20_000
 

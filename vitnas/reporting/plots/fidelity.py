@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from vitnas.errors import DeviceError
-from vitnas.latency_lut.table import ENOUGH, LatencyTable, WholeNetwork
+from vitnas.latency_lut.rows import WholeNetwork
+from vitnas.latency_lut.table import ENOUGH, LatencyTable
 from vitnas.reporting.plots.figure import FAINT, MARKERS, PALETTE, save_figure, style
 from vitnas.reporting.terminal.tables import print_table
 

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
-from vitnas.search_spaces import Codes, LayerSpec, SearchSpace
+from vitnas.search_spaces import LayerSpec
 from vitnas.supernets.layers import build
 
 
@@ -80,38 +78,6 @@ def count_layer(spec: LayerSpec) -> Counts:
 def count(layers: Iterable[LayerSpec]) -> Counts:
     """Counts of a blueprint, or of any chain of layers."""
     return Counts.over(count_layer(spec) for spec in layers)
-
-
-@dataclass(frozen=True)
-class PopulationCounts:
-    """`Counts` of many archs, one array each."""
-
-    num_params: NDArray[np.int64]
-    macs: NDArray[np.int64]
-    weight_bytes: NDArray[np.int64]
-    activation_bytes: NDArray[np.int64]
-
-
-class PopulationCounter:
-    """Counts whole populations of a space by table look-up; the tables are built once and kept on disk."""
-
-    def __init__(self, space: SearchSpace) -> None:
-        from vitnas.supernets.counting.cache import count_specs  # keeps what this file counts
-
-        each = count_specs(space)
-        total = space.lowering.total
-        self._num_params = total(_column(each, "num_params"))
-        self._macs = total(_column(each, "macs"))
-        self._weight_bytes = total(_column(each, "weight_bytes"))
-        self._activation_bytes = space.lowering.peak(_column(each, "activation_bytes"))
-
-    def __call__(self, codes: Codes) -> PopulationCounts:
-        costs = (self._num_params, self._macs, self._weight_bytes, self._activation_bytes)
-        return PopulationCounts(*(cost(codes).astype(np.int64, copy=False) for cost in costs))
-
-
-def _column(counts: Sequence[Counts], name: str) -> NDArray[np.int64]:
-    return np.array([getattr(c, name) for c in counts], dtype=np.int64)
 
 
 class _PeakMemory(TorchDispatchMode):  # type: ignore[no-untyped-call]

@@ -12,7 +12,8 @@ from vitnas.run import RunFolder
 from vitnas.settings import make_settings
 from vitnas.supernets.data.assemble import assemble
 from vitnas.supernets.data.dataset import Dataset
-from vitnas.supernets.data.format import Format, alike
+from vitnas.supernets.data.formats import FORMATS, Format
+from vitnas.supernets.data.formats.format import alike
 from vitnas.supernets.data.images import Images, Pixels
 from vitnas.supernets.data.loader import Loader
 from vitnas.supernets.data.pictures import Files, Pictures
@@ -27,18 +28,6 @@ DATASETS: Registry[Callable[[], Splits]] = Registry(
     },
 )
 """Data sets that have a name."""
-
-FORMATS: Registry[type[Format]] = Registry(
-    "data format",
-    "vitnas.formats",
-    {
-        "arrays": "vitnas.supernets.data.arrays:Arrays",
-        "huggingface": "vitnas.supernets.data.huggingface:HuggingFace",
-        "image-folder": "vitnas.supernets.data.image_folder:ImageFolder",
-        "webdataset": "vitnas.supernets.data.webdataset:WebDataset",
-    },
-)
-"""Ways in which data sets lie at a path."""
 
 PICKLES = (".pkl", ".pickle", ".pt", ".pth", ".joblib")
 

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from vitnas.search_spaces import LayerSpec
+from vitnas.supernets.layers.kinds import outline
 
 if TYPE_CHECKING:
     from vitnas.supernets.layers.layer import Layer
@@ -150,7 +151,5 @@ def _part(layer: Layer, name: str, whole: torch.Size, shape: torch.Size) -> Part
 @lru_cache(maxsize=100_000)
 def cut(small: LayerSpec, large: LayerSpec) -> Cut:
     """How the layer of one spec lies inside that of another of its kind."""
-    from vitnas.supernets.layers import outline  # the table of kinds imports layer.py, which imports this file
-
     layer = outline(large)
     return Cut(outline(small), layer, layer)

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from vitnas.search_spaces import Arch
 from vitnas.supernets.supernet import Supernet
 from vitnas.supernets.training.compiled import CompiledArchs
-from vitnas.supernets.training.distributed import World
 from vitnas.supernets.training.gradient_conflict import combine, split
 from vitnas.supernets.training.lessons import Batch, Marks, take_lessons
+from vitnas.supernets.training.processes.distributed import World
 from vitnas.supernets.training.sam import climb
 from vitnas.supernets.training.samplers import Lesson
 from vitnas.supernets.training.settings import TrainSettings

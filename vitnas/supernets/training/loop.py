@@ -24,13 +24,14 @@ from vitnas.supernets.evaluation import evaluate_arch, landmarks
 from vitnas.supernets.supernet import Supernet
 from vitnas.supernets.training.averaging import WeightAverage
 from vitnas.supernets.training.batches import Batches
-from vitnas.supernets.training.distributed import World
 from vitnas.supernets.training.learner import Learner, StepOutcome
 from vitnas.supernets.training.lessons import Batch
 from vitnas.supernets.training.metrics import MetricsLog
 from vitnas.supernets.training.optimizer import learning_rate_at, make_optimizer
+from vitnas.supernets.training.processes.distributed import World
 from vitnas.supernets.training.progress_bar import TrainingBar
-from vitnas.supernets.training.samplers import Sampler, make_sampler
+from vitnas.supernets.training.samplers import Sampler
+from vitnas.supernets.training.samplers.options import make_sampler
 from vitnas.supernets.training.settings import TrainSettings
 from vitnas.supernets.training.teachers import make_teacher
 from vitnas.supernets.weights.checkpoints import TrainingProgress, resume, save_checkpoint

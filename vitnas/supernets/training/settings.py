@@ -11,7 +11,7 @@ from vitnas.supernets.augment import Augment
 from vitnas.supernets.experts import ExpertSettings
 from vitnas.supernets.resolution import Resolution
 from vitnas.supernets.training.optimizer import OPTIMIZERS
-from vitnas.supernets.training.samplers import read_options
+from vitnas.supernets.training.samplers.options import read_options
 from vitnas.supernets.training.teachers.settings import Distil
 
 

@@ -23,9 +23,9 @@ from vitnas.supernets.data import Dataset, DataSettings, dataset_of, load_datase
 from vitnas.supernets.data import resolved as resolved_data
 from vitnas.supernets.supernet import Supernet
 from vitnas.supernets.training.batches import fitting_size
-from vitnas.supernets.training.distributed import World, join_world
 from vitnas.supernets.training.loop import TrainingLoop, count_steps, plan_sampler
 from vitnas.supernets.training.malloc import return_large_blocks
+from vitnas.supernets.training.processes.distributed import World, join_world
 from vitnas.supernets.training.seen import warning_of_seen
 from vitnas.supernets.training.settings import TrainSettings
 from vitnas.supernets.training.teachers import make_teacher

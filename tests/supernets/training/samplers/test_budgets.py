@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from vitnas.search_spaces import SearchSpace, load_space
-from vitnas.supernets.counting.counts import PopulationCounter
+from vitnas.supernets.counting.population import PopulationCounter
 from vitnas.supernets.training.samplers.constrained import Constrained
 from vitnas.supernets.training.samplers.pareto import Pareto
 

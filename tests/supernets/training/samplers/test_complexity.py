@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from vitnas.search_spaces import OFF, SearchSpace, load_space
-from vitnas.supernets.counting.counts import PopulationCounter, count
+from vitnas.supernets.counting.counts import count
+from vitnas.supernets.counting.population import PopulationCounter
 from vitnas.supernets.training.samplers.bands import clamp, macs_of, minimum_codes, reach_of, widen
 from vitnas.supernets.training.samplers.complexity import Complexity
 from vitnas.supernets.training.samplers.gene_roles import is_numeric

@@ -13,7 +13,8 @@ import pytest
 
 from vitnas.errors import SettingsError
 from vitnas.search_spaces import SPACES, SearchSpace, load_space
-from vitnas.supernets.training.samplers import SAMPLERS, Lesson, Sampler, make_sampler
+from vitnas.supernets.training.samplers import SAMPLERS, Lesson, Sampler
+from vitnas.supernets.training.samplers.options import make_sampler
 
 EXAMPLES = Path(__file__).parents[4] / "docs" / "examples"
 CHEAP = ["autoformer-mini", "matformer-tiny", *sorted(map(str, EXAMPLES.glob("own_space.*")))]

@@ -21,6 +21,4 @@ SAMPLERS: Registry[type[Sampler]] = Registry(
     },
 )
 
-from vitnas.supernets.training.samplers.options import make_sampler, read_options  # noqa: E402  (reads SAMPLERS)
-
-__all__ = ["SAMPLERS", "Lesson", "Sampler", "make_sampler", "read_options"]
+__all__ = ["SAMPLERS", "Lesson", "Sampler"]

@@ -18,7 +18,7 @@ _libraries: list[torch.library.Library] = []  # operators live as long as the li
 def import_timm() -> ModuleType:
     """timm, also where a torchvision for another torch stands in its way.
 
-    Beside a torch for the CPU alone, torchvision misses its compiled operators and refuses to be imported; naming
+    ReferenceNetwork a torch for the CPU alone, torchvision misses its compiled operators and refuses to be imported; naming
     the two that it asks for is enough for timm's models.
     """
     if importlib.util.find_spec("timm") is None:

@@ -138,7 +138,7 @@ def test_parquet_that_unpacks_to_more_than_memory_is_refused(tmp_path: Path, mon
     images = pa.array([{"bytes": b"\0" * 100_000, "path": None}] * 300, kind)
     pq.write_table(pa.table({"image": images, "label": pa.array([0, 1] * 150)}), tmp_path / "a.parquet")
     assert (tmp_path / "a.parquet").stat().st_size < 1_000_000
-    monkeypatch.setattr("vitnas.supernets.data.huggingface.LARGEST_PARQUET", 20 << 20)
+    monkeypatch.setattr("vitnas.supernets.data.formats.huggingface.LARGEST_PARQUET", 20 << 20)
     with pytest.raises(DataError, match="unpack to more than the 0.0 GiB"):
         load_dataset(str(tmp_path / "a.parquet"))
 

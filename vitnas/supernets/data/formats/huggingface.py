@@ -23,13 +23,13 @@ from numpy.typing import NDArray
 
 from vitnas.errors import DataError, suggest
 from vitnas.files import read_json
-from vitnas.supernets.data.folders import Place, is_junk, place_of
-from vitnas.supernets.data.format import TRAIN, Format, UnlabelledError, folder_of_split, judges, with_judges
-from vitnas.supernets.data.image_column import ImageColumn, may_hold_images
+from vitnas.supernets.data.formats.folders import Place, is_junk, place_of
+from vitnas.supernets.data.formats.format import TRAIN, Format, UnlabelledError, folder_of_split, judges, with_judges
+from vitnas.supernets.data.formats.image_column import ImageColumn, may_hold_images
+from vitnas.supernets.data.formats.memory import available_bytes
 from vitnas.supernets.data.pictures import Pictures, number
 from vitnas.supernets.data.settings import DataSettings
 from vitnas.supernets.data.splits import Splits
-from vitnas.supernets.training.malloc import available_bytes
 
 STATE, INFO, DICT = "state.json", "dataset_info.json", "dataset_dict.json"
 LARGEST_PARQUET = 8 << 30

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute
 
 from vitnas.errors import DataError
-from vitnas.supernets.data.folders import place_of, read_limited
+from vitnas.supernets.data.formats.folders import place_of, read_limited
 from vitnas.supernets.data.pictures import Files
 
 

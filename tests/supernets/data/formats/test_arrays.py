@@ -172,7 +172,7 @@ def test_headers_that_cannot_be_are_refused(tmp_path: Path, name: str, compressi
 
 def test_what_does_not_fit_into_memory_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     np.savez_compressed(tmp_path / "a.npz", x=X, y=Y)
-    monkeypatch.setattr("vitnas.supernets.data.array_files.available_bytes", lambda: 15_000)
+    monkeypatch.setattr("vitnas.supernets.data.formats.array_files.available_bytes", lambda: 15_000)
     with pytest.raises(DataError, match=r"array 'x' needs 0.0 GiB of memory, and 0.0 are free"):
         load_dataset(str(tmp_path / "a.npz"))
 

@@ -14,7 +14,7 @@ import torch
 
 from vitnas.errors import SettingsError, TrainingError
 from vitnas.run import RunFolder
-from vitnas.supernets.training.ray import train_on_ray
+from vitnas.supernets.training.processes.ray import train_on_ray
 from vitnas.supernets.training.train import train
 from vitnas.supernets.weights.checkpoints import checkpoint_folders, load_supernet
 

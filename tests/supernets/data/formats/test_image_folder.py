@@ -199,7 +199,7 @@ def test_a_class_of_one_image_is_told(tmp_path: Path) -> None:
 
 
 def test_a_file_too_large_for_an_image_counts_as_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vitnas.supernets.data.folders.LARGEST_FILE", 10_000)
+    monkeypatch.setattr("vitnas.supernets.data.formats.folders.LARGEST_FILE", 10_000)
     write_folder(tmp_path, {"a": 6, "b": 6})
     with (tmp_path / "a" / "999.png").open("wb") as file:
         file.truncate(10_001)

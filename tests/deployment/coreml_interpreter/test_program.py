@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vitnas.deployment.coreml_interpreter import OPERATIONS, MilProgram
+from vitnas.deployment.coreml_interpreter import MilProgram
+from vitnas.deployment.coreml_interpreter.operations import OPERATIONS
 from vitnas.errors import ExportError
 from vitnas.latency_lut.runtimes.coreml import to_coreml
 

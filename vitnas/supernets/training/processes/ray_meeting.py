@@ -8,7 +8,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from vitnas.supernets.training.meeting import FILE
+from vitnas.supernets.training.processes.meeting import FILE
 
 
 def meeting(notes: Path, backend: str) -> Any:

@@ -20,8 +20,8 @@ from vitnas.errors import SettingsError
 from vitnas.run import RunFolder
 from vitnas.search_spaces import SearchSpace
 from vitnas.supernets.supernet import Supernet
-from vitnas.supernets.training.distributed import World, join_world
-from vitnas.supernets.training.meeting import FILE
+from vitnas.supernets.training.processes.distributed import World, join_world
+from vitnas.supernets.training.processes.meeting import FILE
 from vitnas.supernets.training.train import train
 from vitnas.supernets.weights.checkpoints import checkpoint_folders, load_supernet
 
@@ -39,7 +39,7 @@ AVERAGE = """
 import sys
 import torch
 from vitnas.supernets.training import distributed as world
-from vitnas.supernets.training.distributed import join_world
+from vitnas.supernets.training.processes.distributed import join_world
 
 world.BUCKET = 5  # so that several buckets are needed
 with join_world("cpu") as world:
@@ -71,7 +71,7 @@ import torch
 from torch.nn import functional as F
 from vitnas.search_spaces import load_space
 from vitnas.supernets.supernet import Supernet
-from vitnas.supernets.training.distributed import join_world
+from vitnas.supernets.training.processes.distributed import join_world
 
 space = load_space("autoformer-mini").restrict(width=(48, 64), depth=(3,), mlp_ratio=(2.0, 3.0))
 torch.manual_seed(0)
@@ -120,7 +120,7 @@ def run_world(code: str, *arguments: object) -> list[str]:
 LISTENS = """
 import json, os, sys
 from benchmarks.problems.listening import listening
-from vitnas.supernets.training.distributed import join_world
+from vitnas.supernets.training.processes.distributed import join_world
 
 with join_world("cpu") as world:
     world.barrier()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from vitnas.errors import DataError
-from vitnas.supernets.data.folders import is_junk
+from vitnas.supernets.data.formats.folders import is_junk
 
 LARGEST_LABEL = 1 << 20
 """Bytes of a .cls or .json file, and of what a header says about the next one."""

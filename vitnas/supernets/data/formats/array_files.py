@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitnas.errors import DataError
-from vitnas.supernets.data.folders import is_junk
-from vitnas.supernets.training.malloc import available_bytes
+from vitnas.supernets.data.formats.folders import is_junk
+from vitnas.supernets.data.formats.memory import available_bytes
 
 Array = NDArray[Any]
 NPY: Any = np.lib.format

@@ -14,11 +14,20 @@ from typing import Any
 
 from vitnas.errors import DataError
 from vitnas.supernets.data.decoding import EXTENSIONS, LARGEST_FILE, UnreadableError
-from vitnas.supernets.data.folders import Place, is_junk, place_of
-from vitnas.supernets.data.format import TEST, TRAIN, VAL, Format, UnlabelledError, folder_of_split, judges, with_judges
+from vitnas.supernets.data.formats.folders import Place, is_junk, place_of
+from vitnas.supernets.data.formats.format import (
+    TEST,
+    TRAIN,
+    VAL,
+    Format,
+    UnlabelledError,
+    folder_of_split,
+    judges,
+    with_judges,
+)
+from vitnas.supernets.data.formats.shards import members, read_label
 from vitnas.supernets.data.pictures import Files, Pictures, number
 from vitnas.supernets.data.settings import DataSettings
-from vitnas.supernets.data.shards import members, read_label
 from vitnas.supernets.data.splits import Splits
 
 BRACES = re.compile(r"\{([^{}]*)\}")

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch import distributed as dist
 
 from vitnas.errors import SettingsError, TrainingError
-from vitnas.supernets.training.meeting import meet
+from vitnas.supernets.training.processes.meeting import meet
 
 PATIENCE = timedelta(hours=2)
 """How long a process waits for the others, which wait while the first one evaluates."""

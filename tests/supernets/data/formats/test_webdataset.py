@@ -13,7 +13,7 @@ import pytest
 from tests.supernets.data.pictures import chw, encoded, picture
 from vitnas.errors import DataError
 from vitnas.supernets.data import Dataset, DataSettings, load_dataset
-from vitnas.supernets.data.webdataset import expand
+from vitnas.supernets.data.formats.webdataset import expand
 
 
 def write_shard(path: Path, members: dict[str, bytes], mode: str = "w") -> None:

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitnas.errors import DataError
-from vitnas.supernets.data.array_files import Array, Npz, map_npy
-from vitnas.supernets.data.folders import place_of
-from vitnas.supernets.data.format import Format, judges, with_judges
+from vitnas.supernets.data.formats.array_files import Array, Npz, map_npy
+from vitnas.supernets.data.formats.folders import place_of
+from vitnas.supernets.data.formats.format import Format, judges, with_judges
 from vitnas.supernets.data.images import Pixels
 from vitnas.supernets.data.pictures import Files, Pictures
 from vitnas.supernets.data.settings import DataSettings

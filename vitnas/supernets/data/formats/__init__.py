@@ -1,0 +1,20 @@
+"""Formats, one file each: the ways in which images with labels lie on a disk."""
+
+from __future__ import annotations
+
+from vitnas.registry import Registry
+from vitnas.supernets.data.formats.format import Format
+
+FORMATS: Registry[type[Format]] = Registry(
+    "data format",
+    "vitnas.formats",
+    {
+        "arrays": "vitnas.supernets.data.formats.arrays:Arrays",
+        "huggingface": "vitnas.supernets.data.formats.huggingface:HuggingFace",
+        "image-folder": "vitnas.supernets.data.formats.image_folder:ImageFolder",
+        "webdataset": "vitnas.supernets.data.formats.webdataset:WebDataset",
+    },
+)
+"""Ways in which data sets lie at a path."""
+
+__all__ = ["FORMATS", "Format"]
