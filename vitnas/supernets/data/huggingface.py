@@ -27,8 +27,8 @@ from vitnas.supernets.data.folders import Place, is_junk, place_of
 from vitnas.supernets.data.format import TRAIN, Format, UnlabelledError, folder_of_split, judges, with_judges
 from vitnas.supernets.data.image_column import ImageColumn, may_hold_images
 from vitnas.supernets.data.pictures import Pictures, number
-from vitnas.supernets.data.settings import DataSettings
 from vitnas.supernets.data.splits import Splits
+from vitnas.supernets.settings.data import DataSettings
 from vitnas.supernets.training.malloc import available_bytes
 
 STATE, INFO, DICT = "state.json", "dataset_info.json", "dataset_dict.json"

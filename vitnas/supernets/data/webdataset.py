@@ -17,9 +17,9 @@ from vitnas.supernets.data.decoding import EXTENSIONS, LARGEST_FILE, UnreadableE
 from vitnas.supernets.data.folders import Place, is_junk, place_of
 from vitnas.supernets.data.format import TEST, TRAIN, VAL, Format, UnlabelledError, folder_of_split, judges, with_judges
 from vitnas.supernets.data.pictures import Files, Pictures, number
-from vitnas.supernets.data.settings import DataSettings
 from vitnas.supernets.data.shards import members, read_label
 from vitnas.supernets.data.splits import Splits
+from vitnas.supernets.settings.data import DataSettings
 
 BRACES = re.compile(r"\{([^{}]*)\}")
 COUNT = re.compile(r"(\d{1,12})\.\.(\d{1,12})")
