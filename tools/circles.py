@@ -18,16 +18,6 @@ PACKAGE = Path(__file__).parents[1] / "vitnas"
 KNOWN: frozenset[frozenset[str]] = frozenset(
     {
         frozenset({"vitnas.nas.execution.executor", "vitnas.nas.execution.ray"}),
-        frozenset(
-            {
-                "vitnas.search_spaces",
-                "vitnas.search_spaces.files.from_python",
-                "vitnas.search_spaces.files.from_toml",
-                "vitnas.search_spaces.files.space_file",
-                "vitnas.search_spaces.published",
-                "vitnas.search_spaces.space",
-            }
-        ),
     }
 )
 """Circles that are still to be opened. One that no longer exists must leave this list."""
