@@ -3,15 +3,17 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
-# One process a core, each with one thread: tests are many and small.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --maxprocesses 8
+# One process a core, each with one thread: tests are many and small. Each process begins with a stretch of whole files,
+# so fixtures of a module are built once, and takes tests from the others when it has done its own.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --maxprocesses 8 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup parity demo test test-slow test-all test-nightly check reference format lock clean
+.PHONY: help setup parity demo test test-fast test-slow test-all test-nightly check reference format lock clean
 
 help:
 	@echo "make demo      the main job on a small scale: train, profile, search, export, plot"
 	@echo "make test      the tests (minutes)"
+	@echo "make test-fast those that take no seconds, for while you work (two minutes)"
 	@echo "make check     formatting, lint, types and who may import whom"
 	@echo ""
 	@echo "make test-all  the tests with the slow ones; test-nightly: every space exported at full size (hours)"
@@ -43,6 +45,9 @@ demo: $(READY)
 
 test: $(READY)
 	$(PYTEST)
+
+test-fast: $(READY)
+	$(PYTEST) -m "not heavy and not ray and not slow and not nightly and not gpu"
 
 test-slow: $(READY)
 	$(PYTEST) -m "slow and not gpu"
