@@ -8,7 +8,7 @@ from __future__ import annotations
 import multiprocessing.process
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -32,6 +32,11 @@ def leave_out_conversions_and_programs() -> None:
     subprocess.Popen.__init__ = start  # type: ignore[method-assign]
     multiprocessing.process.BaseProcess.start = _skips("starts no process")  # type: ignore[method-assign]
     torch.export.export = torch.onnx.export = _skips("converts no network")
+
+
+def fast_only(names: Iterable[str], fast: Container[str]) -> list[Any]:
+    """Parameters of which the fast tier takes those in `fast`."""
+    return [name if name in fast else pytest.param(name, marks=pytest.mark.heavy) for name in names]
 
 
 def _skips(why: str) -> Callable[..., NoReturn]:

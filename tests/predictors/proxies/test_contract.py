@@ -108,6 +108,7 @@ def test_too_few_images_are_refused(name):
 @pytest.mark.parametrize(
     "space_name", [s if s in CHEAP else pytest.param(s, marks=pytest.mark.slow) for s in SPACES.names()]
 )
+@pytest.mark.heavy
 def test_every_space_is_scored_or_told_why_not(space_name):
     space = small_space(space_name)
     arch = space.smallest()
