@@ -57,7 +57,7 @@ class TrainSettings:
         checkpoint_every: steps between two checkpoints; the last three of them are kept.
         checkpoint_minutes: after so long without a checkpoint there is one in between, kept until the next; 0 makes none.
         max_bad_steps: give up after so many steps in a row without a finite loss and gradient.
-        tensorboard: whether to write events for TensorBoard as well.
+        tensorboard: whether to write events for TensorBoard as well, where it is installed.
     """
 
     epochs: int = 20
