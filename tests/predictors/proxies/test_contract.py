@@ -87,6 +87,7 @@ def test_neither_the_network_nor_random_state_is_changed(name):
         assert torch.equal(value, before[key]), key
 
 
+@pytest.mark.heavy
 @each_proxy
 def test_scores_of_many_are_those_of_each(name):
     space, _ = _case(name)
