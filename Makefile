@@ -3,19 +3,22 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
-# One process a core, each with one thread: tests are many and small.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --maxprocesses 8
+# One process a core, each with one thread: tests are many and small. Each process begins with a stretch of whole files,
+# so fixtures of a module are built once, and takes tests from the others when it has done its own.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --maxprocesses 8 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup parity demo test test-slow test-all test-nightly check reference format lock clean
+.PHONY: help setup parity demo test test-fast test-slow test-all test-nightly check reference docs format lock clean
 
 help:
 	@echo "make demo      the main job on a small scale: train, profile, search, export, plot"
 	@echo "make test      the tests (minutes)"
-	@echo "make check     formatting, lint, types, who may import whom and no circles of imports"
+	@echo "make test-fast those that take no seconds, for while you work (two minutes)"
+	@echo "make check     formatting, lint, types, who may import whom, no circles; also the code in README and docs"
 	@echo ""
 	@echo "make test-all  the tests with the slow ones; test-nightly: every space exported at full size (hours)"
 	@echo "make parity    timm, so that the tests which compare with it are not skipped"
+	@echo "make docs      the pages of docs/ as a site in site/"
 	@echo "make format    put the code into the one format"
 	@echo "make reference docs/reference from the code"
 	@echo "make setup     the environment in .venv; every target above makes it when it is missing or old"
@@ -44,6 +47,9 @@ demo: $(READY)
 test: $(READY)
 	$(PYTEST)
 
+test-fast: $(READY)
+	$(PYTEST) -m "not heavy and not ray and not slow and not nightly and not gpu"
+
 test-slow: $(READY)
 	$(PYTEST) -m "slow and not gpu"
 
@@ -61,9 +67,17 @@ parity: $(READY)
 check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/python tools/snippets.py
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python tools/circles.py
+
+# A site in site/ that needs no network to be read, built in an environment of its own.
+docs: $(READY)
+	@test -x .venv-docs/bin/python || $(PYTHON) -m venv .venv-docs
+	.venv-docs/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements-docs.lock
+	.venv-docs/bin/mkdocs build --strict --quiet
+	@echo "site/index.html; with its search: $(PYTHON) -m http.server --bind 127.0.0.1 --directory site"
 
 reference: $(READY)
 	$(BIN)/python tools/reference.py
@@ -75,9 +89,9 @@ format: $(READY)
 # Packages that torch brings for one kind of machine stay out: pip finds the right ones everywhere.
 lock: $(READY)
 	{ sed -n '/^#/p' requirements.lock; $(BIN)/python -m pip freeze --exclude-editable --all \
-	  | grep -E '^[A-Za-z0-9._-]+==' | grep -vE '^(pip|setuptools|nvidia-.*|cuda-.*|triton)==' | sed 's/+[a-z0-9.]*$$//'; } > .lock.tmp
+	  | grep -E '^[A-Za-z0-9._-]+==' | grep -vxF -f requirements-parity.lock | grep -vE '^(pip|setuptools|nvidia-.*|cuda-.*|triton)==' | sed 's/+[a-z0-9.]*$$//'; } > .lock.tmp
 	mv .lock.tmp requirements.lock
 
 clean:
-	rm -rf .venv demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-docs site demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -12,10 +12,19 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.fast import leave_out_conversions_and_programs
+
 settings.register_profile(
     "suite", deadline=None, derandomize=True, max_examples=50, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("suite")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """`-m "... not heavy"` is the fast tier; the process that only hands tests to workers runs none."""
+    hands_out = getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput")
+    if "not heavy" in config.option.markexpr and not hands_out:
+        leave_out_conversions_and_programs()
 
 
 @pytest.fixture(autouse=True, scope="session")

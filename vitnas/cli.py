@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from vitnas import __version__
+from vitnas import __version__, extras
 from vitnas.commands.compare import compare
 from vitnas.commands.count import count
 from vitnas.commands.dashboard import dashboard
@@ -81,6 +81,11 @@ def main() -> None:
         raise SystemExit(stop.code) from None
     except VitnasError as error:
         print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except ModuleNotFoundError as error:
+        if (needed := extras.missing(error)) is None:
+            raise
+        print(f"error: {needed}", file=sys.stderr)
         raise SystemExit(2) from None
     except Exception as error:
         number = disk_trouble(error)

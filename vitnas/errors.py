@@ -10,6 +10,10 @@ class VitnasError(Exception):
     """Root of every error a user can cause; the command line prints it and exits with code 2."""
 
 
+class MissingPackageError(VitnasError):
+    """A package that is not installed, and what installs it."""
+
+
 class UnknownNameError(VitnasError):
     """A name that is not in a table of names."""
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator, Mapping
 from importlib.metadata import entry_points
 from typing import Any, Generic, TypeVar
 
+from vitnas import extras
 from vitnas.errors import UnknownNameError, suggest
 
 T = TypeVar("T")
@@ -40,7 +40,7 @@ class Registry(Generic[T]):
         if target is None:
             raise UnknownNameError(f"no {self.noun} named '{name}'; {suggest(name, self.names())}")
         module, _, attribute = target.partition(":")
-        found: Any = importlib.import_module(module)
+        found: Any = extras.load(module)
         for part in attribute.split("."):
             found = getattr(found, part)
         return found  # type: ignore[no-any-return]

@@ -75,17 +75,22 @@ def small_space(name: str) -> SearchSpace:
 
 
 def _of_spaces() -> list[Example]:
-    """For every space, kind and set of textual attributes: the site with the most different layers."""
-    found: dict[tuple[object, ...], Example] = {}
+    """For every way of being a layer that some space uses: the site with the most different layers, small ones first."""
+    found: dict[tuple[object, ...], tuple[tuple[int, int], Example]] = {}
     for name in SPACES:
         for site, specs in small_space(name).lowering.specs_at().items():
             for kind in dict.fromkeys(spec.kind for spec in specs):
-                own = [spec for spec in specs if spec.kind == kind]
-                words = tuple(value for _, value in own[0].attrs if isinstance(value, str))
-                group = (name, kind, words)
-                if group not in found or len(found[group].specs) < len(own):
-                    found[group] = Example(f"{name}-{site}-{kind}", tuple(own))
-    return [Example(e.label, _few(e.specs)) for e in found.values()]
+                own = tuple(spec for spec in specs if spec.kind == kind)
+                way, rank = _way(own[0]), (-len(own), sum(own[-1].in_shape + own[-1].out_shape))
+                if way not in found or rank < found[way][0]:
+                    found[way] = rank, Example(f"{name}-{site}-{kind}", _few(own))
+    return [example for _, example in found.values()]
+
+
+def _way(spec: LayerSpec) -> tuple[object, ...]:
+    """What decides which code of a kind runs: words, switches (numbers that are zero or not), tokens or a map."""
+    switches = ((name, value if isinstance(value, str) else bool(value)) for name, value in spec.attrs)
+    return spec.kind, *switches, len(spec.in_shape)
 
 
 def _few(specs: tuple[LayerSpec, ...]) -> tuple[LayerSpec, ...]:
@@ -109,3 +114,10 @@ def examples_of(kind: str) -> list[Example]:
 
 
 KINDS = LAYERS.names()
+
+
+def each_example() -> pytest.MarkDecorator:
+    """Parametrizes a test with `example`; the fast tier takes the first of every kind."""
+    first = {example.kind: example for example in reversed(EXAMPLES)}
+    values = [pytest.param(e, id=e.label, marks=[] if first[e.kind] is e else pytest.mark.heavy) for e in EXAMPLES]
+    return pytest.mark.parametrize("example", values)

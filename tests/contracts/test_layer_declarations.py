@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
 import torch
 from torch import nn
 
-from tests.contracts.layer_examples import EXAMPLES, Example
+from tests.contracts.layer_examples import Example, each_example
 from vitnas.supernets.experts import Experts
 from vitnas.supernets.layers import LAYERS, build
 
-each_example = pytest.mark.parametrize("example", EXAMPLES, ids=lambda e: e.label)
 
-
-@each_example
+@each_example()
 def test_a_residual_layer_without_weights_is_the_identity_and_no_other_is(example: Example) -> None:
     """With all weights zero, f of x + f(x) is zero, as it ends in a weight."""
     torch.manual_seed(0)
@@ -27,7 +24,7 @@ def test_a_residual_layer_without_weights_is_the_identity_and_no_other_is(exampl
         assert layer.is_residual() == (y.shape == x.shape and torch.equal(y, x)), spec.key
 
 
-@each_example
+@each_example()
 def test_a_layer_answers_for_each_token_alone_if_and_only_if_it_says_so(example: Example) -> None:
     torch.manual_seed(0)
     spec = max(example.specs, key=lambda s: s.in_shape[-1])

@@ -14,15 +14,13 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from tests.contracts.layer_examples import EXAMPLES, KINDS, Example, examples_of
+from tests.contracts.layer_examples import KINDS, Example, each_example, examples_of
 from vitnas.latency_lut.runtimes.onnx import open_session, to_onnx
 from vitnas.search_spaces import LayerSpec
 from vitnas.supernets.counting.counts import count_layer
 from vitnas.supernets.layers import LAYERS, Layer, build
 
 UNWANTED = {"Gather", "GatherND", "ScatterND", "Einsum", "DFT", "Loop", "Scan", "If", "Col2Im"}
-
-each_example = pytest.mark.parametrize("example", EXAMPLES, ids=lambda e: e.label)
 
 
 @pytest.fixture(autouse=True)
@@ -72,14 +70,14 @@ def test_every_kind_is_a_documented_layer_with_examples(kind: str) -> None:
     assert examples_of(kind)
 
 
-@each_example
+@each_example()
 def test_the_output_has_the_shape_that_the_spec_says(example: Example) -> None:
     for spec in {*example.specs, example.largest}:
         for batch in (1, 3):
             assert build(spec).eval()(_input(spec, batch)).shape == (batch, *spec.out_shape)
 
 
-@each_example
+@each_example()
 def test_shared_and_stand_alone_layers_answer_the_same(example: Example) -> None:
     for layer, spec, x in _pairs(example):
         alone = layer.narrow(spec)
@@ -89,7 +87,7 @@ def test_shared_and_stand_alone_layers_answer_the_same(example: Example) -> None
         torch.testing.assert_close(alone(x), layer.at(spec)(x), rtol=1e-5, atol=1e-6)
 
 
-@each_example
+@each_example()
 def test_a_stand_alone_layer_keeps_its_weights(example: Example) -> None:
     for layer, spec, x in _pairs(example):
         alone = layer.narrow(spec)
@@ -98,14 +96,14 @@ def test_a_stand_alone_layer_keeps_its_weights(example: Example) -> None:
         assert torch.equal(alone(x), before)
 
 
-@each_example
+@each_example()
 def test_slices_of_slices_are_slices(example: Example) -> None:
     for layer, spec, x in _pairs(example):
         between = LayerSpec.join([spec, example.specs[0]])
         torch.testing.assert_close(layer.narrow(between).narrow(spec)(x), layer.narrow(spec)(x))
 
 
-@each_example
+@each_example()
 def test_weights_outside_the_slice_are_never_read(example: Example) -> None:
     for layer, spec, x in _pairs(example):
         inside = _inside(layer, spec)
@@ -117,7 +115,7 @@ def test_weights_outside_the_slice_are_never_read(example: Example) -> None:
         _lively(layer)
 
 
-@each_example
+@each_example()
 def test_weights_inside_the_slice_do_what_they_do_in_the_stand_alone_layer(example: Example) -> None:
     for layer, spec, x in _pairs(example):
         inside = _inside(layer, spec)
@@ -130,7 +128,7 @@ def test_weights_inside_the_slice_do_what_they_do_in_the_stand_alone_layer(examp
                 torch.testing.assert_close(layer.at(spec)(x), alone(x), rtol=1e-4, atol=1e-4)
 
 
-@each_example
+@each_example()
 def test_gradients_reach_exactly_the_sliced_weights(example: Example) -> None:
     idle: set[str] | None = None
     for layer, spec, x in _pairs(example):
@@ -154,7 +152,7 @@ def test_gradients_reach_exactly_the_sliced_weights(example: Example) -> None:
         assert not idle, "no gradient reaches them at any spec"
 
 
-@each_example
+@each_example()
 def test_two_specs_live_side_by_side(example: Example) -> None:
     layer = _lively(build(example.largest))
     inputs = [_input(spec) for spec in example.specs]
@@ -164,7 +162,7 @@ def test_two_specs_live_side_by_side(example: Example) -> None:
         assert torch.equal(y, layer.at(spec)(x))
 
 
-@each_example
+@each_example()
 def test_training_leaves_the_shared_statistics_alone(example: Example) -> None:
     layer = build(example.largest).train()
     before = {name: buffer.clone() for name, buffer in layer.named_buffers()}
@@ -174,13 +172,13 @@ def test_training_leaves_the_shared_statistics_alone(example: Example) -> None:
         assert torch.equal(buffer, before[name]), f"training changed the shared buffer '{name}'"
 
 
-@each_example
+@each_example()
 def test_an_image_does_not_see_the_others_of_its_batch(example: Example) -> None:
     for layer, spec, x in _pairs(example):
         torch.testing.assert_close(layer.at(spec)(x)[:1], layer.at(spec)(x[:1]), rtol=1e-4, atol=1e-5)
 
 
-@each_example
+@each_example()
 def test_counts_on_the_meta_device_are_those_of_the_real_layer(example: Example) -> None:
     for spec in example.specs:
         layer, counted = build(spec).eval(), count_layer(spec)
@@ -195,7 +193,7 @@ def test_counts_on_the_meta_device_are_those_of_the_real_layer(example: Example)
         assert counted.activation_bytes >= in_and_out
 
 
-@each_example
+@each_example()
 def test_what_is_counted_computes_the_same(example: Example) -> None:
     for spec in example.specs:
         layer, x = _lively(build(spec)), _input(spec)
@@ -203,7 +201,7 @@ def test_what_is_counted_computes_the_same(example: Example) -> None:
             torch.testing.assert_close(layer.counted()(x), layer(x), rtol=1e-4, atol=1e-5)
 
 
-@each_example
+@each_example()
 def test_weights_load_from_a_file_of_the_same_spec(example: Example) -> None:
     spec = example.specs[0]
     one, other = _lively(build(spec)), _lively(build(spec))

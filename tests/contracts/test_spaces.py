@@ -9,11 +9,14 @@ import pytest
 import torch
 
 from tests.contracts.layer_examples import small_space
+from tests.fast import fast_only
 from vitnas.search_spaces import SPACES, Arch, SearchSpace, Task, load_space
 from vitnas.supernets.counting.counts import count
 from vitnas.supernets.supernet import Supernet
 
+FAST = ("autoformer-mini", "matformer-tiny", "tinyvit", "efficientformerv2")
 each_space = pytest.mark.parametrize("name", SPACES.names())
+each_space_few_fast = pytest.mark.parametrize("name", fast_only(SPACES.names(), FAST))
 
 
 @lru_cache
@@ -71,7 +74,7 @@ def test_an_arch_alone_is_a_space_of_one_network(name: str) -> None:
     assert sum(p.numel() for p in net.parameters()) == count(space.lower(arch)).num_params
 
 
-@each_space
+@each_space_few_fast
 def test_the_smallest_is_the_least_and_the_largest_the_most(name: str) -> None:
     space = _space(name)
     least, most = count(space.lower(space.smallest())), count(space.lower(space.largest()))
@@ -106,7 +109,7 @@ def test_the_fingerprint_follows_the_task_and_is_the_same_each_time(name: str) -
     assert load_space(name).fingerprint == space.fingerprint != other.fingerprint
 
 
-@each_space
+@each_space_few_fast
 def test_the_supernet_at_an_arch_equals_the_network_cut_from_it(name: str) -> None:
     space = small_space(name)
     net = Supernet(space).eval()

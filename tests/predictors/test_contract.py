@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.fast import fast_only
 from vitnas.errors import DataError, InvalidArchError, SearchError, VitnasError
 from vitnas.files import KEY
 from vitnas.predictors import PREDICTORS, Predictor, load_predictor
@@ -31,7 +32,7 @@ def score(codes):
     return 0.5 + 0.05 * on[:, 0] * on[:, 1] + 0.02 * on[:, 1] - 0.01 * on[:, 2:].sum(axis=1)
 
 
-@pytest.fixture(scope="module", params=PREDICTORS.names())
+@pytest.fixture(scope="module", params=fast_only(PREDICTORS.names(), ("gp", "ridge", "trees")))
 def new(request):
     return lambda space=SPACE: PREDICTORS.load(request.param)(space)
 

@@ -143,6 +143,7 @@ def test_numbers_that_json_lacks_become_null() -> None:
     assert embed({"a": float("nan"), "b": [float("inf"), 1.5]}) == '{"a":null,"b":[null,1.5]}'
 
 
+@pytest.mark.heavy
 def test_a_page_of_many_archs_stays_small(run: Path, tmp_path: Path) -> None:
     folder = tmp_path / "large"
     shutil.copytree(run / "search-pretended", folder)

@@ -84,6 +84,7 @@ def test_relative_positions_keep_their_offsets(space: SearchSpace, net: Supernet
         ("swin", 128, 64, 0.3),
     ],
 )
+@pytest.mark.heavy
 def test_fewer_tokens_cost_less_and_train_the_same_weights(name: str, image_size: int, size: int, share: float) -> None:
     task = Task(image_size=image_size, num_classes=5, in_channels=3)
     space = load_space(name, task)

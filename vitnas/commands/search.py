@@ -40,6 +40,9 @@ def search(
     space: Annotated[
         str | None, typer.Option(help="Search this space or its file without training, instead of a run.")
     ] = None,
+    fitted: Annotated[
+        Path | None, typer.Option(help="Folder of a fitted predictor that judges instead of a supernet, without torch.")
+    ] = None,
     objective: Annotated[
         list[str] | None, typer.Option(help="accuracy, latency, energy, params, macs, memory or size; several times.")
     ] = None,
@@ -133,9 +136,9 @@ def search(
     if opened is None and space is None:
         opened = newest_run(RUNS)
         say(
-            f"judged by the supernet of '{opened.path}', the newest run below {RUNS}/"
+            f"judged by {'the predictor in the space' if fitted else 'the supernet'} of '{opened.path}', the newest run below {RUNS}/"
             if opened is not None
-            else f"no trained run below {RUNS}/: searching space '{space or DEFAULT_SPACE}' without training"
+            else f"no trained run below {RUNS}/: searching space '{DEFAULT_SPACE}'{'' if fitted else ' without training'}"
         )
     if opened is not None and (image_size or classes or channels):
         raise SettingsError("--image-size, --classes and --channels go with --space; a run has its own")
@@ -143,7 +146,7 @@ def search(
     if opened is None:
         found_space = given_space(space or DEFAULT_SPACE, image_size, classes, channels)
         told = (read_toml(config) if config is not None else {}).get("search", {})
-        assumed = {name: value for name, value in UNTRAINED.items() if name not in told}
+        assumed = {name: value for name, value in UNTRAINED.items() if name not in told and fitted is None}
         settings = read_settings(
             SearchSettings, config, "search", assumed | {k: v for k, v in flags.items() if v is not None}
         )
@@ -158,6 +161,7 @@ def search(
         warm_start,
         tuple(given_arch(searched, text) for text in include or ()),
         ray_address,
+        fitted,
     )
     with going_on("the archs evaluated so far are kept; the same command goes on"):
         found = start_search(request, settings, say)

@@ -26,7 +26,6 @@ from vitnas.predictors.predictor import FEWEST_ARCHS
 from vitnas.run import RunFolder
 from vitnas.search_spaces import Codes, SearchSpace
 from vitnas.settings import make_settings
-from vitnas.supernets.counting.population import PopulationCounter
 
 FEWEST_SAMPLES = FEWEST_ARCHS + 2
 FOLDS = 5
@@ -118,6 +117,7 @@ def fit_predictor(
     folder = folder or run.path / "predictor"
     refuse_other(folder / REPORT_FILE, b'"predictor"', "report of a predictor")
     from vitnas.nas.scores.supernet import SupernetScore
+    from vitnas.supernets.counting.population import PopulationCounter
     from vitnas.supernets.weights.checkpoints import checkpoint_folders
 
     score = SupernetScore.of(run)
@@ -152,6 +152,8 @@ def fit_predictor(
 
 def spread_over_macs(space: SearchSpace, n: int, seed: int) -> Codes:
     """Distinct archs at even steps of MACs, the extremes among them; all archs of a space that has fewer."""
+    from vitnas.supernets.counting.population import PopulationCounter
+
     counter = PopulationCounter(space)
     limits = Limits(space, {}, {}, seed=seed)
     return spread_over_cost(space, limits, "macs", lambda c: counter(c).macs, n, np.random.default_rng([seed, 2]))

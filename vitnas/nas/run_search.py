@@ -14,8 +14,9 @@ from vitnas.nas.execution.executor import make_executor
 from vitnas.nas.limits import Limits
 from vitnas.nas.objectives import SHORT, on, std_of
 from vitnas.nas.pareto import ParetoFront, Provenance
+from vitnas.nas.scores.predicted import PredictedScore
 from vitnas.nas.search import device_front_file, search
-from vitnas.nas.settings import SearchSettings
+from vitnas.nas.settings import NO_PREDICTOR, SearchSettings
 from vitnas.nas.targets.find import Say, find_target
 from vitnas.nas.targets.target import Target
 from vitnas.run import RunFolder
@@ -54,6 +55,7 @@ class SearchRequest:
         warm: a front.json, or a folder with one, whose archs are evaluated early.
         include: archs that are evaluated whatever they cost.
         ray_address: of a running Ray cluster to join.
+        fitted: folder of a fitted predictor that judges instead of a supernet, with no other predictor beside it.
     """
 
     devices: tuple[str, ...]
@@ -64,6 +66,7 @@ class SearchRequest:
     warm: Path | None = None
     include: tuple[Arch, ...] = ()
     ray_address: str | None = None
+    fitted: Path | None = None
 
 
 def start_search(
@@ -83,14 +86,19 @@ def start_search(
     space = run.space if run is not None else request.space
     assert space is not None
     settings = settings.on_devices(request.devices)
-    if run is not None and is_locked(run.path):
+    predicted = PredictedScore.read(request.fitted, space) if request.fitted is not None else None
+    if predicted is None and run is not None and is_locked(run.path):
         raise CheckpointError(
             f"run '{run.path}' is still training; wait for its end, name another with --run, or search without one "
             f"with --space {space.name}"
         )
-    if run is None:
+    if predicted is not None:
+        say(f"nothing is evaluated: {predicted.quantity} is {predicted.origin}")
+        settings = replace(settings, predictor=NO_PREDICTOR)
+    elif run is None:
         settings = _without_training(settings, say)
-    _check_names(settings, request.devices, SCORES if run is not None else ("score",))
+    scores = (predicted.quantity,) if predicted is not None else SCORES if run is not None else ("score",)
+    _check_names(settings, request.devices, scores)
     warm = _warm(request.warm, space) if request.warm is not None else []
     label = "+".join(request.devices)
     folder = request.folder or (
@@ -105,7 +113,12 @@ def start_search(
             "table": ", ".join(target.table.header.created for target in targets),
         }
         score: Score
-        if run is not None:
+        importance = None
+        if predicted is not None:
+            score = predicted
+            origin["supernet"] = f"none: {predicted.origin}"
+            provenance[predicted.quantity] = "predicted"
+        elif run is not None:
             from vitnas.nas.scores.supernet import SupernetScore
             from vitnas.supernets.weights.checkpoints import checkpoint_folders
 
@@ -115,7 +128,6 @@ def start_search(
         else:
             from vitnas.nas.scores.training_free import TrainingFree
 
-            importance = None
             # Scoring takes minutes, so what cannot be reached is told before.
             limits = Limits(space, costs, settings.limits, origin["device"], settings.seed)
             free = TrainingFree.of(limits, costs["num_params"], folder / "reference.json", executor, settings.seed, say)

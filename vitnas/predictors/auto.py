@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitnas.errors import SettingsError
+from vitnas.extras import installed
 from vitnas.predictors.features import Features
 from vitnas.predictors.learned import LearnedPredictor
 from vitnas.predictors.metrics import RankReport, compare
@@ -40,7 +41,7 @@ class Trial:
 class Auto(LearnedPredictor):
     """Tries each candidate as it is, then Optuna varies their options for as long as it may; the best learns from all.
 
-    Every candidate predicts each arch from a fit without it (or without its fold), and the highest Kendall tau wins.
+    Trees take part where lightgbm is installed. Every candidate predicts each arch from a fit without it (or without its fold), and the highest Kendall tau wins.
     Without `seconds` the choice depends on the data alone; with them, also on how fast the machine is.
 
     Attributes:
@@ -81,7 +82,7 @@ class Auto(LearnedPredictor):
             self.trials.append(Trial(name, regressor.chosen, compare(regressor.held_out, scores[few])))
             return self.trials[-1]
 
-        for name in CANDIDATES:
+        for name in self._candidates():
             attempt(name)
         if self._seconds > 0:
             self._vary(attempt)
@@ -93,7 +94,7 @@ class Auto(LearnedPredictor):
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        variable = [name for name in CANDIDATES if _class(name).regressor.options]
+        variable = [name for name in self._candidates() if _class(name).regressor.options]
         study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=0), direction="maximize")
 
         def objective(trial: Any) -> float:
@@ -107,6 +108,9 @@ class Auto(LearnedPredictor):
             study.enqueue_trial({"predictor": name, **defaults})
         end = time.monotonic() + self._seconds
         study.optimize(objective, timeout=max(end - time.monotonic(), 0.0))
+
+    def _candidates(self) -> list[str]:
+        return [name for name in CANDIDATES if name != "trees" or installed("lightgbm")]
 
     def _candidate(self, name: str, **options: float) -> tuple[Features, Regressor]:
         found = _class(name)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vitnas.extras import load
 from vitnas.predictors.learned import LearnedPredictor
 from vitnas.predictors.network_features import NetworkFeatures
 from vitnas.predictors.regressor import Arrays, Floats, Option, Regressor, as_array, as_text, deal
@@ -32,8 +33,7 @@ class TreesRegressor(Regressor):
     }
 
     def _fit(self, X: Floats, t: Floats) -> tuple[Floats, Floats]:
-        import lightgbm
-
+        lightgbm = load("lightgbm")
         self._ridge = RidgeRegressor(self.groups).fit(X, t)
         line = self._ridge.held_out
         rest = t - self.chosen["trend"] * line.mean
@@ -80,8 +80,7 @@ class TreesRegressor(Regressor):
         return ridge | {f"booster.{i}": as_array(b.model_to_string()) for i, b in enumerate(self._boosters)}
 
     def _restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
-        import lightgbm
-
+        lightgbm = load("lightgbm")
         self._ridge = RidgeRegressor(self.groups)
         self._ridge.restore({n.removeprefix("ridge."): a for n, a in arrays.items() if n.startswith("ridge.")})
         texts = [as_text(arrays[f"booster.{i}"]) for i in range(FOLDS)]

@@ -45,6 +45,7 @@ def made():
     return rows, traces
 
 
+@pytest.mark.heavy
 def test_what_made_the_figures_is_found(made):
     rows, traces = made
     found = fit(rows, traces)

@@ -87,6 +87,7 @@ def test_neither_the_network_nor_random_state_is_changed(name):
         assert torch.equal(value, before[key]), key
 
 
+@pytest.mark.heavy
 @each_proxy
 def test_scores_of_many_are_those_of_each(name):
     space, _ = _case(name)
@@ -108,6 +109,7 @@ def test_too_few_images_are_refused(name):
 @pytest.mark.parametrize(
     "space_name", [s if s in CHEAP else pytest.param(s, marks=pytest.mark.slow) for s in SPACES.names()]
 )
+@pytest.mark.heavy
 def test_every_space_is_scored_or_told_why_not(space_name):
     space = small_space(space_name)
     arch = space.smallest()

@@ -78,6 +78,7 @@ def test_each_step_takes_the_least_sum_of_ranks():
         assert ranks[taken] == ranks.min()
 
 
+@pytest.mark.heavy
 def test_proxies_themselves_grow_a_network_and_the_same_again():
     small = MINI.smallest()
     budget = 3 * float(params(MINI)(MINI.encode([small]))[0])

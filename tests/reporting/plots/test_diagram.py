@@ -9,12 +9,13 @@ from xml.etree import ElementTree
 
 import pytest
 
+from tests.fast import fast_only
 from vitnas.errors import VitnasError
 from vitnas.reporting.plots.diagram import _rows, describe, draw_blueprint, inner_width
 from vitnas.search_spaces import SPACES, Blueprint, LayerSpec, load_space
 
 
-@pytest.mark.parametrize("name", SPACES.names())
+@pytest.mark.parametrize("name", fast_only(SPACES.names(), ("autoformer-mini", "swin", "efficientformerv2")))
 def test_every_space_can_be_drawn(name, tmp_path):
     space = load_space(name)
     blueprint = space.lower(space.smallest())

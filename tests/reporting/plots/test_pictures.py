@@ -58,6 +58,7 @@ def test_genes_along_the_front(run: Path, tmp_path: Path, capsys: pytest.Capture
         assert str(point.arch["width"]) in words
 
 
+@pytest.mark.heavy
 def test_tables_predictors_and_archs_are_known_by_their_files(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

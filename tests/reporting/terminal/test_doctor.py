@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 
 import pytest
@@ -41,17 +40,9 @@ def test_it_says_how_wide_int8_weights_are_here(
 
 
 def test_what_is_missing_is_a_problem(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(doctor, "NEEDED", (*doctor.NEEDED, "no-such-package"))
+    monkeypatch.setattr(doctor, "CORE", (*doctor.CORE, "no-such-package"))
     monkeypatch.setattr(doctor, "LEAST_FREE_GB", 1e9)
     found = doctor.examine()
     assert [problem.split()[0] for problem in found["problems"]] == ["package", "only"]
     doctor.print_examination(found)
     assert "problem: package no-such-package is missing" in capsys.readouterr().out
-
-
-def test_every_package_and_extra_is_one_of_the_project() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    needed = {line.split(">")[0] for line in project["dependencies"]}
-    assert set(doctor.NEEDED) <= needed
-    for package, (extra, _) in doctor.EXTRAS.items():
-        assert any(line.startswith(package) for line in project["optional-dependencies"][extra]), package

@@ -22,6 +22,7 @@ def _genotype(arch: Arch) -> str:
 
 
 @needs_oracle
+@pytest.mark.heavy
 def test_random_archs_count_as_the_closed_form_says() -> None:
     space = load_space("asvit")
     named = [space.named(name) for name in space.published()]

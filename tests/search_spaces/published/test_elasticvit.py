@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 
 from tests.oracle import closed_forms, needs_oracle
 from vitnas.search_spaces import Arch, load_space
@@ -33,6 +34,7 @@ def _columns(arch: Arch) -> tuple[Any, ...]:
 
 
 @needs_oracle
+@pytest.mark.heavy
 def test_random_archs_count_as_the_closed_form_says() -> None:
     space = load_space("elasticvit")
     for arch in [space.smallest(), space.largest(), *space.sample(8, np.random.default_rng(0))]:

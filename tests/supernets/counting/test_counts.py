@@ -91,6 +91,7 @@ def _bench_101() -> list[Arch]:
 
 
 @needs_bench_101
+@pytest.mark.heavy
 def test_the_archs_of_vit_bench_101_lower_count_and_build() -> None:
     space = load_space("autoformer-tiny")
     archs = _bench_101()

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Generic, Self, TypeVar
 
 from vitnas.errors import SearchError, VitnasError
+from vitnas.extras import missing
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -100,12 +101,14 @@ def make_executor(workers: int, address: str | None = None, timeout_s: float | N
 
 
 def attempt(function: Callable[[T], R], item: T) -> tuple[R | None, str | None, float]:
-    """One try: the value or what went wrong, and the seconds it took."""
+    """One try: the value or what went wrong, and the seconds it took. A package that is missing ends all tries."""
     start = time.perf_counter()
     try:
         value, error = function(item), None
     except VitnasError as problem:
         value, error = None, f"{type(problem).__name__}: {problem}"
+    except ModuleNotFoundError as problem:
+        raise missing(problem) or problem from None
     except Exception as problem:
         # What failed is another's code: where it happened helps more than the message alone.
         place = traceback.extract_tb(problem.__traceback__)[-1]

@@ -12,39 +12,25 @@ from typing import Any
 from rich.markup import escape
 
 from vitnas import __version__
+from vitnas.extras import CORE, EXTRAS, installed
 from vitnas.latency_lut.runtimes.saturation import onnx_runtime_test, openvino_test, weight_range
 from vitnas.reporting.terminal.tables import console, print_table
 from vitnas.run import processor
 
-NEEDED = (
-    "torch",
-    "numpy",
-    "pandas",
-    "onnx",
-    "onnxruntime",
-    "coremltools",
-    "lightgbm",
-    "optuna",
-    "pymoo",
-    "ray",
-    "scipy",
-    "tensorboard",
-)
-EXTRAS = {
-    "openvino": ("openvino", "the devices cpu-openvino and cpu-openvino-int8, and --format openvino"),
-    "ai-edge-litert": ("litert", "the device cpu-litert"),
-    "timm": ("timm", "--init timm:NAME, teachers timm:NAME, and `vitnas estimate --timm NAME`"),
-    "optuna-dashboard": ("dashboard", "a look into the study of a search, linked from `vitnas dashboard`"),
-}
 LEAST_FREE_GB = 2.0
 
 
 def examine(folder: Path = Path()) -> dict[str, Any]:
     """Versions, processor, memory, GPU, disk, and sentences on what is missing."""
-    packages = {name: _version(name) for name in NEEDED}
+    packages = {name: _version(name) for name in CORE}
     extras = [
-        {"package": name, "version": _version(name), "extra": extra, "adds": adds}
-        for name, (extra, adds) in EXTRAS.items()
+        {
+            "package": extra.distribution,
+            "version": _version(extra.distribution),
+            "extra": extra.name,
+            "adds": extra.adds,
+        }
+        for extra in EXTRAS.values()
     ]
     free = shutil.disk_usage(folder).free / 1e9
     return {
@@ -60,7 +46,11 @@ def examine(folder: Path = Path()) -> dict[str, Any]:
         "packages": packages,
         "extras": extras,
         "problems": [
-            *(f"package {name} is missing; install vitnas anew" for name, version in packages.items() if not version),
+            *(
+                f"package {name} is missing; `pip install vitnas` brings it"
+                for name, version in packages.items()
+                if not version
+            ),
             *(
                 [f"only {free:.1f} GB are free here; a run takes up to {LEAST_FREE_GB:g}"]
                 if free < LEAST_FREE_GB
@@ -73,10 +63,11 @@ def examine(folder: Path = Path()) -> dict[str, Any]:
 def print_examination(found: dict[str, Any]) -> None:
     """The machine, the packages, and what would add what."""
     out = console()
+    threads = f", torch takes {found['threads']}" if found["threads"] else ""
     gpu = ", ".join(found["gpus"]) or "none that torch can use"
     lines = {
         "vitnas": f"{found['vitnas']} on Python {found['python']}, {found['system']}",
-        "processor": f"{found['processor']}, {found['cores']} cores for this process, torch takes {found['threads']}",
+        "processor": f"{found['processor']}, {found['cores']} cores for this process{threads}",
         "int8": "; ".join(found["int8"].values()) or "no runtime to test",
         "memory": f"{found['memory_gb']} GB" if found["memory_gb"] else "unknown",
         "GPU": gpu,
@@ -110,6 +101,8 @@ def _int8() -> dict[str, str]:
 
 
 def _torch() -> dict[str, Any]:
+    if not installed("torch"):
+        return {"threads": None, "gpus": []}
     import torch
 
     gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]

@@ -109,7 +109,7 @@ class TrainSettings(Settings):
     max_bad_steps: Annotated[
         Count, about("Give up after this many steps in a row without a finite loss and gradient.")
     ] = 20
-    tensorboard: Annotated[bool, about("Write events for TensorBoard as well.")] = True
+    tensorboard: Annotated[bool, about("Write events for TensorBoard as well, where it is installed.")] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()

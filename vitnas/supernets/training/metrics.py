@@ -7,6 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from vitnas.extras import installed
 from vitnas.files import open_append, read_lines, refuse_link, sealed_line, write_bytes, writing
 from vitnas.run import RunFolder
 
@@ -25,7 +26,9 @@ class MetricsLog:
         last = _forget_after(run.metrics_file, step)
         self.judged = last.get("step") == step and "smallest" in last
         self._path, self._file = run.metrics_file, open_append(run.metrics_file)
-        self._events = _open_events(run.path / "tensorboard", step) if tensorboard else None
+        self._events = (
+            _open_events(run.path / "tensorboard", step) if tensorboard and installed("tensorboard") else None
+        )
 
     def write(self, step: int, values: Mapping[str, object]) -> None:
         with writing(self._path, "the run goes on from its last checkpoint with --resume"):

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from vitnas.errors import SettingsError, TrainingError, VitnasError
+from vitnas.extras import load
 from vitnas.interruption import postponed, stop_if_asked
 from vitnas.ray_cluster import connect, disconnect
 from vitnas.run import RunFolder
@@ -79,6 +80,7 @@ def check_workers(workers: int, settings: TrainSettings) -> None:
 
 
 def _fit(run: RunFolder, notes: Path, workers: int, cores: int, on_gpu: bool) -> None:
+    load("pandas")  # Ray asks for it in words of its own
     from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchTrainer
 
