@@ -45,9 +45,8 @@ from vitnas.run import RunFolder
 from vitnas.search_spaces import Arch, Codes, LayerSpec, SearchSpace, Task
 from vitnas.search_spaces.gene import Gene
 from vitnas.search_spaces.lowering import Site
-from vitnas.search_spaces.published.mbconv import mbconv
 from vitnas.search_spaces.published.mobile_stages import multiple_of_8
-from vitnas.search_spaces.published.pyramid import map_shape
+from vitnas.search_spaces.published.stages import map_shape, mbconv
 from vitnas.supernets.counting.cache import cache_folder
 from vitnas.supernets.counting.population import PopulationCounter
 

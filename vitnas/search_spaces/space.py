@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from vitnas.errors import InvalidArchError, SpaceError, suggest
 from vitnas.search_spaces.arch import Arch, GeneValue
-from vitnas.search_spaces.blueprint import Blueprint
+from vitnas.search_spaces.blueprint import Blueprint, Shape
 from vitnas.search_spaces.gene import OFF, Choice, Column, Gene, make_columns, possible_columns, possible_genes
 from vitnas.search_spaces.genome import Codes, Genome
 from vitnas.search_spaces.lowering import Lowering, Site
@@ -29,6 +29,10 @@ class Task:
     image_size: int = 224
     num_classes: int = 1000
     in_channels: int = 3
+
+    @property
+    def image_shape(self) -> Shape:
+        return (self.in_channels, self.image_size, self.image_size)
 
 
 @dataclass(frozen=True)

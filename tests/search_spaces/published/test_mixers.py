@@ -22,22 +22,22 @@ def pyramid(task: Task = Task()) -> Pyramid:
 def test_every_mixer_stands_somewhere_at_both_sizes() -> None:
     for task in (Task(), SMALL):
         space = pyramid(task)
-        assert {name for stage in range(4) for name in space.mixers(stage)} == set(MIXERS)
+        assert {name for stage in range(1, 5) for name in space.mixers(stage)} == set(MIXERS)
 
 
 def test_maps_halve_from_stage_to_stage() -> None:
-    assert [pyramid().side(stage) for stage in range(4)] == [56, 28, 14, 7]
-    assert [pyramid(SMALL).side(stage) for stage in range(4)] == [16, 8, 4, 2]
+    assert [pyramid().side(stage) for stage in range(1, 5)] == [56, 28, 14, 7]
+    assert [pyramid(SMALL).side(stage) for stage in range(1, 5)] == [16, 8, 4, 2]
 
 
 def test_a_stage_offers_only_what_its_map_allows() -> None:
     space = pyramid()
-    assert "attention" not in space.mixers(0)
-    assert "attention" in space.mixers(1)
-    assert "shifted_window" not in space.mixers(3)  # the window is the map
-    for stage in range(4):
+    assert "attention" not in space.mixers(1)
+    assert "attention" in space.mixers(2)
+    assert "shifted_window" not in space.mixers(4)  # the window is the map
+    for stage in range(1, 5):
         for name in space.mixers(stage):
-            for width in space.width[stage]:
+            for width in space.width[stage - 1]:
                 spec = MIXERS[name](width, space.side(stage))
                 assert spec is not None
                 attrs = dict(spec.attrs)

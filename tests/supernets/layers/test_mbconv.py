@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from vitnas.search_spaces.published.mbconv import mbconv
+from vitnas.search_spaces.published.stages import mbconv
 from vitnas.supernets.layers import build
 from vitnas.supernets.layers.mbconv import MBConv
 

@@ -12,13 +12,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from vitnas.search_spaces.blueprint import LayerSpec, Shape
+from vitnas.search_spaces.blueprint import LayerSpec
 from vitnas.search_spaces.gene import Gene
 from vitnas.search_spaces.lowering import Site
-from vitnas.search_spaces.published.halving_stages import require_tokens_to_mix, stage_side
-from vitnas.search_spaces.space import SearchSpace, Task
+from vitnas.search_spaces.published.four_stages import STAGES, FourStages
+from vitnas.search_spaces.published.stages import per_stage, stage_by_stage, when_deeper
+from vitnas.search_spaces.space import Task
 
-STAGES = (1, 2, 3, 4)
 WIDTHS = ((64, 96), (128, 160, 192), (256, 320, 384), (512, 640, 768))
 CONVOLUTIONS = ((2, 3), (2, 3, 4), (2, 3, 4, 6), (1, 2))
 """At least one a stage: attention follows a block that tells places apart, as it knows no positions itself."""
@@ -29,87 +29,59 @@ HEAD_WIDTH = 32
 
 
 @dataclass(frozen=True, eq=False)
-class AsCAN(SearchSpace):
+class AsCAN(FourStages):
     """Four stages on maps; ``convolutions.si`` blocks of one kind, then ``attentions.si`` of the other.
 
     ``ratio.si`` is that of both kinds in stage i: channels of the bottleneck and of the FFN as a multiple of the width.
     """
 
+    deepest = tuple(max(pair[0]) + max(pair[1]) for pair in zip(CONVOLUTIONS, ATTENTIONS, strict=True))
+
     def genes(self) -> Sequence[Gene]:
-        genes = []
-        for i, width, convolutions, attentions in zip(STAGES, WIDTHS, CONVOLUTIONS, ATTENTIONS, strict=True):
-            genes += [
-                Gene(f"width.s{i}", width),
-                Gene(f"ratio.s{i}", RATIOS),
-                Gene(f"convolutions.s{i}", convolutions),
-                Gene(f"attentions.s{i}", attentions, at_least=f"attentions.s{i - 1}" if i > 1 else None),
-            ]
-        return genes
+        attentions = [
+            Gene(f"attentions.s{i}", choices, at_least=f"attentions.s{i - 1}" if i > 1 else None)
+            for i, choices in zip(STAGES, ATTENTIONS, strict=True)
+        ]
+        return stage_by_stage(
+            per_stage("width", WIDTHS),
+            per_stage("ratio", [RATIOS] * 4),
+            per_stage("convolutions", CONVOLUTIONS),
+            attentions,
+        )
 
-    def sites(self) -> Sequence[Site]:
-        require_tokens_to_mix(self.name, self.task)
-        sites = [Site("stem", ("width.s1",), partial(_stem, self.task))]
-        for i in STAGES:
-            side, width = stage_side(self.task, i), f"width.s{i}"
-            if i > 1:
-                downsampling = partial(_downsampling, stage_side(self.task, i - 1), side)
-                sites.append(Site(f"stage{i}_downsampling", (f"width.s{i - 1}", width), downsampling))
-            for n in range(max(CONVOLUTIONS[i - 1])):
-                genes: tuple[str, ...] = (width, f"convolutions.s{i}", f"ratio.s{i}")
-                sites.append(Site(f"stage{i}_convolution{n}", genes, partial(_convolution, side, n)))
-            for n in range(max(ATTENTIONS[i - 1])):
-                genes = (width, f"attentions.s{i}")
-                sites.append(Site(f"stage{i}_attention{n}", genes, partial(_attention, side, n)))
-                sites.append(Site(f"stage{i}_ffn{n}", (*genes, f"ratio.s{i}"), partial(_ffn, side, n)))
-        return [*sites, Site("head", ("width.s4",), partial(_head, self.task))]
+    def stem(self) -> Sequence[Site]:
+        return [Site("stem", ("width.s1",), partial(self.two_convolutions, act="silu", act_last=True, bias=False))]
 
+    def transition(self, stage: int) -> Site:
+        return self.downsampling(stage, "downsampling", "downsample_conv")
 
-def _map(side: int, width: int) -> Shape:
-    return (width, side, side)
+    def block(self, stage: int, block: int) -> Sequence[Site]:
+        n = block - max(CONVOLUTIONS[stage - 1])
+        width, ratio = f"width.s{stage}", f"ratio.s{stage}"
+        if n < 0:
+            convolution = when_deeper(block, partial(self._convolution, stage))
+            return [Site(f"stage{stage}_convolution{block}", (width, f"convolutions.s{stage}", ratio), convolution)]
+        genes = (width, f"attentions.s{stage}")
+        attention, ffn = (when_deeper(n, partial(layer, stage)) for layer in (self._attention, self._ffn))
+        return [
+            Site(f"stage{stage}_attention{n}", genes, attention),
+            Site(f"stage{stage}_ffn{n}", (*genes, ratio), ffn),
+        ]
 
+    def head(self) -> Site:
+        return Site("head", ("width.s4",), partial(self.classifier, norm="layer", pool_first=True))
 
-def _stem(task: Task, width: int) -> LayerSpec:
-    image = (task.in_channels, task.image_size, task.image_size)
-    shape = _map(stage_side(task, 1), width)
-    return LayerSpec.of(
-        "stacked_stem", image, shape, strides="22", width0=width // 2, act="silu", act_last=True, bias=False
-    )
+    def _convolution(self, stage: int, width: int, ratio: int) -> LayerSpec:
+        shape = self.shape(stage, width)
+        return LayerSpec.of("fused_mbconv", shape, shape, hidden=width * ratio, squeeze=width // 4, act="silu")
 
+    def _attention(self, stage: int, width: int) -> LayerSpec:
+        shape = self.shape(stage, width)
+        return LayerSpec.of("map_attention", shape, shape, heads=width // HEAD_WIDTH, head_width=HEAD_WIDTH)
 
-def _downsampling(wide: int, side: int, before: int, width: int) -> LayerSpec:
-    return LayerSpec.of("downsample_conv", _map(wide, before), _map(side, width))
-
-
-def _convolution(side: int, n: int, width: int, convolutions: int, ratio: int) -> LayerSpec | None:
-    if n >= convolutions:
-        return None
-    shape = _map(side, width)
-    return LayerSpec.of("fused_mbconv", shape, shape, hidden=width * ratio, squeeze=width // 4, act="silu")
-
-
-def _attention(side: int, n: int, width: int, attentions: int) -> LayerSpec | None:
-    if n >= attentions:
-        return None
-    shape = _map(side, width)
-    return LayerSpec.of("map_attention", shape, shape, heads=width // HEAD_WIDTH, head_width=HEAD_WIDTH)
-
-
-def _ffn(side: int, n: int, width: int, attentions: int, ratio: int) -> LayerSpec | None:
-    if n >= attentions:
-        return None
-    shape = _map(side, width)
-    return LayerSpec.of("map_feed_forward", shape, shape, hidden=width * ratio, layer_scale=False)
-
-
-def _head(task: Task, width: int) -> LayerSpec:
-    return LayerSpec.of(
-        "map_classifier",
-        _map(stage_side(task, 4), width),
-        (task.num_classes,),
-        norm="layer",
-        pool_first=True,
-        distilled=False,
-    )
+    def _ffn(self, stage: int, width: int, ratio: int) -> LayerSpec:
+        shape = self.shape(stage, width)
+        return LayerSpec.of("map_feed_forward", shape, shape, hidden=width * ratio, layer_scale=False)
 
 
 def ascan(task: Task = Task()) -> AsCAN:

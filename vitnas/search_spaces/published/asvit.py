@@ -16,15 +16,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from vitnas.errors import SpaceError
-from vitnas.search_spaces.arch import GeneValue
-from vitnas.search_spaces.blueprint import LayerSpec
+from vitnas.search_spaces.blueprint import LayerSpec, Shape
 from vitnas.search_spaces.gene import Gene
 from vitnas.search_spaces.lowering import Site
-from vitnas.search_spaces.published.halving_stages import stage_side
-from vitnas.search_spaces.space import Published, SearchSpace, Task
+from vitnas.search_spaces.published.four_stages import FourStages
+from vitnas.search_spaces.published.stages import per_stage, stage_by_stage, stage_values
+from vitnas.search_spaces.space import Published, Task
 
-STAGES = (1, 2, 3, 4)
 WIDTHS = (32, 48, 64, 88, 116, 148, 180, 192)
 WIDEST = 1024
 DEPTHS = (range(1, 7), range(1, 5), range(1, 8), range(1, 5))
@@ -43,94 +41,83 @@ WINNERS: Mapping[str, tuple[int, Sequence[int], int, float]] = {
 
 
 @dataclass(frozen=True, eq=False)
-class AsViT(SearchSpace):
+class AsViT(FourStages):
     """Four stages of window attention whose width doubles from stage to stage, up to 1024.
 
     ``width`` is that of the first stage and ``heads`` the number in the last, halved in every stage before it.
     """
 
+    deepest = tuple(map(max, DEPTHS))
+
     def genes(self) -> Sequence[Gene]:
-        genes = [Gene("width", WIDTHS), Gene("heads", HEADS)]
-        for i, depth, kernel, window in zip(STAGES, DEPTHS, KERNELS, WINDOWS, strict=True):
-            genes += [
-                Gene(f"depth.s{i}", tuple(depth)),
-                Gene(f"kernel.s{i}", kernel),
-                Gene(f"window.s{i}", window),
-                Gene(f"ratio.s{i}", RATIOS),
-            ]
-        return genes
+        stages = stage_by_stage(
+            per_stage("depth", DEPTHS),
+            per_stage("kernel", KERNELS),
+            per_stage("window", WINDOWS),
+            per_stage("ratio", [RATIOS] * 4),
+        )
+        return [Gene("width", WIDTHS), Gene("heads", HEADS), *stages]
 
     def published(self) -> Mapping[str, Published]:
-        topology = {"kernel": (8, 4, 4, 4), "window": (0.5, 1.0, 1.0, 1.0), "ratio": (3, 2, 4, 6)}
-        found = {}
-        for name, (width, depths, num_params, gmacs) in WINNERS.items():
-            genes: dict[str, GeneValue] = {"width": width, "heads": 32}
-            for gene, values in (("depth", depths), *topology.items()):
-                genes |= {f"{gene}.s{i}": value for i, value in zip(STAGES, values, strict=True)}
-            found[name] = Published(genes, num_params, gmacs * 1e9)
-        return found
+        topology = stage_values(kernel=(8, 4, 4, 4), window=(0.5, 1.0, 1.0, 1.0), ratio=(3, 2, 4, 6)) | {"heads": 32}
+        return {
+            name: Published({**topology, "width": width, **stage_values(depth=depths)}, num_params, gmacs * 1e9)
+            for name, (width, depths, num_params, gmacs) in WINNERS.items()
+        }
 
     def sites(self) -> Sequence[Site]:
-        size = self.task.image_size
-        if size % 32 or size < 64:
-            raise SpaceError(
-                f"space '{self.name}': image size {size} is not a multiple of 32 from 64 on, as its windows need; the "
-                f"nearest that is: {max(2, round(size / 32)) * 32}"
-            )
-        sites = [Site("stem", ("width", "kernel.s1"), partial(_stem, self.task))]
-        for i in STAGES:
-            side = stage_side(self.task, i)
-            if i > 1:
-                sites.append(Site(f"stage{i}_merging", ("width", f"kernel.s{i}"), partial(_merging, i, side)))
-            for n in range(max(DEPTHS[i - 1])):
-                name, genes = f"stage{i}_block{n}", (f"depth.s{i}", "width")
-                attention = partial(_attention, i, side, n)
-                sites.append(Site(f"{name}_attention", (*genes, "heads", f"window.s{i}"), attention))
-                sites.append(Site(f"{name}_ffn", (*genes, f"ratio.s{i}"), partial(_ffn, i, side, n)))
-        return [*sites, Site("head", ("width",), partial(_head, self.task))]
+        self.require_whole_halves()
+        return super().sites()
 
+    def stem(self) -> Sequence[Site]:
+        return [Site("stem", ("width", "kernel.s1"), self._stem)]
 
-def _width(stage: int, width: int) -> int:
-    """Channels of a stage; the first has `width`."""
-    return min(WIDEST, width << (stage - 1))
+    def transition(self, stage: int) -> Site:
+        return Site(f"stage{stage}_merging", ("width", f"kernel.s{stage}"), partial(self._merging, stage))
 
+    def block(self, stage: int, block: int) -> Sequence[Site]:
+        name, genes = f"stage{stage}_block{block}", (f"depth.s{stage}", "width")
+        attention = partial(self._attention, stage, block)
+        return [
+            Site(f"{name}_attention", (*genes, "heads", f"window.s{stage}"), attention),
+            Site(f"{name}_ffn", (*genes, f"ratio.s{stage}"), partial(self._ffn, stage, block)),
+        ]
 
-def _stem(task: Task, width: int, kernel: int) -> LayerSpec:
-    image, side = (task.in_channels, task.image_size, task.image_size), stage_side(task, 1)
-    return LayerSpec.of("padded_stem", image, (width, side, side), kernel=kernel, stride=4)
+    def head(self) -> Site:
+        return Site("head", ("width",), self._head)
 
+    def shape(self, stage: int, width: int) -> Shape:
+        """Of a stage when the first has `width`."""
+        return super().shape(stage, min(WIDEST, width << (stage - 1)))
 
-def _merging(stage: int, side: int, width: int, kernel: int) -> LayerSpec:
-    wide, narrow = (_width(stage - 1, width), 2 * side, 2 * side), (_width(stage, width), side, side)
-    return LayerSpec.of("overlapping_merging", wide, narrow, kernel=kernel)
+    def _stem(self, width: int, kernel: int) -> LayerSpec:
+        return LayerSpec.of("padded_stem", self.task.image_shape, self.shape(1, width), kernel=kernel, stride=4)
 
+    def _merging(self, stage: int, width: int, kernel: int) -> LayerSpec:
+        shapes = self.shape(stage - 1, width), self.shape(stage, width)
+        return LayerSpec.of("overlapping_merging", *shapes, kernel=kernel)
 
-def _attention(
-    stage: int, side: int, block: int, depth: int, width: int, heads: int, window: float
-) -> LayerSpec | None:
-    shape, own_heads = (_width(stage, width), side, side), heads >> (4 - stage)
-    if block >= depth:
-        return None
-    return LayerSpec.of(
-        "unbiased_window_attention",
-        shape,
-        shape,
-        heads=own_heads,
-        head_width=shape[0] // own_heads,
-        window=int(side * window),
-    )
+    def _attention(self, stage: int, block: int, depth: int, width: int, heads: int, window: float) -> LayerSpec | None:
+        shape, own_heads = self.shape(stage, width), heads >> (4 - stage)
+        if block >= depth:
+            return None
+        return LayerSpec.of(
+            "unbiased_window_attention",
+            shape,
+            shape,
+            heads=own_heads,
+            head_width=shape[0] // own_heads,
+            window=int(self.side(stage) * window),
+        )
 
+    def _ffn(self, stage: int, block: int, depth: int, width: int, ratio: int) -> LayerSpec | None:
+        shape = self.shape(stage, width)
+        if block >= depth:
+            return None
+        return LayerSpec.of("map_feed_forward", shape, shape, hidden=shape[0] * ratio, layer_scale=False)
 
-def _ffn(stage: int, side: int, block: int, depth: int, width: int, ratio: int) -> LayerSpec | None:
-    shape = (_width(stage, width), side, side)
-    if block >= depth:
-        return None
-    return LayerSpec.of("map_feed_forward", shape, shape, hidden=shape[0] * ratio, layer_scale=False)
-
-
-def _head(task: Task, width: int) -> LayerSpec:
-    side = stage_side(task, 4)
-    return LayerSpec.of("tanh_classifier", (_width(4, width), side, side), (task.num_classes,))
+    def _head(self, width: int) -> LayerSpec:
+        return LayerSpec.of("tanh_classifier", self.shape(4, width), (self.task.num_classes,))
 
 
 def asvit(task: Task = Task()) -> AsViT:

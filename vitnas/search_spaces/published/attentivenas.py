@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vitnas.search_spaces.published.mobile_stages import MobileStages, Stage, winner
+from vitnas.search_spaces.published.mobile_stages import MobileStage, MobileStages, winner
 from vitnas.search_spaces.space import Published, Task
 
 _KERNELS = (3, 5)
@@ -26,13 +26,13 @@ def attentivenas(task: Task = Task(image_size=288)) -> MobileStages:
         resolution=(192, 224, 256, 288),
         stem=(16, 24),
         stages=(
-            Stage((16, 24), (1, 2), _KERNELS, (1,), stride=1),
-            Stage((24, 32), (3, 4, 5), _KERNELS, (4, 5, 6), stride=2),
-            Stage((32, 40), (3, 4, 5, 6), _KERNELS, (4, 5, 6), stride=2, excite=True),
-            Stage((64, 72), (3, 4, 5, 6), _KERNELS, (4, 5, 6), stride=2),
-            Stage((112, 120, 128), (3, 4, 5, 6, 7, 8), _KERNELS, (4, 5, 6), stride=1, excite=True),
-            Stage((192, 200, 208, 216), (3, 4, 5, 6, 7, 8), _KERNELS, (6,), stride=2, excite=True),
-            Stage((216, 224), (1, 2), _KERNELS, (6,), stride=1, excite=True),
+            MobileStage((16, 24), (1, 2), _KERNELS, (1,), stride=1),
+            MobileStage((24, 32), (3, 4, 5), _KERNELS, (4, 5, 6), stride=2),
+            MobileStage((32, 40), (3, 4, 5, 6), _KERNELS, (4, 5, 6), stride=2, excite=True),
+            MobileStage((64, 72), (3, 4, 5, 6), _KERNELS, (4, 5, 6), stride=2),
+            MobileStage((112, 120, 128), (3, 4, 5, 6, 7, 8), _KERNELS, (4, 5, 6), stride=1, excite=True),
+            MobileStage((192, 200, 208, 216), (3, 4, 5, 6, 7, 8), _KERNELS, (6,), stride=2, excite=True),
+            MobileStage((216, 224), (1, 2), _KERNELS, (6,), stride=1, excite=True),
         ),
         head=(1792, 1984),
         winners={

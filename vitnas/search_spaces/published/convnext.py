@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from vitnas.search_spaces.arch import GeneValue
 from vitnas.search_spaces.blueprint import LayerSpec
 from vitnas.search_spaces.gene import Gene
 from vitnas.search_spaces.lowering import Site
-from vitnas.search_spaces.published.halving_stages import require_whole_halves, stage_side
-from vitnas.search_spaces.space import Published, SearchSpace, Task
+from vitnas.search_spaces.published.four_stages import FourStages
+from vitnas.search_spaces.published.stages import per_stage, stage_by_stage, stage_values
+from vitnas.search_spaces.space import Published, Task
 
 FIRST_WIDTHS = (40, 48, 64, 80, 96, 128)
 """Of stage 1; each stage chooses from the doubles of those before."""
@@ -32,66 +32,52 @@ WINNERS: Mapping[str, tuple[int, Sequence[int], int, int]] = {
 
 
 @dataclass(frozen=True, eq=False)
-class ConvNeXt(SearchSpace):
+class ConvNeXt(FourStages):
     """Four stages, each with its width and depth; a kernel and an FFN ratio for every block."""
 
+    deepest = tuple(map(max, DEPTHS))
+
     def genes(self) -> Sequence[Gene]:
-        require_whole_halves(self.name, self.task)
-        genes = []
-        for i, depths in enumerate(DEPTHS):
-            s = f"s{i + 1}"
-            genes += [
-                Gene(f"width.{s}", tuple(width << i for width in FIRST_WIDTHS)),
-                Gene(f"depth.{s}", depths),
-                Gene(f"kernel.{s}", KERNELS, per=f"depth.{s}"),
-                Gene(f"mlp_ratio.{s}", RATIOS, per=f"depth.{s}"),
-            ]
-        return genes
+        self.require_whole_halves()
+        return stage_by_stage(
+            per_stage("width", [[width << i for width in FIRST_WIDTHS] for i in range(4)]),
+            per_stage("depth", DEPTHS),
+            per_stage("kernel", [KERNELS] * 4, per="depth"),
+            per_stage("mlp_ratio", [RATIOS] * 4, per="depth"),
+        )
 
     def published(self) -> Mapping[str, Published]:
         found = {}
         for name, (width, depths, num_params, macs) in WINNERS.items():
-            genes: dict[str, GeneValue] = {}
-            for i, depth in enumerate(depths):
-                s = f"s{i + 1}"
-                genes |= {f"width.{s}": width << i, f"depth.{s}": depth}
-                genes |= {f"kernel.{s}": (7,) * depth, f"mlp_ratio.{s}": (4,) * depth}
+            genes = stage_values(
+                width=[width << i for i in range(4)],
+                depth=depths,
+                kernel=[(7,) * depth for depth in depths],
+                mlp_ratio=[(4,) * depth for depth in depths],
+            )
             found[name] = Published(genes, num_params, macs)
         return found
 
-    def sites(self) -> Sequence[Site]:
-        sites = [Site("stem", ("width.s1",), partial(_stem, self.task))]
-        for stage, depths in enumerate(DEPTHS, 1):
-            side, s, width = stage_side(self.task, stage), f"s{stage}", f"width.s{stage}"
-            if stage > 1:
-                genes: tuple[str, ...] = (f"width.s{stage - 1}", width)
-                sites.append(Site(f"stage{stage}_downsampling", genes, partial(_downsampling, self.task, stage)))
-            for block in range(max(depths)):
-                genes = (width, f"kernel.{s}[{block}]", f"mlp_ratio.{s}[{block}]")
-                sites.append(Site(f"stage{stage}_block{block}", genes, partial(_block, side)))
-        return [*sites, Site("head", ("width.s4",), partial(_head, self.task))]
+    def stem(self) -> Sequence[Site]:
+        return [Site("stem", ("width.s1",), self._stem)]
 
+    def transition(self, stage: int) -> Site:
+        return self.downsampling(stage, "downsampling", "layernorm_downsampling", kernel=2, norm="first")
 
-def _stem(task: Task, width: int) -> LayerSpec:
-    image, side = (task.in_channels, task.image_size, task.image_size), stage_side(task, 1)
-    return LayerSpec.of("map_stem", image, (width, side, side), kernels="4", strides="4", hidden=0, norm="layer-1e-6")
+    def block(self, stage: int, block: int) -> Sequence[Site]:
+        genes = (f"width.s{stage}", f"kernel.s{stage}[{block}]", f"mlp_ratio.s{stage}[{block}]")
+        return [Site(f"stage{stage}_block{block}", genes, partial(self._block, stage))]
 
+    def head(self) -> Site:
+        return Site("head", ("width.s4",), partial(self.classifier, norm="layer-1e-6", pool_first=True))
 
-def _downsampling(task: Task, stage: int, before: int, width: int) -> LayerSpec:
-    wide, side = stage_side(task, stage - 1), stage_side(task, stage)
-    return LayerSpec.of("layernorm_downsampling", (before, wide, wide), (width, side, side), kernel=2, norm="first")
+    def _stem(self, width: int) -> LayerSpec:
+        shapes = self.task.image_shape, self.shape(1, width)
+        return LayerSpec.of("map_stem", *shapes, kernels="4", strides="4", hidden=0, norm="layer-1e-6")
 
-
-def _block(side: int, width: int, kernel: int, ratio: int) -> LayerSpec:
-    shape = (width, side, side)
-    return LayerSpec.of("convnext_block", shape, shape, kernel=kernel, hidden=width * ratio)
-
-
-def _head(task: Task, width: int) -> LayerSpec:
-    side = stage_side(task, 4)
-    return LayerSpec.of(
-        "map_classifier", (width, side, side), (task.num_classes,), norm="layer-1e-6", pool_first=True, distilled=False
-    )
+    def _block(self, stage: int, width: int, kernel: int, ratio: int) -> LayerSpec:
+        shape = self.shape(stage, width)
+        return LayerSpec.of("convnext_block", shape, shape, kernel=kernel, hidden=width * ratio)
 
 
 def convnext(task: Task = Task()) -> ConvNeXt:

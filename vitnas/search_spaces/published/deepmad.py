@@ -25,18 +25,16 @@ from vitnas.search_spaces.arch import GeneValue
 from vitnas.search_spaces.blueprint import LayerSpec
 from vitnas.search_spaces.gene import Gene
 from vitnas.search_spaces.lowering import Site
-from vitnas.search_spaces.published.pyramid import map_shape
-from vitnas.search_spaces.published.resolution import scaled_resolutions
+from vitnas.search_spaces.published.stages import map_shape, per_stage, scaled_resolutions, stage_by_stage, stage_values
 from vitnas.search_spaces.space import Published, SearchSpace, Task
 
-STAGES = (1, 2, 3, 4, 5)
 STRIDES = ("22221", "22212", "12222")
 """Of the five stages, from the least to the most costly; the stem has another 2, so that all end at 1/32."""
 KERNELS = (3, 5)
 
 
 @dataclass(frozen=True)
-class Stage:
+class ConvStage:
     """Choices of one stage; its first block changes width and resolution."""
 
     width: tuple[int, ...]
@@ -57,7 +55,7 @@ class DeepMAD(SearchSpace):
 
     resolution: tuple[int, ...] = field(kw_only=True)
     stem: tuple[int, ...] = field(kw_only=True)
-    stages: tuple[Stage, ...] = field(kw_only=True)
+    stages: tuple[ConvStage, ...] = field(kw_only=True)
     head: tuple[int, ...] = field(kw_only=True)
     winners: Mapping[str, Published] = field(default_factory=dict, kw_only=True)
 
@@ -71,13 +69,12 @@ class DeepMAD(SearchSpace):
             Gene("strides", STRIDES),
             Gene("width.stem", self.stem),
         ]
-        for i, stage in zip(STAGES, self.stages, strict=True):
-            genes += [
-                Gene(f"kernel.s{i}", KERNELS),
-                Gene(f"width.s{i}", stage.width),
-                Gene(f"bottleneck.s{i}", stage.bottleneck),
-                Gene(f"depth.s{i}", tuple(stage.depth)),
-            ]
+        genes += stage_by_stage(
+            per_stage("kernel", [KERNELS] * len(self.stages)),
+            per_stage("width", [stage.width for stage in self.stages]),
+            per_stage("bottleneck", [stage.bottleneck for stage in self.stages]),
+            per_stage("depth", [stage.depth for stage in self.stages]),
+        )
         return [*genes, Gene("width.head", self.head)] if self.head else genes
 
     def published(self) -> Mapping[str, Published]:
@@ -86,7 +83,7 @@ class DeepMAD(SearchSpace):
     def sites(self) -> Sequence[Site]:
         sites = [Site("stem", ("resolution", "width.stem"), self._stem)]
         before = "width.stem"
-        for i, stage in zip(STAGES, self.stages, strict=True):
+        for i, stage in enumerate(self.stages, 1):
             genes = ("resolution", "strides", f"kernel.s{i}", f"bottleneck.s{i}", f"width.s{i}")
             sites.append(Site(f"s{i}_block0", (*genes, before), partial(self._first, i)))
             for n in range(1, max(stage.depth)):
@@ -157,10 +154,9 @@ def _published(
     resolution: int = 224,
 ) -> Published:
     """From the width of the stem, ``(width, kernel, stride, depth, bottleneck)`` of each stage, and the counts."""
-    strides = "".join(str(stride) for _, _, stride, _, _ in stages)
-    genes: dict[str, GeneValue] = {"resolution": resolution, "strides": strides, "width.stem": stem}
-    for i, (width, kernel, _, depth, bottleneck) in zip(STAGES, stages, strict=True):
-        genes |= {f"width.s{i}": width, f"kernel.s{i}": kernel, f"depth.s{i}": depth, f"bottleneck.s{i}": bottleneck}
+    width, kernel, stride, depth, bottleneck = zip(*stages, strict=True)
+    genes: dict[str, GeneValue] = {"resolution": resolution, "strides": "".join(map(str, stride)), "width.stem": stem}
+    genes |= stage_values(width=width, kernel=kernel, depth=depth, bottleneck=bottleneck)
     return Published(genes if head is None else {**genes, "width.head": head}, num_params, macs)
 
 
@@ -226,11 +222,11 @@ def resnet(task: Task = Task()) -> DeepMAD:
         resolution=(224,),
         stem=(24, 32),
         stages=(
-            Stage((64, 96, 128), (24, 40, 56), range(1, 4)),
-            Stage((256, 384, 512), (40, 48), range(4, 13)),
-            Stage((384, 640, 872, 896), (64, 88, 104), range(6, 15)),
-            Stage((768, 1024), (80, 104, 128), range(6, 15)),
-            Stage((512, 616, 672, 960, 1232), (80, 104, 120, 128), range(8, 17)),
+            ConvStage((64, 96, 128), (24, 40, 56), range(1, 4)),
+            ConvStage((256, 384, 512), (40, 48), range(4, 13)),
+            ConvStage((384, 640, 872, 896), (64, 88, 104), range(6, 15)),
+            ConvStage((768, 1024), (80, 104, 128), range(6, 15)),
+            ConvStage((512, 616, 672, 960, 1232), (80, 104, 120, 128), range(8, 17)),
         ),
         head=(),
         winners=RESNET,
@@ -245,11 +241,11 @@ def mobile(task: Task = Task(image_size=288)) -> DeepMAD:
         resolution=(224, 288),
         stem=(32, 40, 48, 56),
         stages=(
-            Stage((40, 61, 112, 136), (240, 368, 672, 816), range(1, 11)),
-            Stage((85, 96, 168, 204), (512, 576, 1008, 1224), range(2, 10)),
-            Stage((134, 145, 252, 326), (800, 872, 1512, 1952), range(3, 9)),
-            Stage((201, 217, 378, 490), (1208, 1304, 2272, 2944), range(2, 8)),
-            Stage((312, 328, 576, 744), (1872, 1968, 3456, 4464), range(1, 6)),
+            ConvStage((40, 61, 112, 136), (240, 368, 672, 816), range(1, 11)),
+            ConvStage((85, 96, 168, 204), (512, 576, 1008, 1224), range(2, 10)),
+            ConvStage((134, 145, 252, 326), (800, 872, 1512, 1952), range(3, 9)),
+            ConvStage((201, 217, 378, 490), (1208, 1304, 2272, 2944), range(2, 8)),
+            ConvStage((312, 328, 576, 744), (1872, 1968, 3456, 4464), range(1, 6)),
         ),
         head=(1792, 2048, 2560),
         winners=MOBILE,

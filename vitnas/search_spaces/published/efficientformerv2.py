@@ -10,13 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from vitnas.search_spaces.arch import GeneValue
 from vitnas.search_spaces.blueprint import LayerSpec
 from vitnas.search_spaces.gene import Gene
 from vitnas.search_spaces.lowering import Site
-from vitnas.search_spaces.published.efficientformer import downsampling, head, stem, without_teacher
-from vitnas.search_spaces.published.halving_stages import require_tokens_to_mix, stage_side
-from vitnas.search_spaces.space import Published, SearchSpace, Task
+from vitnas.search_spaces.published.efficientformer import without_teacher
+from vitnas.search_spaces.published.four_stages import FourStages
+from vitnas.search_spaces.published.stages import per_stage, stage_values
+from vitnas.search_spaces.space import Published, Task
 
 WIDTHS = (range(24, 41, 8), range(48, 81, 8), range(96, 193, 8), range(176, 385, 16))
 DEPTHS = (range(2, 6), range(2, 6), range(4, 16), range(4, 11))
@@ -49,7 +49,7 @@ WINNERS: Mapping[str, tuple[Sequence[int], Sequence[Sequence[int]], int, int, in
 
 
 @dataclass(frozen=True, eq=False)
-class EfficientFormerV2(SearchSpace):
+class EfficientFormerV2(FourStages):
     """Four stages of blocks on maps; the last `attention` blocks of stages 3 and 4 attend.
 
     Stage 3 attends at half its resolution; the transition into stage 4 attends as well.
@@ -60,58 +60,57 @@ class EfficientFormerV2(SearchSpace):
 
     distilled: bool = True
 
+    deepest = tuple(map(max, DEPTHS))
+
     def genes(self) -> Sequence[Gene]:
-        genes = [Gene(f"width.s{i + 1}", tuple(choices)) for i, choices in enumerate(WIDTHS)]
-        genes.append(Gene("attention", tuple(ATTENTION)))
-        for i, choices in enumerate(DEPTHS):
-            genes.append(Gene(f"depth.s{i + 1}", tuple(choices), at_least="attention" if i >= 2 else None))
-            genes.append(Gene(f"expansion.s{i + 1}", EXPANSION, per=f"depth.s{i + 1}"))
+        genes = [*per_stage("width", WIDTHS), Gene("attention", tuple(ATTENTION))]
+        for stage, depths in enumerate(DEPTHS, 1):
+            genes.append(Gene(f"depth.s{stage}", tuple(depths), at_least="attention" if stage >= 3 else None))
+            genes.append(Gene(f"expansion.s{stage}", EXPANSION, per=f"depth.s{stage}"))
         return genes
 
     def published(self) -> Mapping[str, Published]:
         found = {}
         for name, (widths, expansions, attention, num_params, macs) in WINNERS.items():
-            genes: dict[str, GeneValue] = {f"width.s{i + 1}": width for i, width in enumerate(widths)}
-            for i, expansion in enumerate(expansions):
-                genes |= {f"depth.s{i + 1}": len(expansion), f"expansion.s{i + 1}": tuple(map(float, expansion))}
+            genes = stage_values(
+                width=widths,
+                depth=map(len, expansions),
+                expansion=[tuple(map(float, expansion)) for expansion in expansions],
+            )
             counts = Published({**genes, "attention": attention}, num_params, macs)
             found[name] = counts if self.distilled else without_teacher(counts, widths[3])
         return found
 
-    def sites(self) -> Sequence[Site]:
-        require_tokens_to_mix(self.name, self.task)
-        sites = [Site("stem", ("width.s1",), partial(stem, self.task, act="gelu"))]
-        for stage in range(1, 5):
-            width, depth = f"width.s{stage}", f"depth.s{stage}"
-            side = stage_side(self.task, stage)
-            if stage > 1:
-                transition = partial(_attention_downsampling if stage == 4 else downsampling, self.task, stage)
-                sites.append(Site(f"stage{stage}_downsampling", (f"width.s{stage - 1}", width), transition))
-            for block in range(max(DEPTHS[stage - 1])):
-                name = f"stage{stage}_block{block}"
-                if stage >= 3:
-                    mixer = partial(_attention, side, 2 if stage == 3 else 1, block)
-                    sites.append(Site(f"{name}_attention", (width, depth, "attention"), mixer))
-                sites.append(Site(f"{name}_ffn", (width, f"expansion.s{stage}[{block}]"), partial(_ffn, side)))
-        return [*sites, Site("head", ("width.s4",), partial(head, self.task, "batch", self.distilled))]
+    def stem(self) -> Sequence[Site]:
+        return [Site("stem", ("width.s1",), partial(self.two_convolutions, act="gelu", act_last=True, bias=True))]
 
+    def transition(self, stage: int) -> Site:
+        if stage < 4:
+            return self.downsampling(stage, "downsampling", "downsample_conv")
+        attention = {"heads": 8, "key_width": 16, "value_width": 64}
+        return self.downsampling(stage, "downsampling", "attention_downsampling", **attention)
 
-def _attention(side: int, stride: int, block: int, width: int, depth: int, attention: int) -> LayerSpec | None:
-    if not depth - attention <= block < depth:
-        return None
-    shape = (width, side, side)
-    return LayerSpec.of("talking_attention", shape, shape, heads=8, key_width=32, value_width=128, stride=stride)
+    def block(self, stage: int, block: int) -> Sequence[Site]:
+        name, width = f"stage{stage}_block{block}", f"width.s{stage}"
+        ffn = Site(f"{name}_ffn", (width, f"expansion.s{stage}[{block}]"), partial(self._ffn, stage))
+        if stage < 3:
+            return [ffn]
+        genes = (width, f"depth.s{stage}", "attention")
+        return [Site(f"{name}_attention", genes, partial(self._attention, stage, block)), ffn]
 
+    def head(self) -> Site:
+        spec = partial(self.classifier, norm="batch", pool_first=False, distilled=self.distilled)
+        return Site("head", ("width.s4",), spec)
 
-def _ffn(side: int, width: int, expansion: float) -> LayerSpec:
-    shape = (width, side, side)
-    return LayerSpec.of("meta_feed_forward", shape, shape, hidden=int(width * expansion), depthwise=True)
+    def _attention(self, stage: int, block: int, width: int, depth: int, attention: int) -> LayerSpec | None:
+        if not depth - attention <= block < depth:
+            return None
+        shape, stride = self.shape(stage, width), 2 if stage == 3 else 1
+        return LayerSpec.of("talking_attention", shape, shape, heads=8, key_width=32, value_width=128, stride=stride)
 
-
-def _attention_downsampling(task: Task, stage: int, before: int, width: int) -> LayerSpec:
-    wide, side = stage_side(task, stage - 1), stage_side(task, stage)
-    shapes = (before, wide, wide), (width, side, side)
-    return LayerSpec.of("attention_downsampling", *shapes, heads=8, key_width=16, value_width=64)
+    def _ffn(self, stage: int, width: int, expansion: float) -> LayerSpec:
+        shape = self.shape(stage, width)
+        return LayerSpec.of("meta_feed_forward", shape, shape, hidden=int(width * expansion), depthwise=True)
 
 
 def efficientformerv2(task: Task = Task(), distilled: bool = True) -> EfficientFormerV2:

@@ -20,9 +20,7 @@ from vitnas.search_spaces.arch import GeneValue
 from vitnas.search_spaces.blueprint import LayerSpec
 from vitnas.search_spaces.gene import Gene
 from vitnas.search_spaces.lowering import Site
-from vitnas.search_spaces.published.mbconv import mbconv
-from vitnas.search_spaces.published.pyramid import map_shape, when_deeper
-from vitnas.search_spaces.published.resolution import scaled_resolutions
+from vitnas.search_spaces.published.stages import map_shape, mbconv, scaled_resolutions, when_deeper
 from vitnas.search_spaces.space import Published, SearchSpace, Task
 
 RESOLUTIONS = (128, 160, 176, 192, 224, 256)
@@ -32,7 +30,7 @@ ACT = "hardswish"
 
 
 @dataclass(frozen=True)
-class Stage:
+class ElasticStage:
     """What a stage may choose, and its stride."""
 
     width: tuple[int, ...]
@@ -40,16 +38,16 @@ class Stage:
     stride: int
 
 
-STEM = Stage((16, 24), (1, 2), 1)
+STEM = ElasticStage((16, 24), (1, 2), 1)
 CONV_STAGES = {
-    "s1": Stage((16, 24, 32), (2, 3, 4, 5), 2),
-    "s2": Stage((16, 24, 32, 40, 48), (2, 3, 4, 5, 6), 2),
+    "s1": ElasticStage((16, 24, 32), (2, 3, 4, 5), 2),
+    "s2": ElasticStage((16, 24, 32, 40, 48), (2, 3, 4, 5, 6), 2),
 }
 TRANSFORMER_STAGES = {
-    "s3": Stage((48, 64, 80, 96), (1, 2, 3, 4, 5), 2),
-    "s4": Stage(tuple(range(80, 161, 16)), (1, 2, 3, 4, 5, 6), 1),
-    "s5": Stage(tuple(range(144, 289, 16)), (1, 2, 3, 4, 5, 6), 2),
-    "s6": Stage(tuple(range(160, 321, 16)), (1, 2, 3, 4, 5, 6), 2),
+    "s3": ElasticStage((48, 64, 80, 96), (1, 2, 3, 4, 5), 2),
+    "s4": ElasticStage(tuple(range(80, 161, 16)), (1, 2, 3, 4, 5, 6), 1),
+    "s5": ElasticStage(tuple(range(144, 289, 16)), (1, 2, 3, 4, 5, 6), 2),
+    "s6": ElasticStage(tuple(range(160, 321, 16)), (1, 2, 3, 4, 5, 6), 2),
 }
 
 

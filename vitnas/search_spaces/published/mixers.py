@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from vitnas.errors import SpaceError
-from vitnas.search_spaces.blueprint import LayerSpec
+from vitnas.search_spaces.blueprint import LayerSpec, Shape
 from vitnas.search_spaces.gene import Gene
 from vitnas.search_spaces.lowering import Site
 from vitnas.search_spaces.published.mixer_choices import MIXERS
-from vitnas.search_spaces.space import SearchSpace, Task
+from vitnas.search_spaces.published.stages import StagedSpace
+from vitnas.search_spaces.space import Task
 
 STEMS = {"patch": "map_stem", "overlap": "map_stem", "conv": "map_stem", "t2t": "tokens_to_token"}
 DOWNSAMPLING = ("residual", "merging", "conv", "attention")
@@ -25,7 +26,7 @@ LARGEST_ATTENDED_MAP = 28
 
 
 @dataclass(frozen=True, eq=False)
-class Pyramid(SearchSpace):
+class Pyramid(StagedSpace):
     """Stem, four stages of blocks with downsampling between them, and a classifier on the averaged map.
 
     Attributes:
@@ -44,12 +45,12 @@ class Pyramid(SearchSpace):
         return 4 if self.task.image_size >= 112 else 2
 
     def side(self, stage: int) -> int:
-        """Height and breadth of the maps of a stage, counted from 0."""
-        return self.task.image_size // self.stem_stride >> stage
+        """Height and breadth of the maps of a stage."""
+        return self.task.image_size // self.stem_stride >> (stage - 1)
 
     def mixers(self, stage: int) -> tuple[str, ...]:
         """The mixers that the map of a stage allows."""
-        side, width = self.side(stage), self.width[stage][0]
+        side, width = self.side(stage), self.width[stage - 1][0]
         return tuple(name for name, choice in MIXERS.items() if choice(width, side) is not None)
 
     def genes(self) -> Sequence[Gene]:
@@ -61,9 +62,9 @@ class Pyramid(SearchSpace):
                 f"as {len(self.width)} stages need; the nearest that is: {near}"
             )
         genes = [Gene("stem", tuple(STEMS))]
-        for stage, (width, depth) in enumerate(zip(self.width, self.depth, strict=True)):
-            s = f"s{stage + 1}"
-            if stage:
+        for stage, (width, depth) in enumerate(zip(self.width, self.depth, strict=True), 1):
+            s = f"s{stage}"
+            if stage > 1:
                 ways = DOWNSAMPLING if self.side(stage - 1) <= LARGEST_ATTENDED_MAP else DOWNSAMPLING[:-1]
                 genes.append(Gene(f"down.{s}", ways))
             mixers = self.mixers(stage)
@@ -77,30 +78,37 @@ class Pyramid(SearchSpace):
             ]
         return genes
 
-    def sites(self) -> Sequence[Site]:
-        sites = [Site(f"stem_{name}", ("stem", "width.s1"), partial(self._stem, name)) for name in STEMS]
-        for stage, depth in enumerate(self.depth):
-            s = f"s{stage + 1}"
-            if stage:
-                genes = (f"down.{s}", f"width.s{stage}", f"width.{s}")
-                sites.append(Site(f"{s}_down", genes, partial(self._down, stage)))
-            for i in range(max(depth)):
-                mixer, ratio, ffn = (f"{gene}.{s}[{i}]" for gene in ("mixer", "ratio", "ffn"))
-                sites += [
-                    Site(f"{s}_block{i}_mixer", (f"width.{s}", mixer), partial(self._mixer, stage)),
-                    Site(f"{s}_block{i}_convnext", (f"width.{s}", mixer, ratio), partial(self._convnext, stage)),
-                    Site(f"{s}_block{i}_ffn", (f"width.{s}", ffn, ratio), partial(self._ffn, stage)),
-                ]
-        return [*sites, Site("head", (f"width.s{len(self.width)}",), self._head)]
+    @property
+    def deepest(self) -> Sequence[int]:
+        return [max(depth) for depth in self.depth]
 
-    def _map(self, width: int, stage: int) -> tuple[int, int, int]:
+    def stem(self) -> Sequence[Site]:
+        return [Site(f"stem_{name}", ("stem", "width.s1"), partial(self._stem, name)) for name in STEMS]
+
+    def transition(self, stage: int) -> Site:
+        genes = (f"down.s{stage}", f"width.s{stage - 1}", f"width.s{stage}")
+        return Site(f"s{stage}_down", genes, partial(self._down, stage))
+
+    def block(self, stage: int, block: int) -> Sequence[Site]:
+        name, width = f"s{stage}_block{block}", f"width.s{stage}"
+        mixer, ratio, ffn = (f"{gene}.s{stage}[{block}]" for gene in ("mixer", "ratio", "ffn"))
+        return [
+            Site(f"{name}_mixer", (width, mixer), partial(self._mixer, stage)),
+            Site(f"{name}_convnext", (width, mixer, ratio), partial(self._convnext, stage)),
+            Site(f"{name}_ffn", (width, ffn, ratio), partial(self._ffn, stage)),
+        ]
+
+    def head(self) -> Site:
+        return Site("head", (f"width.s{len(self.width)}",), self._head)
+
+    def shape(self, stage: int, width: int) -> Shape:
         return (width, self.side(stage), self.side(stage))
 
     def _stem(self, name: str, chosen: str, width: int) -> LayerSpec | None:
         if chosen != name:
             return None
-        image = (self.task.in_channels, self.task.image_size, self.task.image_size)
-        of = partial(LayerSpec.of, STEMS[name], image, self._map(width, 0))
+        image = self.task.image_shape
+        of = partial(LayerSpec.of, STEMS[name], image, self.shape(1, width))
         half = max(width for width in self.width[0]) // 2
         stride = self.stem_stride
         if name == "patch":
@@ -112,7 +120,7 @@ class Pyramid(SearchSpace):
         return of(kernels=f"{2 * stride - 1}.3", strides=f"{stride}.1", hidden=half, linear=True)
 
     def _down(self, stage: int, way: str, narrow: int, wide: int) -> LayerSpec:
-        shapes = self._map(narrow, stage - 1), self._map(wide, stage)
+        shapes = self.shape(stage - 1, narrow), self.shape(stage, wide)
         if way == "merging":
             return LayerSpec.of("patch_merging", *shapes)
         if way == "conv":
@@ -125,13 +133,13 @@ class Pyramid(SearchSpace):
         return None if mixer == "convnext" else MIXERS[mixer](width, self.side(stage))
 
     def _convnext(self, stage: int, width: int, mixer: str, ratio: float) -> LayerSpec | None:
-        shape = self._map(width, stage)
+        shape = self.shape(stage, width)
         if mixer != "convnext":
             return None
         return LayerSpec.of("convnext_block", shape, shape, kernel=7, hidden=int(width * ratio))
 
     def _ffn(self, stage: int, width: int, ffn: str, ratio: float) -> LayerSpec:
-        of = partial(LayerSpec.of, FEED_FORWARD[ffn], self._map(width, stage), self._map(width, stage))
+        of = partial(LayerSpec.of, FEED_FORWARD[ffn], self.shape(stage, width), self.shape(stage, width))
         if ffn == "conv":
             return of(hidden=int(width * ratio), kernel=3, rectified=False)
         if ffn == "gated":
@@ -139,7 +147,7 @@ class Pyramid(SearchSpace):
         return of(hidden=int(width * ratio), layer_scale=False)
 
     def _head(self, width: int) -> LayerSpec:
-        shape = self._map(width, len(self.width) - 1)
+        shape = self.shape(len(self.width), width)
         return LayerSpec.of(
             "map_classifier", shape, (self.task.num_classes,), norm="layer", pool_first=True, distilled=False
         )

@@ -10,14 +10,20 @@ from vitnas.search_spaces.arch import GeneValue
 from vitnas.search_spaces.blueprint import LayerSpec, Shape
 from vitnas.search_spaces.gene import Gene
 from vitnas.search_spaces.lowering import Site
-from vitnas.search_spaces.published.mbconv import mbconv
-from vitnas.search_spaces.published.pyramid import map_shape, when_deeper
-from vitnas.search_spaces.published.resolution import scaled_resolutions
+from vitnas.search_spaces.published.stages import (
+    map_shape,
+    mbconv,
+    per_stage,
+    scaled_resolutions,
+    stage_by_stage,
+    stage_values,
+    when_deeper,
+)
 from vitnas.search_spaces.space import Published, SearchSpace
 
 
 @dataclass(frozen=True)
-class Stage:
+class MobileStage:
     """Blocks of one width; the first of them changes width and resolution.
 
     Attributes:
@@ -45,7 +51,7 @@ class MobileStages(SearchSpace):
 
     resolution: tuple[int, ...] = field(kw_only=True)
     stem: tuple[int, ...] = field(kw_only=True)
-    stages: tuple[Stage, ...] = field(kw_only=True)
+    stages: tuple[MobileStage, ...] = field(kw_only=True)
     head: tuple[int, ...] = field(kw_only=True)
     winners: Mapping[str, Published] = field(default_factory=dict, kw_only=True)
 
@@ -55,13 +61,12 @@ class MobileStages(SearchSpace):
             Gene("resolution", scaled_resolutions(self.resolution, self.task.image_size, stride)),
             Gene("width.stem", self.stem),
         ]
-        for i, stage in enumerate(self.stages, 1):
-            found += [
-                Gene(f"width.s{i}", stage.width),
-                Gene(f"depth.s{i}", stage.depth),
-                Gene(f"kernel.s{i}", stage.kernel),
-                Gene(f"expansion.s{i}", stage.expansion),
-            ]
+        found += stage_by_stage(
+            per_stage("width", [stage.width for stage in self.stages]),
+            per_stage("depth", [stage.depth for stage in self.stages]),
+            per_stage("kernel", [stage.kernel for stage in self.stages]),
+            per_stage("expansion", [stage.expansion for stage in self.stages]),
+        )
         return [*found, Gene("width.head", self.head)]
 
     def published(self) -> Mapping[str, Published]:
@@ -99,7 +104,7 @@ class MobileStages(SearchSpace):
         return head
 
 
-def _first(stage: Stage, stride: int) -> Callable[..., LayerSpec]:
+def _first(stage: MobileStage, stride: int) -> Callable[..., LayerSpec]:
     def first(resolution: int, width: int, kernel: int, expansion: int, out_width: int) -> LayerSpec:
         out_shape = map_shape(out_width, resolution, stride * stage.stride)
         return _mbconv(map_shape(width, resolution, stride), out_shape, kernel, expansion, stage.stride, stage.excite)
@@ -107,7 +112,7 @@ def _first(stage: Stage, stride: int) -> Callable[..., LayerSpec]:
     return first
 
 
-def _next(stage: Stage, stride: int) -> Callable[..., LayerSpec]:
+def _next(stage: MobileStage, stride: int) -> Callable[..., LayerSpec]:
     def following(resolution: int, kernel: int, expansion: int, width: int) -> LayerSpec:
         shape = map_shape(width, resolution, stride)
         return _mbconv(shape, shape, kernel, expansion, 1, stage.excite)
@@ -165,6 +170,5 @@ def winner(
 ) -> Published:
     """A published arch from the columns of its table; `width` begins with the stem and ends with the head."""
     genes: dict[str, GeneValue] = {"resolution": resolution, "width.stem": width[0], "width.head": width[-1]}
-    for i, values in enumerate(zip(width[1:-1], depth, kernel, expansion, strict=True), 1):
-        genes |= zip((f"width.s{i}", f"depth.s{i}", f"kernel.s{i}", f"expansion.s{i}"), values, strict=True)
+    genes |= stage_values(width=width[1:-1], depth=depth, kernel=kernel, expansion=expansion)
     return Published(genes, num_params, mega_macs * 1e6)

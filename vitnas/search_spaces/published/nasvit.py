@@ -9,7 +9,7 @@ network cut out of the supernet has as many parameters either way.
 
 from __future__ import annotations
 
-from vitnas.search_spaces.published.mobile_stages import MobileStages, Stage, winner
+from vitnas.search_spaces.published.mobile_stages import MobileStage, MobileStages, winner
 from vitnas.search_spaces.space import Task
 
 
@@ -23,13 +23,13 @@ def nasvit(task: Task = Task(image_size=288)) -> MobileStages:
         resolution=(192, 224, 256, 288),
         stem=(16, 24),
         stages=(
-            Stage((16, 24), (1, 2), (3, 5), (1,), stride=1),
-            Stage((24, 32), (3, 4, 5), (3, 5), (4, 5, 6), stride=2),
-            Stage((32, 40), (3, 4, 5, 6), (3,), (4, 5, 6), stride=2, excite=True),
-            Stage((64, 72), (3, 4, 5, 6), (3,), (4, 5, 6), stride=2, attends=True),
-            Stage((112, 120, 128), (3, 4, 5, 6, 7, 8, 9), (3,), (4, 5, 6), stride=2, excite=True, attends=True),
-            Stage((160, 168, 176, 184), (3, 4, 5, 6, 7, 8), (3,), (6,), stride=1, excite=True, attends=True),
-            Stage((208, 216, 224), (3, 4, 5, 6), (3,), (6,), stride=2, excite=True, attends=True),
+            MobileStage((16, 24), (1, 2), (3, 5), (1,), stride=1),
+            MobileStage((24, 32), (3, 4, 5), (3, 5), (4, 5, 6), stride=2),
+            MobileStage((32, 40), (3, 4, 5, 6), (3,), (4, 5, 6), stride=2, excite=True),
+            MobileStage((64, 72), (3, 4, 5, 6), (3,), (4, 5, 6), stride=2, attends=True),
+            MobileStage((112, 120, 128), (3, 4, 5, 6, 7, 8, 9), (3,), (4, 5, 6), stride=2, excite=True, attends=True),
+            MobileStage((160, 168, 176, 184), (3, 4, 5, 6, 7, 8), (3,), (6,), stride=1, excite=True, attends=True),
+            MobileStage((208, 216, 224), (3, 4, 5, 6), (3,), (6,), stride=2, excite=True, attends=True),
         ),
         head=(1792, 1984),
         winners={

@@ -79,7 +79,7 @@ class PlainViT(SearchSpace):
                 f"space '{self.name}': registers must be whole numbers from 0 on, got {list(self.registers)}"
             )
         grid = self.task.image_size // self.patch
-        image = (self.task.in_channels, self.task.image_size, self.task.image_size)
+        image = self.task.image_shape
         reach = min(self.relative_reach, grid)
         more = tuple(self._token_genes)
 

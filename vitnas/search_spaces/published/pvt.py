@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from vitnas.search_spaces.arch import GeneValue
 from vitnas.search_spaces.blueprint import LayerSpec
 from vitnas.search_spaces.gene import Gene
 from vitnas.search_spaces.lowering import Site
-from vitnas.search_spaces.published.halving_stages import require_whole_halves, stage_side
-from vitnas.search_spaces.space import Published, SearchSpace, Task
+from vitnas.search_spaces.published.four_stages import STAGES, FourStages
+from vitnas.search_spaces.published.stages import per_stage, stage_by_stage, stage_values
+from vitnas.search_spaces.space import Published, Task
 
 HEAD_WIDTHS = (32, 48, 64)
 HEADS = ((1, 2), (2, 3), (4, 5), (6, 8))
@@ -32,7 +32,7 @@ WINNERS: Mapping[str, tuple[int, Sequence[int], int, str, int, int]] = {
 
 
 @dataclass(frozen=True, eq=False)
-class PVTv2(SearchSpace):
+class PVTv2(FourStages):
     """Four stages, each with its heads, depth and map of keys, and an FFN ratio for every block.
 
     The width of a stage is its heads times the width of a head. `keys` is the side of the map that keys and values come
@@ -41,104 +41,93 @@ class PVTv2(SearchSpace):
     linear form, PVTv2-Li) they are averaged instead, so all sizes share their weights.
     """
 
+    deepest = tuple(map(max, DEPTHS))
+
     def genes(self) -> Sequence[Gene]:
-        require_whole_halves(self.name, self.task)
-        genes = [Gene("head_width", HEAD_WIDTHS), Gene("reduction", (POOLED, CONVOLVED))]
-        for i, (heads, depths, ratios) in enumerate(zip(HEADS, DEPTHS, RATIOS, strict=True)):
-            s = f"s{i + 1}"
-            genes += [
-                Gene(f"heads.{s}", heads),
-                Gene(f"depth.{s}", depths),
-                Gene(f"keys.{s}", self._keys(i + 1)),
-                Gene(f"mlp_ratio.{s}", ratios, per=f"depth.{s}"),
-            ]
-        return genes
+        self.require_whole_halves()
+        stages = stage_by_stage(
+            per_stage("heads", HEADS),
+            per_stage("depth", DEPTHS),
+            per_stage("keys", map(self._keys, STAGES)),
+            per_stage("mlp_ratio", RATIOS, per="depth"),
+        )
+        return [Gene("head_width", HEAD_WIDTHS), Gene("reduction", (POOLED, CONVOLVED)), *stages]
 
     def _keys(self, stage: int) -> tuple[int, ...]:
         """As large as the last map, or twice that; the last stage keeps its map whole."""
-        last = stage_side(self.task, 4)
+        last = self.side(4)
         return (last,) if stage == 4 else (last, 2 * last)
 
     def published(self) -> Mapping[str, Published]:
         found = {}
         for name, (head_width, depths, ratio, reduction, num_params, macs) in WINNERS.items():
-            genes: dict[str, GeneValue] = {"head_width": head_width, "reduction": reduction}
-            for i, (heads, depth) in enumerate(zip((1, 2, 5, 8), depths, strict=True)):
-                s = f"s{i + 1}"
-                genes |= {f"heads.{s}": heads, f"depth.{s}": depth, f"keys.{s}": stage_side(self.task, 4)}
-                genes[f"mlp_ratio.{s}"] = (ratio if i < 2 else 4,) * depth
-            found[name] = Published(genes, num_params, macs)
+            ratios = (ratio, ratio, 4, 4)
+            genes = stage_values(
+                heads=(1, 2, 5, 8),
+                depth=depths,
+                keys=[self.side(4)] * 4,
+                mlp_ratio=[(ratio,) * depth for ratio, depth in zip(ratios, depths, strict=True)],
+            )
+            found[name] = Published({"head_width": head_width, "reduction": reduction, **genes}, num_params, macs)
         return found
 
-    def sites(self) -> Sequence[Site]:
-        sites = [Site("stem", ("head_width", "heads.s1"), partial(_stem, self.task))]
-        for stage, depths in enumerate(DEPTHS, 1):
-            side, s = stage_side(self.task, stage), f"s{stage}"
-            width: tuple[str, ...] = ("head_width", f"heads.{s}")
-            if stage > 1:
-                genes = (*width, f"heads.s{stage - 1}")
-                sites.append(Site(f"stage{stage}_embedding", genes, partial(_embedding, self.task, stage)))
-            for block in range(max(depths)):
-                name = f"stage{stage}_block{block}"
-                genes = (*width, f"depth.{s}", f"keys.{s}", "reduction")
-                sites.append(Site(f"{name}_pooled", genes, partial(_pooled, side, block)))
-                for keys in self._keys(stage):  # kernels of different reductions share no weights
-                    spec = partial(_convolved, side, block, keys)
-                    sites.append(Site(f"{name}_reduced{side // keys}", genes, spec))
-                genes = (*width, f"mlp_ratio.{s}[{block}]", "reduction")
-                sites.append(Site(f"{name}_ffn", genes, partial(_ffn, side)))
-        return [*sites, Site("head", ("head_width", "heads.s4"), partial(_head, self.task))]
+    def stem(self) -> Sequence[Site]:
+        return [Site("stem", ("head_width", "heads.s1"), self._stem)]
 
+    def transition(self, stage: int) -> Site:
+        genes = ("head_width", f"heads.s{stage}", f"heads.s{stage - 1}")
+        return Site(f"stage{stage}_embedding", genes, partial(self._embedding, stage))
 
-def _stem(task: Task, head_width: int, heads: int) -> LayerSpec:
-    image, side = (task.in_channels, task.image_size, task.image_size), stage_side(task, 1)
-    shape = (head_width * heads, side, side)
-    return LayerSpec.of("map_stem", image, shape, kernels="7", strides="4", hidden=0, norm="none")
+    def block(self, stage: int, block: int) -> Sequence[Site]:
+        name, width = f"stage{stage}_block{block}", ("head_width", f"heads.s{stage}")
+        attention = (*width, f"depth.s{stage}", f"keys.s{stage}", "reduction")
+        ffn = (*width, f"mlp_ratio.s{stage}[{block}]", "reduction")
+        convolved = [  # kernels of different reductions share no weights
+            Site(f"{name}_reduced{self.side(stage) // keys}", attention, partial(self._convolved, stage, block, keys))
+            for keys in self._keys(stage)
+        ]
+        return [
+            Site(f"{name}_pooled", attention, partial(self._pooled, stage, block)),
+            *convolved,
+            Site(f"{name}_ffn", ffn, partial(self._ffn, stage)),
+        ]
 
+    def head(self) -> Site:
+        return Site("head", ("head_width", "heads.s4"), self._head)
 
-def _embedding(task: Task, stage: int, head_width: int, heads: int, heads_before: int) -> LayerSpec:
-    wide, side = stage_side(task, stage - 1), stage_side(task, stage)
-    shapes = (head_width * heads_before, wide, wide), (head_width * heads, side, side)
-    return LayerSpec.of("layernorm_downsampling", *shapes, kernel=3, norm="both")
+    def _stem(self, head_width: int, heads: int) -> LayerSpec:
+        shapes = self.task.image_shape, self.shape(1, head_width * heads)
+        return LayerSpec.of("map_stem", *shapes, kernels="7", strides="4", hidden=0, norm="none")
 
+    def _embedding(self, stage: int, head_width: int, heads: int, heads_before: int) -> LayerSpec:
+        shapes = self.shape(stage - 1, head_width * heads_before), self.shape(stage, head_width * heads)
+        return LayerSpec.of("layernorm_downsampling", *shapes, kernel=3, norm="both")
 
-def _pooled(
-    side: int, block: int, head_width: int, heads: int, depth: int, keys: int, reduction: str
-) -> LayerSpec | None:
-    if block >= depth or reduction != POOLED:
-        return None
-    return _attention("pooled_reduction_attention", side, head_width, heads, keys)
+    def _pooled(
+        self, stage: int, block: int, head_width: int, heads: int, depth: int, keys: int, reduction: str
+    ) -> LayerSpec | None:
+        if block >= depth or reduction != POOLED:
+            return None
+        return self._attention("pooled_reduction_attention", stage, head_width, heads, keys)
 
+    def _convolved(
+        self, stage: int, block: int, own_keys: int, head_width: int, heads: int, depth: int, keys: int, reduction: str
+    ) -> LayerSpec | None:
+        if block >= depth or reduction != CONVOLVED or keys != own_keys:
+            return None
+        return self._attention("spatial_reduction_attention", stage, head_width, heads, keys)
 
-def _convolved(
-    side: int, block: int, own_keys: int, head_width: int, heads: int, depth: int, keys: int, reduction: str
-) -> LayerSpec | None:
-    if block >= depth or reduction != CONVOLVED or keys != own_keys:
-        return None
-    return _attention("spatial_reduction_attention", side, head_width, heads, keys)
+    def _attention(self, kind: str, stage: int, head_width: int, heads: int, keys: int) -> LayerSpec:
+        shape, reduction = self.shape(stage, head_width * heads), self.side(stage) // keys
+        return LayerSpec.of(kind, shape, shape, heads=heads, head_width=head_width, reduction=reduction)
 
+    def _ffn(self, stage: int, head_width: int, heads: int, ratio: int, reduction: str) -> LayerSpec:
+        width, rectified = head_width * heads, reduction == POOLED
+        shape = self.shape(stage, width)
+        return LayerSpec.of("conv_feed_forward", shape, shape, hidden=width * ratio, kernel=3, rectified=rectified)
 
-def _attention(kind: str, side: int, head_width: int, heads: int, keys: int) -> LayerSpec:
-    shape = (head_width * heads, side, side)
-    return LayerSpec.of(kind, shape, shape, heads=heads, head_width=head_width, reduction=side // keys)
-
-
-def _ffn(side: int, head_width: int, heads: int, ratio: int, reduction: str) -> LayerSpec:
-    width, rectified = head_width * heads, reduction == POOLED
-    shape = (width, side, side)
-    return LayerSpec.of("conv_feed_forward", shape, shape, hidden=width * ratio, kernel=3, rectified=rectified)
-
-
-def _head(task: Task, head_width: int, heads: int) -> LayerSpec:
-    side = stage_side(task, 4)
-    return LayerSpec.of(
-        "map_classifier",
-        (head_width * heads, side, side),
-        (task.num_classes,),
-        norm="layer-1e-6",
-        pool_first=False,
-        distilled=False,
-    )
+    def _head(self, head_width: int, heads: int) -> LayerSpec:
+        return self.classifier(head_width * heads, norm="layer-1e-6", pool_first=False)
 
 
 def pvtv2(task: Task = Task()) -> PVTv2:

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from vitnas.search_spaces.arch import GeneValue
 from vitnas.search_spaces.blueprint import LayerSpec
 from vitnas.search_spaces.gene import Gene
 from vitnas.search_spaces.lowering import Site
-from vitnas.search_spaces.published.halving_stages import require_whole_halves, stage_side
-from vitnas.search_spaces.space import Published, SearchSpace, Task
+from vitnas.search_spaces.published.four_stages import STAGES, FourStages
+from vitnas.search_spaces.published.stages import per_stage, stage_by_stage, stage_values, when_deeper
+from vitnas.search_spaces.space import Published, Task
 
 HEAD_WIDTH = 32
 WIDTHS = ((64, 96, 128), (128, 192, 256), (256, 384, 512), (512, 768, 1024))
@@ -30,52 +30,68 @@ WINNERS: Mapping[str, tuple[int, int, int, int]] = {
 
 
 @dataclass(frozen=True, eq=False)
-class Swin(SearchSpace):
+class Swin(FourStages):
     """Four stages, each with its width, depth and window, and an FFN ratio for every block.
 
     A window always divides the map of its stage: what would be padded, attention would see. Blocks whose window is the
     whole map move nothing.
     """
 
+    deepest = tuple(map(max, DEPTHS))
+
     def genes(self) -> Sequence[Gene]:
-        require_whole_halves(self.name, self.task)
-        genes = []
-        for i, (widths, depths) in enumerate(zip(WIDTHS, DEPTHS, strict=True)):
-            s = f"s{i + 1}"
-            genes += [
-                Gene(f"width.{s}", widths),
-                Gene(f"depth.{s}", depths),
-                Gene(f"window.{s}", windows(stage_side(self.task, i + 1))),
-                Gene(f"mlp_ratio.{s}", RATIOS, per=f"depth.{s}"),
-            ]
-        return genes
+        self.require_whole_halves()
+        return stage_by_stage(
+            per_stage("width", WIDTHS),
+            per_stage("depth", DEPTHS),
+            per_stage("window", [windows(self.side(stage)) for stage in STAGES]),
+            per_stage("mlp_ratio", [RATIOS] * 4, per="depth"),
+        )
 
     def published(self) -> Mapping[str, Published]:
         found = {}
         for name, (width, third, num_params, macs) in WINNERS.items():
-            genes: dict[str, GeneValue] = {}
-            for i, depth in enumerate((2, 2, third, 2)):
-                s = f"s{i + 1}"
-                offered = windows(stage_side(self.task, i + 1))
-                window = min(offered, key=lambda choice: abs(choice - PUBLISHED_WINDOW))
-                genes |= {f"width.{s}": width << i, f"depth.{s}": depth}
-                genes |= {f"window.{s}": window, f"mlp_ratio.{s}": (4,) * depth}
+            depths = (2, 2, third, 2)
+            genes = stage_values(
+                width=[width << i for i in range(4)],
+                depth=depths,
+                window=[min(windows(self.side(stage)), key=_from_published) for stage in STAGES],
+                mlp_ratio=[(4,) * depth for depth in depths],
+            )
             found[name] = Published(genes, num_params, macs)
         return found
 
-    def sites(self) -> Sequence[Site]:
-        sites = [Site("stem", ("width.s1",), partial(_stem, self.task))]
-        for stage, depths in enumerate(DEPTHS, 1):
-            side, s, width = stage_side(self.task, stage), f"s{stage}", f"width.s{stage}"
-            if stage > 1:
-                genes: tuple[str, ...] = (f"width.s{stage - 1}", width)
-                sites.append(Site(f"stage{stage}_merging", genes, partial(_merging, self.task, stage)))
-            for block in range(max(depths)):
-                name = f"stage{stage}_block{block}"
-                genes = (width, f"depth.{s}", f"window.{s}")
-                sites.append(Site(f"{name}_attention", genes, partial(_attention, side, block)))
-                sites.append(Site(f"{name}_ffn", (width, f"mlp_ratio.{s}[{block}]"), partial(_ffn, side)))
-        return [*sites, Site("head", ("width.s4",), partial(_head, self.task))]
+    def stem(self) -> Sequence[Site]:
+        return [Site("stem", ("width.s1",), self._stem)]
+
+    def transition(self, stage: int) -> Site:
+        return self.downsampling(stage, "merging", "patch_merging")
+
+    def block(self, stage: int, block: int) -> Sequence[Site]:
+        name, width = f"stage{stage}_block{block}", f"width.s{stage}"
+        attention = when_deeper(block, partial(self._attention, stage, block))
+        return [
+            Site(f"{name}_attention", (width, f"depth.s{stage}", f"window.s{stage}"), attention),
+            Site(f"{name}_ffn", (width, f"mlp_ratio.s{stage}[{block}]"), partial(self._ffn, stage)),
+        ]
+
+    def head(self) -> Site:
+        return Site("head", ("width.s4",), partial(self.classifier, norm="layer", pool_first=False))
+
+    def _stem(self, width: int) -> LayerSpec:
+        shapes = self.task.image_shape, self.shape(1, width)
+        return LayerSpec.of("map_stem", *shapes, kernels="4", strides="4", hidden=0, norm="none")
+
+    def _attention(self, stage: int, block: int, width: int, window: int) -> LayerSpec:
+        shape, heads = self.shape(stage, width), width // HEAD_WIDTH
+        shift = block % 2 == 1 and window < self.side(stage)
+        return LayerSpec.of(
+            "window_attention", shape, shape, heads=heads, head_width=HEAD_WIDTH, window=window, shift=shift
+        )
+
+    def _ffn(self, stage: int, width: int, ratio: int) -> LayerSpec:
+        shape = self.shape(stage, width)
+        return LayerSpec.of("map_feed_forward", shape, shape, hidden=width * ratio, layer_scale=False)
 
 
 def windows(side: int) -> tuple[int, ...]:
@@ -84,36 +100,8 @@ def windows(side: int) -> tuple[int, ...]:
     return tuple(window for window in dividing if window <= LARGEST_WINDOW) or (dividing[0],)
 
 
-def _stem(task: Task, width: int) -> LayerSpec:
-    image, side = (task.in_channels, task.image_size, task.image_size), stage_side(task, 1)
-    return LayerSpec.of("map_stem", image, (width, side, side), kernels="4", strides="4", hidden=0, norm="none")
-
-
-def _merging(task: Task, stage: int, before: int, width: int) -> LayerSpec:
-    wide, side = stage_side(task, stage - 1), stage_side(task, stage)
-    return LayerSpec.of("patch_merging", (before, wide, wide), (width, side, side))
-
-
-def _attention(side: int, block: int, width: int, depth: int, window: int) -> LayerSpec | None:
-    if block >= depth:
-        return None
-    shape, heads = (width, side, side), width // HEAD_WIDTH
-    shift = block % 2 == 1 and window < side
-    return LayerSpec.of(
-        "window_attention", shape, shape, heads=heads, head_width=HEAD_WIDTH, window=window, shift=shift
-    )
-
-
-def _ffn(side: int, width: int, ratio: int) -> LayerSpec:
-    shape = (width, side, side)
-    return LayerSpec.of("map_feed_forward", shape, shape, hidden=width * ratio, layer_scale=False)
-
-
-def _head(task: Task, width: int) -> LayerSpec:
-    side = stage_side(task, 4)
-    return LayerSpec.of(
-        "map_classifier", (width, side, side), (task.num_classes,), norm="layer", pool_first=False, distilled=False
-    )
+def _from_published(window: int) -> int:
+    return abs(window - PUBLISHED_WINDOW)
 
 
 def swin(task: Task = Task()) -> Swin:

@@ -9,22 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 
 from vitnas.errors import SpaceError
-from vitnas.search_spaces.arch import GeneValue
 from vitnas.search_spaces.blueprint import LayerSpec, Shape
 from vitnas.search_spaces.gene import Gene
 from vitnas.search_spaces.lowering import Site
-from vitnas.search_spaces.space import Published, SearchSpace, Task
+from vitnas.search_spaces.published.stages import StagedSpace, per_stage, stage_by_stage, stage_values
+from vitnas.search_spaces.space import Published, Task
 
-STAGES = (1, 2, 3)
 PATCH = 14
 STEM_WIDTH = 24
 
 
 @dataclass(frozen=True)
-class Stage:
+class TokenStage:
     """Choices of one stage; heads keep their `head_width`, `ffn` is the FFN's width itself."""
 
     width: tuple[int, ...]
@@ -35,93 +34,90 @@ class Stage:
 
 
 @dataclass(frozen=True, eq=False)
-class ViTResNAS(SearchSpace):
+class ViTResNAS(StagedSpace):
     """Convolutional patch embedding, stages on 16x16, 8x8 and 4x4 patches and a class token, one classifier.
 
     Genes of stage i, counted from 1, are ``width.si``, ``depth.si`` and, for each block, ``heads.si`` and ``ffn.si``.
     Smaller images than the published 224 px are cut into 16x16 patches or a few more; larger ones into patches of 14 px.
     """
 
-    stages: tuple[Stage, Stage, Stage] = field(kw_only=True)
+    stages: tuple[TokenStage, TokenStage, TokenStage] = field(kw_only=True)
     winners: Mapping[str, Published] = field(default_factory=dict, kw_only=True)
 
+    @property
+    def deepest(self) -> Sequence[int]:
+        return [max(stage.depth) for stage in self.stages]
+
     def genes(self) -> Sequence[Gene]:
-        return [
-            gene
-            for i, stage in zip(STAGES, self.stages, strict=True)
-            for gene in (
-                Gene(f"width.s{i}", stage.width),
-                Gene(f"depth.s{i}", stage.depth),
-                Gene(f"heads.s{i}", stage.heads, per=f"depth.s{i}"),
-                Gene(f"ffn.s{i}", stage.ffn, per=f"depth.s{i}"),
-            )
-        ]
+        return stage_by_stage(
+            per_stage("width", [stage.width for stage in self.stages]),
+            per_stage("depth", [stage.depth for stage in self.stages]),
+            per_stage("heads", [stage.heads for stage in self.stages], per="depth"),
+            per_stage("ffn", [stage.ffn for stage in self.stages], per="depth"),
+        )
 
     def published(self) -> Mapping[str, Published]:
         return self.winners
 
-    def sites(self) -> Sequence[Site]:
-        patch, side = _patches(self.name, self.task)
-        sites = [Site("stem", ("width.s1",), partial(_stem, self.task, patch, side))]
-        for i, stage in zip(STAGES, self.stages, strict=True):
-            if i > 1:
-                side //= 2
-                genes = (f"width.s{i - 1}", f"width.s{i}")
-                sites.append(Site(f"stage{i}_reduction", genes, partial(_reduction, side)))
-            for n in range(max(stage.depth)):
-                name, width = f"stage{i}_block{n}", f"width.s{i}"
-                attention = partial(_attention, side, stage.head_width)
-                sites.append(Site(f"{name}_attention", (width, f"heads.s{i}[{n}]"), attention))
-                sites.append(Site(f"{name}_ffn", (width, f"ffn.s{i}[{n}]"), partial(_ffn, side)))
-        return [*sites, Site("head", ("width.s3",), partial(_head, self.task, side))]
+    def stem(self) -> Sequence[Site]:
+        return [Site("stem", ("width.s1",), partial(self._stem, self.patch))]
 
+    def transition(self, stage: int) -> Site:
+        genes = (f"width.s{stage - 1}", f"width.s{stage}")
+        return Site(f"stage{stage}_reduction", genes, partial(self._reduction, stage))
 
-def _patches(name: str, task: Task) -> tuple[int, int]:
-    """The side of a patch and the number of patches a side."""
-    patch = min(PATCH, task.image_size // 16)
-    if patch < 2 or patch % 2 or task.image_size % (4 * patch):
-        step = 32 if task.image_size < 16 * PATCH else 4 * PATCH
-        raise SpaceError(
-            f"space '{name}': an image of side {task.image_size} has no square of even patches that can be halved twice; give "
-            f"a multiple of 32 below {16 * PATCH} or one of {4 * PATCH} from there on, such as "
-            f"{max(1, round(task.image_size / step)) * step}"
-        )
-    return patch, task.image_size // patch
+    def block(self, stage: int, block: int) -> Sequence[Site]:
+        name, width = f"stage{stage}_block{block}", f"width.s{stage}"
+        return [
+            Site(f"{name}_attention", (width, f"heads.s{stage}[{block}]"), partial(self._attention, stage)),
+            Site(f"{name}_ffn", (width, f"ffn.s{stage}[{block}]"), partial(self._ffn, stage)),
+        ]
 
+    def head(self) -> Site:
+        return Site("head", ("width.s3",), self._head)
 
-def _tokens(side: int, width: int) -> Shape:
-    return (side * side + 1, width)
+    @cached_property
+    def patch(self) -> int:
+        """The side of a patch."""
+        size = self.task.image_size
+        patch = min(PATCH, size // 16)
+        if patch < 2 or patch % 2 or size % (4 * patch):
+            step = 32 if size < 16 * PATCH else 4 * PATCH
+            raise SpaceError(
+                f"space '{self.name}': an image of side {size} has no square of even patches that can be halved twice; give "
+                f"a multiple of 32 below {16 * PATCH} or one of {4 * PATCH} from there on, such as "
+                f"{max(1, round(size / step)) * step}"
+            )
+        return patch
 
+    def tokens(self, stage: int, width: int) -> Shape:
+        """The patches of a stage and the class token."""
+        side = self.task.image_size // self.patch >> (stage - 1)
+        return (side * side + 1, width)
 
-def _stem(task: Task, patch: int, side: int, width: int) -> LayerSpec:
-    image = (task.in_channels, task.image_size, task.image_size)
-    return LayerSpec.of("conv_patch_embedding", image, _tokens(side, width), patch=patch, hidden=STEM_WIDTH)
+    def _stem(self, patch: int, width: int) -> LayerSpec:
+        shapes = self.task.image_shape, self.tokens(1, width)
+        return LayerSpec.of("conv_patch_embedding", *shapes, patch=patch, hidden=STEM_WIDTH)
 
+    def _reduction(self, stage: int, narrow: int, wide: int) -> LayerSpec:
+        return LayerSpec.of("residual_reduction", self.tokens(stage - 1, narrow), self.tokens(stage, wide))
 
-def _reduction(side: int, narrow: int, wide: int) -> LayerSpec:
-    return LayerSpec.of("residual_reduction", _tokens(2 * side, narrow), _tokens(side, wide))
+    def _attention(self, stage: int, width: int, heads: int) -> LayerSpec:
+        shape, head_width = self.tokens(stage, width), self.stages[stage - 1].head_width
+        return LayerSpec.of("attention", shape, shape, heads=heads, head_width=head_width, reach=0)
 
+    def _ffn(self, stage: int, width: int, hidden: int) -> LayerSpec:
+        shape = self.tokens(stage, width)
+        return LayerSpec.of("feed_forward", shape, shape, hidden=hidden)
 
-def _attention(side: int, head_width: int, width: int, heads: int) -> LayerSpec:
-    shape = _tokens(side, width)
-    return LayerSpec.of("attention", shape, shape, heads=heads, head_width=head_width, reach=0)
-
-
-def _ffn(side: int, width: int, hidden: int) -> LayerSpec:
-    shape = _tokens(side, width)
-    return LayerSpec.of("feed_forward", shape, shape, hidden=hidden)
-
-
-def _head(task: Task, side: int, width: int) -> LayerSpec:
-    return LayerSpec.of("classifier", _tokens(side, width), (task.num_classes,), pool="class")
+    def _head(self, width: int) -> LayerSpec:
+        return LayerSpec.of("classifier", self.tokens(3, width), (self.task.num_classes,), pool="class")
 
 
 def _published(
     width: Sequence[int], heads: Sequence[Sequence[int]], ffn: Sequence[Sequence[int]], num_params: int, gmacs: float
 ) -> Published:
-    genes: dict[str, GeneValue] = {}
-    for i, w, h, f in zip(STAGES, width, heads, ffn, strict=True):
-        genes |= {f"width.s{i}": w, f"depth.s{i}": len(h), f"heads.s{i}": tuple(h), f"ffn.s{i}": tuple(f)}
+    genes = stage_values(width=width, depth=map(len, heads), heads=map(tuple, heads), ffn=map(tuple, ffn))
     return Published(genes, num_params, gmacs * 1e9)
 
 
@@ -132,9 +128,9 @@ def reference(task: Task = Task()) -> ViTResNAS:
         "vitres",
         task,
         stages=(
-            Stage((128, 160, 192), deepest, (2, 3), 64, (384, 576, 768)),
-            Stage((256, 320, 384), deepest, (4, 5, 6), 64, (768, 1152, 1536)),
-            Stage((512, 640, 768), deepest, (8, 10, 12), 64, (1536, 2304, 3072)),
+            TokenStage((128, 160, 192), deepest, (2, 3), 64, (384, 576, 768)),
+            TokenStage((256, 320, 384), deepest, (4, 5, 6), 64, (768, 1152, 1536)),
+            TokenStage((512, 640, 768), deepest, (8, 10, 12), 64, (1536, 2304, 3072)),
         ),
         winners={
             "ViT-Res-Tiny": _published(
@@ -151,9 +147,9 @@ def tiny(task: Task = Task()) -> ViTResNAS:
         "vitresnas-tiny",
         task,
         stages=(
-            Stage((160, 176, 192, 224, 256), depth, (3, 4, 5, 6), 32, tuple(range(384, 769, 64))),
-            Stage((320, 352, 384, 448, 512), depth, (6, 8, 10, 12), 48, tuple(range(768, 1537, 128))),
-            Stage((640, 704, 768, 896, 1024), depth, (6, 8, 10, 12), 64, tuple(range(1536, 3073, 256))),
+            TokenStage((160, 176, 192, 224, 256), depth, (3, 4, 5, 6), 32, tuple(range(384, 769, 64))),
+            TokenStage((320, 352, 384, 448, 512), depth, (6, 8, 10, 12), 48, tuple(range(768, 1537, 128))),
+            TokenStage((640, 704, 768, 896, 1024), depth, (6, 8, 10, 12), 64, tuple(range(1536, 3073, 256))),
         ),
         winners={
             "ViT-ResNAS-Tiny": _published(
@@ -178,9 +174,9 @@ def small(task: Task = Task()) -> ViTResNAS:
         "vitresnas-small",
         task,
         stages=(
-            Stage((200, 220, 240, 280, 320), depth, (5, 6, 7, 8), 32, tuple(range(480, 961, 80))),
-            Stage((400, 440, 480, 560, 640), depth, (10, 12, 14, 16), 48, tuple(range(960, 1921, 160))),
-            Stage((800, 880, 960, 1120, 1280), depth, (10, 12, 14, 16), 64, tuple(range(1920, 3841, 320))),
+            TokenStage((200, 220, 240, 280, 320), depth, (5, 6, 7, 8), 32, tuple(range(480, 961, 80))),
+            TokenStage((400, 440, 480, 560, 640), depth, (10, 12, 14, 16), 48, tuple(range(960, 1921, 160))),
+            TokenStage((800, 880, 960, 1120, 1280), depth, (10, 12, 14, 16), 64, tuple(range(1920, 3841, 320))),
         ),
         winners={
             "ViT-ResNAS-Small": _published(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import astuple
@@ -12,6 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import torch
+from platformdirs import user_cache_path
 
 import vitnas.supernets
 from vitnas.errors import DataError, DiskError, SpaceError, VitnasError
@@ -45,17 +45,10 @@ def cache_folder() -> Path:
     """``VITNAS_CACHE``, or a folder where this system keeps what can be made again."""
     if given := os.environ.get("VITNAS_CACHE"):
         return Path(given).expanduser()
-    if given := os.environ.get("XDG_CACHE_HOME"):
-        return Path(given).expanduser() / "vitnas"
     try:
-        home = Path.home()
+        return user_cache_path("vitnas", appauthor=False)
     except RuntimeError:  # an account without a home; the folder cannot be written, and nothing is kept
-        home = Path(os.devnull)
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local") / "vitnas" / "cache"
-    if sys.platform == "darwin":
-        return home / "Library" / "Caches" / "vitnas"
-    return home / ".cache" / "vitnas"
+        return Path(os.devnull) / "vitnas"
 
 
 @lru_cache(maxsize=1)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from torch import Tensor
 
 from vitnas.search_spaces import Blueprint, LayerSpec
+from vitnas.supernets.weights.pretrained.staged import feed_forward
 from vitnas.supernets.weights.pretrained.timm_weights import TimmWeights
 
 
@@ -18,10 +19,7 @@ def rules(blueprint: Blueprint, timm: TimmWeights) -> Iterator[tuple[str, Mappin
         elif spec.kind == "attention":
             yield site, _attention(timm, block, spec)
         elif spec.kind == "feed_forward":
-            yield (
-                site,
-                timm.modules({"norm": f"{block}.norm2", "expand": f"{block}.mlp.fc1", "reduce": f"{block}.mlp.fc2"}),
-            )
+            yield site, feed_forward(timm, block)
         else:
             yield site, timm.modules({"norm": "norm", "linear": "head"})
 

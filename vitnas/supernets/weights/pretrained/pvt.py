@@ -5,35 +5,30 @@ timm ends a stage with a norm; ours begins the next stage, or the head, with the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from torch import Tensor
 
-from vitnas.search_spaces import Blueprint, LayerSpec
+from vitnas.search_spaces import LayerSpec
+from vitnas.supernets.weights.pretrained.staged import classifier, layer_by_layer, module_of
 from vitnas.supernets.weights.pretrained.timm_weights import TimmWeights
 
 
-def rules(blueprint: Blueprint, timm: TimmWeights) -> Iterator[tuple[str, Mapping[str, Tensor]]]:
-    for site, spec in blueprint.items():
-        yield site, _layer(timm, site, spec)
-
-
-def _layer(timm: TimmWeights, site: str, spec: LayerSpec) -> Mapping[str, Tensor]:
+@layer_by_layer
+def rules(timm: TimmWeights, site: str, spec: LayerSpec) -> Mapping[str, Tensor]:
     if spec.kind == "map_stem":
         return timm.modules({"convs.0": "patch_embed.proj", "norm": "patch_embed.norm"})
     if spec.kind == "map_classifier":
-        head = {part: timm[f"head.{part}"].unsqueeze(0) for part in ("weight", "bias")}
-        return {**timm.modules({"norm": "stages.3.norm"}), **head}
-    stage, _, rest = site.removeprefix("stage").partition("_")
-    name = f"stages.{int(stage) - 1}"
+        return classifier(timm, norm="stages.3.norm", linear="head")
+    module = module_of(site)
     if spec.kind == "layernorm_downsampling":
-        entry = {"conv": f"{name}.downsample.proj", "norm_after": f"{name}.downsample.norm"}
-        return timm.modules({"norm_before": f"stages.{int(stage) - 2}.norm"} | entry)
-    block = f"{name}.blocks.{rest.partition('_')[0].removeprefix('block')}"
+        before = f"stages.{int(site[len('stage')]) - 2}"
+        entry = {"conv": f"{module}.downsample.proj", "norm_after": f"{module}.downsample.norm"}
+        return timm.modules({"norm_before": f"{before}.norm"} | entry)
     if spec.kind == "conv_feed_forward":
         parts = {"expand": "mlp.fc1", "depthwise": "mlp.dwconv", "reduce": "mlp.fc2", "norm": "norm2"}
-        return timm.modules({ours: f"{block}.{theirs}" for ours, theirs in parts.items()})
-    return _attention(timm, block, spec)
+        return timm.modules({ours: f"{module}.{theirs}" for ours, theirs in parts.items()})
+    return _attention(timm, module, spec)
 
 
 def _attention(timm: TimmWeights, block: str, spec: LayerSpec) -> dict[str, Tensor]:

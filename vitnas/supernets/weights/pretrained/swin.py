@@ -2,39 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from torch import Tensor
 
-from vitnas.search_spaces import Blueprint, LayerSpec
+from vitnas.search_spaces import LayerSpec
 from vitnas.supernets.weights.pretrained.offset_attention import square
+from vitnas.supernets.weights.pretrained.staged import classifier, feed_forward, layer_by_layer, module_of
 from vitnas.supernets.weights.pretrained.timm_weights import TimmWeights
 
 
-def rules(blueprint: Blueprint, timm: TimmWeights) -> Iterator[tuple[str, Mapping[str, Tensor]]]:
-    for site, spec in blueprint.items():
-        yield site, _layer(timm, site, spec)
-
-
-def _layer(timm: TimmWeights, site: str, spec: LayerSpec) -> Mapping[str, Tensor]:
+@layer_by_layer
+def rules(timm: TimmWeights, site: str, spec: LayerSpec) -> Mapping[str, Tensor]:
     if spec.kind == "map_stem":
         return timm.modules({"convs.0": "patch_embed.proj", "norm": "patch_embed.norm"})
     if spec.kind == "map_classifier":
-        head = {part: timm[f"head.fc.{part}"].unsqueeze(0) for part in ("weight", "bias")}
-        return {**timm.modules({"norm": "norm"}), **head}
-    stage, _, rest = site.removeprefix("stage").partition("_")
-    name = f"layers.{int(stage) - 1}"
+        return classifier(timm, norm="norm", linear="head.fc")
+    module = module_of(site, "layers")
     if spec.kind == "patch_merging":
         narrow = spec.in_shape[0]
         return {
-            "norm_weight": timm[f"{name}.downsample.norm.weight"].reshape(4, -1),
-            "norm_bias": timm[f"{name}.downsample.norm.bias"].reshape(4, -1),
-            "weight": timm[f"{name}.downsample.reduction.weight"].reshape(-1, 4, narrow),
+            "norm_weight": timm[f"{module}.downsample.norm.weight"].reshape(4, -1),
+            "norm_bias": timm[f"{module}.downsample.norm.bias"].reshape(4, -1),
+            "weight": timm[f"{module}.downsample.reduction.weight"].reshape(-1, 4, narrow),
         }
-    block = f"{name}.blocks.{rest.partition('_')[0].removeprefix('block')}"
     if spec.kind == "window_attention":
-        return _attention(timm, block, spec)
-    return timm.modules({"norm": f"{block}.norm2", "expand": f"{block}.mlp.fc1", "reduce": f"{block}.mlp.fc2"})
+        return _attention(timm, module, spec)
+    return feed_forward(timm, module)
 
 
 def _attention(timm: TimmWeights, block: str, spec: LayerSpec) -> dict[str, Tensor]:

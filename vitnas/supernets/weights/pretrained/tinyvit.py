@@ -2,40 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from torch import Tensor
 
-from vitnas.search_spaces import Blueprint, LayerSpec
+from vitnas.search_spaces import LayerSpec
 from vitnas.supernets.weights.pretrained.offset_attention import offset_attention
+from vitnas.supernets.weights.pretrained.staged import (
+    classifier,
+    feed_forward,
+    layer_by_layer,
+    module_of,
+    normed_convolutions,
+)
 from vitnas.supernets.weights.pretrained.timm_weights import TimmWeights
 
 
-def rules(blueprint: Blueprint, timm: TimmWeights) -> Iterator[tuple[str, Mapping[str, Tensor]]]:
-    for site, spec in blueprint.items():
-        yield site, _layer(timm, site, spec)
-
-
-def _layer(timm: TimmWeights, site: str, spec: LayerSpec) -> Mapping[str, Tensor]:
+@layer_by_layer
+def rules(timm: TimmWeights, site: str, spec: LayerSpec) -> Mapping[str, Tensor]:
     if spec.kind == "stacked_stem":
-        return _convs(timm, "patch_embed", {"convs.0": "conv1", "convs.1": "conv2"})
+        return normed_convolutions(timm, "patch_embed", {"convs.0": "conv1", "convs.1": "conv2"})
     if spec.kind == "map_classifier":
-        head = {part: timm[f"head.fc.{part}"].unsqueeze(0) for part in ("weight", "bias")}
-        return {**timm.modules({"norm": "head.norm"}), **head}
-    stage = f"stages.{int(site[len('stage')]) - 1}"
+        return classifier(timm, norm="head.norm", linear="head.fc")
+    module = module_of(site)
     if spec.kind == "conv_merging":
-        return _convs(timm, f"{stage}.downsample", {"expand": "conv1", "depthwise": "conv2", "mix": "conv3"})
-    block = f"{stage}.blocks.{site.split('_')[1].removeprefix('block')}"
+        return normed_convolutions(
+            timm, f"{module}.downsample", {"expand": "conv1", "depthwise": "conv2", "mix": "conv3"}
+        )
     if spec.kind == "postact_mbconv":
-        return _convs(timm, block, {"expand": "conv1", "depthwise": "conv2", "reduce": "conv3"})
+        return normed_convolutions(timm, module, {"expand": "conv1", "depthwise": "conv2", "reduce": "conv3"})
     if spec.kind == "offset_attention":
-        return {**timm.modules({"norm": f"{block}.attn.norm"}), **offset_attention(timm, f"{block}.attn", spec)}
+        return {**timm.modules({"norm": f"{module}.attn.norm"}), **offset_attention(timm, f"{module}.attn", spec)}
     if spec.kind == "depthwise_conv":
-        return _convs(timm, block, {"body": "local_conv"})
-    return timm.modules({"norm": f"{block}.mlp.norm", "expand": f"{block}.mlp.fc1", "reduce": f"{block}.mlp.fc2"})
-
-
-def _convs(timm: TimmWeights, module: str, names: Mapping[str, str]) -> dict[str, Tensor]:
-    """Convolutions with their normalisation, below one of timm's modules."""
-    convs = {f"{ours}.conv": f"{module}.{theirs}.conv" for ours, theirs in names.items()}
-    return timm.modules(convs | {f"{ours}.norm": f"{module}.{theirs}.bn" for ours, theirs in names.items()})
+        return normed_convolutions(timm, module, {"body": "local_conv"})
+    return feed_forward(timm, module, norm="mlp.norm")

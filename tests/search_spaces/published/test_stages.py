@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vitnas.search_spaces import Task, load_space
-from vitnas.search_spaces.published.resolution import scaled_resolutions
+from vitnas.search_spaces.published.stages import scaled_resolutions
 
 PUBLISHED = {
     "attentivenas": (192, 224, 256, 288),
