@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from vitnas.errors import SettingsError
-from vitnas.nas.objectives import spell_out
+from vitnas.nas.quantity import Quantity, spell_out
 from vitnas.nas.searchers import SEARCHERS
 from vitnas.predictors import PREDICTORS
 
@@ -81,7 +81,7 @@ class SearchSettings:
     def on_devices(self, devices: Sequence[str]) -> SearchSettings:
         """The same with quantities by their full names; a limit on one device wins over that on all."""
         objectives = [o for name in self.objectives for o in spell_out(name, devices, "objective")]
-        ranked = sorted(self.limits.items(), key=lambda limit: "@" in limit[0])
+        ranked = sorted(self.limits.items(), key=lambda limit: Quantity.parse(limit[0]).device is not None)
         limits = {q: most for name, most in ranked for q in spell_out(name, devices, "limit on")}
         return replace(self, objectives=tuple(dict.fromkeys(objectives)), limits=limits)
 
