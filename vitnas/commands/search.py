@@ -22,6 +22,7 @@ from vitnas.commands.options import (
 )
 from vitnas.errors import SettingsError
 from vitnas.interruption import going_on
+from vitnas.nas.quantity import Quantity
 from vitnas.quantities import parse_bytes, parse_count, parse_duration, parse_mj, parse_ms
 
 DEFAULT_SPACE = "efficientformerv2"
@@ -174,4 +175,4 @@ def search(
 def _limit(flag: str, quantity: str, text: str, parse: Callable[[str, str], float]) -> tuple[str, float]:
     """``1.5ms`` on every device, or ``iphone12=1.5ms`` on one."""
     device, equals, value = text.rpartition("=")
-    return (f"{quantity}@{device}" if equals else quantity), parse(value, flag)
+    return str(Quantity(quantity, device if equals else None)), parse(value, flag)

@@ -13,8 +13,9 @@ from vitnas.latency_lut.protocol import Timing
 from vitnas.latency_lut.sitting import across_sittings
 from vitnas.nas.answers import ANSWERS, Answers
 from vitnas.nas.execution.executor import Executor
-from vitnas.nas.objectives import Objective, std_of
+from vitnas.nas.objectives import Objective
 from vitnas.nas.pareto import Point, Provenance
+from vitnas.nas.quantity import Quantity, std_of
 from vitnas.nas.records import EvaluationBar
 from vitnas.nas.study import Evaluation, Study
 from vitnas.search_spaces import Arch, Codes, SearchSpace
@@ -212,7 +213,7 @@ class Evaluator:
             return {}, error or "the evaluation returned nothing"
         missing = [o.name for o in self._objectives if o.name not in self._costs and o.name not in metrics]
         if missing:
-            known = [name for name in (*self._costs, *metrics) if "_std" not in name]
+            known = [name for name in (*self._costs, *metrics) if not Quantity.parse(name).is_std]
             raise SearchError(f"objective '{missing[0]}' is neither a cost nor a score; {suggest(missing[0], known)}")
         values = {name: float(value) for name, value in metrics.items() if name != ANSWERS}
         stds = {std_of(name) for name in values}

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from vitnas.nas.evaluator import Evaluator
 from vitnas.nas.objectives import Objective
 from vitnas.nas.pareto import ParetoFront, Point
+from vitnas.nas.quantity import Quantity
 from vitnas.nas.settings import SearchSettings
 from vitnas.run import environment
 from vitnas.search_spaces import SearchSpace
@@ -38,25 +39,35 @@ def make_device_front(
     settings: SearchSettings,
     origin: Mapping[str, str],
     device: str,
-    devices: Sequence[str],
     sittings: Sittings | None = None,
     shared: Mapping[str, float] | None = None,
 ) -> ParetoFront:
     """What no other evaluated arch beats on one of several devices, in the words of a search for it alone."""
-    mine, others = f"@{device}", tuple(f"@{name}" for name in devices if name != device)
-    objectives = [Objective.named(name) for name in settings.objectives if not name.endswith(others)]
-    limits = {name: most for name, most in settings.limits.items() if not name.endswith(others)}
-    points = [_without(mine, point) for point in evaluator.points(objectives, limits)]
+    objectives = [Objective.named(name) for name in settings.objectives if Quantity.parse(name).concerns(device)]
+    limits = {name: most for name, most in settings.limits.items() if Quantity.parse(name).concerns(device)}
+    points = [
+        Point(
+            point.arch,
+            _alone(point.objectives, device),
+            _alone(point.provenance, device),
+            _alone(point.errors, device),
+            point.answers,
+        )
+        for point in evaluator.points(objectives, limits)
+    ]
     alone = replace(
         settings,
-        objectives=tuple(o.name.removesuffix(mine) for o in objectives),
-        limits={name.removesuffix(mine): most for name, most in limits.items()},
+        objectives=tuple(str(o.quantity.without_device) for o in objectives),
+        limits=_alone(limits, device),
     )
+    own = {**origin, "device": device}
+    return _front(space, points, alone, own, _alone(sittings or {}, device), _alone(shared or {}, device))
 
-    def mine_alone(of: Mapping[str, T] | None) -> dict[str, T]:
-        return {n.removesuffix(mine): what for n, what in (of or {}).items() if not n.endswith(others)}
 
-    return _front(space, points, alone, {**origin, "device": device}, mine_alone(sittings), mine_alone(shared))
+def _alone(figures: Mapping[str, T], device: str) -> dict[str, T]:
+    """What concerns a device, by the names of a search for it alone."""
+    quantities = {name: Quantity.parse(name) for name in figures}
+    return {str(q.without_device): figures[name] for name, q in quantities.items() if q.concerns(device)}
 
 
 def _front(
@@ -77,14 +88,4 @@ def _front(
         config={**settings.deciding(), **rests_on, "origin": dict(origin)},
         versions={key: here[key] for key in ("vitnas", "python", "packages")},
         shared=shared,
-    )
-
-
-def _without(suffix: str, point: Point) -> Point:
-    return Point(
-        point.arch,
-        {name.removesuffix(suffix): value for name, value in point.objectives.items()},
-        {name.removesuffix(suffix): how for name, how in point.provenance.items()},
-        {name.removesuffix(suffix): error for name, error in point.errors.items()},
-        point.answers,
     )

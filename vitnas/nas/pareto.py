@@ -18,8 +18,9 @@ from vitnas.files import read_json, write_json
 from vitnas.nas.answers import Answers
 from vitnas.nas.apart import Apart
 from vitnas.nas.hypervolume import hypervolume
-from vitnas.nas.objectives import Direction, Objective, non_dominated, to_minimise
+from vitnas.nas.objectives import Objective, non_dominated, to_minimise
 from vitnas.nas.picks import Group, Picks, Trade
+from vitnas.nas.quantity import Direction
 from vitnas.search_spaces import Arch, SearchSpace
 
 FORMAT = "vitnas-front/1"

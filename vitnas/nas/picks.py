@@ -81,7 +81,7 @@ class Picks:
         maximised = [i for i, o in enumerate(objectives) if o.direction == "maximise"]
         self._worth = maximised[0] if maximised else 0
         costs = [i for i, o in enumerate(objectives) if o.direction == "minimise" and i != self._worth]
-        self._cost = next((i for i in costs if "latency" in objectives[i].name), costs[0] if costs else None)
+        self._cost = next((i for i in costs if objectives[i].quantity.is_latency), costs[0] if costs else None)
 
     def pick(self, which: str) -> Point:
         """The point of a name of `NAMES`, one by its index, or one by its arch id."""
@@ -112,7 +112,7 @@ class Picks:
         costs = [o for o in self._objectives if o.direction == "minimise"]
         if not costs:
             raise SearchError(f"this front minimises nothing, so it has no fastest arch; {self._choices}")
-        cost = next((o for o in costs if "latency" in o.name), costs[0])
+        cost = next((o for o in costs if o.quantity.is_latency), costs[0])
         return min(self._points, key=lambda point: point.objectives[cost.name])
 
     @property

@@ -12,8 +12,8 @@ from vitnas.latency_lut.table import LatencyTable
 from vitnas.nas.evaluator import Score
 from vitnas.nas.execution.executor import make_executor
 from vitnas.nas.limits import Limits
-from vitnas.nas.objectives import SHORT, on, std_of
 from vitnas.nas.pareto import ParetoFront, Provenance
+from vitnas.nas.quantity import ENERGY, LATENCY, OF_A_DEVICE, SHORT, Quantity, std_of
 from vitnas.nas.scores.predicted import PredictedScore
 from vitnas.nas.search import device_front_file, search
 from vitnas.nas.settings import NO_PREDICTOR, SearchSettings
@@ -154,8 +154,8 @@ def _without_training(settings: SearchSettings, say: Say) -> SearchSettings:
 
 def _check_names(settings: SearchSettings, devices: Sequence[str], scores: Sequence[str]) -> None:
     """Refuses quantities that nothing gives, before anything is read or made."""
-    of_devices = [on(quantity, device, devices) for quantity in ("latency_ms", "energy_mj") for device in devices]
-    costs = [*of_devices, *(name for short, name in SHORT.items() if short not in ("latency", "energy")), "macs"]
+    of_devices = [str(Quantity(name).on(device, devices)) for name in OF_A_DEVICE for device in devices]
+    costs = [*of_devices, *(name for name in SHORT.values() if name not in OF_A_DEVICE), "macs"]
     for name in settings.objectives:
         if name not in costs and name not in scores:
             raise SearchError(f"unknown objective '{name}'; {suggest(name, [*scores, *costs])}")
@@ -186,7 +186,7 @@ def _costs(space: SearchSpace, targets: Sequence[Target]) -> tuple[dict[str, Cos
     costs: dict[str, CostOf] = {}
     provenance: dict[str, Provenance] = {}
     for target in targets:
-        latency, energy = on("latency_ms", target.name, devices), on("energy_mj", target.name, devices)
+        latency, energy = (str(Quantity(name).on(target.name, devices)) for name in (LATENCY, ENERGY))
         costs |= {latency: target.latency_ms, std_of(latency): target.latency_std_ms}
         provenance[latency] = target.provenance
         if target.has_energy:

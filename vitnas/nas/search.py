@@ -13,9 +13,10 @@ from vitnas.nas.evaluator import Evaluator, Score
 from vitnas.nas.execution.executor import Executor, SerialExecutor
 from vitnas.nas.fronts import make_device_front, make_front
 from vitnas.nas.limits import Limits
-from vitnas.nas.objectives import Objective, on
+from vitnas.nas.objectives import Objective
 from vitnas.nas.pareto import ParetoFront, Provenance
 from vitnas.nas.picks import counted
+from vitnas.nas.quantity import LATENCY, Quantity
 from vitnas.nas.records import EvaluationBar, Log, write_evaluations
 from vitnas.nas.searchers import Searcher
 from vitnas.nas.searchers.choose import make_searcher
@@ -90,7 +91,7 @@ def search(
     budget = settings.evaluations if everything is None else len(codes)
     searcher = make_searcher(space, limits, costs, settings, importance) if everything is None else None
     devices = [target.name for target in targets]
-    latencies = {on("latency_ms", target.name, devices): target for target in targets}
+    latencies = {str(Quantity(LATENCY).on(target.name, devices)): target for target in targets}
     clocks = latencies if settings.measure else {}
     between = {name: target.between for name, target in latencies.items()}
     common = {name: target.shared for name, target in latencies.items() if target.shared} | dict(shared or {})
@@ -112,7 +113,7 @@ def search(
         sittings = {name: measuring.sitting(name, target) for name, target in latencies.items()}
         front = make_front(space, evaluator, settings, origin, sittings, common)
         for device in devices if len(devices) > 1 else ():
-            own = make_device_front(space, evaluator, settings, origin, device, devices, sittings, common)
+            own = make_device_front(space, evaluator, settings, origin, device, sittings, common)
             own.save(device_front_file(folder, device))
         best = {point.arch.id for point in front.points}
         everyone = evaluator.evaluations

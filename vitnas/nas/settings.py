@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
+from vitnas.nas.quantity import Quantity, spell_out
 from vitnas.settings import Count, Natural, Positive, Seconds, Settings, about
 
 NO_PREDICTOR = "none"
@@ -89,10 +90,8 @@ class SearchSettings(Settings):
 
     def on_devices(self, devices: Sequence[str]) -> SearchSettings:
         """The same with quantities by their full names; a limit on one device wins over that on all."""
-        from vitnas.nas.objectives import spell_out
-
         objectives = [o for name in self.objectives for o in spell_out(name, devices, "objective")]
-        ranked = sorted(self.limits.items(), key=lambda limit: "@" in limit[0])
+        ranked = sorted(self.limits.items(), key=lambda limit: Quantity.parse(limit[0]).device is not None)
         limits = {q: most for name, most in ranked for q in spell_out(name, devices, "limit on")}
         return replace(self, objectives=tuple(dict.fromkeys(objectives)), limits=limits)
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from vitnas.errors import DataError
 from vitnas.files import read_json
+from vitnas.nas.quantity import Quantity
 
 QUANTITIES = (
     "accuracy", "loss", "score", "latency_ms", "energy_mj", "num_params", "macs", "weight_bytes", "activation_bytes",
@@ -56,7 +57,7 @@ def _baseline(row: Mapping[str, Any], where: str) -> Baseline:
     figures = {
         key: _number(value, f"{where} ({name}): {key}")
         for key, value in row.items()
-        if str(key).partition("@")[0] in QUANTITIES and value not in (None, "")
+        if str(Quantity.parse(str(key)).without_device) in QUANTITIES and value not in (None, "")
     }
     accuracy = figures.get("accuracy")
     if accuracy is not None and not 0 <= accuracy <= 1:

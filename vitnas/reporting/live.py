@@ -10,8 +10,9 @@ import numpy as np
 
 from vitnas.errors import InvalidArchError, SearchError
 from vitnas.nas.answers import ANSWERS
-from vitnas.nas.objectives import Objective, non_dominated, std_of, to_minimise
+from vitnas.nas.objectives import Objective, non_dominated, to_minimise
 from vitnas.nas.pareto import ParetoFront, Point
+from vitnas.nas.quantity import std_of
 from vitnas.nas.study import MARK, as_recorded
 from vitnas.nas.trials import Rows
 from vitnas.reporting.evaluated import Evaluated

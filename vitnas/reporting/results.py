@@ -9,6 +9,7 @@ from pathlib import Path
 from vitnas.errors import SearchError
 from vitnas.files import is_locked
 from vitnas.nas.pareto import ParetoFront
+from vitnas.nas.quantity import Quantity
 from vitnas.reporting.evaluated import Evaluated, evaluated_on, read_evaluated
 from vitnas.reporting.live import front_so_far
 
@@ -56,10 +57,8 @@ class Result:
         table = self.folder / EVALUATIONS
         found = read_evaluated(table) if table.is_file() else evaluated_on(self.front)
         # The front of one device of several has its own names for what the table calls by device.
-        mine = f"@{self.device}"
-        return Evaluated(
-            found.ids, found.archs, {name.removesuffix(mine): f for name, f in found.figures.items()}, found.failed
-        )
+        figures = {_name_on(self.device, name): values for name, values in found.figures.items()}
+        return Evaluated(found.ids, found.archs, figures, found.failed)
 
 
 def find_results(path: Path) -> list[Result]:
@@ -76,6 +75,12 @@ def results_below(path: Path) -> list[Result]:
     if path.is_file():
         return [Result(path.parent.name or path.stem, path, ParetoFront.load(path))]
     return [result for folder in _searches(path) for result in _of_search(folder, folder.name)]
+
+
+def _name_on(device: str | None, name: str) -> str:
+    """What the front of one device calls a quantity."""
+    quantity = Quantity.parse(name)
+    return str(quantity.without_device) if device is not None and quantity.device == device else name
 
 
 def newest_study(path: Path) -> Path | None:

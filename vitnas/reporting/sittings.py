@@ -9,6 +9,7 @@ import msgspec
 
 from vitnas.latency_lut.sitting import BUSY
 from vitnas.nas.pareto import ParetoFront
+from vitnas.nas.quantity import Quantity
 
 
 class _Sitting(msgspec.Struct):
@@ -27,7 +28,7 @@ def sitting_notes(front: ParetoFront) -> list[str]:
 
 def _latencies(front: ParetoFront) -> list[str]:
     names = [*(o.name for o in front.objectives), *front.config.get("limits", {})]
-    return [name for name in dict.fromkeys(names) if name.partition("@")[0] == "latency_ms"]
+    return [name for name in dict.fromkeys(names) if Quantity.parse(name).is_latency]
 
 
 def _notes(front: ParetoFront, name: str) -> Iterator[str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vitnas.nas.fit_predictor import PREDICTOR_FILE, PredictorFit
-from vitnas.nas.objectives import std_of
+from vitnas.nas.quantity import std_of
 from vitnas.predictors import Predictor, load_predictor
 from vitnas.search_spaces import Arch, SearchSpace
 

@@ -10,7 +10,8 @@ import numpy as np
 from vitnas.latency_lut.protocol import Timing
 from vitnas.latency_lut.sitting import across_sittings, disagree
 from vitnas.nas.evaluator import Evaluator, Figures
-from vitnas.nas.objectives import Objective, non_dominated, std_of
+from vitnas.nas.objectives import Objective, non_dominated
+from vitnas.nas.quantity import std_of
 from vitnas.nas.records import EVALUATED, EvaluationBar
 from vitnas.nas.study import Study
 from vitnas.nas.targets.target import Target

@@ -18,7 +18,7 @@ from vitnas.deployment.latency_report import shown_latencies
 from vitnas.errors import DeviceError
 from vitnas.files import is_locked, read_json, read_lines
 from vitnas.latency_lut.table import LatencyTable
-from vitnas.nas.objectives import MAXIMISED, std_of
+from vitnas.nas.quantity import Quantity, std_of
 from vitnas.reporting.growth import Box
 from vitnas.reporting.picks import describe_picks
 from vitnas.reporting.plots.fidelity import compared_networks
@@ -143,7 +143,7 @@ def _quantity(name: str, scale: Scale, factor_90: float | None) -> dict[str, Any
         "unit": scale.unit,
         "factor": scale.factor,
         "decimals": int(scale.digits[1:-1]) if scale.digits.endswith("f") else None,
-        "more_is_better": name in MAXIMISED,
+        "more_is_better": Quantity.parse(name).direction == "maximise",
         "factor_90": factor_90,  # of estimates: nine in ten true values lie within it
     }
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from vitnas.errors import DataError, SearchError
-from vitnas.nas.objectives import OF_A_DEVICE
 from vitnas.nas.pareto import ParetoFront
+from vitnas.nas.quantity import Quantity
 from vitnas.reporting.baselines import Baseline
 from vitnas.reporting.evaluated import Evaluated
 from vitnas.reporting.plots.curves import Curve, Panel, draw_curves
@@ -43,7 +43,8 @@ def plot_fronts(
     cost, worth = _quantities(fronts)
     x, y = _scale(cost, fronts), _scale(worth, fronts)
     devices = {name: front.config.get("origin", {}).get("device") for name, front in fronts.items()}
-    of_device = cost in OF_A_DEVICE
+    quantity = Quantity.parse(cost)
+    of_device = quantity.device is None and quantity.is_of_a_device
     groups = list(dict.fromkeys(devices.values())) if of_device else [None]
     panels = []
     for device in groups:
@@ -53,10 +54,10 @@ def plot_fronts(
             if not of_device or devices[name] == device
         ]
         own = replace(x, title=f"{x.title} on {device}") if device and of_device else x
-        column = f"{cost}@{device}" if len(groups) > 1 else cost
+        column = str(quantity.on(device, groups)) if of_device else cost
         panels.append(Panel(curves, own, _marked(baselines, column, worth, x, y)))
     if baselines and not any(panel.marked for panel in panels):
-        columns = [f"{cost}@{device}" for device in groups] if len(groups) > 1 else [cost]
+        columns = [str(quantity.on(device, groups)) for device in groups] if of_device else [cost]
         had = list(dict.fromkeys(name for one in baselines for name in one.figures))
         raise DataError(f"no baseline has both {worth} and {' or '.join(columns)}; add the column, there are {had}")
     spaces = " and ".join(dict.fromkeys(front.space for front in fronts.values()))
@@ -98,7 +99,7 @@ def _quantities(fronts: Mapping[str, ParetoFront]) -> tuple[str, str]:
     if not costs or not worths:
         had = {name: [f"{o.direction} {o.name}" for o in front.objectives] for name, front in fronts.items()}
         raise SearchError(f"a plot needs one objective to minimise and one to maximise in all fronts; they have {had}")
-    return next((name for name in costs if "latency" in name), costs[0]), worths[0]
+    return next((name for name in costs if Quantity.parse(name).is_latency), costs[0]), worths[0]
 
 
 def _scale(quantity: str, fronts: Mapping[str, ParetoFront]) -> Scale:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from vitnas.nas.quantity import Quantity
+
 
 @dataclass(frozen=True)
 class Scale:
@@ -43,6 +45,7 @@ _SCALES = {
 
 def scale_of(quantity: str) -> Scale:
     """The scale of a known quantity, or a plain one that carries its name; ``latency_ms@iphone12`` names the device."""
-    name, _, device = quantity.partition("@")
+    found = Quantity.parse(quantity)
+    name = str(found.without_device)
     scale = _SCALES.get(name) or Scale(name.replace("_", " ").capitalize())
-    return replace(scale, title=f"{scale.title} on {device}") if device else scale
+    return replace(scale, title=f"{scale.title} on {found.device}") if found.device else scale

@@ -8,6 +8,7 @@ from typing import Any
 from vitnas.latency_lut.estimate import Estimate, EstimateModel, Flag
 from vitnas.latency_lut.estimate.model import factor_90
 from vitnas.nas.pareto import ParetoFront
+from vitnas.nas.quantity import Quantity
 from vitnas.reporting.terminal.tables import print_table
 
 LABEL = "estimated, not measured"
@@ -63,9 +64,10 @@ def _describe_flag(flag: Flag | None) -> dict[str, Any] | None:
 
 def estimated_factor(front: ParetoFront, name: str) -> float | None:
     """Within which factor of a front's estimates of a quantity nine in ten true values lie; None where it is no estimate."""
-    if not name.startswith("latency_ms") or any(point.provenance.get(name) != "estimated" for point in front.points):
+    quantity = Quantity.parse(name)
+    if not quantity.is_latency or any(point.provenance.get(name) != "estimated" for point in front.points):
         return None
-    return factor_90(name.partition("@")[2] or str(front.config.get("origin", {}).get("device", "")))
+    return factor_90(quantity.device or str(front.config.get("origin", {}).get("device", "")))
 
 
 def print_estimate(found: Mapping[str, Any]) -> None:

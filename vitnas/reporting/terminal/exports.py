@@ -15,6 +15,7 @@ from vitnas.deployment.latency_report import COLUMNS, latency_remarks, latency_r
 from vitnas.latency_lut.runtimes.saturation import WeightRange
 from vitnas.latency_lut.sitting import BETWEEN, across_sittings
 from vitnas.nas.pareto import ParetoFront, Point
+from vitnas.nas.quantity import Quantity
 from vitnas.reporting.plots.diagram import draw_blueprint
 from vitnas.search_spaces import Blueprint
 from vitnas.supernets.accuracy import with_interval
@@ -29,10 +30,10 @@ def predictions(front: ParetoFront, point: Point) -> dict[str, Predicted]:
     limits, sittings = front.config.get("limits", {}), front.config.get("sittings", {})
     found = {}
     for name, ms in point.objectives.items():
-        quantity, _, of_one = name.partition("@")
-        if quantity != "latency_ms":
+        quantity = Quantity.parse(name)
+        if not quantity.is_latency:
             continue
-        device = of_one or devices[0]
+        device = quantity.device or devices[0]
         std_ms = point.errors.get(name, 0.0)
         if (
             name not in sittings and point.provenance[name] != "estimated"

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 
 from vitnas.nas.pareto import ParetoFront, Point
+from vitnas.nas.quantity import Quantity
 from vitnas.nas.run_search import SearchResult
 from vitnas.quantities import format_count
 from vitnas.reporting.picks import describe_picks, pick_lines
@@ -109,7 +110,7 @@ def _cell(name: str, point: dict[str, Any]) -> str:
     if name == "accuracy":
         return f"{100 * value:.2f} ± {100 * error:.2f}%" if error else f"{value:.2%}"
     spread = f" ± {error:.2g}" if error else ""
-    if "_ms" not in name:
+    if Quantity.parse(name).unit != "ms":
         return f"{value:.3f}{spread}" if name == "score" else format_count(value)
     if name in point["intervals_90"]:
         low, high = point["intervals_90"][name]
