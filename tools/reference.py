@@ -1,4 +1,4 @@
-"""Writes docs/reference/ from the code: every command with its options, every table of settings with its keys.
+"""Writes docs/reference/ from the code: commands and their options, settings and their keys, layers and their attributes.
 
 Usage: python tools/reference.py
 """
@@ -19,6 +19,8 @@ from vitnas.deployment.export import ExportSettings
 from vitnas.latency_lut.profile import ProfileSettings
 from vitnas.nas.settings import SearchSettings
 from vitnas.supernets.data import DataSettings
+from vitnas.supernets.layers import LAYERS
+from vitnas.supernets.layers.attributes import declared_by
 from vitnas.supernets.training.settings import TrainSettings
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
@@ -107,6 +109,26 @@ def _table_parts(name: str, cls: Any) -> Iterator[str]:
         yield from _table_parts(f"{name}.{key}", kind)
 
 
+def layers_page() -> str:
+    """Every kind of layer: its attributes, their rules and what they mean."""
+    parts = [
+        "# Layer kinds",
+        NOTE,
+        "What a site of a search space may name as its `kind`, and the `attrs` that the kind takes; an attribute with a default may be "
+        "left out. [Mixers and layers](../mixers.md) tells where each is from, [Adding your own](../extending.md) how to write one.",
+    ]
+    for name in LAYERS.names():
+        kind = LAYERS.load(name)
+        summary = (inspect.getdoc(kind) or "").partition("\n\n")[0]
+        rows = [
+            f"| `{key}` | {declared.rule} | {'' if declared.default is None else f'`{declared.default}`'} | {_cell(declared.meaning)} |"
+            for key, declared in declared_by(kind.Attrs).items()
+        ]
+        table = "\n".join(["| attribute | | default | |", "|---|---|---|---|", *rows]) if rows else "No attributes."
+        parts += [f"## {name}", " ".join(summary.split()), table]
+    return "\n\n".join(parts) + "\n"
+
+
 def _attributes(cls: type) -> dict[str, str]:
     """What a settings dataclass, and those it builds on, say of their fields."""
     texts = [inspect.cleandoc(base.__doc__ or "").partition("Attributes:")[2] for base in cls.__mro__]
@@ -131,4 +153,5 @@ def _cell(text: str) -> str:
 if __name__ == "__main__":
     FOLDER.mkdir(exist_ok=True)
     (FOLDER / "commands.md").write_text(commands_page(), encoding="utf-8")
+    (FOLDER / "layers.md").write_text(layers_page(), encoding="utf-8")
     (FOLDER / "settings.md").write_text(settings_page(), encoding="utf-8")
