@@ -18,7 +18,12 @@ spec.loader.exec_module(reference)
 
 
 @pytest.mark.parametrize(
-    ("file", "page"), [("commands.md", reference.commands_page), ("settings.md", reference.settings_page)]
+    ("file", "page"),
+    [
+        ("commands.md", reference.commands_page),
+        ("layers.md", reference.layers_page),
+        ("settings.md", reference.settings_page),
+    ],
 )
 def test_the_page_is_what_the_code_gives(file: str, page: object) -> None:
     assert callable(page)

@@ -1,4 +1,4 @@
-"""Writes docs/reference/ from the code: every command with its options, every table of settings with its keys.
+"""Writes docs/reference/ from the code: commands and their options, settings and their keys, layers and their attributes.
 
 Usage: python tools/reference.py
 """
@@ -18,6 +18,8 @@ from vitnas.deployment.settings import ExportSettings
 from vitnas.latency_lut.settings import ProfileSettings
 from vitnas.nas.settings import SearchSettings
 from vitnas.settings import Kind, declared
+from vitnas.supernets.layers import LAYERS
+from vitnas.supernets.layers.attributes import declared_by
 from vitnas.supernets.settings.data import DataSettings
 from vitnas.supernets.settings.train import TrainSettings
 
@@ -110,6 +112,26 @@ def _values(kind: Kind) -> str:
     return ", ".join(f"`{choice}`" for choice in kind.choices) or kind.rule
 
 
+def layers_page() -> str:
+    """Every kind of layer: its attributes, their rules and what they mean."""
+    parts = [
+        "# Layer kinds",
+        NOTE,
+        "What a site of a search space may name as its `kind`, and the `attrs` that the kind takes; an attribute with a default may be "
+        "left out. [Mixers and layers](../mixers.md) tells where each is from, [Adding your own](../extending.md) how to write one.",
+    ]
+    for name in LAYERS.names():
+        kind = LAYERS.load(name)
+        summary = (inspect.getdoc(kind) or "").partition("\n\n")[0]
+        rows = [
+            f"| `{key}` | {declared.rule} | {'' if declared.default is None else f'`{declared.default}`'} | {_cell(declared.meaning)} |"
+            for key, declared in declared_by(kind.Attrs).items()
+        ]
+        table = "\n".join(["| attribute | | default | |", "|---|---|---|---|", *rows]) if rows else "No attributes."
+        parts += [f"## {name}", " ".join(summary.split()), table]
+    return "\n\n".join(parts) + "\n"
+
+
 def _default(field: dataclasses.Field[Any]) -> str:
     make = field.default_factory
     value = field.default if make is dataclasses.MISSING else make()
@@ -127,4 +149,5 @@ def _cell(text: str) -> str:
 if __name__ == "__main__":
     FOLDER.mkdir(exist_ok=True)
     (FOLDER / "commands.md").write_text(commands_page(), encoding="utf-8")
+    (FOLDER / "layers.md").write_text(layers_page(), encoding="utf-8")
     (FOLDER / "settings.md").write_text(settings_page(), encoding="utf-8")

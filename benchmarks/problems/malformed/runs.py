@@ -90,6 +90,7 @@ def spaces() -> Iterator[Case]:
         "an expression of an unknown name": other('"grid * grid + 1"', '"unknown + 1"'),
         "an expression without end": other('"grid * grid + 1"', '"9**9**9**9"'),
         "an attribute left out": other('attrs = { patch = "= patch" }', "attrs = {}"),
+        "an attribute too many": other("reach = 0", "reach = 0, magic = 1"),
         "two genes of one name": other('name = "depth"', 'name = "width"'),
         "a repeat that is no gene": other('repeat = "depth"', 'repeat = "deepness"'),
         "widths that do not meet": other('out_shape = ["tokens", "width"]', 'out_shape = ["tokens", "width + 1"]'),

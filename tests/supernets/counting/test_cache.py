@@ -138,8 +138,12 @@ def test_an_account_without_a_home_keeps_nothing(monkeypatch: pytest.MonkeyPatch
     ("old", "new", "message"),
     [
         ('"feed_forward"', '"feed_foward"', r"site 'block0_ffn': no layer kind named 'feed_foward'.*mean 'feed_forward'"),
-        ("hidden =", "hiden =", "site 'block0_ffn': layer kind 'feed_forward' needs the attr 'hidden'; the site gives hiden"),
-        ('"patch_embedding"', '"classifier"', "site 'stem': no layer 'classifier 1x8x8>17x32 patch=2' can be built|needs the attr"),
+        ("hidden =", "hiden =", "site 'block0_ffn': layer kind 'feed_forward' has no attribute 'hiden'.*mean 'hidden'"),
+        ("reach = 0", "reach = 0, shift = true", "site 'block0_attention': layer kind 'attention' has no attribute 'shift'; "),
+        ("reach = 0", "reach = -1", "site 'block0_attention': layer kind 'attention': reach must be a whole number of at least 0, got -1"),
+        ("reach = 0", "reach = 0.5", "site 'block0_attention': layer kind 'attention': reach must be .*, got 0.5"),
+        (", reach = 0", "", "site 'block0_attention': layer kind 'attention' needs the attribute 'reach', a whole number of at least 0"),
+        ('"patch_embedding"', '"classifier"', "site 'stem': layer kind 'classifier' has no attribute 'patch'"),
         ("grid * grid + 1", "grid * grid + 2", "site 'stem': no layer 'patch_embedding 1x8x8>18x32 patch=2' can be built: .*gives"),
         (
             '"attention"\nin_shape = ["tokens", "width"]\nattrs = { heads = "= heads", head_width = 16, reach = 0 }',

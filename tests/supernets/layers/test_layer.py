@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -13,22 +14,29 @@ from torch.nn import functional as F
 from vitnas.search_spaces import LayerSpec
 from vitnas.supernets import layers
 from vitnas.supernets.layers import Layer, build
+from vitnas.supernets.layers.attributes import Attributes, OddKernel
 from vitnas.supernets.layers.layer import crop
 
 
 class Convolution(Layer):
     """A kernel sliced around its middle, a norm with statistics, a constant table."""
 
+    @dataclass(frozen=True)
+    class Attrs(Attributes):
+        kernel: OddKernel
+
+    attrs: Attrs
+
     centred: ClassVar = {"parts.0.weight": (2, 3)}
 
     def __init__(self, spec: LayerSpec) -> None:
         super().__init__(spec)
-        width, kernel = spec.out_shape[0], spec["kernel"]
+        width, kernel = spec.out_shape[0], self.attrs.kernel
         self.parts = nn.Sequential(nn.Conv2d(3, width, kernel, bias=False), nn.BatchNorm2d(width))
         self.constant("ramp", np.arange(width, dtype=np.float32)[:, None, None])
 
     def forward(self, x: Tensor) -> Tensor:
-        pad = self.spec["kernel"] // 2
+        pad = self.attrs.kernel // 2
         y: Tensor = self.parts(F.pad(x, (pad,) * 4))
         return y + self.ramp
 

@@ -74,9 +74,6 @@ def _count(space: SearchSpace, spec: LayerSpec) -> Counts:
 def _reason(spec: LayerSpec, error: Exception) -> str:
     if isinstance(error, VitnasError):
         return str(error)
-    if isinstance(error, KeyError) and error.args and error.args[0] not in dict(spec.attrs):
-        have = ", ".join(name for name, _ in spec.attrs) or "none"
-        return f"layer kind '{spec.kind}' needs the attr '{error.args[0]}'; the site gives {have}"
     return f"no layer '{spec.key}' can be built: {error or type(error).__name__}; choose shapes and attrs that fit together"
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
 
 import numpy as np
 import torch
+from msgspec import Meta
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vitnas.search_spaces import LayerSpec
+from vitnas.supernets.layers.attributes import Attributes, CountOrNone, Heads, HeadWidth
 from vitnas.supernets.layers.layer import Layer, init_weight
 
 # Shape suffixes: B batch, T tokens, S side of the patch grid, H heads, E head width, D width.
@@ -28,12 +31,20 @@ class Attention(Layer):
     serves pairs with the class token.
     """
 
+    @dataclass(frozen=True)
+    class Attrs(Attributes):
+        heads: Heads
+        head_width: HeadWidth
+        reach: Annotated[CountOrNone, Meta(description="the largest offset with a position of its own; 0 for none")]
+
+    attrs: Attrs
+
     residual: ClassVar[bool] = True
 
     def __init__(self, spec: LayerSpec) -> None:
         super().__init__(spec)
         tokens, width = spec.in_shape
-        heads, head_width, reach = spec["heads"], spec["head_width"], spec["reach"]
+        heads, head_width, reach = self.attrs.heads, self.attrs.head_width, self.attrs.reach
         self.norm = nn.LayerNorm(width, eps=1e-6)
         self.qkv_weight = nn.Parameter(init_weight(torch.empty(3, heads, head_width, width), width))
         self.qkv_bias = nn.Parameter(torch.zeros(3, heads, head_width))
@@ -51,15 +62,14 @@ class Attention(Layer):
         return self.attend(x, _RowsAndColumns if x.shape[1] > MOST_PAIRED else _Pairs)
 
     def counted(self) -> nn.Module:
-        return _PairByPair(self) if self.spec["reach"] and self.spec.in_shape[0] > MOST_PAIRED else self
+        return _PairByPair(self) if self.attrs.reach and self.spec.in_shape[0] > MOST_PAIRED else self
 
     def attend(self, x: Tensor, places_of: type[_RowsAndColumns | _Pairs]) -> Tensor:
         """The answer, with relative positions, where there are any, computed in one of two ways."""
-        spec, tokens = self.spec, x.shape[1]
-        heads, head_width = spec["heads"], spec["head_width"]
+        tokens, heads, head_width = x.shape[1], self.attrs.heads, self.attrs.head_width
         qkv = F.linear(self.norm(x), self.qkv_weight.flatten(0, 2), self.qkv_bias.flatten())
         q_BHTE, k_BHTE, v_BHTE = qkv.reshape(-1, tokens, 3, heads, head_width).permute(2, 0, 3, 1, 4).unbind(0)
-        if spec["reach"]:
+        if self.attrs.reach:
             q_BHTE = q_BHTE * head_width**-0.5
             places = places_of(self.relative, self.offsets)  # type: ignore[arg-type]
             share_BHTT = (q_BHTE @ k_BHTE.transpose(-2, -1) + places.scores(q_BHTE)).softmax(dim=-1)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vitnas.search_spaces import LayerSpec
+from vitnas.supernets.layers.attributes import Attributes, Heads, KeyWidth, ValueWidth
 from vitnas.supernets.layers.conv_norm import ConvNorm
 from vitnas.supernets.layers.layer import Layer
 from vitnas.supernets.layers.offset_attention import offset_indices
@@ -21,11 +24,19 @@ class AttentionDownsampling(Layer):
     ordered by head, so fewer heads are a slice; the widths of one head are the same in all specs that share weights.
     """
 
+    @dataclass(frozen=True)
+    class Attrs(Attributes):
+        heads: Heads
+        key_width: KeyWidth
+        value_width: ValueWidth
+
+    attrs: Attrs
+
     def __init__(self, spec: LayerSpec) -> None:
         super().__init__(spec)
         width, side, _ = spec.in_shape
-        heads = spec["heads"]
-        keys, values = heads * spec["key_width"], heads * spec["value_width"]
+        heads = self.attrs.heads
+        keys, values = heads * self.attrs.key_width, heads * self.attrs.value_width
         self.conv = ConvNorm(width, spec.out_shape[0], 3, stride=2)
         self.near = nn.Conv2d(width, width, 3, stride=2, padding=1, groups=width)
         self.query = ConvNorm(width, keys)
@@ -39,7 +50,7 @@ class AttentionDownsampling(Layer):
 
     def forward(self, x: Tensor) -> Tensor:
         spec = self.spec
-        heads, key_width, value_width = spec["heads"], spec["key_width"], spec["value_width"]
+        heads, key_width, value_width = self.attrs.heads, self.attrs.key_width, self.attrs.value_width
         tokens = spec.in_shape[1] * spec.in_shape[2]
         _, rows, columns = spec.out_shape
         q_BHEQ = self.query(self.near(x) + x[:, :, ::2, ::2]).reshape(-1, heads, key_width, rows * columns)

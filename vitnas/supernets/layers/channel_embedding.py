@@ -14,7 +14,6 @@ class ChannelEmbedding(PatchEmbedding):
 
     One projection of a single channel and one table of positions serve all channels, and a learned vector says
     which of them a token is from. An image of fewer channels takes the first of those vectors.
-    attrs: as of `PatchEmbedding`.
     """
 
     def make_projection(self, channels: int, width: int, patch: int) -> None:

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from msgspec import Meta
 from torch import Tensor, nn
 
 from vitnas.search_spaces import LayerSpec
+from vitnas.supernets.layers.attributes import Attributes, CountOrNone
 from vitnas.supernets.layers.layer import Layer, init_weight
-from vitnas.supernets.layers.patch_embedding import num_registers
 
 
 class Classifier(Layer):
-    """(T, width) -> (classes); pool "class" reads the first token, "mean" averages the patches.
+    """(T, width) -> (classes), from the class token or the mean of the patches."""
 
-    Where `registers` is given, so many tokens behind the first are no patches.
-    """
+    @dataclass(frozen=True)
+    class Attrs(Attributes):
+        pool: Annotated[
+            Literal["class", "mean"], Meta(description="what is read: the class token, or the mean of the patches")
+        ]
+        registers: Annotated[CountOrNone, Meta(description="tokens after the class token that are no patches")] = 0
+
+    attrs: Attrs
 
     def __init__(self, spec: LayerSpec) -> None:
         super().__init__(spec)
@@ -25,6 +35,6 @@ class Classifier(Layer):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.norm(x)
-        pooled = x[:, 0] if self.spec["pool"] == "class" else x[:, 1 + num_registers(self.spec) :].mean(dim=1)
+        pooled = x[:, 0] if self.attrs.pool == "class" else x[:, 1 + self.attrs.registers :].mean(dim=1)
         logits: Tensor = self.linear(pooled)
         return logits

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Annotated
+
+from msgspec import Meta
 from torch import Tensor, nn
 
 from vitnas.search_spaces import LayerSpec
 from vitnas.supernets.layers.activation import ACTIVATIONS
+from vitnas.supernets.layers.attributes import Activation, Attributes, Count
 from vitnas.supernets.layers.conv_norm import ConvNorm
 from vitnas.supernets.layers.layer import Layer
 
@@ -16,11 +21,20 @@ class ConvHead(Layer):
     ``bias`` puts biases on all but the last linear layer, which always has one.
     """
 
+    @dataclass(frozen=True)
+    class Attrs(Attributes):
+        hidden: Annotated[Count, Meta(description="channels of the 1x1 convolution")]
+        features: Annotated[Count, Meta(description="channels of the linear layer before the classes")]
+        bias: Annotated[bool, Meta(description="biases on all but the last linear layer, which always has one")]
+        act: Activation
+
+    attrs: Attrs
+
     def __init__(self, spec: LayerSpec) -> None:
         super().__init__(spec)
-        self.widen = ConvNorm(spec.in_shape[0], spec["hidden"], bias=spec["bias"])
-        self.mix = nn.Linear(spec["hidden"], spec["features"], bias=spec["bias"])
-        self.linear = nn.Linear(spec["features"], spec.out_shape[0])
+        self.widen = ConvNorm(spec.in_shape[0], self.attrs.hidden, bias=self.attrs.bias)
+        self.mix = nn.Linear(self.attrs.hidden, self.attrs.features, bias=self.attrs.bias)
+        self.linear = nn.Linear(self.attrs.features, spec.out_shape[0])
         nn.init.kaiming_normal_(self.mix.weight, mode="fan_out")
         nn.init.trunc_normal_(self.linear.weight, std=0.02)
         for linear in (self.mix, self.linear):
@@ -28,7 +42,7 @@ class ConvHead(Layer):
                 nn.init.zeros_(linear.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        activate = ACTIVATIONS[self.spec["act"]]
+        activate = ACTIVATIONS[self.attrs.act]
         pooled = activate(self.widen(x)).mean(dim=(2, 3))
         logits: Tensor = self.linear(activate(self.mix(pooled)))
         return logits

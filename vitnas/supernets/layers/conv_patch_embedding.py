@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
 
 import torch
+from msgspec import Meta
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vitnas.search_spaces import LayerSpec
+from vitnas.supernets.layers.attributes import Attributes, Count
 from vitnas.supernets.layers.conv_norm import ConvNorm
 from vitnas.supernets.layers.layer import Layer, init_weight
 
@@ -18,15 +21,22 @@ class ConvPatchEmbedding(Layer):
     """(C, H, W) -> (1 + H/p * W/p, width); the class token comes first.
 
     The first convolution halves the image, so that the projection's kernel is p/2; its output skips the other
-    two. attrs: ``patch``, an even p; ``hidden``, the channels of the three.
+    two.
     """
+
+    @dataclass(frozen=True)
+    class Attrs(Attributes):
+        patch: Annotated[int, Meta(ge=2, multiple_of=2, description="side of a patch")]
+        hidden: Annotated[Count, Meta(description="channels of the three convolutions")]
+
+    attrs: Attrs
 
     averaged: ClassVar[Mapping[str, tuple[int, int]]] = {"position": (0, 1)}
 
     def __init__(self, spec: LayerSpec) -> None:
         super().__init__(spec)
         channels, height, breadth = spec.in_shape
-        width, patch, hidden = spec.out_shape[-1], spec["patch"], spec["hidden"]
+        width, patch, hidden = spec.out_shape[-1], self.attrs.patch, self.attrs.hidden
         self.halve = ConvNorm(channels, hidden, 3, stride=2, bias=False)
         self.look = ConvNorm(hidden, hidden, 3, bias=False)
         self.again = ConvNorm(hidden, hidden, 3, bias=False)

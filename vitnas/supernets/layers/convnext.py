@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
@@ -10,11 +11,19 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vitnas.search_spaces import LayerSpec
+from vitnas.supernets.layers.attributes import Attributes, Hidden, OddKernel
 from vitnas.supernets.layers.layer import Layer, init_weight
 
 
 class ConvNeXtBlock(Layer):
-    """x + scale * W2 gelu(W1 norm(depthwise(x))), from (D, H, W) to (D, H, W); attrs: kernel (odd), hidden."""
+    """x + scale * W2 gelu(W1 norm(depthwise(x))), from (D, H, W) to (D, H, W)."""
+
+    @dataclass(frozen=True)
+    class Attrs(Attributes):
+        kernel: OddKernel
+        hidden: Hidden
+
+    attrs: Attrs
 
     residual: ClassVar[bool] = True
 
@@ -22,7 +31,7 @@ class ConvNeXtBlock(Layer):
 
     def __init__(self, spec: LayerSpec) -> None:
         super().__init__(spec)
-        width, hidden, kernel = spec.in_shape[0], spec["hidden"], spec["kernel"]
+        width, hidden, kernel = spec.in_shape[0], self.attrs.hidden, self.attrs.kernel
         self.depthwise = nn.Conv2d(width, width, kernel, padding=kernel // 2, groups=width)
         self.norm = nn.LayerNorm(width, eps=1e-6)
         self.expand = nn.Linear(width, hidden)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
 
+from msgspec import Meta
 from torch import Tensor, nn
 
 from vitnas.search_spaces import LayerSpec
 from vitnas.supernets.layers.activation import ACTIVATIONS
+from vitnas.supernets.layers.attributes import Activation, Attributes, Count, Hidden
 from vitnas.supernets.layers.layer import Layer
 from vitnas.supernets.layers.residual_scale import ResidualScale
 
@@ -19,24 +22,33 @@ class FeedForwardStack(Layer):
     `ResidualScale`) and otherwise 1. NASViT has two narrow FFNs, ElasticViT a single wide one.
     """
 
+    @dataclass(frozen=True)
+    class Attrs(Attributes):
+        hidden: Hidden
+        repeats: Annotated[Count, Meta(description="how many follow one another")]
+        rescale: Annotated[bool, Meta(description="whether the scale on the residual is learned; otherwise it is 1")]
+        act: Activation
+
+    attrs: Attrs
+
     residual: ClassVar[bool] = True
     per_token: ClassVar[bool] = True
 
     def __init__(self, spec: LayerSpec) -> None:
         super().__init__(spec)
-        width, hidden = spec.in_shape[0], spec["hidden"]
-        repeats = range(spec["repeats"])
+        width, hidden = spec.in_shape[0], self.attrs.hidden
+        repeats = range(self.attrs.repeats)
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in repeats)
         self.expands = nn.ModuleList(nn.Linear(width, hidden) for _ in repeats)
         self.reduces = nn.ModuleList(nn.Linear(hidden, width) for _ in repeats)
-        self.rescale = ResidualScale(width) if spec["rescale"] else None
+        self.rescale = ResidualScale(width) if self.attrs.rescale else None
         for linear in (*self.expands, *self.reduces):
             assert isinstance(linear, nn.Linear)
             nn.init.trunc_normal_(linear.weight, std=0.02)
             nn.init.zeros_(linear.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        activate = ACTIVATIONS[self.spec["act"]]
+        activate = ACTIVATIONS[self.attrs.act]
         x_BTC = x.flatten(2).transpose(1, 2)
         for norm, expand, reduce in zip(self.norms, self.expands, self.reduces, strict=True):
             y_BTC = reduce(activate(expand(norm(x_BTC))))

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vitnas.search_spaces import LayerSpec
+from vitnas.supernets.layers.attributes import Attributes, Hidden
 from vitnas.supernets.layers.layer import Layer, init_weight
 
 
 class GatedFeedForward(Layer):
-    """x + W2 (gelu(W1 norm(x)) * W3 norm(x)), from (D, H, W) to (D, H, W); attrs: hidden.
+    """x + W2 (gelu(W1 norm(x)) * W3 norm(x)), from (D, H, W) to (D, H, W).
 
     With three maps instead of two it costs what a plain one costs at 3/2 of its hidden width.
     """
+
+    @dataclass(frozen=True)
+    class Attrs(Attributes):
+        hidden: Hidden
+
+    attrs: Attrs
 
     residual: ClassVar[bool] = True
     per_token: ClassVar[bool] = True
@@ -24,9 +32,9 @@ class GatedFeedForward(Layer):
         super().__init__(spec)
         width = spec.in_shape[0]
         self.norm = nn.LayerNorm(width, eps=1e-6)
-        self.gate = nn.Linear(width, spec["hidden"])
-        self.expand = nn.Linear(width, spec["hidden"])
-        self.reduce = nn.Linear(spec["hidden"], width)
+        self.gate = nn.Linear(width, self.attrs.hidden)
+        self.expand = nn.Linear(width, self.attrs.hidden)
+        self.reduce = nn.Linear(self.attrs.hidden, width)
         for linear in (self.gate, self.expand, self.reduce):
             init_weight(linear.weight, linear.in_features)
             nn.init.zeros_(linear.bias)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from vitnas.search_spaces import LayerSpec
+from vitnas.supernets.layers.attributes import Attributes
 from vitnas.supernets.layers.cut import crop, cut
 
 
@@ -30,6 +31,12 @@ class Layer(nn.Module):
     """Parameter name -> the two axes of places, such as of absolute positions: each place of a smaller map takes the
     mean over the places that it covers."""
 
+    Attrs: ClassVar[type[Attributes]] = Attributes
+    """What this kind is told beside its shapes; a kind that takes attributes declares its own class of this name."""
+
+    attrs: Attributes
+    """Those of this layer, checked."""
+
     residual: ClassVar[bool] = False
     """Whether this kind adds to its input, layer(x) = x + f(x); see `is_residual`."""
 
@@ -39,6 +46,7 @@ class Layer(nn.Module):
     def __init__(self, spec: LayerSpec) -> None:
         super().__init__()
         self.spec = spec
+        self.attrs = self.Attrs.of(spec)
 
     def is_residual(self) -> bool:
         """Whether this layer is x + f(x), so that leaving f out leaves a network."""

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
 
 import torch
+from msgspec import Meta
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vitnas.search_spaces import LayerSpec
+from vitnas.supernets.layers.attributes import Attributes, Hidden
 from vitnas.supernets.layers.layer import Layer, init_weight
 
 
 class MapFeedForward(Layer):
     """x + s W2 gelu(W1 norm(x)), from (C, H, W) to (C, H, W); without ``layer_scale``, s is 1."""
+
+    @dataclass(frozen=True)
+    class Attrs(Attributes):
+        hidden: Hidden
+        layer_scale: Annotated[
+            bool, Meta(description="whether the scale s is learned for each channel; otherwise it is 1")
+        ]
+
+    attrs: Attrs
 
     residual: ClassVar[bool] = True
     per_token: ClassVar[bool] = True
@@ -22,9 +34,9 @@ class MapFeedForward(Layer):
         super().__init__(spec)
         width = spec.in_shape[0]
         self.norm = nn.LayerNorm(width)
-        self.expand = nn.Linear(width, spec["hidden"])
-        self.reduce = nn.Linear(spec["hidden"], width)
-        self.scale = nn.Parameter(torch.full((width,), 1e-5)) if spec["layer_scale"] else None
+        self.expand = nn.Linear(width, self.attrs.hidden)
+        self.reduce = nn.Linear(self.attrs.hidden, width)
+        self.scale = nn.Parameter(torch.full((width,), 1e-5)) if self.attrs.layer_scale else None
         for linear in (self.expand, self.reduce):
             init_weight(linear.weight, linear.in_features)
             nn.init.zeros_(linear.bias)

@@ -2,28 +2,42 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import pairwise
+from typing import Annotated, Literal
 
+from msgspec import Meta
 from torch import Tensor, nn
 
 from vitnas.search_spaces import LayerSpec
+from vitnas.supernets.layers.attributes import Attributes, CountOrNone, Numbers
 from vitnas.supernets.layers.layer import LAYER_NORM_EPS, Layer
 
 
 class MapStem(Layer):
     """(C, H, W) -> (D, H/s, W/s).
 
-    attrs: ``kernels`` and ``strides``, one number for each convolution as "3.3" and "2.2"; ``hidden``,
-    the channels between them; ``norm``, what follows every convolution but the last: "batch" with a
-    GELU, "layer" with a GELU, or "none" for neither. "layer-1e-6" gives all layer norms, also the last, the smaller
-    epsilon of ConvNeXt. "4" and "4" is the patch embedding of Swin and ConvNeXt,
-    "7" and "4" that of PVT v2.
+    The norm after every convolution but the last is "batch" with a GELU, "layer" with a GELU, or "none" for neither;
+    "layer-1e-6" gives all layer norms, also the last, the smaller epsilon of ConvNeXt. Kernels "4" with strides "4" are
+    the patch embedding of Swin and ConvNeXt, "7" with "4" that of PVT v2.
     """
+
+    @dataclass(frozen=True)
+    class Attrs(Attributes):
+        kernels: Annotated[Numbers, Meta(description="the kernel of each convolution, with dots between")]
+        strides: Annotated[Numbers, Meta(description="the stride of each convolution, with dots between")]
+        hidden: Annotated[CountOrNone, Meta(description="channels between the convolutions; 0 where there is only one")]
+        norm: Annotated[
+            Literal["batch", "layer", "layer-1e-6", "none"],
+            Meta(description="what follows every convolution but the last"),
+        ]
+
+    attrs: Attrs
 
     def __init__(self, spec: LayerSpec) -> None:
         super().__init__(spec)
         kernels, strides = ([int(n) for n in spec[name].split(".")] for name in ("kernels", "strides"))
-        widths = [spec.in_shape[0], *[spec["hidden"]] * (len(kernels) - 1), spec.out_shape[0]]
+        widths = [spec.in_shape[0], *[self.attrs.hidden] * (len(kernels) - 1), spec.out_shape[0]]
         self.convs = nn.ModuleList()
         self.norms = nn.ModuleList()
         for kernel, stride, (narrow, wide) in zip(kernels, strides, pairwise(widths), strict=True):
@@ -32,10 +46,10 @@ class MapStem(Layer):
             nn.init.kaiming_normal_(conv.weight, mode="fan_out")
             nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
             self.convs.append(conv)
-        eps = LAYER_NORM_EPS.get(spec["norm"], LAYER_NORM_EPS["layer"])
+        eps = LAYER_NORM_EPS.get(self.attrs.norm, LAYER_NORM_EPS["layer"])
         for width in widths[1:-1]:
-            if spec["norm"] != "none":
-                self.norms.append(nn.BatchNorm2d(width) if spec["norm"] == "batch" else nn.LayerNorm(width, eps=eps))
+            if self.attrs.norm != "none":
+                self.norms.append(nn.BatchNorm2d(width) if self.attrs.norm == "batch" else nn.LayerNorm(width, eps=eps))
         self.norm = nn.LayerNorm(widths[-1], eps=eps)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
 
+from msgspec import Meta
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vitnas.search_spaces import LayerSpec
 from vitnas.supernets.layers.activation import ACTIVATIONS
+from vitnas.supernets.layers.attributes import Activation, Attributes, Count, CountOrNone, OddKernel, Stride
 from vitnas.supernets.layers.conv_norm import ConvNorm
 from vitnas.supernets.layers.layer import Layer
 
@@ -19,16 +22,22 @@ class MBConv(Layer):
 
     The shortcut averages 2x2 where the stride is 2 (of an odd map, the last row and column are averages of what is
     there) and has a 1x1 convolution where ``project`` is set; otherwise it is x.
-
-    Attributes of the spec:
-        hidden: channels of the depthwise convolution.
-        expand: whether a 1x1 convolution leads to them; without it, ``hidden`` is C.
-        kernel, stride: of the depthwise convolution; a smaller kernel is the middle of a larger one.
-        project: whether C and C' differ. It is an attribute, not a comparison: a site where they may
-            be equal or not keeps the weight, also where its largest layer has none.
-        squeeze: channels of the squeeze-and-excitation between its two biased 1x1 convolutions, 0 for none.
-        act: activation after expansion and depthwise convolution.
+    ``project`` is an attribute, not a comparison of C and C': a site where they may be equal or not keeps the weight, also
+    where its largest layer has none. Kernel and stride are those of the depthwise convolution. The squeeze-and-excitation
+    is two biased 1x1 convolutions.
     """
+
+    @dataclass(frozen=True)
+    class Attrs(Attributes):
+        hidden: Annotated[Count, Meta(description="channels of the depthwise convolution")]
+        expand: Annotated[bool, Meta(description="whether a 1x1 convolution leads to them; without it, hidden is C")]
+        kernel: OddKernel
+        stride: Stride
+        project: Annotated[bool, Meta(description="whether C and C' differ")]
+        squeeze: Annotated[CountOrNone, Meta(description="channels inside the squeeze-and-excitation, 0 for none")]
+        act: Activation
+
+    attrs: Attrs
 
     residual: ClassVar[bool] = True
 
@@ -37,13 +46,13 @@ class MBConv(Layer):
     def __init__(self, spec: LayerSpec) -> None:
         super().__init__(spec)
         width, out_width = spec.in_shape[0], spec.out_shape[0]
-        hidden, squeeze = spec["hidden"], spec["squeeze"]
-        self.expand = ConvNorm(width, hidden, bias=False) if spec["expand"] else None
-        self.depthwise = ConvNorm(hidden, hidden, spec["kernel"], spec["stride"], groups=hidden, bias=False)
+        hidden, squeeze = self.attrs.hidden, self.attrs.squeeze
+        self.expand = ConvNorm(width, hidden, bias=False) if self.attrs.expand else None
+        self.depthwise = ConvNorm(hidden, hidden, self.attrs.kernel, self.attrs.stride, groups=hidden, bias=False)
         self.squeeze = nn.Conv2d(hidden, squeeze, 1) if squeeze else None
         self.excite = nn.Conv2d(squeeze, hidden, 1) if squeeze else None
         self.reduce = ConvNorm(hidden, out_width, bias=False)
-        self.shortcut = nn.Conv2d(width, out_width, 1, bias=False) if spec["project"] else None
+        self.shortcut = nn.Conv2d(width, out_width, 1, bias=False) if self.attrs.project else None
         nn.init.zeros_(self.reduce.norm.weight)  # a new block is its shortcut
         for conv in (self.squeeze, self.excite, self.shortcut):
             if conv is not None:
@@ -55,13 +64,13 @@ class MBConv(Layer):
         return super().is_residual() and self.shortcut is None
 
     def forward(self, x: Tensor) -> Tensor:
-        activate = ACTIVATIONS[self.spec["act"]]
+        activate = ACTIVATIONS[self.attrs.act]
         y = x if self.expand is None else activate(self.expand(x))
         y = activate(self.depthwise(y))
         if self.squeeze is not None and self.excite is not None:
             y = y * F.hardsigmoid(self.excite(F.relu(self.squeeze(y.mean(dim=(2, 3), keepdim=True)))))
         y = self.reduce(y)
-        if self.spec["stride"] > 1:
+        if self.attrs.stride > 1:
             odd = any(size % 2 for size in self.spec.in_shape[1:])
             x = F.avg_pool2d(x, 2, ceil_mode=odd, count_include_pad=False)
         result: Tensor = y + (x if self.shortcut is None else self.shortcut(x))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
 
 import torch
+from msgspec import Meta
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vitnas.search_spaces import LayerSpec
+from vitnas.supernets.layers.attributes import Attributes, Hidden
 from vitnas.supernets.layers.conv_norm import ConvNorm
 from vitnas.supernets.layers.layer import Layer
 
@@ -19,13 +22,20 @@ class MetaFeedForward(Layer):
     With ``depthwise``, a depthwise 3x3 and another GELU stand between the two.
     """
 
+    @dataclass(frozen=True)
+    class Attrs(Attributes):
+        hidden: Hidden
+        depthwise: Annotated[bool, Meta(description="whether a depthwise 3x3 and another GELU stand between the two")]
+
+    attrs: Attrs
+
     residual: ClassVar[bool] = True
 
     def __init__(self, spec: LayerSpec) -> None:
         super().__init__(spec)
-        width, hidden = spec.in_shape[0], spec["hidden"]
+        width, hidden = spec.in_shape[0], self.attrs.hidden
         self.expand = ConvNorm(width, hidden)
-        self.depthwise = ConvNorm(hidden, hidden, 3, groups=hidden) if spec["depthwise"] else None
+        self.depthwise = ConvNorm(hidden, hidden, 3, groups=hidden) if self.attrs.depthwise else None
         self.reduce = ConvNorm(hidden, width)
         self.scale = nn.Parameter(torch.full((width, 1, 1), 1e-5))
 

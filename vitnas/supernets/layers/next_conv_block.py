@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vitnas.search_spaces import LayerSpec
+from vitnas.supernets.layers.attributes import Attributes, Hidden
 from vitnas.supernets.layers.layer import Layer, init_weight
 
 HEAD_WIDTH = 32
@@ -50,12 +52,18 @@ class NormedConvFFN(nn.Module):
 class NextConvBlock(Layer):
     """x + heads(x), then x + FFN(x), from (C, H, W) to (C, H, W); C is a multiple of 32."""
 
+    @dataclass(frozen=True)
+    class Attrs(Attributes):
+        hidden: Hidden
+
+    attrs: Attrs
+
     residual: ClassVar[bool] = True
 
     def __init__(self, spec: LayerSpec) -> None:
         super().__init__(spec)
         self.heads = ConvHeads(spec.in_shape[0])
-        self.ffn = NormedConvFFN(spec.in_shape[0], spec["hidden"])
+        self.ffn = NormedConvFFN(spec.in_shape[0], self.attrs.hidden)
 
     def forward(self, x: Tensor) -> Tensor:
         x = x + self.heads(x)

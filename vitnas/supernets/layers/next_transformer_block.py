@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vitnas.search_spaces import LayerSpec
+from vitnas.supernets.layers.attributes import Attributes, Hidden, Reduction
 from vitnas.supernets.layers.conv_norm import ConvNorm
 from vitnas.supernets.layers.layer import Layer, init_weight
 from vitnas.supernets.layers.next_conv_block import HEAD_WIDTH, ConvHeads, NormedConvFFN
@@ -59,14 +62,21 @@ class NextTransformerBlock(Layer):
     ``reduction`` r makes keys and values r * r times fewer.
     """
 
+    @dataclass(frozen=True)
+    class Attrs(Attributes):
+        hidden: Hidden
+        reduction: Reduction
+
+    attrs: Attrs
+
     def __init__(self, spec: LayerSpec) -> None:
         super().__init__(spec)
         low, width = spec.in_shape[0], spec.out_shape[0]
         self.norm = nn.BatchNorm2d(low)
-        self.attention = ReducedAttention(low, spec["reduction"] ** 2)
+        self.attention = ReducedAttention(low, self.attrs.reduction**2)
         self.narrowing = ConvNorm(low, width - low, bias=False)
         self.heads = ConvHeads(width - low)
-        self.ffn = NormedConvFFN(width, spec["hidden"])
+        self.ffn = NormedConvFFN(width, self.attrs.hidden)
 
     def forward(self, x: Tensor) -> Tensor:
         low, height, breadth = self.spec.in_shape

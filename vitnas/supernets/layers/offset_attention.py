@@ -5,15 +5,18 @@ The attention of LeViT's family: EfficientFormer V1 uses it over its last, whole
 
 from __future__ import annotations
 
-from typing import ClassVar
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
 
 import numpy as np
 import torch
+from msgspec import Meta
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vitnas.search_spaces import LayerSpec
+from vitnas.supernets.layers.attributes import Attributes, Count, Heads, KeyWidth, ValueWidth
 from vitnas.supernets.layers.layer import Layer, init_weight
 
 # Shape suffixes: B batch (G: times windows), T tokens of a window, H heads, E key width, V value width.
@@ -27,29 +30,41 @@ class OffsetAttention(Layer):
     ``layer_scale``, s is 1.
     """
 
+    @dataclass(frozen=True)
+    class Attrs(Attributes):
+        heads: Heads
+        key_width: KeyWidth
+        value_width: ValueWidth
+        window: Annotated[Count, Meta(description="side of the windows; a map that they do not divide is padded")]
+        layer_scale: Annotated[
+            bool, Meta(description="whether the scale s is learned for each channel; otherwise it is 1")
+        ]
+
+    attrs: Attrs
+
     residual: ClassVar[bool] = True
 
     def __init__(self, spec: LayerSpec) -> None:
         super().__init__(spec)
-        width, heads, window = spec.in_shape[0], spec["heads"], spec["window"]
+        width, heads, window = spec.in_shape[0], self.attrs.heads, self.attrs.window
         self.norm = nn.LayerNorm(width)
-        self.query_key = nn.Parameter(torch.empty(2, heads, spec["key_width"], width))
-        self.query_key_bias = nn.Parameter(torch.zeros(2, heads, spec["key_width"]))
-        self.value = nn.Parameter(torch.empty(heads, spec["value_width"], width))
-        self.value_bias = nn.Parameter(torch.zeros(heads, spec["value_width"]))
-        self.proj = nn.Parameter(torch.empty(width, heads, spec["value_width"]))
+        self.query_key = nn.Parameter(torch.empty(2, heads, self.attrs.key_width, width))
+        self.query_key_bias = nn.Parameter(torch.zeros(2, heads, self.attrs.key_width))
+        self.value = nn.Parameter(torch.empty(heads, self.attrs.value_width, width))
+        self.value_bias = nn.Parameter(torch.zeros(heads, self.attrs.value_width))
+        self.proj = nn.Parameter(torch.empty(width, heads, self.attrs.value_width))
         self.proj_bias = nn.Parameter(torch.zeros(width))
         self.offset_bias = nn.Parameter(torch.zeros(heads, window, window))
-        self.scale = nn.Parameter(torch.full((width,), 1e-5)) if spec["layer_scale"] else None
+        self.scale = nn.Parameter(torch.full((width,), 1e-5)) if self.attrs.layer_scale else None
         self.constant("offsets", offset_indices(window))
         for weight in (self.query_key, self.value):
             init_weight(weight, width)
-        init_weight(self.proj, heads * spec["value_width"])
+        init_weight(self.proj, heads * self.attrs.value_width)
 
     def forward(self, x: Tensor) -> Tensor:
         spec = self.spec
         _, height, breadth = spec.in_shape
-        window = spec["window"]
+        window = self.attrs.window
         down, right = -height % window, -breadth % window
         y = x.permute(0, 2, 3, 1)
         if down or right:
@@ -61,8 +76,7 @@ class OffsetAttention(Layer):
         return x + y.permute(0, 3, 1, 2)
 
     def _attend(self, x: Tensor) -> Tensor:
-        spec = self.spec
-        heads, key_width, value_width = spec["heads"], spec["key_width"], spec["value_width"]
+        heads, key_width, value_width = self.attrs.heads, self.attrs.key_width, self.attrs.value_width
         tokens = x.shape[1]
         query_key = F.linear(x, self.query_key.flatten(0, 2), self.query_key_bias.flatten())
         q_GHTE, k_GHTE = query_key.reshape(-1, tokens, 2, heads, key_width).permute(2, 0, 3, 1, 4).unbind(0)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
 
 import torch
+from msgspec import Meta
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vitnas.search_spaces import LayerSpec
+from vitnas.supernets.layers.attributes import Attributes
 from vitnas.supernets.layers.layer import Layer, init_weight
 from vitnas.supernets.layers.padded_stem import overhang
 
@@ -21,6 +24,12 @@ class OverlappingMerging(Layer):
     them, of which a smaller kernel takes the middle.
     """
 
+    @dataclass(frozen=True)
+    class Attrs(Attributes):
+        kernel: Annotated[int, Meta(ge=2, le=4, description="side of the square of places that are merged")]
+
+    attrs: Attrs
+
     centred: ClassVar[Mapping[str, tuple[int, ...]]] = {
         "norm_weight": (0, 1),
         "norm_bias": (0, 1),
@@ -29,13 +38,13 @@ class OverlappingMerging(Layer):
 
     def __init__(self, spec: LayerSpec) -> None:
         super().__init__(spec)
-        narrow, wide, kernel = spec.in_shape[0], spec.out_shape[0], spec["kernel"]
+        narrow, wide, kernel = spec.in_shape[0], spec.out_shape[0], self.attrs.kernel
         self.norm_weight = nn.Parameter(torch.ones(kernel, kernel, narrow))
         self.norm_bias = nn.Parameter(torch.zeros(kernel, kernel, narrow))
         self.weight = nn.Parameter(init_weight(torch.empty(wide, kernel, kernel, narrow), kernel**2 * narrow))
 
     def forward(self, x_BDHW: Tensor) -> Tensor:
-        kernel = self.spec["kernel"]
+        kernel = self.attrs.kernel
         zeros = overhang(kernel, 2)
         x_BHWD = F.pad(x_BDHW, (*zeros, *zeros)).permute(0, 2, 3, 1)
         rows, columns = (2 * side - 1 for side in self.spec.out_shape[1:])

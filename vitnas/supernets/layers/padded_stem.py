@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
 
+from msgspec import Meta
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vitnas.search_spaces import LayerSpec
+from vitnas.supernets.layers.attributes import Attributes, Count
 from vitnas.supernets.layers.layer import Layer, init_weight
 from vitnas.supernets.layers.map_stem import channel_norm
 
@@ -25,16 +28,23 @@ def overhang(kernel: int, stride: int) -> tuple[int, int]:
 class PaddedStem(Layer):
     """(C, H, W) -> (D, H/s, W/s), a convolution of `kernel` at `stride` and a norm over the channels."""
 
+    @dataclass(frozen=True)
+    class Attrs(Attributes):
+        kernel: Annotated[Count, Meta(description="side of the kernel")]
+        stride: Annotated[Count, Meta(description="how many times smaller the map is than the image")]
+
+    attrs: Attrs
+
     centred: ClassVar[Mapping[str, tuple[int, ...]]] = {"conv.weight": (2, 3)}
 
     def __init__(self, spec: LayerSpec) -> None:
         super().__init__(spec)
-        channels, width, kernel = spec.in_shape[0], spec.out_shape[0], spec["kernel"]
-        self.conv = nn.Conv2d(channels, width, kernel, spec["stride"])
+        channels, width, kernel = spec.in_shape[0], spec.out_shape[0], self.attrs.kernel
+        self.conv = nn.Conv2d(channels, width, kernel, self.attrs.stride)
         self.norm = nn.LayerNorm(width, eps=1e-6)
         init_weight(self.conv.weight, channels * kernel**2)
         nn.init.zeros_(self.conv.bias)  # type: ignore[arg-type]
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        zeros = overhang(self.spec["kernel"], self.spec["stride"])
+        zeros = overhang(self.attrs.kernel, self.attrs.stride)
         return channel_norm(self.norm, self.conv(F.pad(x_BCHW, (*zeros, *zeros))))

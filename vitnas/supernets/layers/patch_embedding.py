@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
 
 import torch
+from msgspec import Meta
 from torch import Tensor, nn
 
 from vitnas.search_spaces import LayerSpec
+from vitnas.supernets.layers.attributes import Attributes, Count, CountOrNone
 from vitnas.supernets.layers.layer import Layer, init_weight
 
 
 class PatchEmbedding(Layer):
     """(C, H, W) -> (1 + R + H/p * W/p, width); the class token comes first, then R learned registers.
 
-    attrs: patch; registers, which may be left out for none. Registers have no position: they are for the
-    blocks to write to, and no classifier reads them.
+    Registers have no position: they are for the blocks to write to, and no classifier reads them.
     """
+
+    @dataclass(frozen=True)
+    class Attrs(Attributes):
+        patch: Annotated[Count, Meta(description="side of a patch")]
+        registers: Annotated[
+            CountOrNone, Meta(description="learned tokens after the class token that are no patches")
+        ] = 0
+
+    attrs: Attrs
 
     averaged: ClassVar[Mapping[str, tuple[int, int]]] = {"position": (0, 1)}
 
@@ -25,14 +36,14 @@ class PatchEmbedding(Layer):
         super().__init__(spec)
         channels, height, breadth = spec.in_shape
         width = spec.out_shape[-1]
-        patch = spec["patch"]
+        patch = self.attrs.patch
         self.make_projection(channels, width, patch)
         self.class_token = nn.Parameter(torch.empty(width))
         self.class_position = nn.Parameter(torch.empty(width))
         self.position = nn.Parameter(torch.empty(height // patch, breadth // patch, width))
         for weight in (self.class_token, self.class_position, self.position):
             nn.init.trunc_normal_(weight, std=0.1)
-        registers = num_registers(spec)
+        registers = self.attrs.registers
         self.registers = (
             nn.Parameter(nn.init.trunc_normal_(torch.empty(registers, width), std=0.1)) if registers else None
         )
@@ -52,8 +63,3 @@ class PatchEmbedding(Layer):
         if self.registers is not None:
             leading = torch.cat([leading, self.registers])
         return torch.cat([leading.expand(x.shape[0], -1, -1), self.patches(x)], dim=1)
-
-
-def num_registers(spec: LayerSpec) -> int:
-    """How many tokens of this layer stand between the class token and the patches."""
-    return int(dict(spec.attrs).get("registers", 0))

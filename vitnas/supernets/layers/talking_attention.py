@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
 
 import torch
+from msgspec import Meta
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vitnas.search_spaces import LayerSpec
+from vitnas.supernets.layers.attributes import Attributes, Heads, KeyWidth, Stride, ValueWidth
 from vitnas.supernets.layers.conv_norm import ConvNorm
 from vitnas.supernets.layers.layer import Layer
 from vitnas.supernets.layers.offset_attention import offset_indices
@@ -26,14 +29,23 @@ class TalkingAttention(Layer):
     the same in all specs that share weights.
     """
 
+    @dataclass(frozen=True)
+    class Attrs(Attributes):
+        heads: Heads
+        key_width: KeyWidth
+        value_width: ValueWidth
+        stride: Annotated[Stride, Meta(description="2 attends on a map of half the side")]
+
+    attrs: Attrs
+
     residual: ClassVar[bool] = True
 
     def __init__(self, spec: LayerSpec) -> None:
         super().__init__(spec)
         width, height, _ = spec.in_shape
-        heads, stride = spec["heads"], spec["stride"]
+        heads, stride = self.attrs.heads, self.attrs.stride
         side = -(-height // stride)
-        keys, values = heads * spec["key_width"], heads * spec["value_width"]
+        keys, values = heads * self.attrs.key_width, heads * self.attrs.value_width
         self.shrink = ConvNorm(width, width, 3, stride, groups=width) if stride > 1 else None
         self.query = ConvNorm(width, keys)
         self.key = ConvNorm(width, keys)
@@ -49,7 +61,7 @@ class TalkingAttention(Layer):
     def forward(self, x: Tensor) -> Tensor:
         spec = self.spec
         _, height, breadth = spec.in_shape
-        heads, key_width, value_width = spec["heads"], spec["key_width"], spec["value_width"]
+        heads, key_width, value_width = self.attrs.heads, self.attrs.key_width, self.attrs.value_width
         small = x if self.shrink is None else self.shrink(x)
         rows, columns = small.shape[-2:]
         tokens = rows * columns

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Annotated
+
 import torch
+from msgspec import Meta
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vitnas.search_spaces import LayerSpec
+from vitnas.supernets.layers.attributes import Attributes, Count, Numbers
 from vitnas.supernets.layers.layer import Layer, init_weight
 
 
 class TokensToToken(Layer):
-    """(C, H, W) -> (D, H/s, W/s); attrs: ``kernels`` and ``strides`` of the splits ("7.3.3", "4.2.2"), ``hidden``, ``linear``.
+    """(C, H, W) -> (D, H/s, W/s), split by split.
 
     A linear map of unfolded patches is a convolution, so no split is ever unfolded: query, key and
     value of a small transformer are convolutions of the map before it. T2T-ViT normalises the
@@ -19,14 +24,23 @@ class TokensToToken(Layer):
     linear attention of ReLU features, deterministic where T2T-ViT draws random ones.
     """
 
+    @dataclass(frozen=True)
+    class Attrs(Attributes):
+        kernels: Annotated[Numbers, Meta(description="the kernel of each split, with dots between")]
+        strides: Annotated[Numbers, Meta(description="the stride of each split, with dots between")]
+        hidden: Annotated[Count, Meta(description="channels between the splits")]
+        linear: Annotated[bool, Meta(description="whether attention is linear, over ReLU features")]
+
+    attrs: Attrs
+
     def __init__(self, spec: LayerSpec) -> None:
         super().__init__(spec)
         kernels, strides = ([int(n) for n in spec[name].split(".")] for name in ("kernels", "strides"))
-        hidden = spec["hidden"]
+        hidden = self.attrs.hidden
         widths = [spec.in_shape[0], *[hidden] * (len(kernels) - 1)]
         splits = list(zip(kernels, strides, strict=True))
         self.steps = nn.ModuleList(
-            TokenTransformer(width, hidden, *split, spec["linear"])
+            TokenTransformer(width, hidden, *split, self.attrs.linear)
             for width, split in zip(widths[:-1], splits[:-1], strict=True)
         )
         self.project = _split(widths[-1], spec.out_shape[0], *splits[-1])

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
 
 import numpy as np
 import torch
+from msgspec import Meta
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vitnas.search_spaces import LayerSpec
 from vitnas.supernets.layers.activation import ACTIVATIONS
+from vitnas.supernets.layers.attributes import Activation, Attributes, Heads, HeadWidth, ValueWidth
 from vitnas.supernets.layers.layer import Layer
 from vitnas.supernets.layers.residual_scale import ResidualScale
 
@@ -25,14 +28,23 @@ class ValueConvAttention(Layer):
     The values pass a depthwise 3x3 convolution. The bias is a table over the offsets of two tokens, down and across;
     a smaller map uses its middle. The norm is over the channels of each token: the released ElasticViT and NASViT
     normalise over tokens and channels together, with as many parameters.
-
-    Attributes of the spec:
-        heads, head_width, value_width: the latter two of one head; a narrower value is the first part of a wider one.
-        qkv_bias: biases on queries, keys and values.
-        talking: 1x1 convolutions mix the heads before and after the softmax.
-        act: activation before the projection.
-        rescale: a learned scale on the residual, see `ResidualScale`.
+    A narrower value is the first part of a wider one. The activation stands before the projection; ``rescale`` is
+    explained at `ResidualScale`.
     """
+
+    @dataclass(frozen=True)
+    class Attrs(Attributes):
+        heads: Heads
+        head_width: HeadWidth
+        value_width: ValueWidth
+        qkv_bias: Annotated[bool, Meta(description="biases on queries, keys and values")]
+        talking: Annotated[
+            bool, Meta(description="whether 1x1 convolutions mix the heads before and after the softmax")
+        ]
+        act: Activation
+        rescale: Annotated[bool, Meta(description="whether a scale on the residual is learned")]
+
+    attrs: Attrs
 
     residual: ClassVar[bool] = True
 
@@ -41,7 +53,7 @@ class ValueConvAttention(Layer):
     def __init__(self, spec: LayerSpec) -> None:
         super().__init__(spec)
         width, height, breadth = spec.in_shape
-        heads, head_width, value_width = spec["heads"], spec["head_width"], spec["value_width"]
+        heads, head_width, value_width = self.attrs.heads, self.attrs.head_width, self.attrs.value_width
         self.norm = nn.LayerNorm(width)
         self.query_key = nn.Parameter(torch.empty(2, heads, head_width, width))
         self.value = nn.Parameter(torch.empty(heads, value_width, width))
@@ -49,12 +61,12 @@ class ValueConvAttention(Layer):
         self.offset_bias = nn.Parameter(torch.empty(heads, 2 * height - 1, 2 * breadth - 1))
         self.proj = nn.Parameter(torch.empty(width, heads, value_width))
         self.proj_bias = nn.Parameter(torch.zeros(width))
-        biased = spec["qkv_bias"]
+        biased = self.attrs.qkv_bias
         self.query_key_bias = nn.Parameter(torch.zeros(2, heads, head_width)) if biased else None
         self.value_bias = nn.Parameter(torch.zeros(heads, value_width)) if biased else None
-        self.talk_before = nn.Conv2d(heads, heads, 1) if spec["talking"] else None
-        self.talk_after = nn.Conv2d(heads, heads, 1) if spec["talking"] else None
-        self.rescale = ResidualScale(width) if spec["rescale"] else None
+        self.talk_before = nn.Conv2d(heads, heads, 1) if self.attrs.talking else None
+        self.talk_after = nn.Conv2d(heads, heads, 1) if self.attrs.talking else None
+        self.rescale = ResidualScale(width) if self.attrs.rescale else None
         self.constant("offsets", _offsets(height, breadth))
         for weight in (self.query_key, self.value, self.offset_bias, self.proj):
             nn.init.trunc_normal_(weight, std=0.02)
@@ -63,7 +75,7 @@ class ValueConvAttention(Layer):
     def forward(self, x: Tensor) -> Tensor:
         spec = self.spec
         _, height, breadth = spec.in_shape
-        heads, head_width, value_width = spec["heads"], spec["head_width"], spec["value_width"]
+        heads, head_width, value_width = self.attrs.heads, self.attrs.head_width, self.attrs.value_width
         tokens = height * breadth
         normed_BTD = self.norm(x.flatten(2).transpose(1, 2))
         query_key_bias = None if self.query_key_bias is None else self.query_key_bias.flatten()
@@ -84,7 +96,7 @@ class ValueConvAttention(Layer):
         if self.talk_after is not None:
             share_BHTT = self.talk_after(share_BHTT)
         y = (share_BHTT @ v_BHTV).transpose(1, 2).reshape(-1, tokens, heads * value_width)
-        y = F.linear(ACTIVATIONS[spec["act"]](y), self.proj.flatten(1), self.proj_bias)
+        y = F.linear(ACTIVATIONS[self.attrs.act](y), self.proj.flatten(1), self.proj_bias)
         if self.rescale is not None:
             y = self.rescale(y)
         return x + y.transpose(1, 2).reshape(x.shape)

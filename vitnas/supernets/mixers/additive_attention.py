@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
@@ -10,11 +11,18 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vitnas.search_spaces import LayerSpec
+from vitnas.supernets.layers.attributes import Attributes, OddKernel
 from vitnas.supernets.mixers.mixer import ConvMixer, depthwise, drawn
 
 
 class AdditiveAttention(ConvMixer):
-    """depthwise(depthwise(gate(q) + gate(k)) * v), linear in the number of places; attrs: kernel (odd)."""
+    """depthwise(depthwise(gate(q) + gate(k)) * v), linear in the number of places."""
+
+    @dataclass(frozen=True)
+    class Attrs(Attributes):
+        kernel: OddKernel
+
+    attrs: Attrs
 
     centred: ClassVar[Mapping[str, tuple[int, ...]]] = {"weigh.weight": (2, 3), "proj.weight": (2, 3)}
 
@@ -24,8 +32,8 @@ class AdditiveAttention(ConvMixer):
         self.qkv_weight = drawn(3, width, width, fan_in=width)
         self.query_gate = Gate(width)
         self.key_gate = Gate(width)
-        self.weigh = depthwise(width, spec["kernel"])
-        self.proj = depthwise(width, spec["kernel"])
+        self.weigh = depthwise(width, self.attrs.kernel)
+        self.proj = depthwise(width, self.attrs.kernel)
 
     def convolve(self, x_BDHW: Tensor) -> Tensor:
         width = x_BDHW.shape[1]

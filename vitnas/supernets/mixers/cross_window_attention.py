@@ -3,30 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
 
 import torch
+from msgspec import Meta
 from torch import Tensor
 from torch.nn import functional as F
 
 from vitnas.search_spaces import LayerSpec
+from vitnas.supernets.layers.attributes import Attributes, Count, HeadWidth
 from vitnas.supernets.mixers.mixer import Mixer, drawn, zeros
 from vitnas.supernets.mixers.windows import from_windows, to_windows
 
 
 class CrossWindowAttention(Mixer):
-    """attrs: half_heads, head_width, stripe (the breadth of a stripe; it divides the map).
+    """Softmax attention in vertical stripes for half of the heads, in horizontal ones for the others.
 
     Values get a depthwise 3x3 convolution as position (LePE), inside each stripe with zeros around it,
     as in the authors' code: over the whole map it gives other numbers. All weights keep an axis for
     the half, so fewer heads leave out the last of each. A stripe as broad as the map is full attention.
     """
 
+    @dataclass(frozen=True)
+    class Attrs(Attributes):
+        half_heads: Annotated[
+            Count, Meta(description="heads of the vertical stripes, and as many of the horizontal ones")
+        ]
+        head_width: HeadWidth
+        stripe: Annotated[Count, Meta(description="breadth of a stripe, which divides the map")]
+
+    attrs: Attrs
+
     centred: ClassVar[Mapping[str, tuple[int, ...]]] = {"position_weight": (3, 4)}
 
     def __init__(self, spec: LayerSpec) -> None:
         super().__init__(spec)
-        width, heads, head_width = spec.in_shape[0], spec["half_heads"], spec["head_width"]
+        width, heads, head_width = spec.in_shape[0], self.attrs.half_heads, self.attrs.head_width
         self.qkv_weight = drawn(3, 2, heads, head_width, width, fan_in=width)
         self.qkv_bias = zeros(3, 2, heads, head_width)
         self.position_weight = drawn(2, heads, head_width, 3, 3, fan_in=9)
@@ -35,11 +48,11 @@ class CrossWindowAttention(Mixer):
         self.proj_bias = zeros(width)
 
     def mix(self, x_BHWD: Tensor) -> Tensor:
-        inner = self.spec["half_heads"] * self.spec["head_width"]
+        inner = self.attrs.half_heads * self.attrs.head_width
         qkv = F.linear(x_BHWD, self.qkv_weight.flatten(0, 3), self.qkv_bias.flatten())
         q0, q1, k0, k1, v0, v1 = torch.split(qkv, inner, dim=-1)
         _, height, breadth, _ = x_BHWD.shape
-        stripe = self.spec["stripe"]
+        stripe = self.attrs.stripe
         vertical = self._attend(0, q0, k0, v0, height, stripe)
         horizontal = self._attend(1, q1, k1, v1, stripe, breadth)
         y_BHWD = torch.cat([vertical, horizontal], dim=-1)
@@ -48,7 +61,7 @@ class CrossWindowAttention(Mixer):
     def _attend(self, half: int, q: Tensor, k: Tensor, v: Tensor, height: int, breadth: int) -> Tensor:
         """Attention inside stripes of one half's (B, H, W, N * E)."""
         _, rows, columns, inner = v.shape
-        heads, head_width = self.spec["half_heads"], self.spec["head_width"]
+        heads, head_width = self.attrs.half_heads, self.attrs.head_width
         parts = [to_windows(part, height, breadth) for part in (q, k, v)]
         q_BNTE, k_BNTE, v_BNTE = (p.reshape(-1, p.shape[1], heads, head_width).transpose(1, 2) for p in parts)
         y_BTD = F.scaled_dot_product_attention(q_BNTE, k_BNTE, v_BNTE).transpose(1, 2).flatten(2)

@@ -3,24 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
 
+from msgspec import Meta
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vitnas.search_spaces import LayerSpec
+from vitnas.supernets.layers.attributes import Attributes, CountOrNone, Heads, HeadWidth, Window
 from vitnas.supernets.mixers.heads import FromHeads, ToHeads
 from vitnas.supernets.mixers.mixer import Mixer, depthwise, small
 from vitnas.supernets.mixers.windows import from_windows, offset_index, pair_bias, to_windows
 
 
 class GlobalQueryAttention(Mixer):
-    """attrs: heads, head_width, window, halvings; heads make up the width, the map is window * 2^halvings.
+    """Window attention with queries of the whole map; heads make up the width, the map is window * 2^halvings.
 
     GC ViT makes the queries once a stage from the stage's input and hands them to every second
     block. Here each layer makes them from its own normalised input, so that layers remain a
     chain; it costs the feature blocks in every layer and spares the side channel.
     """
+
+    @dataclass(frozen=True)
+    class Attrs(Attributes):
+        heads: Heads
+        head_width: HeadWidth
+        window: Window
+        halvings: Annotated[CountOrNone, Meta(description="how often the map is halved to be as large as a window")]
+
+    attrs: Attrs
 
     centred: ClassVar[Mapping[str, tuple[int, ...]]] = {"offset_bias": (1, 2)}
 
@@ -28,21 +40,21 @@ class GlobalQueryAttention(Mixer):
 
     def __init__(self, spec: LayerSpec) -> None:
         super().__init__(spec)
-        width, heads, head_width = spec.in_shape[0], spec["heads"], spec["head_width"]
-        window = spec["window"]
-        self.features = nn.ModuleList(FeatureBlock(width) for _ in range(max(1, spec["halvings"])))
+        width, heads, head_width = spec.in_shape[0], self.attrs.heads, self.attrs.head_width
+        window = self.attrs.window
+        self.features = nn.ModuleList(FeatureBlock(width) for _ in range(max(1, self.attrs.halvings)))
         self.kv = ToHeads(2, width, heads, head_width)
         self.proj = FromHeads(width, heads, head_width)
         self.offset_bias = small(heads, 2 * window - 1, 2 * window - 1)
         self.constant("offsets", offset_index(window, window))
 
     def mix(self, x_BHWD: Tensor) -> Tensor:
-        window, heads, head_width = self.spec["window"], self.spec["heads"], self.spec["head_width"]
+        window, heads, head_width = self.attrs.window, self.attrs.heads, self.attrs.head_width
         tokens = window * window
         q_BDHW = x_BHWD.permute(0, 3, 1, 2)
         for i, block in enumerate(self.features):
             q_BDHW = block(q_BDHW)
-            if i < self.spec["halvings"]:
+            if i < self.attrs.halvings:
                 q_BDHW = F.max_pool2d(q_BDHW, 3, 2, 1)
         # One query for all windows of an image: (B, 1, N, T, E) against (B, windows, N, T, E).
         q = q_BDHW.reshape(-1, 1, heads, head_width, tokens).transpose(-2, -1) * head_width**-0.5

@@ -2,28 +2,42 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Annotated
+
 import torch
+from msgspec import Meta
 from torch import Tensor
 from torch.nn import functional as F
 
 from vitnas.search_spaces import LayerSpec
+from vitnas.supernets.layers.attributes import Attributes, CountOrNone, HeadWidth, Window
 from vitnas.supernets.mixers.heads import ToHeads
 from vitnas.supernets.mixers.mixer import Mixer, drawn, zeros
 from vitnas.supernets.mixers.windows import from_windows, to_windows
 
 
 class HiloAttention(Mixer):
-    """attrs: high_heads, low_heads, head_width, window; the heads together make up the width.
+    """High heads and low heads side by side; together they make up the width.
 
     High heads attend inside windows, low heads to the map averaged over windows. The branches have
     projections of their own and their results stand side by side, high first. Heads are counted
     instead of given as a fraction alpha, and each branch drops its last heads.
     """
 
+    @dataclass(frozen=True)
+    class Attrs(Attributes):
+        high_heads: Annotated[CountOrNone, Meta(description="heads that attend inside windows")]
+        low_heads: Annotated[CountOrNone, Meta(description="heads that attend to the map averaged over windows")]
+        head_width: HeadWidth
+        window: Window
+
+    attrs: Attrs
+
     def __init__(self, spec: LayerSpec) -> None:
         super().__init__(spec)
-        width, head_width = spec.in_shape[0], spec["head_width"]
-        high, low = spec["high_heads"], spec["low_heads"]
+        width, head_width = spec.in_shape[0], self.attrs.head_width
+        high, low = self.attrs.high_heads, self.attrs.low_heads
         if high:
             self.high_qkv = ToHeads(3, width, high, head_width)
             self.high_proj = BranchProjection(high, head_width)
@@ -34,21 +48,21 @@ class HiloAttention(Mixer):
 
     def mix(self, x_BHWD: Tensor) -> Tensor:
         parts = []
-        if self.spec["high_heads"]:
+        if self.attrs.high_heads:
             parts.append(self._high(x_BHWD))
-        if self.spec["low_heads"]:
+        if self.attrs.low_heads:
             parts.append(self._low(x_BHWD))
         return torch.cat(parts, dim=-1)
 
     def _high(self, x_BHWD: Tensor) -> Tensor:
-        window = self.spec["window"]
+        window = self.attrs.window
         q, k, v = self.high_qkv(to_windows(x_BHWD, window, window))
         y = self.high_proj(F.scaled_dot_product_attention(q, k, v))
         return from_windows(y, window, window, (x_BHWD.shape[1], x_BHWD.shape[2]))
 
     def _low(self, x_BHWD: Tensor) -> Tensor:
         (q_BNTE,) = self.low_q(x_BHWD.flatten(1, 2))
-        pooled = F.avg_pool2d(x_BHWD.permute(0, 3, 1, 2), self.spec["window"])
+        pooled = F.avg_pool2d(x_BHWD.permute(0, 3, 1, 2), self.attrs.window)
         k_BNSE, v_BNSE = self.low_kv(pooled.flatten(2).transpose(1, 2))
         y: Tensor = self.low_proj(F.scaled_dot_product_attention(q_BNTE, k_BNSE, v_BNSE))
         return y.reshape(*x_BHWD.shape[:3], -1)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
 
 import torch
+from msgspec import Meta
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vitnas.search_spaces import LayerSpec
+from vitnas.supernets.layers.attributes import Attributes, OddKernel
 from vitnas.supernets.mixers.mixer import ConvMixer
 
 BRANCHES = {
@@ -25,7 +28,7 @@ BRANCHES = {
 
 
 class LargeKernel(ConvMixer):
-    """gate(norm(sum of branches)) of depthwise convolutions; attrs: kernel, family.
+    """gate(norm(sum of branches)) of depthwise convolutions.
 
     `family` is the kernel whose published branches are used; those that reach further than `kernel`
     are left out, so a smaller kernel has no branch that the larger one lacks. In evaluation the
@@ -33,12 +36,21 @@ class LargeKernel(ConvMixer):
     exported graphs are those of one depthwise convolution. Parameters are counted as they are trained.
     """
 
+    @dataclass(frozen=True)
+    class Attrs(Attributes):
+        kernel: OddKernel
+        family: Annotated[
+            Literal[5, 7, 9, 11, 13, 15, 17], Meta(description="the kernel whose published branches are used")
+        ]
+
+    attrs: Attrs
+
     centred: ClassVar[Mapping[str, tuple[int, ...]]] = {"branches.whole.conv.weight": (2, 3)}
 
     def __init__(self, spec: LayerSpec) -> None:
         super().__init__(spec)
-        width, kernel = spec.in_shape[0], spec["kernel"]
-        near = [(k, d) for k, d in BRANCHES[spec["family"]] if d * (k - 1) + 1 <= kernel]
+        width, kernel = spec.in_shape[0], self.attrs.kernel
+        near = [(k, d) for k, d in BRANCHES[self.attrs.family] if d * (k - 1) + 1 <= kernel]
         self.branches = nn.ModuleDict({"whole": Branch(width, kernel, 1)})
         self.branches.update({f"{k}x{k}by{d}": Branch(width, k, d) for k, d in near})
         self.norm_after = nn.BatchNorm2d(width)
@@ -50,7 +62,7 @@ class LargeKernel(ConvMixer):
             y = self.norm_after(sum(branch(x_BDHW) for branch in self.branches.values()))
         else:
             kernel, bias = self.merged()
-            y = F.conv2d(x_BDHW, kernel, bias, padding=self.spec["kernel"] // 2, groups=len(bias))
+            y = F.conv2d(x_BDHW, kernel, bias, padding=self.attrs.kernel // 2, groups=len(bias))
         gate = self.excite(self.squeeze(y.mean(dim=(2, 3), keepdim=True)).relu()).sigmoid()
         gated: Tensor = y * gate
         return gated
@@ -58,7 +70,7 @@ class LargeKernel(ConvMixer):
     def merged(self) -> tuple[Tensor, Tensor]:
         """The kernel and the bias that all branches and norms come to with the statistics they hold."""
         kernels, biases = zip(
-            *(branch.merged(self.spec["kernel"]) for branch in self.branches.values()),  # type: ignore[operator]
+            *(branch.merged(self.attrs.kernel) for branch in self.branches.values()),  # type: ignore[operator]
             strict=True,
         )
         scale, shift = _affine(self.norm_after)

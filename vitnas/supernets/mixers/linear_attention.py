@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vitnas.search_spaces import LayerSpec
+from vitnas.supernets.layers.attributes import Attributes, Heads, HeadWidth, OddKernel
 from vitnas.supernets.mixers.heads import FromHeads, ToHeads
 from vitnas.supernets.mixers.mixer import Mixer, depthwise
 
@@ -18,7 +20,7 @@ LEAST_WEIGHT = 100.0
 
 
 class LinearAttention(Mixer):
-    """attrs: heads, head_width, kernel (odd).
+    """Attention without softmax, then convolutions that concentrate it.
 
     y = x + proj(t q (k^T v) / max(q . sum k, 100)) with q and k after ReLU and t learned for each head,
     then y + concentration(norm(y)): two depthwise convolutions with GELU and a batch norm between.
@@ -26,18 +28,26 @@ class LinearAttention(Mixer):
     sums small enough for half precision.
     """
 
+    @dataclass(frozen=True)
+    class Attrs(Attributes):
+        heads: Heads
+        head_width: HeadWidth
+        kernel: OddKernel
+
+    attrs: Attrs
+
     centred: ClassVar[Mapping[str, tuple[int, ...]]] = {"spread.weight": (2, 3), "gather.weight": (2, 3)}
 
     def __init__(self, spec: LayerSpec) -> None:
         super().__init__(spec)
-        width, heads, head_width = spec.in_shape[0], spec["heads"], spec["head_width"]
+        width, heads, head_width = spec.in_shape[0], self.attrs.heads, self.attrs.head_width
         self.qkv = ToHeads(3, width, heads, head_width)
         self.temperature = nn.Parameter(torch.full((heads, 1, 1), head_width**-0.5))
         self.proj = FromHeads(width, heads, head_width)
         self.local_norm = nn.LayerNorm(width, eps=1e-6)
-        self.spread = depthwise(width, spec["kernel"])
+        self.spread = depthwise(width, self.attrs.kernel)
         self.middle_norm = nn.BatchNorm2d(width)
-        self.gather = depthwise(width, spec["kernel"])
+        self.gather = depthwise(width, self.attrs.kernel)
 
     def forward(self, x_BDHW: Tensor) -> Tensor:
         y_BDHW = super().forward(x_BDHW)

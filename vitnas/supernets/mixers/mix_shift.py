@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Annotated
+
 import torch
+from msgspec import Meta
 from torch import Tensor, nn
 
 from vitnas.search_spaces import LayerSpec
+from vitnas.supernets.layers.attributes import Attributes, Numbers
 from vitnas.supernets.mixers.mixer import ConvMixer, depthwise
 from vitnas.supernets.mixers.windows import cyclic_shift
 
 
 class MixShift(ConvMixer):
-    """The sum of two branches, one shifted across and one down; attrs: kernels, one a chunk as in "1.3.3.5.7".
+    """The sum of two branches, one shifted across and one down.
 
     Chunk c of n moves cyclically by c - n // 2 places, then passes a depthwise convolution. Chunks
     are as equal as can be, larger ones first, as `torch.chunk` cuts them; a smaller width takes the first
     channels of each. MS-MLP puts its norm between mixing and MLP; here it comes first.
     """
 
+    @dataclass(frozen=True)
+    class Attrs(Attributes):
+        kernels: Annotated[Numbers, Meta(description="the kernel of each chunk, with dots between")]
+
+    attrs: Attrs
+
     def __init__(self, spec: LayerSpec) -> None:
         super().__init__(spec)
-        kernels = [int(kernel) for kernel in spec["kernels"].split(".")]
+        kernels = [int(kernel) for kernel in self.attrs.kernels.split(".")]
         self.chunks = _chunks(spec.in_shape[0], len(kernels))
         pairs = list(zip(self.chunks, kernels, strict=True))
         self.across = nn.ModuleList(depthwise(*pair) for pair in pairs)

@@ -3,26 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
 
 import numpy as np
+from msgspec import Meta
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
 from vitnas.search_spaces import LayerSpec
+from vitnas.supernets.layers.attributes import Attributes, Count, Heads, HeadWidth, OddKernel
 from vitnas.supernets.mixers.heads import FromHeads, ToHeads
 from vitnas.supernets.mixers.mixer import Mixer, small
 from vitnas.supernets.mixers.windows import HIDDEN, pair_bias, pair_index
 
 
 class NeighbourhoodAttention(Mixer):
-    """attrs: heads, head_width, kernel, dilation; the map holds at least kernel * dilation places an axis.
+    """Softmax attention to the nearest places; a map holds at least kernel * dilation along each axis.
 
     Places at a border see as many others as those inside: their neighbourhood moves inwards. No
     exchange format has this operator, so all pairs are computed and those outside are hidden by a
     constant. That is exact, costs 2 T^2 D MACs instead of 2 T kernel^2 D, and fits maps up to 14x14 or so.
     """
+
+    @dataclass(frozen=True)
+    class Attrs(Attributes):
+        heads: Heads
+        head_width: HeadWidth
+        kernel: Annotated[OddKernel, Meta(description="side of a neighbourhood, in places seen")]
+        dilation: Annotated[Count, Meta(description="the step from one place seen to the next")]
+
+    attrs: Attrs
 
     norm_eps: ClassVar[float] = 1e-5
     centred: ClassVar[Mapping[str, tuple[int, ...]]] = {"offset_bias": (1, 2)}
@@ -32,8 +44,8 @@ class NeighbourhoodAttention(Mixer):
 
     def __init__(self, spec: LayerSpec) -> None:
         super().__init__(spec)
-        (width, height, breadth), heads, head_width = spec.in_shape, spec["heads"], spec["head_width"]
-        kernel, dilation = spec["kernel"], spec["dilation"]
+        (width, height, breadth), heads, head_width = spec.in_shape, self.attrs.heads, self.attrs.head_width
+        kernel, dilation = self.attrs.kernel, self.attrs.dilation
         self.qkv = ToHeads(3, width, heads, head_width)
         self.proj = FromHeads(width, heads, head_width)
         self.offset_bias = small(heads, 2 * kernel - 1, 2 * kernel - 1)

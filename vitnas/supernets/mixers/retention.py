@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Annotated
+
 import numpy as np
+from msgspec import Meta
 from torch import Tensor
 from torch.nn import functional as F
 
 from vitnas.search_spaces import LayerSpec
+from vitnas.supernets.layers.attributes import Attributes, Heads, HeadWidth
 from vitnas.supernets.mixers.heads import FromHeads, ToHeads
 from vitnas.supernets.mixers.mixer import Mixer
 
 
 class Retention(Mixer):
-    """proj(swish(gate x) * norm((q k^T * decay) v)), in parallel form; attrs: heads, head_width, causal.
+    """proj(swish(gate x) * norm((q k^T * decay) v)), in parallel form.
 
     Head i keeps 1 - 2^(-5 - i) of a product for each step of distance. With `causal`, distance runs
     along the rows as a text is read, and no place sees a later one; without, it is the sum of the vertical
@@ -20,17 +25,25 @@ class Retention(Mixer):
     head and has no weights. The rotation of queries and keys (xPos) is left out: the decay is the position.
     """
 
+    @dataclass(frozen=True)
+    class Attrs(Attributes):
+        heads: Heads
+        head_width: HeadWidth
+        causal: Annotated[bool, Meta(description="whether no place sees a later one")]
+
+    attrs: Attrs
+
     decay: Tensor
 
     def __init__(self, spec: LayerSpec) -> None:
         super().__init__(spec)
-        (width, height, breadth), heads, head_width = spec.in_shape, spec["heads"], spec["head_width"]
+        (width, height, breadth), heads, head_width = spec.in_shape, self.attrs.heads, self.attrs.head_width
         self.qkv = ToHeads(3, width, heads, head_width)
         self.gate = ToHeads(1, width, heads, head_width)
         self.proj = FromHeads(width, heads, head_width)
         y, x = (axis.ravel() for axis in np.mgrid[:height, :breadth])
         place = np.arange(height * breadth)
-        if spec["causal"]:
+        if self.attrs.causal:
             distance = (place[:, None] - place[None]).astype(np.float64)
             distance[distance < 0] = np.inf  # later places: a decay of 0
         else:
@@ -42,7 +55,7 @@ class Retention(Mixer):
         x_BTD = x_BHWD.flatten(1, 2)
         q_BNTE, k_BNTE, v_BNTE = self.qkv(x_BTD)
         (gate_BNTE,) = self.gate(x_BTD)
-        head_width = self.spec["head_width"]
+        head_width = self.attrs.head_width
         scores_BNTT = (q_BNTE * head_width**-0.5) @ k_BNTE.transpose(-2, -1) * self.decay
         y_BNTE = F.layer_norm(scores_BNTT @ v_BNTE, (head_width,), eps=1e-5)
         y_BTD: Tensor = self.proj(F.silu(gate_BNTE) * y_BNTE)

@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Annotated
+
 import torch
+from msgspec import Meta
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vitnas.search_spaces import LayerSpec
+from vitnas.supernets.layers.attributes import Attributes, Count
 from vitnas.supernets.mixers.mixer import ConvMixer, depthwise, drawn, zeros
 
 
 class ScaleAwareModulation(ConvMixer):
-    """proj(modulator * value); attrs: scales, which divides the width.
+    """proj(modulator * value).
 
     Scale i sees a depthwise kernel of 3 + 2 i. Channel j of all scales then forms a group of a 1x1
     convolution to twice the width: without that order, a group would join channels of one scale only.
     Scales are an axis of their weights, so a smaller width takes the first channels of each.
     """
 
+    @dataclass(frozen=True)
+    class Attrs(Attributes):
+        scales: Annotated[Count, Meta(description="depthwise kernels of growing size, whose number divides the width")]
+
+    attrs: Attrs
+
     def __init__(self, spec: LayerSpec) -> None:
         super().__init__(spec)
-        width, scales = spec.in_shape[0], spec["scales"]
+        width, scales = spec.in_shape[0], self.attrs.scales
         each = width // scales
         self.value = nn.Conv2d(width, width, 1)
         self.scales_weight = drawn(scales, each, width, fan_in=width)
@@ -33,7 +44,7 @@ class ScaleAwareModulation(ConvMixer):
 
     def convolve(self, x_BDHW: Tensor) -> Tensor:
         _, width, height, breadth = x_BDHW.shape
-        scales = self.spec["scales"]
+        scales = self.attrs.scales
         parts = F.conv2d(x_BDHW, self.scales_weight.flatten(0, 1)[:, :, None, None], self.scales_bias.flatten())
         each = torch.split(parts, width // scales, dim=1)
         # (B, D / scales, scales, places): channel j of all scales side by side.

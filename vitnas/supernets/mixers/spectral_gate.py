@@ -15,7 +15,7 @@ from vitnas.supernets.mixers.mixer import ConvMixer
 
 
 class SpectralGate(ConvMixer):
-    """irfft2(gain * rfft2(x)), both orthonormal, over the map; no attrs.
+    """irfft2(gain * rfft2(x)), both orthonormal, over the map.
 
     Written as real matrix products, as exchange formats lack complex numbers: exact, and counted as
     the D (W/2 + 1) (4 H W + 8 H^2) MACs they are. The gains belong to the map's size. SpectFormer has one
