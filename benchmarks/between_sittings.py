@@ -25,9 +25,9 @@ from numpy.typing import NDArray
 from vitnas.files import read_json, write_json
 from vitnas.latency_lut.devices import load_device
 from vitnas.latency_lut.devices.device import reference_network
-from vitnas.latency_lut.profile import ProfileSettings
 from vitnas.latency_lut.protocol import Timing
 from vitnas.latency_lut.sampling import by_kind_macs
+from vitnas.latency_lut.settings import ProfileSettings
 from vitnas.search_spaces import Blueprint, SearchSpace, load_space
 
 SPACES = ("autoformer-mini", "autoformer-tiny")

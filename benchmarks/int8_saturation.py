@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from vitnas.deployment.exporters import EXPORTERS, Facts
 from vitnas.deployment.folding import fold
 from vitnas.deployment.verification import answers
-from vitnas.latency_lut.runtimes.saturation import Int8Range
+from vitnas.latency_lut.settings import Int8Range
 from vitnas.search_spaces import load_space
 from vitnas.supernets.data import load_dataset
 from vitnas.supernets.supernet import build_network

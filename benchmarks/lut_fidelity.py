@@ -37,10 +37,11 @@ from frame import run, show
 from vitnas.files import read_json, write_json
 from vitnas.latency_lut.calibration import Calibration, Fidelity
 from vitnas.latency_lut.devices import Device, load_device
-from vitnas.latency_lut.profile import ProfileSettings, profile
+from vitnas.latency_lut.profile import profile
 from vitnas.latency_lut.refit import time_again
 from vitnas.latency_lut.rows import WholeNetwork
 from vitnas.latency_lut.sampling import sample_networks
+from vitnas.latency_lut.settings import ProfileSettings
 from vitnas.latency_lut.sitting import Sitting
 from vitnas.latency_lut.table import LatencyTable
 from vitnas.quantities import parse_duration

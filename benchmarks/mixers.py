@@ -20,7 +20,8 @@ from collections.abc import Mapping
 import frame
 
 from vitnas.latency_lut.devices.cpu import CPU
-from vitnas.latency_lut.protocol import Timing, TimingSettings, align
+from vitnas.latency_lut.protocol import Timing, align
+from vitnas.latency_lut.settings import TimingSettings
 from vitnas.search_spaces import Blueprint, LayerSpec
 from vitnas.search_spaces.published.mixer_choices import MIXERS
 from vitnas.supernets.counting.counts import count_layer

@@ -31,9 +31,9 @@ from vitnas.search_spaces import SearchSpace, load_space
 from vitnas.supernets.data import Dataset, DataSettings, Images, load_dataset
 from vitnas.supernets.evaluation import evaluate
 from vitnas.supernets.recalibration import batch_norms, recalibrate
+from vitnas.supernets.settings.train import TrainSettings
 from vitnas.supernets.training.loop import TrainingLoop
 from vitnas.supernets.training.processes.distributed import World
-from vitnas.supernets.training.settings import TrainSettings
 
 IMAGES = Path(__file__).parents[2] / "shared" / "data" / "images" / "cifar10_32x32_rgb_full_jpegpack.npz"
 IMAGE_SIZE, BATCH = 64, 64

@@ -35,11 +35,11 @@ from vitnas.search_spaces.published.plain_vit import PlainViT
 from vitnas.supernets.counting.population import PopulationCounter
 from vitnas.supernets.data import Dataset, DataSettings, Pixels, load_dataset
 from vitnas.supernets.evaluation import evaluate_arch
+from vitnas.supernets.settings.train import TrainSettings
 from vitnas.supernets.training.loop import TrainingLoop
 from vitnas.supernets.training.processes.distributed import World
 from vitnas.supernets.training.samplers import Lesson
 from vitnas.supernets.training.samplers.single import Single
-from vitnas.supernets.training.settings import TrainSettings
 
 IMAGES = Path(__file__).parents[2] / "shared" / "data" / "images"
 FILES = {"fashion": "fashion_mnist_28x28_gray.npz", "cifar10": "cifar10_32x32_rgb_full_jpegpack.npz"}

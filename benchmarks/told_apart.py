@@ -33,9 +33,9 @@ from vitnas.search_spaces import Arch, SearchSpace, load_space
 from vitnas.supernets.counting.population import PopulationCounter
 from vitnas.supernets.data import Dataset, Pixels, load_dataset
 from vitnas.supernets.evaluation import EvaluationResult, evaluate_arch
+from vitnas.supernets.settings.train import TrainSettings
 from vitnas.supernets.training.loop import TrainingLoop
 from vitnas.supernets.training.processes.distributed import World
-from vitnas.supernets.training.settings import TrainSettings
 
 SPACE = load_space("autoformer-mini")
 OBJECTIVES = (Objective.named("accuracy"), Objective.named("macs"))

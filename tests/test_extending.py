@@ -21,7 +21,8 @@ import numpy as np
 import torch
 
 from vitnas.deployment.exporters import EXPORTERS, Facts
-from vitnas.latency_lut import DEVICES, TimingSettings
+from vitnas.latency_lut.devices import DEVICES
+from vitnas.latency_lut.settings import TimingSettings
 from vitnas.nas.limits import Limits
 from vitnas.nas.searchers import SEARCHERS
 from vitnas.predictors import PREDICTORS

@@ -31,6 +31,30 @@ def test_spaces_and_commands_load_nothing_heavy(module: str) -> None:
     assert _loaded(f"import {module}").isdisjoint(HEAVY)
 
 
+SETTINGS = (
+    "vitnas.settings",
+    "vitnas.supernets.settings.data",
+    "vitnas.supernets.settings.train",
+    "vitnas.latency_lut.settings",
+    "vitnas.nas.settings",
+    "vitnas.deployment.settings",
+)
+
+
+@pytest.mark.parametrize("module", SETTINGS)
+def test_settings_load_nothing_heavy(module: str) -> None:
+    assert _loaded(f"import {module}").isdisjoint({*HEAVY, "numpy"})
+
+
+def test_settings_are_made_without_torch() -> None:
+    """With the names that they check, of samplers, searchers and predictors."""
+    program = (
+        "from vitnas.supernets.settings.train import TrainSettings\nfrom vitnas.nas.settings import SearchSettings\n"
+        "from vitnas.deployment.settings import ExportSettings\nTrainSettings(), SearchSettings(), ExportSettings()"
+    )
+    assert _loaded(program).isdisjoint({"torch", "ray", "pandas"})
+
+
 def test_a_space_samples_and_lowers_without_torch() -> None:
     program = (
         "import numpy as np\nfrom vitnas.search_spaces import SPACES, load_space\n"

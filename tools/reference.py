@@ -7,19 +7,19 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 import typer
 
 from vitnas.cli import app
-from vitnas.deployment.export import ExportSettings
-from vitnas.latency_lut.profile import ProfileSettings
+from vitnas.deployment.settings import ExportSettings
+from vitnas.latency_lut.settings import ProfileSettings
 from vitnas.nas.settings import SearchSettings
-from vitnas.supernets.data import DataSettings
-from vitnas.supernets.training.settings import TrainSettings
+from vitnas.settings import Kind, declared
+from vitnas.supernets.settings.data import DataSettings
+from vitnas.supernets.settings.train import TrainSettings
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
 TABLES = {
@@ -91,27 +91,23 @@ def settings_page() -> str:
 
 def _table_parts(name: str, cls: Any) -> Iterator[str]:
     yield f"## [{name}]"
-    summary = (cls.__doc__ or "").split("Attributes:")[0]
-    yield " ".join(summary.split())
-    meanings = _attributes(cls)
+    yield " ".join((cls.__doc__ or "").split())
     inner = {}
-    rows = ["| key | default | |", "|---|---|---|"]
-    hints = get_type_hints(cls)
+    rows = ["| key | default | values | |", "|---|---|---|---|"]
     for field in dataclasses.fields(cls):
-        if dataclasses.is_dataclass(hints[field.name]):
-            inner[field.name] = hints[field.name]
+        kind = declared(cls)[field.name]
+        if dataclasses.is_dataclass(kind.base):
+            inner[field.name] = kind.base
             continue
-        rows.append(f"| `{field.name}` | {_default(field)} | {_cell(meanings[field.name])} |")
+        rows.append(f"| `{field.name}` | {_default(field)} | {_values(kind)} | {_cell(kind.about)} |")
     yield "\n".join(rows)
     for key, kind in inner.items():
         yield from _table_parts(f"{name}.{key}", kind)
 
 
-def _attributes(cls: type) -> dict[str, str]:
-    """What a settings dataclass, and those it builds on, say of their fields."""
-    texts = [inspect.cleandoc(base.__doc__ or "").partition("Attributes:")[2] for base in cls.__mro__]
-    found = [pair for text in texts for pair in re.findall(r"^    (\w+): (.*?)(?=^    \w+: |\Z)", text, re.M | re.S)]
-    return dict(reversed(found))
+def _values(kind: Kind) -> str:
+    """Which values may be given, where the type leaves a doubt."""
+    return ", ".join(f"`{choice}`" for choice in kind.choices) or kind.rule
 
 
 def _default(field: dataclasses.Field[Any]) -> str:

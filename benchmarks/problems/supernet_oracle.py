@@ -90,9 +90,9 @@ def measure() -> None:
     from vitnas.supernets.augment import Augment
     from vitnas.supernets.data import DataSettings, Pixels, load_dataset
     from vitnas.supernets.evaluation import evaluate
+    from vitnas.supernets.settings.train import TrainSettings
     from vitnas.supernets.training.loop import TrainingLoop
     from vitnas.supernets.training.processes.distributed import World
-    from vitnas.supernets.training.settings import TrainSettings
 
     space = cut_down_space()
     found = load_dataset(DataSettings(str(IMAGES), test_share=0.0))  # judged on the published test

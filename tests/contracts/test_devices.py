@@ -10,9 +10,9 @@ from typer.testing import CliRunner
 
 from vitnas.cli import app
 from vitnas.errors import DeviceError, UnknownNameError
-from vitnas.latency_lut import DEVICES, TimingSettings, load_device
-from vitnas.latency_lut.devices import cuda
+from vitnas.latency_lut.devices import DEVICES, cuda, load_device
 from vitnas.latency_lut.devices.measured import ABSENT
+from vitnas.latency_lut.settings import TimingSettings
 from vitnas.search_spaces import Blueprint, LayerSpec
 
 BRIEF = TimingSettings(block_ms=2, blocks=12, warmup_ms=10, max_warmup_ms=60, max_repeats=2)
@@ -48,7 +48,7 @@ def test_it_says_what_it_is(device):
 
 def test_another_process_says_the_same():
     code = (
-        "import json; from vitnas.latency_lut import DEVICES, load_device;"
+        "import json; from vitnas.latency_lut.devices import DEVICES, load_device;"
         "print(json.dumps({n: load_device(n).fingerprint() for n in DEVICES}))"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout

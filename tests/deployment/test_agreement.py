@@ -19,7 +19,8 @@ from vitnas.deployment.latency_report import COLUMNS, describe, latency_rows, sh
 from vitnas.deployment.verify import verify
 from vitnas.errors import ExportError
 from vitnas.files import read_json, write_json
-from vitnas.latency_lut.profile import ProfileSettings, profile
+from vitnas.latency_lut.profile import profile
+from vitnas.latency_lut.settings import ProfileSettings
 from vitnas.latency_lut.sitting import BETWEEN, Sitting
 from vitnas.latency_lut.table import LatencyTable
 from vitnas.search_spaces import load_space

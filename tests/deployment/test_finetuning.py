@@ -15,9 +15,9 @@ from vitnas.run import RunFolder
 from vitnas.search_spaces import load_space
 from vitnas.supernets.data import dataset_of, load_dataset
 from vitnas.supernets.evaluation import evaluate
+from vitnas.supernets.settings.train import TrainSettings
 from vitnas.supernets.supernet import Supernet, build_network
 from vitnas.supernets.tested import read_tested
-from vitnas.supernets.training.settings import TrainSettings
 from vitnas.supernets.training.train import start_run, train
 from vitnas.supernets.weights.checkpoints import load_supernet
 

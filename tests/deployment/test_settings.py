@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 
 from vitnas.deployment.calibration import calibration_images
+from vitnas.deployment.exporters.choose import choose_exporters
 from vitnas.deployment.settings import ExportSettings
 from vitnas.errors import ExportError, SettingsError
 from vitnas.supernets.data import load_dataset
@@ -18,17 +19,17 @@ from vitnas.supernets.data import load_dataset
 
 def test_int8_stands_beside_the_formats_that_have_it():
     settings = ExportSettings(formats=("onnx", "coreml"), int8="static")
-    assert [exporter.name for exporter in settings.exporters()] == ["onnx", "coreml", "onnx-int8"]
+    assert [exporter.name for exporter in choose_exporters(settings)] == ["onnx", "coreml", "onnx-int8"]
     named = ExportSettings(formats=("onnx", "onnx-int8-dynamic"), int8="dynamic")
-    assert [exporter.name for exporter in named.exporters()] == ["onnx", "onnx-int8-dynamic"]
+    assert [exporter.name for exporter in choose_exporters(named)] == ["onnx", "onnx-int8-dynamic"]
     with pytest.raises(SettingsError, match=r"none of the formats \['coreml'\] has a variant of that kind.*onnx-int8"):
-        ExportSettings(formats=("coreml",), int8="static").exporters()
+        choose_exporters(ExportSettings(formats=("coreml",), int8="static"))
 
 
 def test_a_format_whose_tools_are_missing_names_the_remedy(monkeypatch):
     monkeypatch.delenv("VITNAS_EXECUTORCH_PYTHON", raising=False)
     with pytest.raises(ExportError, match="'executorch' cannot be written here: .*set VITNAS_EXECUTORCH_PYTHON"):
-        ExportSettings(formats=("executorch",)).exporters()
+        choose_exporters(ExportSettings(formats=("executorch",)))
 
 
 def test_numbers_and_teachers_without_sense_are_refused(tmp_path):

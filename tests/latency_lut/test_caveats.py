@@ -9,9 +9,10 @@ from pyarrow import parquet
 from tests.latency_lut.pretended import PretendedDevice
 from tests.latency_lut.test_table import make_table
 from vitnas.latency_lut.calibration import Fidelity
-from vitnas.latency_lut.profile import ProfileSettings, profile
+from vitnas.latency_lut.profile import profile
 from vitnas.latency_lut.protocol import Timing
 from vitnas.latency_lut.rows import WholeNetwork
+from vitnas.latency_lut.settings import ProfileSettings
 from vitnas.latency_lut.table import LatencyTable
 from vitnas.latency_lut.transfer import LEAST, transfer
 from vitnas.search_spaces import load_space

@@ -5,7 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from vitnas.latency_lut.protocol import Timing, TimingSettings, align, measure
+from vitnas.errors import SettingsError
+from vitnas.latency_lut.protocol import Timing, align, measure
+from vitnas.latency_lut.settings import TimingSettings
 
 FAST = TimingSettings(block_ms=10, blocks=8, warmup_ms=20, max_warmup_ms=100)
 
@@ -126,13 +128,19 @@ def test_overhead_never_makes_a_negative_time():
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("blocks", 0), ("block_ms", -1.0), ("warmup_ms", float("nan")), ("max_drift", float("inf"))]
+    ("name", "value", "rule"),
+    [
+        ("blocks", 0, "at least 1"),
+        ("block_ms", -1.0, "more than 0"),
+        ("warmup_ms", float("nan"), "more than 0"),
+        ("max_drift", float("inf"), "more than 0"),
+    ],
 )
-def test_impossible_settings_are_refused(name, value):
-    with pytest.raises(ValueError, match=f"'{name}' must be a number above zero"):
+def test_impossible_settings_are_refused(name, value, rule):
+    with pytest.raises(SettingsError, match=f"{name} must be {rule}; got {value}"):
         TimingSettings(**{name: value})
 
 
 def test_warm_up_limits_must_agree():
-    with pytest.raises(ValueError, match="'max_warmup_ms' .100. must be at least 'warmup_ms' .200."):
+    with pytest.raises(SettingsError, match="max_warmup_ms .100. must be at least warmup_ms .200."):
         TimingSettings(warmup_ms=200, max_warmup_ms=100)

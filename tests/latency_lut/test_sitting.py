@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 from tests.latency_lut.pretended import MovingDevice, PretendedDevice, network_ms
 from tests.latency_lut.test_table import make_table
 from vitnas.latency_lut.estimate.device import EstimatedDevice
-from vitnas.latency_lut.profile import ProfileSettings, profile
+from vitnas.latency_lut.profile import profile
 from vitnas.latency_lut.protocol import Timing
 from vitnas.latency_lut.refit import time_again
 from vitnas.latency_lut.rows import ReferenceNetwork
+from vitnas.latency_lut.settings import ProfileSettings
 from vitnas.latency_lut.sitting import BETWEEN, BETWEEN_RAW, BETWEEN_SMALL, SPECIFIC, Reading, Sitting, disagree
 from vitnas.search_spaces import load_space
 

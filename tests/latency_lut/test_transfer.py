@@ -5,7 +5,8 @@ import pytest
 
 from tests.latency_lut.pretended import PretendedDevice, layer_ms
 from vitnas.errors import DeviceError
-from vitnas.latency_lut.profile import ProfileSettings, profile
+from vitnas.latency_lut.profile import profile
+from vitnas.latency_lut.settings import ProfileSettings
 from vitnas.latency_lut.table import LatencyTable
 from vitnas.latency_lut.transfer import in_network_ms, transfer
 from vitnas.search_spaces import load_space

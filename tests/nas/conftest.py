@@ -13,7 +13,7 @@ from tests.latency_lut.test_table import make_table
 from tests.nas.postgresql import new_database, server
 from vitnas.run import RunFolder
 from vitnas.search_spaces import load_space
-from vitnas.supernets.training.settings import TrainSettings
+from vitnas.supernets.settings.train import TrainSettings
 from vitnas.supernets.training.train import start_run, train
 
 

@@ -382,12 +382,12 @@ def test_files_are_whole_and_alone(tmp_path):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"evaluations": 0}, "evaluations = 0: must be at least 1"),
-        ({"batch": 0}, "batch = 0"),
+        ({"evaluations": 0}, "evaluations must be at least 1; got 0"),
+        ({"batch": 0}, "batch must be at least 1; got 0"),
         ({"evaluation": 10}, "unknown key 'evaluation'.*Did you mean 'evaluations'"),
         ({"evaluations": "many"}, "evaluations"),
-        ({"limits": {"latency_ms": -1.0}}, "limits.latency_ms = -1"),
-        ({"limits": {"latency_ms": "fast"}}, "latency_ms|limits"),
+        ({"limits": {"latency_ms": -1.0}}, "limits.latency_ms must be more than 0; got -1"),
+        ({"limits": {"latency_ms": "fast"}}, "limits.latency_ms must be a number; got 'fast'"),
         ({"objectives": []}, "at least one"),
         ({"objectives": ["accuracy", "accuracy"]}, "each once"),
     ],

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from tests.latency_lut.pretended import PretendedDevice
-from vitnas.latency_lut.profile import ProfileSettings, profile
+from vitnas.latency_lut.profile import profile
+from vitnas.latency_lut.settings import ProfileSettings
 from vitnas.nas.fit_predictor import PredictorFit
 from vitnas.nas.search import search
 from vitnas.nas.settings import SearchSettings

@@ -17,10 +17,10 @@ from vitnas.run import RunFolder
 from vitnas.search_spaces import load_space
 from vitnas.supernets.counting.counts import count
 from vitnas.supernets.evaluation import SubnetScore
+from vitnas.supernets.settings.train import TrainSettings
 from vitnas.supernets.supernet import Supernet
 from vitnas.supernets.tested import read_tested
 from vitnas.supernets.training.optimizer import make_optimizer
-from vitnas.supernets.training.settings import TrainSettings
 from vitnas.supernets.training.train import start_run
 from vitnas.supernets.weights.checkpoints import TrainingProgress, checkpoint_folders, save_checkpoint
 

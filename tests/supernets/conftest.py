@@ -10,7 +10,7 @@ import pytest
 
 from vitnas.run import RunFolder
 from vitnas.search_spaces import SearchSpace, load_space
-from vitnas.supernets.training.settings import TrainSettings
+from vitnas.supernets.settings.train import TrainSettings
 from vitnas.supernets.training.train import start_run
 
 

@@ -11,8 +11,9 @@ from torch.nn import functional as F
 
 from vitnas.errors import SettingsError
 from vitnas.search_spaces import SearchSpace, load_space
-from vitnas.supernets.experts import Experts, ExpertSettings, Partition
+from vitnas.supernets.experts import Experts, Partition, check_experts
 from vitnas.supernets.layers import Layer, build
+from vitnas.supernets.settings.experts import ExpertSettings
 from vitnas.supernets.supernet import Supernet
 
 
@@ -164,9 +165,9 @@ def test_weights_that_lack_something_are_still_refused(space: SearchSpace) -> No
 
 def test_a_space_without_such_layers_is_refused() -> None:
     with pytest.raises(SettingsError, match="space 'efficientformerv2' has no layer that answers for each token"):
-        ExpertSettings(num=2).check(load_space("efficientformerv2"))
-    ExpertSettings(num=1).check(load_space("efficientformerv2"))
-    ExpertSettings(num=2).check(load_space("autoformer-mini"))
+        check_experts(ExpertSettings(num=2), load_space("efficientformerv2"))
+    check_experts(ExpertSettings(num=1), load_space("efficientformerv2"))
+    check_experts(ExpertSettings(num=2), load_space("autoformer-mini"))
     for wrong in ({"num": 0}, {"share": 1.0}):
         with pytest.raises(SettingsError, match=r"\[train.experts\]"):
             ExpertSettings(**wrong)  # type: ignore[arg-type]

@@ -12,7 +12,17 @@ from vitnas.errors import SettingsError
 from vitnas.search_spaces import SearchSpace, Task, load_space
 from vitnas.supernets.counting.counts import count
 from vitnas.supernets.layers.attention import _Pairs
-from vitnas.supernets.resolution import Resolution, allowed_resolutions, lower_at, size_for, space_at, sparse
+from vitnas.supernets.resolution import (
+    allowed_resolutions,
+    check_sizes,
+    lower_at,
+    size_at,
+    size_for,
+    space_at,
+    sparse,
+    view,
+)
+from vitnas.supernets.settings.resolution import Resolution
 from vitnas.supernets.supernet import Supernet
 
 
@@ -34,7 +44,7 @@ def _images(space: SearchSpace, n: int = 2) -> torch.Tensor:
 def test_whole_images_change_no_bit(space: SearchSpace, net: Supernet) -> None:
     x, arch = _images(space), space.largest()
     whole = Resolution(progressive=((0.5, 4),))
-    assert whole.view(x, 16) is x
+    assert view(whole, x, 16) is x
     assert torch.equal(net(x, arch, image_size=16), net(x, arch))
     assert lower_at(space, arch, 16) == space.lower(arch)
 
@@ -111,12 +121,12 @@ def test_sizes_that_fit_nothing_are_refused_before_training(space: SearchSpace) 
     with pytest.raises(
         SettingsError, match="cannot look at images of 100: .*multiple of its patch size.*choose of 16, 32"
     ):
-        Resolution(sizes=(100,)).check(deit)
+        check_sizes(Resolution(sizes=(100,)), deit)
     with pytest.raises(SettingsError, match="larger than those that its weights are for"):
-        Resolution(sizes=(32,)).check(space)
+        check_sizes(Resolution(sizes=(32,)), space)
     with pytest.raises(SettingsError, match="400 times fewer tokens are images of 1"):
-        Resolution(progressive=((0.5, 400),)).check(space)
-    Resolution(progressive=((0.3, 4), (0.6, 2))).check(deit)
+        check_sizes(Resolution(progressive=((0.5, 400),)), space)
+    check_sizes(Resolution(progressive=((0.3, 4), (0.6, 2))), deit)
     assert [size_for(deit, factor) for factor in (4, 2, 1)] == [112, 160, 224]
     assert space_at(deit, 224) is deit
     for wrong in (
@@ -130,16 +140,16 @@ def test_sizes_that_fit_nothing_are_refused_before_training(space: SearchSpace) 
 
 def test_the_plan_goes_from_few_tokens_to_all(space: SearchSpace) -> None:
     plan = Resolution(progressive=((0.25, 4), (0.5, 2)))
-    sizes = [plan.size_at(space, step, 8, seed=0) for step in range(8)]
+    sizes = [size_at(plan, space, step, 8, seed=0) for step in range(8)]
     assert sizes == [8, 8, 12, 12, 16, 16, 16, 16]
     x = _images(space)
-    assert torch.equal(plan.view(x, 8), x[:, :, ::2, ::2])
+    assert torch.equal(view(plan, x, 8), x[:, :, ::2, ::2])
 
 
 def test_sizes_are_drawn_by_the_step_alone(space: SearchSpace) -> None:
     several = Resolution(sizes=(8, 12, 16))
-    sizes = [several.size_at(space, step, 100, seed=1) for step in range(40)]
+    sizes = [size_at(several, space, step, 100, seed=1) for step in range(40)]
     assert set(sizes) == {8, 12, 16}
-    assert sizes == [several.size_at(replace(space), step, 7, seed=1) for step in range(40)]
+    assert sizes == [size_at(several, replace(space), step, 7, seed=1) for step in range(40)]
     flat = torch.full((1, 3, 16, 16), 2.5)
-    torch.testing.assert_close(several.view(flat, 12), torch.full((1, 3, 12, 12), 2.5))
+    torch.testing.assert_close(view(several, flat, 12), torch.full((1, 3, 12, 12), 2.5))

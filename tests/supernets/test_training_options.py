@@ -15,7 +15,7 @@ from vitnas.errors import SettingsError
 from vitnas.run import RunFolder
 from vitnas.search_spaces import SearchSpace
 from vitnas.settings import make_settings
-from vitnas.supernets.training.settings import TrainSettings
+from vitnas.supernets.settings.train import TrainSettings
 from vitnas.supernets.training.train import start_run, train
 from vitnas.supernets.weights.checkpoints import checkpoint_folders, load_supernet
 
@@ -119,7 +119,7 @@ def test_smallest_middle_and_largest_are_shown(tmp_path: Path, small_run: MakeRu
             {"sampler": "multi", "sampler_options": {"num_archs": 4}, "batch_size": 3},
             "among 4 archs.*choose at least 4",
         ),
-        ({"sampler": "multi", "sampler_options": {"warmup": 2.0}}, "warmup a share"),
+        ({"sampler": "multi", "sampler_options": {"warmup": 2.0}}, "warmup must be from 0 to 1"),
         ({"sampler_options": {"num_random": -1}}, "num_random"),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else "",

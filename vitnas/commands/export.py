@@ -58,6 +58,7 @@ def export(
     from vitnas.deployment.agreement import Predicted
     from vitnas.deployment.export import ExportSettings, export_all
     from vitnas.deployment.export import export as write
+    from vitnas.deployment.exporters.choose import choose_exporters
     from vitnas.latency_lut.table import LatencyTable
     from vitnas.nas.pareto import ParetoFront
     from vitnas.reporting.picks import chosen_text
@@ -85,7 +86,7 @@ def export(
         "licence": licence,
     }
     settings = read_settings(ExportSettings, config, "export", flags)
-    settings.exporters()  # refuses what cannot be written here before anything is loaded
+    choose_exporters(settings)  # refuses what cannot be written here before anything is loaded
     latencies: list[dict[str, Predicted]] = [{}]
     chosen = None
     if front is not None:

@@ -63,9 +63,9 @@ def profile(
     from dataclasses import asdict
 
     from vitnas.latency_lut.devices import load_device
-    from vitnas.latency_lut.profile import ProfileSettings
     from vitnas.latency_lut.profile import profile as measure
     from vitnas.latency_lut.remote.transports import Elsewhere
+    from vitnas.latency_lut.settings import ProfileSettings
     from vitnas.latency_lut.transfer import transfer
     from vitnas.reporting.plots.fidelity import plot_fidelity, print_fidelity
     from vitnas.settings import read_settings

@@ -35,8 +35,8 @@ def teach(
 
     from vitnas.settings import read_settings
     from vitnas.supernets.data import DataSettings, load_dataset
+    from vitnas.supernets.settings.train import TrainSettings
     from vitnas.supernets.training.batches import Batches, fitting_size
-    from vitnas.supernets.training.settings import TrainSettings
     from vitnas.supernets.training.teachers import load_teacher, write_answers
 
     flags = {"epochs": epochs, "batch_size": batch_size, "seed": seed, "torch_device": torch_device}

@@ -17,6 +17,7 @@ from vitnas.deployment.agreement import Predicted
 from vitnas.deployment.artefacts import folded, write_artefact
 from vitnas.deployment.calibration import calibration_images
 from vitnas.deployment.exporters import Exporter, Facts
+from vitnas.deployment.exporters.choose import choose_exporters
 from vitnas.deployment.exporters.exporter import size_bytes
 from vitnas.deployment.extraction import extract
 from vitnas.deployment.finetuning import finetuned
@@ -83,7 +84,15 @@ def export(
         progress: told every step.
     """
     job = _Job(
-        space, network, dataset, settings, settings.exporters(), run, dict(tables or {}), draw, progress or _silent
+        space,
+        network,
+        dataset,
+        settings,
+        choose_exporters(settings),
+        run,
+        dict(tables or {}),
+        draw,
+        progress or _silent,
     )
     out = check_folder(out, force)
     job.check_settings()
@@ -114,7 +123,15 @@ def export_all(
     `report.json` of the whole folder lists them. All are written, or none.
     """
     job = _Job(
-        space, supernet, dataset, settings, settings.exporters(), run, dict(tables or {}), draw, progress or _silent
+        space,
+        supernet,
+        dataset,
+        settings,
+        choose_exporters(settings),
+        run,
+        dict(tables or {}),
+        draw,
+        progress or _silent,
     )
     out = check_folder(out, force)
     job.check_settings()

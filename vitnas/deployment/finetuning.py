@@ -14,10 +14,10 @@ from vitnas.run import RunFolder
 from vitnas.search_spaces import Arch
 from vitnas.settings import make_settings
 from vitnas.supernets.data import data_settings_of
-from vitnas.supernets.experts import ExpertSettings
-from vitnas.supernets.resolution import Resolution
-from vitnas.supernets.training.settings import TrainSettings
-from vitnas.supernets.training.teachers.settings import Distil
+from vitnas.supernets.settings.distil import Distil
+from vitnas.supernets.settings.experts import ExpertSettings
+from vitnas.supernets.settings.resolution import Resolution
+from vitnas.supernets.settings.train import TrainSettings
 from vitnas.supernets.training.train import start_run, train
 from vitnas.supernets.weights.checkpoints import load_supernet
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from vitnas.deployment.agreement import Agreement, Predicted
 from vitnas.errors import DeviceError, UnknownNameError
 from vitnas.latency_lut.devices import Device, load_device
-from vitnas.latency_lut.profile import ProfileSettings
 from vitnas.latency_lut.protocol import Timing
+from vitnas.latency_lut.settings import ProfileSettings
 from vitnas.latency_lut.sitting import BUSY, Reading, Sitting
 from vitnas.latency_lut.table import LatencyTable, differences
 from vitnas.run import RunFolder

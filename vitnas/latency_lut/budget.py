@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from vitnas.errors import DeviceError
-from vitnas.latency_lut.protocol import TimingSettings
+from vitnas.latency_lut.settings import TimingSettings
 from vitnas.latency_lut.timing_journal import blueprint_key
 from vitnas.latency_lut.timing_session import FOR_THE_TABLE, Gathering
 from vitnas.search_spaces import Blueprint, LayerSpec

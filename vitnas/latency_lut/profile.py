@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +17,8 @@ from vitnas.latency_lut.estimate.device import EstimatedDevice, write_estimates
 from vitnas.latency_lut.features import Floats
 from vitnas.latency_lut.interpolation import Interpolated, Interpolator
 from vitnas.latency_lut.parquet import refuse_other_table
-from vitnas.latency_lut.protocol import TimingSettings, require_positive
 from vitnas.latency_lut.sampling import sample_networks, spread_out
+from vitnas.latency_lut.settings import ProfileSettings, TimingSettings
 from vitnas.latency_lut.table import LatencyTable
 from vitnas.latency_lut.timing_journal import PartialTimings, blueprint_key
 from vitnas.latency_lut.timing_session import Gathering, progress_bar
@@ -29,49 +29,6 @@ TYPICAL = 1000
 
 LAYERS_FIRST, NETWORKS_THEN = 0.4, 0.8
 """Of a budget: when the first layers must be done, and when the whole networks."""
-
-
-@dataclass(frozen=True)
-class ProfileSettings(TimingSettings):
-    """The settings of a profile, table [profile] of a settings file; see also `TimingSettings`.
-
-    Attributes:
-        fit_networks: whole networks that the calibration is fitted to.
-        test_networks: whole networks held out to state the table's error.
-        max_mape: a table whose error is above this is marked.
-        tolerance: layers are measured until those that are not add less than this fraction to the error of
-            a network; 0 measures every layer.
-        max_passes: layers measured while the machine was slow are measured again, this many times in all.
-        seed: draws the networks.
-    """
-
-    fit_networks: int = 30
-    test_networks: int = 50
-    max_mape: float = 0.1
-    tolerance: float = 0.01
-    max_passes: int = 2
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require_positive(self, ("fit_networks", "test_networks", "max_mape", "max_passes"))
-        if self.seed < 0:
-            raise ValueError(f"'seed' must not be negative, got {self.seed}")
-        if not 0 <= self.tolerance < 1:
-            raise ValueError(f"'tolerance' must be at least 0 and less than 1, got {self.tolerance}")
-
-    @classmethod
-    def quick(cls) -> ProfileSettings:
-        """Short blocks and few networks: a small space in under a minute, with a spread of some percent."""
-        return cls(
-            block_ms=4.0,
-            blocks=15,
-            max_repeats=2,
-            warmup_ms=30.0,
-            max_warmup_ms=200.0,
-            fit_networks=8,
-            test_networks=8,
-        )
 
 
 def profile(

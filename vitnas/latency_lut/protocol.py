@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, fields, replace
-from typing import Literal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+
+if TYPE_CHECKING:  # a board that this file travels to has no vitnas
+    from vitnas.latency_lut.settings import TimingSettings
 
 Stopwatch = Callable[[int], float]
 """Runs something this many times in a row and returns the milliseconds they took together."""
@@ -90,46 +93,6 @@ class Timing:
         """The timing without what every call costs; never below zero."""
         names = ("median_ms", "min_ms", "p90_ms")
         return replace(self, **{name: max(getattr(self, name) - overhead_ms, 0.0) for name in names})
-
-
-@dataclass(frozen=True)
-class TimingSettings:
-    """How carefully to measure; the defaults follow the published protocols.
-
-    Attributes:
-        block_ms: a block holds as many calls as fill this time.
-        blocks: steady blocks for each candidate.
-        warmup_ms: the least time of warming up for each candidate.
-        max_warmup_ms: the most time of it, steady or not.
-        max_drift: a block next to which the reference ran slower by more than this fraction is repeated.
-        max_spread: a candidate whose steady blocks have a larger IQR than this fraction of their median goes on.
-        max_repeats: at most this many times `blocks` are tried; the steadiest are kept.
-        group: candidates measured in turns; a kill loses the work on one group at most.
-    """
-
-    block_ms: float = 50.0
-    blocks: int = 20
-    warmup_ms: float = 500.0
-    max_warmup_ms: float = 3000.0
-    max_drift: float = 0.05
-    max_spread: float = 0.05
-    max_repeats: int = 4
-    group: int = 6
-
-    def __post_init__(self) -> None:
-        require_positive(self, [f.name for f in fields(TimingSettings)])
-        if self.max_warmup_ms < self.warmup_ms:
-            raise ValueError(
-                f"'max_warmup_ms' ({self.max_warmup_ms:g}) must be at least 'warmup_ms' ({self.warmup_ms:g})"
-            )
-
-
-def require_positive(settings: object, names: Iterable[str]) -> None:
-    """Refuses settings that are not numbers above zero."""
-    for name in names:
-        value = getattr(settings, name)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
-            raise ValueError(f"'{name}' must be a number above zero, got {value!r}")
 
 
 def measure(

@@ -11,8 +11,9 @@ from vitnas.latency_lut.assemble import layer_counts, with_error, work_of
 from vitnas.latency_lut.calibration import Fidelity
 from vitnas.latency_lut.devices import Device
 from vitnas.latency_lut.features import Floats
-from vitnas.latency_lut.protocol import Timing, TimingSettings
+from vitnas.latency_lut.protocol import Timing
 from vitnas.latency_lut.residual import Layers, fit_residual
+from vitnas.latency_lut.settings import TimingSettings
 from vitnas.latency_lut.sitting import Sitting, arch_of, is_of
 from vitnas.latency_lut.table import LatencyTable
 from vitnas.search_spaces import Arch, Blueprint, SearchSpace

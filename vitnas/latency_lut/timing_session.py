@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from vitnas.latency_lut.devices import Device
-from vitnas.latency_lut.protocol import Timing, TimingSettings
+from vitnas.latency_lut.protocol import Timing
+from vitnas.latency_lut.settings import TimingSettings
 from vitnas.latency_lut.timing_journal import PartialTimings, blueprint_key
 from vitnas.search_spaces import Blueprint
 

@@ -21,10 +21,11 @@ from vitnas.latency_lut.assemble import layer_counts, work_of
 from vitnas.latency_lut.calibration import Fidelity
 from vitnas.latency_lut.devices import Device
 from vitnas.latency_lut.features import Floats, by_kind, spread
-from vitnas.latency_lut.profile import ProfileSettings, check_target, terms
+from vitnas.latency_lut.profile import check_target, terms
 from vitnas.latency_lut.protocol import Timing, align
 from vitnas.latency_lut.residual import Layers, fit_residual
 from vitnas.latency_lut.rows import ReferenceNetwork, WholeNetwork
+from vitnas.latency_lut.settings import ProfileSettings
 from vitnas.latency_lut.table import LatencyTable
 from vitnas.latency_lut.timing_journal import PartialTimings, blueprint_key
 from vitnas.latency_lut.timing_session import Gathering, progress_bar

@@ -2,77 +2,86 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Annotated, Any
 
-from vitnas.errors import SettingsError
-from vitnas.nas.objectives import spell_out
-from vitnas.nas.searchers import SEARCHERS
-from vitnas.predictors import PREDICTORS
+from msgspec import Meta
+
+from vitnas.settings import Count, Natural, Positive, Seconds, Settings, about
 
 NO_PREDICTOR = "none"
 AUTO = "auto"
+AtLeastTwo = Annotated[int, Meta(ge=2)]
 
 
 @dataclass(frozen=True)
-class SearchSettings:
-    """How to search.
+class SearchSettings(Settings):
+    """How to search."""
 
-    Attributes:
-        objectives: quantities to weigh; "accuracy" and "score" are maximised, all others minimised. In a search for
-            several devices "latency_ms" stands for that of each.
-        limits: quantity -> the most it may be, such as ``latency_ms = 1.5`` or ``"latency_ms@iphone12" = 1.5``.
-        evaluations: true evaluations to spend.
-        seconds: when they are over no more batch begins; 0 for no end. The front then depends on the machine.
-        patience: stop after so many batches in a row that hardly add to the hypervolume; 0 goes on.
-        initial: how many evaluations before the first prediction, spread over the range of costs.
-        batch: how many of them between two predictions.
-        searcher: walks over predictions, or over true evaluations when `predictor` is "none"; "auto" chooses by the
-            size of the space, the objectives and the budget.
-        predictor: learns scores from the evaluated archs, or "none".
-        population: archs that a generation holds.
-        generations: generations on predictions for every batch of true evaluations.
-        measure: time archs whose latency is uncertain and matters, where the device is here.
-        strict: refuse a table that misses its stated error, instead of warning.
-        seed: the same settings, seed included, give the same front.
-        workers: processes that evaluate; 1 evaluates in this one. The front does not depend on it.
-        timeout: seconds that one evaluation may take before its worker is replaced; 0 for no end.
-        storage: URL of the database to keep evaluations in, such as ``journal:///FILE`` or
-            ``postgresql://...``; empty for a SQLite file in the folder of the search.
-        study: its name there; empty for that of the folder. Searches that name the same one share evaluations.
-    """
+    table = "search"
 
-    objectives: tuple[str, ...] = ("accuracy", "latency_ms")
-    limits: dict[str, float] = field(default_factory=dict)
-    evaluations: int = 200
-    seconds: float = 0.0
-    patience: int = 5
-    initial: int = 40
-    batch: int = 20
-    searcher: str = "auto"
-    predictor: str = "gp"
-    population: int = 100
-    generations: int = 100
-    measure: bool = True
-    strict: bool = False
-    seed: int = 0
-    workers: int = 1
-    timeout: float = 0.0
-    storage: str = ""
-    study: str = ""
+    objectives: Annotated[
+        tuple[str, ...],
+        about(
+            "Quantities to weigh: accuracy, latency, energy, params, macs, memory or size. Accuracy and score are "
+            "maximised, all others minimised; in a search for several devices latency stands for that of each."
+        ),
+    ] = ("accuracy", "latency_ms")
+    limits: Annotated[
+        dict[str, Positive],
+        about('The most that a quantity may be, such as latency_ms = 1.5 or "latency_ms@iphone12" = 1.5.'),
+    ] = field(default_factory=dict)
+    evaluations: Annotated[Count, about("Archs to evaluate for real.")] = 200
+    seconds: Annotated[
+        Seconds,
+        about("Time after which no more batch begins; 0 for no limit. The front then depends on the machine."),
+    ] = 0.0
+    patience: Annotated[
+        Natural, about("Stop after this many batches in a row that hardly add to the hypervolume; 0 goes on.")
+    ] = 5
+    initial: Annotated[
+        AtLeastTwo, about("Evaluations before the first prediction, spread over the range of costs.")
+    ] = 40
+    batch: Annotated[Count, about("Evaluations between two predictions.")] = 20
+    searcher: Annotated[
+        str,
+        about(
+            "How to search, see docs/searchers.md; walks over predictions, or over true evaluations if predictor is "
+            "none. auto chooses by the size of the space, the objectives and the budget."
+        ),
+    ] = AUTO
+    predictor: Annotated[str, about("What learns scores from the evaluated archs, or none.")] = "gp"
+    population: Annotated[AtLeastTwo, about("Archs in a generation.")] = 100
+    generations: Annotated[Count, about("Generations on predictions for every batch of true evaluations.")] = 100
+    measure: Annotated[bool, about("Time archs whose latency is uncertain and matters, if the device is here.")] = True
+    strict: Annotated[bool, about("Refuse a table that misses its stated error, instead of warning.")] = False
+    seed: Annotated[Natural, about("Random seed; the same settings, seed included, give the same front.")] = 0
+    workers: Annotated[
+        Count, about("Ray workers that evaluate; 1 evaluates in this process. The front does not depend on it.")
+    ] = 1
+    timeout: Annotated[
+        Seconds, about("Longest time of one evaluation before its worker is replaced; 0 for no limit.")
+    ] = 0.0
+    storage: Annotated[
+        str,
+        about(
+            "Database of evaluations: a sqlite, postgresql or journal URL; left out, a SQLite file in the folder of the "
+            "search."
+        ),
+    ] = ""
+    study: Annotated[
+        str,
+        about("Name in the database; left out, that of the folder. Searches of one name share evaluations."),
+    ] = ""
 
     def __post_init__(self) -> None:
-        for name, least in _LEAST.items():
-            value = getattr(self, name)
-            if not value >= least or math.isinf(value):
-                raise SettingsError(f"[search] {name} = {value}: must be at least {least}")
-        if not self.objectives or len(set(self.objectives)) != len(self.objectives):
-            raise SettingsError(f"[search] objectives = {list(self.objectives)}: name at least one, each once")
-        for quantity, most in self.limits.items():
-            if not math.isfinite(most) or most <= 0:
-                raise SettingsError(f"[search] limits.{quantity} = {most}: must be a number above zero")
+        super().__post_init__()
+        each_once = 0 < len(self.objectives) == len(set(self.objectives))
+        self.demand("objectives", each_once, "at least one quantity, each once")
+        from vitnas.nas.searchers import SEARCHERS
+        from vitnas.predictors import PREDICTORS
+
         if self.searcher != AUTO and self.searcher not in SEARCHERS:
             SEARCHERS.load(self.searcher)
         if self.predictor != NO_PREDICTOR and self.predictor not in PREDICTORS:
@@ -80,6 +89,8 @@ class SearchSettings:
 
     def on_devices(self, devices: Sequence[str]) -> SearchSettings:
         """The same with quantities by their full names; a limit on one device wins over that on all."""
+        from vitnas.nas.objectives import spell_out
+
         objectives = [o for name in self.objectives for o in spell_out(name, devices, "objective")]
         ranked = sorted(self.limits.items(), key=lambda limit: "@" in limit[0])
         limits = {q: most for name, most in ranked for q in spell_out(name, devices, "limit on")}
@@ -91,17 +102,3 @@ class SearchSettings:
         for name in ("strict", "workers", "timeout", "storage", "study"):
             del kept[name]
         return {**kept, "objectives": list(self.objectives)}
-
-
-_LEAST = {
-    "evaluations": 1,
-    "seconds": 0,
-    "patience": 0,
-    "timeout": 0,
-    "initial": 2,
-    "batch": 1,
-    "population": 2,
-    "generations": 1,
-    "seed": 0,
-    "workers": 1,
-}

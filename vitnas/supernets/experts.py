@@ -7,7 +7,6 @@ checkpoint are those of a plain supernet, and cost what they cost without expert
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
@@ -16,45 +15,21 @@ from torch import Tensor, nn
 from vitnas.errors import SettingsError
 from vitnas.search_spaces import LayerSpec, SearchSpace
 from vitnas.supernets.layers import LAYERS, Layer
+from vitnas.supernets.settings.experts import ExpertSettings
 
 PREFIX = "experts."
 """What the names of their weights begin with in a checkpoint."""
 
 
-@dataclass(frozen=True)
-class ExpertSettings:
-    """Experts weights averaging: table [train.experts]. Its authors' rates are not public; these are ours.
-
-    Attributes:
-        num: copies of each feed-forward layer; 1 leaves the layers as they are.
-        share: how far the weights of each copy move towards the mean of the others after a step, at the
-            last one; rises linearly from zero on.
-    """
-
-    num: int = 1
-    share: float = 0.2
-
-    def __post_init__(self) -> None:
-        if self.num < 1:
-            raise SettingsError(f"[train.experts] num must be at least 1; got {self.num}, change it")
-        if not 0 <= self.share < 1:
-            raise SettingsError(
-                f"[train.experts] share must be a share: 0 or more and less than 1; got {self.share}, change it"
-            )
-
-    def share_at(self, step: int, num_steps: int) -> float:
-        """The share after this step, the first one being 0."""
-        return self.share * (step + 1) / num_steps
-
-    def check(self, space: SearchSpace) -> None:
-        """Refuses a space without a layer that could be several."""
-        kinds = sorted({spec.kind for spec in space.lowering.specs})
-        if self.num > 1 and not any(LAYERS.load(kind).per_token for kind in kinds):
-            able = ", ".join(kind for kind in LAYERS if LAYERS.load(kind).per_token)
-            raise SettingsError(
-                f"[train.experts] num is {self.num}, but space '{space.name}' has no layer that answers for each token by "
-                f"itself: its kinds are {', '.join(kinds)}, those that can be experts {able}; set num to 1"
-            )
+def check_experts(settings: ExpertSettings, space: SearchSpace) -> None:
+    """Refuses a space without a layer that could be several."""
+    kinds = sorted({spec.kind for spec in space.lowering.specs})
+    if settings.num > 1 and not any(LAYERS.load(kind).per_token for kind in kinds):
+        able = ", ".join(kind for kind in LAYERS if LAYERS.load(kind).per_token)
+        raise SettingsError(
+            f"[train.experts] num is {settings.num}, but space '{space.name}' has no layer that answers for each token by "
+            f"itself: its kinds are {', '.join(kinds)}, those that can be experts {able}; set num to 1"
+        )
 
 
 class Experts(nn.Module):

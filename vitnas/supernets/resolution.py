@@ -9,7 +9,7 @@ same space for smaller images, on the shared weights: absolute positions are ave
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -18,6 +18,7 @@ from torch.nn import functional as F
 
 from vitnas.errors import SettingsError, SpaceError
 from vitnas.search_spaces import Arch, Blueprint, LayerSpec, SearchSpace
+from vitnas.supernets.settings.resolution import Resolution
 
 FOLLOW_THE_MAP = ("window", "shift", "halvings", "grid", "stripe")
 """Attributes that a smaller map makes smaller without giving a weight another role."""
@@ -29,52 +30,29 @@ TOLERANCE = 1.5
 """A size stands for another one if their numbers of tokens differ by no more than this factor."""
 
 
-@dataclass(frozen=True)
-class Resolution:
-    """At which sizes training looks at the images: table [train.resolution].
+def check_sizes(settings: Resolution, space: SearchSpace) -> None:
+    """Refuses sizes that the space cannot take."""
+    for size in settings.sizes:
+        space_at(space, size)
+    for _, factor in settings.progressive:
+        size_for(space, factor)
 
-    Attributes:
-        progressive: pairs of a share of all steps and a factor: until that share, images have so many times fewer tokens,
-            as in [[0.3, 4], [0.6, 2]]; whole images after the last.
-        sizes: image sizes of which every step draws one, such as [160, 192, 224].
-    """
 
-    progressive: tuple[tuple[float, float], ...] = ()
-    sizes: tuple[int, ...] = ()
+def size_at(settings: Resolution, space: SearchSpace, step: int, num_steps: int, seed: int) -> int:
+    """The image size of a step; all processes of a run agree on it."""
+    if settings.sizes:
+        return int(np.random.default_rng((seed, step)).choice(settings.sizes))
+    for share, factor in settings.progressive:
+        if step < share * num_steps:
+            return size_for(space, factor)
+    return space.task.image_size
 
-    def __post_init__(self) -> None:
-        where = "[train.resolution]"
-        shares = [share for share, _ in self.progressive]
-        if shares != sorted(set(shares)) or any(not 0 < share <= 1 for share in shares):
-            raise SettingsError(f"{where} progressive: shares must rise and lie in 0..1; got {shares}, change them")
-        if any(not 1 <= factor < math.inf for _, factor in self.progressive):
-            raise SettingsError(
-                f"{where} progressive: factors must be 1 or more, of {[f for _, f in self.progressive]}; change them"
-            )
-        if self.progressive and self.sizes:
-            raise SettingsError(f"{where} progressive and sizes both say how large images are; leave one of them out")
 
-    def check(self, space: SearchSpace) -> None:
-        """Refuses sizes that the space cannot take."""
-        for size in self.sizes:
-            space_at(space, size)
-        for _, factor in self.progressive:
-            size_for(space, factor)
-
-    def size_at(self, space: SearchSpace, step: int, num_steps: int, seed: int) -> int:
-        """The image size of a step; all processes of a run agree on it."""
-        if self.sizes:
-            return int(np.random.default_rng((seed, step)).choice(self.sizes))
-        for share, factor in self.progressive:
-            if step < share * num_steps:
-                return size_for(space, factor)
-        return space.task.image_size
-
-    def view(self, x: Tensor, size: int) -> Tensor:
-        """Images at this size: every f-th pixel for progressive tokens, scaled down for several resolutions."""
-        if x.shape[-1] == size:
-            return x
-        return resized(x, size) if self.sizes else sparse(x, size)
+def view(settings: Resolution, x: Tensor, size: int) -> Tensor:
+    """Images at this size: every f-th pixel for progressive tokens, scaled down for several resolutions."""
+    if x.shape[-1] == size:
+        return x
+    return resized(x, size) if settings.sizes else sparse(x, size)
 
 
 def sparse(x: Tensor, size: int) -> Tensor:

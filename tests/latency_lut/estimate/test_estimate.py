@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from vitnas.cli import app
 from vitnas.errors import DeviceError, UnknownNameError
-from vitnas.latency_lut import LatencyTable, TimingSettings, load_device
+from vitnas.latency_lut.devices import load_device
 from vitnas.latency_lut.devices.device import reference_network
 from vitnas.latency_lut.estimate import Op, load_model
 from vitnas.latency_lut.estimate.cost import GUESS, PRICES, OperatorWork
@@ -20,6 +20,8 @@ from vitnas.latency_lut.estimate.model import MODELS
 from vitnas.latency_lut.estimate.networks import layer_ops
 from vitnas.latency_lut.profile import profile
 from vitnas.latency_lut.runtimes.onnx import to_onnx
+from vitnas.latency_lut.settings import TimingSettings
+from vitnas.latency_lut.table import LatencyTable
 from vitnas.search_spaces import Blueprint, load_space
 from vitnas.supernets.supernet import build_network
 

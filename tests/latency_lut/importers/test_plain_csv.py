@@ -8,7 +8,7 @@ from tests.latency_lut.pretended import PretendedDevice, layer_ms
 from vitnas.errors import DeviceError, InvalidArchError
 from vitnas.latency_lut.assemble import Origin
 from vitnas.latency_lut.importers import import_table, read_foreign
-from vitnas.latency_lut.protocol import TimingSettings
+from vitnas.latency_lut.settings import TimingSettings
 from vitnas.search_spaces import Blueprint, load_space
 
 SPACE = load_space("autoformer-mini")

@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 
-from vitnas.latency_lut.profile import ProfileSettings
 from vitnas.latency_lut.remote import write_bundle
+from vitnas.latency_lut.settings import ProfileSettings
 from vitnas.search_spaces import load_space
 
 SPACE = load_space("autoformer-mini").restrict(depth=(3,), heads=(2,), mlp_ratio=(2.0,))

@@ -13,8 +13,9 @@ import pytest
 from tests.latency_lut.remote.conftest import BRIEF
 from vitnas.errors import DeviceError
 from vitnas.files import read_json, read_line
-from vitnas.latency_lut import LatencyTable, load_device
+from vitnas.latency_lut.devices import load_device
 from vitnas.latency_lut.remote import import_results, read_results, write_bundle
+from vitnas.latency_lut.table import LatencyTable
 
 ALONE = """
 import runpy, sys

@@ -17,9 +17,9 @@ import pytest
 
 from tests.latency_lut.remote.conftest import BRIEF, SPACE
 from vitnas.errors import DeviceError
-from vitnas.latency_lut import LatencyTable
 from vitnas.latency_lut.remote import ssh
 from vitnas.latency_lut.remote.ssh import profile_over_ssh
+from vitnas.latency_lut.table import LatencyTable
 
 SSHD = shutil.which("sshd", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
 pytestmark = pytest.mark.skipif(

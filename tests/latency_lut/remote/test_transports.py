@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from vitnas.cli import app
 from vitnas.errors import VitnasError
-from vitnas.latency_lut import LatencyTable
+from vitnas.latency_lut.table import LatencyTable
 
 SETTINGS = """
 [profile]

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from vitnas.errors import DeviceError
-from vitnas.latency_lut import TimingSettings
 from vitnas.latency_lut.runtimes.energy import energy_meter
 from vitnas.latency_lut.runtimes.isolated import measure_apart
 from vitnas.latency_lut.runtimes.memory import peak_of
 from vitnas.latency_lut.runtimes.worker import pin
+from vitnas.latency_lut.settings import TimingSettings
 from vitnas.search_spaces import Blueprint, LayerSpec
 
 BRIEF = TimingSettings(block_ms=1, blocks=3, warmup_ms=5, max_warmup_ms=10, max_repeats=1, group=1)
@@ -75,7 +75,7 @@ class Orphan(Runtime):
         time.sleep(60)
 """
 ASKING = """
-from vitnas.latency_lut import TimingSettings
+from vitnas.latency_lut.settings import TimingSettings
 from vitnas.latency_lut.runtimes.isolated import measure_apart
 from vitnas.search_spaces import Blueprint
 

@@ -10,8 +10,8 @@ import torch
 from vitnas.errors import DeviceError, ExportError
 from vitnas.latency_lut.devices import load_device
 from vitnas.latency_lut.devices.litert import CONVERTER
-from vitnas.latency_lut.protocol import TimingSettings
 from vitnas.latency_lut.runtimes.litert_files import LiteRTFiles
+from vitnas.latency_lut.settings import TimingSettings
 from vitnas.search_spaces import Blueprint, LayerSpec
 from vitnas.supernets.supernet import build_network
 

@@ -11,9 +11,10 @@ import pytest
 
 from tests.latency_lut.pretended import CONTEXT, ONCE_MS, PretendedDevice, layer_ms
 from tests.nas.problem import SMALL, Score, accuracy
-from vitnas.latency_lut.profile import ProfileSettings, profile
+from vitnas.latency_lut.profile import profile
 from vitnas.latency_lut.protocol import IQR_OF_NORMAL, Timing
 from vitnas.latency_lut.refit import learn
+from vitnas.latency_lut.settings import ProfileSettings
 from vitnas.latency_lut.sitting import BETWEEN
 from vitnas.nas.pareto import ParetoFront
 from vitnas.nas.search import search

@@ -4,7 +4,8 @@ import pytest
 
 from tests.latency_lut.pretended import PretendedDevice
 from vitnas.errors import DeviceError
-from vitnas.latency_lut.profile import ProfileSettings, profile
+from vitnas.latency_lut.profile import profile
+from vitnas.latency_lut.settings import ProfileSettings
 from vitnas.latency_lut.table import LatencyTable
 from vitnas.reporting.plots.fidelity import plot_fidelity, print_fidelity, worst_networks
 from vitnas.search_spaces import Arch, load_space

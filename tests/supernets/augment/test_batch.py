@@ -214,10 +214,10 @@ def test_even_parts_of_a_batch_are_mixed_as_the_whole():
     ("key", "value", "rule"),
     [
         ("flip", 1.5, "flip must be from 0 to 1"),
-        ("crop_padding", -1, "crop_padding must be 0 or more"),
-        ("crop_scale", 0.0, "crop_scale must be a share of the area"),
+        ("crop_padding", -1, "crop_padding must be at least 0"),
+        ("crop_scale", 0.0, "crop_scale must be more than 0 and at most 1"),
         ("rand_magnitude", 11.0, "rand_magnitude must be from 0 to 10"),
-        ("mixup", -0.1, "mixup must be 0 or more"),
+        ("mixup", -0.1, "mixup must be at least 0"),
         ("flipp", 1.0, "Did you mean 'flip'"),
     ],
 )

@@ -22,10 +22,10 @@ from vitnas.run import RunFolder
 from vitnas.search_spaces import load_space
 from vitnas.supernets.data import Dataset, DataSettings, Pixels, dataset_of, load_dataset, resolved
 from vitnas.supernets.data.splits import kept_for_test, usual_test_share
+from vitnas.supernets.settings.distil import Distil
+from vitnas.supernets.settings.train import TrainSettings
 from vitnas.supernets.training.loop import TrainingLoop
 from vitnas.supernets.training.processes.distributed import World
-from vitnas.supernets.training.settings import TrainSettings
-from vitnas.supernets.training.teachers.settings import Distil
 from vitnas.supernets.training.train import start_run, train
 from vitnas.supernets.weights.checkpoints import load_supernet
 
@@ -90,7 +90,7 @@ def test_test_images_elsewhere(tmp_path: Path) -> None:
         load_dataset(replace(where, test=str(tmp_path / "odd")))
     with pytest.raises(SettingsError, match="test_share = 0 keeps no test, but test names"):
         replace(where, test_share=0.0)
-    with pytest.raises(SettingsError, match="test_share must be 0 or more"):
+    with pytest.raises(SettingsError, match="test_share must be at least 0"):
         DataSettings(test_share=1.0)
 
 

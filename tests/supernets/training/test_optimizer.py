@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vitnas.search_spaces import load_space
+from vitnas.supernets.settings.train import TrainSettings
 from vitnas.supernets.supernet import Supernet
 from vitnas.supernets.training.optimizer import learning_rate_at, make_optimizer
-from vitnas.supernets.training.settings import TrainSettings
 
 SPACE = load_space("autoformer-mini").restrict(width=(48, 64), depth=(3, 4))
 

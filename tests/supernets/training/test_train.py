@@ -18,10 +18,10 @@ from vitnas.files import only_here, read_lines
 from vitnas.run import RunFolder
 from vitnas.search_spaces import SearchSpace, load_space
 from vitnas.supernets.data import DataSettings, load_dataset
+from vitnas.supernets.settings.train import TrainSettings
 from vitnas.supernets.training.learner import Learner, StepOutcome
 from vitnas.supernets.training.lessons import Marks
 from vitnas.supernets.training.resuming import change_means, other_bits
-from vitnas.supernets.training.settings import TrainSettings
 from vitnas.supernets.training.train import start_run, train
 from vitnas.supernets.weights.checkpoints import checkpoint_folders, load_supernet
 

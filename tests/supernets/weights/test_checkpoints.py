@@ -15,9 +15,9 @@ import torch
 from vitnas.errors import CheckpointError
 from vitnas.run import RunFolder
 from vitnas.search_spaces import SearchSpace, load_space
+from vitnas.supernets.settings.train import TrainSettings
 from vitnas.supernets.supernet import Supernet
 from vitnas.supernets.training.optimizer import make_optimizer
-from vitnas.supernets.training.settings import TrainSettings
 from vitnas.supernets.weights import checkpoints
 from vitnas.supernets.weights.checkpoints import (
     KEEP,
@@ -38,7 +38,7 @@ from vitnas.run import RunFolder
 from vitnas.supernets.weights.checkpoints import Progress, save_checkpoint
 from vitnas.supernets.training.optimizer import make_optimizer
 from vitnas.supernets.supernet import Supernet
-from vitnas.supernets.training.settings import TrainSettings
+from vitnas.supernets.settings.train import TrainSettings
 run = RunFolder.open(Path(sys.argv[1]))
 net = Supernet(run.space)
 resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))

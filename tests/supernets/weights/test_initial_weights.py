@@ -16,9 +16,9 @@ from tests.timm_import import import_timm
 from vitnas.errors import CheckpointError, InvalidArchError
 from vitnas.run import RunFolder
 from vitnas.search_spaces import SearchSpace, Task, load_space
+from vitnas.supernets.settings.train import TrainSettings
 from vitnas.supernets.supernet import Supernet, build_network
 from vitnas.supernets.training.optimizer import make_optimizer
-from vitnas.supernets.training.settings import TrainSettings
 from vitnas.supernets.weights.checkpoints import TrainingProgress, load_supernet, save_checkpoint
 from vitnas.supernets.weights.initial_weights import initialise
 from vitnas.supernets.weights.pretrained.hugging_face import to_timm

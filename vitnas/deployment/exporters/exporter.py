@@ -10,7 +10,8 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from vitnas.latency_lut.runtimes.saturation import FULL_BITS, Int8Range, SelfTest, WeightRange, weight_range
+from vitnas.latency_lut.runtimes.saturation import FULL_BITS, SelfTest, WeightRange, weight_range
+from vitnas.latency_lut.settings import Int8Range
 
 
 @dataclass(frozen=True)

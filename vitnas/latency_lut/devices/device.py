@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from vitnas.errors import DeviceError
-from vitnas.latency_lut.protocol import Timing, TimingSettings
+from vitnas.latency_lut.protocol import Timing
+from vitnas.latency_lut.settings import TimingSettings
 from vitnas.search_spaces import Blueprint, LayerSpec
 
 Origin = Literal["measured here", "measured elsewhere", "imported", "estimated"]

@@ -11,9 +11,10 @@ from typing import ClassVar
 
 from vitnas.errors import DeviceError
 from vitnas.latency_lut.devices.device import Device
-from vitnas.latency_lut.protocol import Timing, TimingSettings
+from vitnas.latency_lut.protocol import Timing
 from vitnas.latency_lut.runtimes.isolated import measure_apart
 from vitnas.latency_lut.runtimes.saturation import SelfTest
+from vitnas.latency_lut.settings import TimingSettings
 from vitnas.run import processor
 from vitnas.search_spaces import Blueprint
 

@@ -15,8 +15,9 @@ from vitnas import __version__
 from vitnas.latency_lut.calibration import Calibration
 from vitnas.latency_lut.devices.device import Device, reference_network
 from vitnas.latency_lut.estimate.model import EstimateModel, load_model
-from vitnas.latency_lut.protocol import IQR_OF_NORMAL, Timing, TimingSettings
+from vitnas.latency_lut.protocol import IQR_OF_NORMAL, Timing
 from vitnas.latency_lut.rows import Header, Row
+from vitnas.latency_lut.settings import TimingSettings
 from vitnas.latency_lut.table import LatencyTable
 from vitnas.search_spaces import Blueprint, LayerSpec, SearchSpace
 

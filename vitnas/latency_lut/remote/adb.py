@@ -9,20 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 
 from vitnas.errors import DeviceError
-from vitnas.latency_lut.profile import ProfileSettings
-from vitnas.latency_lut.protocol import TimingSettings
 from vitnas.latency_lut.remote.board import call, check_cores, discard, last_line, waiting_bundle
 from vitnas.latency_lut.remote.bundle import LAYERS, RESULTS, Bundle, check_name
 from vitnas.latency_lut.remote.manifest import Item
 from vitnas.latency_lut.remote.progress import GrowingResults
 from vitnas.latency_lut.remote.results import import_results, read_results
+from vitnas.latency_lut.settings import ProfileSettings, TimingSettings
 from vitnas.latency_lut.table import LatencyTable
 from vitnas.latency_lut.timing_session import progress_bar
 from vitnas.search_spaces import SearchSpace
+from vitnas.settings import make_settings
 
 ROUNDS = 5
 """Starts of benchmark_model for each network; what the phone does meanwhile differs between them."""
@@ -146,7 +145,7 @@ def _measure(
 ) -> None:
     """Fills the results of a bundle, some networks at a time, and keeps what is known through a kill."""
     manifest = bundle.manifest
-    settings = msgspec.convert(manifest.settings, TimingSettings)
+    settings = make_settings(TimingSettings, manifest.settings, "manifest.json, settings")
     growing = GrowingResults(path, manifest, "vitnas adb 1", fingerprint)
     waiting = growing.waiting
     with phone.steady(), progress_bar(progress, in_seconds=False) as bar:

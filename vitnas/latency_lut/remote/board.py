@@ -14,9 +14,9 @@ import msgspec
 
 from vitnas.errors import DeviceError
 from vitnas.files import remove_folder
-from vitnas.latency_lut.profile import ProfileSettings
 from vitnas.latency_lut.remote.bundle import LAYERS, TERMS, Bundle, bundled_files, write_bundle
 from vitnas.latency_lut.remote.manifest import Format, read_manifest
+from vitnas.latency_lut.settings import ProfileSettings
 from vitnas.search_spaces import SearchSpace
 
 ANSWER_S = 60.0

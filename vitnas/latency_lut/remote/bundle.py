@@ -21,11 +21,10 @@ from vitnas.latency_lut.assemble import layer_counts, work_of
 from vitnas.latency_lut.devices import DEVICES, load_device
 from vitnas.latency_lut.devices.device import reference_network
 from vitnas.latency_lut.interpolation import Interpolator
-from vitnas.latency_lut.profile import ProfileSettings
-from vitnas.latency_lut.protocol import TimingSettings
 from vitnas.latency_lut.remote import runner
 from vitnas.latency_lut.remote.manifest import VERSION, Format, Item, Manifest, digest, read_manifest
 from vitnas.latency_lut.sampling import sample_networks
+from vitnas.latency_lut.settings import ProfileSettings, TimingSettings
 from vitnas.latency_lut.timing_journal import blueprint_key
 from vitnas.latency_lut.timing_session import progress_bar
 from vitnas.search_spaces import Arch, Blueprint, SearchSpace

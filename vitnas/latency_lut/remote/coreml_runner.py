@@ -19,12 +19,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from vitnas.errors import DeviceError, VitnasError
-from vitnas.latency_lut.protocol import Stopwatch, TimingSettings, measure
+from vitnas.latency_lut.protocol import Stopwatch, measure
 from vitnas.latency_lut.remote.manifest import Item, Manifest, digest, read_manifest
 from vitnas.latency_lut.remote.progress import GrowingResults
+from vitnas.latency_lut.settings import TimingSettings
+from vitnas.settings import make_settings
 
 NAME = "vitnas coreml runner 1"
 UNITS = {"all": "ALL", "neural-engine": "CPU_AND_NE", "gpu": "CPU_AND_GPU", "cpu": "CPU_ONLY"}
@@ -107,7 +107,7 @@ def _measure(
         return milliseconds
 
     growing = GrowingResults(results, manifest, NAME, _fingerprint(manifest, machine, phone, ct.__version__))
-    settings = msgspec.convert(manifest.settings, TimingSettings)
+    settings = make_settings(TimingSettings, manifest.settings, "manifest.json, settings")
     waiting = growing.waiting
     reference = stopwatch(load(next(item for item in manifest.items if item.kind == "reference")))
     for start in range(0, len(waiting), settings.group):

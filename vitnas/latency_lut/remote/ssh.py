@@ -16,10 +16,10 @@ from pathlib import Path
 
 from vitnas.errors import DeviceError
 from vitnas.files.temporary import temporary_folder
-from vitnas.latency_lut.profile import ProfileSettings
 from vitnas.latency_lut.remote.board import call, check_cores, discard, last_line, waiting_bundle
 from vitnas.latency_lut.remote.bundle import LAYERS, Bundle, check_name
 from vitnas.latency_lut.remote.results import import_results, read_results
+from vitnas.latency_lut.settings import ProfileSettings
 from vitnas.latency_lut.table import LatencyTable
 from vitnas.latency_lut.timing_session import progress_bar
 from vitnas.search_spaces import SearchSpace

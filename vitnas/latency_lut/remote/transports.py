@@ -11,13 +11,13 @@ from vitnas.errors import DeviceError, SettingsError
 from vitnas.latency_lut.assemble import Origin
 from vitnas.latency_lut.importers import import_table
 from vitnas.latency_lut.importers.plain_csv import read_csv
-from vitnas.latency_lut.profile import ProfileSettings
 from vitnas.latency_lut.remote.adb import profile_over_adb
 from vitnas.latency_lut.remote.board import check_cores
 from vitnas.latency_lut.remote.bundle import PACKAGERS, write_bundle
 from vitnas.latency_lut.remote.reports import read_figures
 from vitnas.latency_lut.remote.results import import_results, warnings_of
 from vitnas.latency_lut.remote.ssh import profile_over_ssh
+from vitnas.latency_lut.settings import ProfileSettings
 from vitnas.latency_lut.table import LatencyTable
 from vitnas.search_spaces import SearchSpace
 

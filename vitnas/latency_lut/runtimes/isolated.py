@@ -15,8 +15,9 @@ import msgspec
 from vitnas.errors import DeviceError
 from vitnas.files.temporary import temporary_folder
 from vitnas.latency_lut.devices.device import reference_network
-from vitnas.latency_lut.protocol import Timing, TimingSettings
+from vitnas.latency_lut.protocol import Timing
 from vitnas.latency_lut.runtimes.worker import Answer, Request
+from vitnas.latency_lut.settings import TimingSettings
 from vitnas.search_spaces import Blueprint
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")

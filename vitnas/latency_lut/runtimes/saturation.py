@@ -10,13 +10,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import metadata
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Int8Range = Literal["auto", "full", "reduced"]
-"""Weights of int8 files: 8 bits, 7 bits, or what the self-test of their runtime decides."""
+from vitnas.latency_lut.settings import Int8Range
 
 FULL_BITS, REDUCED_BITS = 8, 7
 

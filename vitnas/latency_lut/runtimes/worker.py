@@ -20,9 +20,10 @@ from typing import Any
 import msgspec
 
 from vitnas.errors import DeviceError, VitnasError
-from vitnas.latency_lut.protocol import Timing, TimingSettings, measure
+from vitnas.latency_lut.protocol import Timing, measure
 from vitnas.latency_lut.runtimes.energy import energy_meter
 from vitnas.latency_lut.runtimes.runtime import Runtime
+from vitnas.latency_lut.settings import TimingSettings
 from vitnas.search_spaces import Blueprint, LayerSpec
 
 

@@ -2,6 +2,6 @@
 
 from vitnas.supernets.augment.batch import RECIPE, augment
 from vitnas.supernets.augment.draws import batch_seed_of, seeds_of
-from vitnas.supernets.augment.settings import Augment
+from vitnas.supernets.settings.augment import Augment
 
 __all__ = ["RECIPE", "Augment", "augment", "batch_seed_of", "seeds_of"]

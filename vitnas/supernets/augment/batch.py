@@ -12,7 +12,7 @@ from vitnas.supernets.augment.geometric import crop, flip, shift, warp
 from vitnas.supernets.augment.mixing import mix
 from vitnas.supernets.augment.rand_augment import rand_augment
 from vitnas.supernets.augment.rectangles import Rectangles
-from vitnas.supernets.augment.settings import Augment
+from vitnas.supernets.settings.augment import Augment
 
 RECIPE = 1
 """Grows whenever the same seeds and settings give other images than before; stored answers of teachers depend on it."""

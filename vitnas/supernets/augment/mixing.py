@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vitnas.supernets.augment.settings import Augment
+from vitnas.supernets.settings.augment import Augment
 
 
 def mix(images: Tensor, target: Tensor, batch_seed: int, settings: Augment) -> tuple[Tensor, Tensor]:

@@ -13,7 +13,7 @@ from torch import Tensor
 from vitnas.supernets.augment.colour import TONES, apply_tones, colour, sharpen
 from vitnas.supernets.augment.draws import Draws
 from vitnas.supernets.augment.geometric import rotate, shear, translate, warp
-from vitnas.supernets.augment.settings import Augment
+from vitnas.supernets.settings.augment import Augment
 
 Levels = NDArray[np.float64]
 

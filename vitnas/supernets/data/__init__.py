@@ -17,8 +17,8 @@ from vitnas.supernets.data.formats.format import alike
 from vitnas.supernets.data.images import Images, Pixels
 from vitnas.supernets.data.loader import Loader
 from vitnas.supernets.data.pictures import Files, Pictures
-from vitnas.supernets.data.settings import DataSettings
 from vitnas.supernets.data.splits import Splits
+from vitnas.supernets.settings.data import DataSettings
 
 DATASETS: Registry[Callable[[], Splits]] = Registry(
     "dataset",

@@ -13,7 +13,6 @@ from vitnas.search_spaces import Task
 from vitnas.supernets.data.apart import check_apart
 from vitnas.supernets.data.dataset import Dataset
 from vitnas.supernets.data.images import Images
-from vitnas.supernets.data.settings import DataSettings
 from vitnas.supernets.data.splits import (
     TEST_SHARE,
     Division,
@@ -23,6 +22,7 @@ from vitnas.supernets.data.splits import (
     measured,
     usual_test_share,
 )
+from vitnas.supernets.settings.data import DataSettings
 
 
 def assemble(found: Splits, settings: DataSettings, name: str) -> Dataset:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from vitnas.search_spaces import Arch
+from vitnas.supernets.settings.train import TrainSettings
 from vitnas.supernets.supernet import Supernet
 from vitnas.supernets.training.compiled import CompiledArchs
 from vitnas.supernets.training.gradient_conflict import combine, split
@@ -19,7 +20,6 @@ from vitnas.supernets.training.lessons import Batch, Marks, take_lessons
 from vitnas.supernets.training.processes.distributed import World
 from vitnas.supernets.training.sam import climb
 from vitnas.supernets.training.samplers import Lesson
-from vitnas.supernets.training.settings import TrainSettings
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,8 @@ from vitnas.search_spaces import SearchSpace
 from vitnas.supernets.augment import augment, batch_seed_of, seeds_of
 from vitnas.supernets.data import Dataset, Loader
 from vitnas.supernets.evaluation import evaluate_arch, landmarks
+from vitnas.supernets.resolution import size_at, view
+from vitnas.supernets.settings.train import TrainSettings
 from vitnas.supernets.supernet import Supernet
 from vitnas.supernets.training.averaging import WeightAverage
 from vitnas.supernets.training.batches import Batches
@@ -32,7 +34,6 @@ from vitnas.supernets.training.processes.distributed import World
 from vitnas.supernets.training.progress_bar import TrainingBar
 from vitnas.supernets.training.samplers import Sampler
 from vitnas.supernets.training.samplers.options import make_sampler
-from vitnas.supernets.training.settings import TrainSettings
 from vitnas.supernets.training.teachers import make_teacher
 from vitnas.supernets.weights.checkpoints import TrainingProgress, resume, save_checkpoint
 from vitnas.supernets.weights.initial_weights import initialise
@@ -130,7 +131,7 @@ class TrainingLoop:
         target = target * (1 - smoothing) + smoothing / classes
         if self.teacher is not None:
             target = target.lerp(self.teacher(x, step, seeds, batch_seed), settings.distil.weight)
-        x = settings.resolution.view(self.dataset.train.normalise(x), self._size_at(step))
+        x = view(settings.resolution, self.dataset.train.normalise(x), self._size_at(step))
         if settings.channels_last:
             x = x.contiguous(memory_format=torch.channels_last)
         parts = (t.chunk(settings.accumulate) for t in (x, y, target))
@@ -163,7 +164,7 @@ class TrainingLoop:
     def _size_at(self, step: int) -> int:
         """How large the images of a step are seen."""
         settings = self.settings
-        return settings.resolution.size_at(self.run.space, step, self.num_steps, settings.seed)
+        return size_at(settings.resolution, self.run.space, step, self.num_steps, settings.seed)
 
     def _report(self, step: int, outcome: StepOutcome, log: MetricsLog, bar: TrainingBar) -> None:
         done = step + 1

@@ -9,7 +9,7 @@ import torch
 from vitnas.files import only_here
 from vitnas.run import RunFolder
 from vitnas.settings import make_settings
-from vitnas.supernets.training.settings import TrainSettings
+from vitnas.supernets.settings.train import TrainSettings
 from vitnas.supernets.weights.checkpoints import checkpoint_folders, made_by
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from vitnas.run import RunFolder
 from vitnas.supernets.data import Dataset, DataSettings, data_settings_of, load_dataset
-from vitnas.supernets.training.settings import TrainSettings
+from vitnas.supernets.settings.train import TrainSettings
 
 
 def warning_of_seen(dataset: Dataset, resolved: DataSettings, settings: TrainSettings) -> str | None:

@@ -21,13 +21,15 @@ from vitnas.settings import make_settings
 from vitnas.supernets.counting.cache import count_specs
 from vitnas.supernets.data import Dataset, DataSettings, dataset_of, load_dataset
 from vitnas.supernets.data import resolved as resolved_data
+from vitnas.supernets.experts import check_experts
+from vitnas.supernets.resolution import check_sizes
+from vitnas.supernets.settings.train import TrainSettings
 from vitnas.supernets.supernet import Supernet
 from vitnas.supernets.training.batches import fitting_size
 from vitnas.supernets.training.loop import TrainingLoop, count_steps, plan_sampler
 from vitnas.supernets.training.malloc import return_large_blocks
 from vitnas.supernets.training.processes.distributed import World, join_world
 from vitnas.supernets.training.seen import warning_of_seen
-from vitnas.supernets.training.settings import TrainSettings
 from vitnas.supernets.training.teachers import make_teacher
 from vitnas.supernets.weights.initial_weights import initialise
 
@@ -112,8 +114,8 @@ def train(run: RunFolder, progress: bool = True, stop: Callable[[], bool] = aske
 
 def _check(settings: TrainSettings, dataset: Dataset, space: SearchSpace, num_processes: int) -> None:
     """Refuses settings that do not go with the data, the space or this machine."""
-    settings.resolution.check(space)
-    settings.experts.check(space)
+    check_sizes(settings.resolution, space)
+    check_experts(settings.experts, space)
     if settings.batch_size > len(dataset.train):
         raise SettingsError(
             f"[train] batch_size is {settings.batch_size}, but dataset '{dataset.name}' has {len(dataset.train)} "

@@ -136,7 +136,7 @@ def test_a_teacher_that_cannot_teach_these_images_is_refused(run, digits, tmp_pa
 def test_settings_that_contradict_themselves_are_refused():
     with pytest.raises(SettingsError, match="give one of the two"):
         Distil(teacher="run:a", logits="b")
-    with pytest.raises(SettingsError, match="weight must be a share"):
+    with pytest.raises(SettingsError, match="weight must be more than 0 and at most 1"):
         Distil(weight=1.5)
     with pytest.raises(SettingsError, match="temperature must be from"):
         Distil(temperature=0.0)

@@ -16,8 +16,8 @@ from vitnas.supernets.data.formats.folders import place_of
 from vitnas.supernets.data.formats.format import Format, judges, with_judges
 from vitnas.supernets.data.images import Pixels
 from vitnas.supernets.data.pictures import Files, Pictures
-from vitnas.supernets.data.settings import DataSettings
 from vitnas.supernets.data.splits import Splits
+from vitnas.supernets.settings.data import DataSettings
 
 IMAGES, LABELS = "images.npy", "labels.npy"
 PAIRS = (("x_train", "y_train"), ("train_images", "train_labels"), ("x", "y"), ("images", "labels"))

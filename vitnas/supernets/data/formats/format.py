@@ -10,8 +10,8 @@ from pathlib import Path
 
 from vitnas.errors import DataError
 from vitnas.supernets.data.images import Images
-from vitnas.supernets.data.settings import DataSettings
 from vitnas.supernets.data.splits import Splits
+from vitnas.supernets.settings.data import DataSettings
 
 TRAIN = ("train", "training")
 VAL = ("val", "valid", "validation")

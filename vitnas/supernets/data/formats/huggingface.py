@@ -28,8 +28,8 @@ from vitnas.supernets.data.formats.format import TRAIN, Format, UnlabelledError,
 from vitnas.supernets.data.formats.image_column import ImageColumn, may_hold_images
 from vitnas.supernets.data.formats.memory import available_bytes
 from vitnas.supernets.data.pictures import Pictures, number
-from vitnas.supernets.data.settings import DataSettings
 from vitnas.supernets.data.splits import Splits
+from vitnas.supernets.settings.data import DataSettings
 
 STATE, INFO, DICT = "state.json", "dataset_info.json", "dataset_dict.json"
 LARGEST_PARQUET = 8 << 30

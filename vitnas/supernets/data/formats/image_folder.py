@@ -14,8 +14,8 @@ from vitnas.supernets.data.decoding import EXTENSIONS
 from vitnas.supernets.data.formats.folders import Place, Walk, is_junk, read_limited
 from vitnas.supernets.data.formats.format import TRAIN, Format, folder_of_split, judges, with_judges
 from vitnas.supernets.data.pictures import Files, Pictures
-from vitnas.supernets.data.settings import DataSettings
 from vitnas.supernets.data.splits import Splits
+from vitnas.supernets.settings.data import DataSettings
 
 
 class PathFiles(Files):

@@ -27,8 +27,8 @@ from vitnas.supernets.data.formats.format import (
 )
 from vitnas.supernets.data.formats.shards import members, read_label
 from vitnas.supernets.data.pictures import Files, Pictures, number
-from vitnas.supernets.data.settings import DataSettings
 from vitnas.supernets.data.splits import Splits
+from vitnas.supernets.settings.data import DataSettings
 
 BRACES = re.compile(r"\{([^{}]*)\}")
 COUNT = re.compile(r"(\d{1,12})\.\.(\d{1,12})")

@@ -18,9 +18,9 @@ from vitnas.interruption import postponed, stop_if_asked
 from vitnas.ray_cluster import connect, disconnect
 from vitnas.run import RunFolder
 from vitnas.settings import make_settings
+from vitnas.supernets.settings.train import TrainSettings
 from vitnas.supernets.training.processes.distributed import LostWorldError
 from vitnas.supernets.training.processes.ray_meeting import meeting
-from vitnas.supernets.training.settings import TrainSettings
 from vitnas.supernets.training.train import train
 
 RESTARTS = 3

@@ -8,6 +8,7 @@ import numpy as np
 
 from vitnas.errors import SettingsError
 from vitnas.search_spaces import Codes, SearchSpace
+from vitnas.settings import Count, Natural, Positive
 from vitnas.supernets.training.samplers.bands import (
     Band,
     Row,
@@ -47,20 +48,13 @@ class Complexity(Sampler):
         self,
         space: SearchSpace,
         seed: int,
-        num_random: int = 3,
+        num_random: Count = 3,
         levels: int | tuple[float, ...] = 8,
-        band_width: float = 0.05,
-        minimums: int = 3,
-        tabulated: int = 2000,
-        label_steps: int = 300,
+        band_width: Positive = 0.05,
+        minimums: Count = 3,
+        tabulated: Count = 2000,
+        label_steps: Natural = 300,
     ) -> None:
-        least = {"num_random": num_random, "minimums": minimums, "tabulated": tabulated}
-        odd = [key for key, value in least.items() if value < 1] + ["label_steps"] * (label_steps < 0)
-        if odd or not band_width > 0:
-            raise SettingsError(
-                f"sampler '{self.name}': num_random, minimums and tabulated must be at least 1, band_width more than 0 and "
-                f"label_steps 0 or more; change {odd[0] if odd else 'band_width'}"
-            )
         super().__init__(space, seed)
         self.num_random = num_random
         self.label_steps = label_steps

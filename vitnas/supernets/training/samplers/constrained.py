@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from vitnas.errors import SettingsError
 from vitnas.search_spaces import SearchSpace
+from vitnas.settings import Count
 from vitnas.supernets.training.samplers.budgets import Budgets
 from vitnas.supernets.training.samplers.sampler import Lesson, Sampler
 
@@ -21,14 +21,10 @@ class Constrained(Sampler):
         self,
         space: SearchSpace,
         seed: int,
-        groups: int = 20,
+        groups: Count = 20,
         budgets: Literal["space", "even"] = "space",
-        tabulated: int = 1000,
+        tabulated: Count = 1000,
     ) -> None:
-        if groups < 1 or tabulated < 1:
-            raise SettingsError(
-                f"sampler 'constrained': groups and tabulated must be at least 1; got {groups} and {tabulated}"
-            )
         super().__init__(space, seed)
         self.budgets = Budgets(space, seed, groups, tabulated, "distinct" if budgets == "space" else "even")
 

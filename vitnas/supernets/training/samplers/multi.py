@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from vitnas.errors import SettingsError
 from vitnas.search_spaces import SearchSpace
+from vitnas.settings import Count, Probability
 from vitnas.supernets.training.samplers.sampler import Lesson, Sampler
 
 
@@ -18,13 +18,8 @@ class Multi(Sampler):
     """
 
     def __init__(
-        self, space: SearchSpace, seed: int, *, num_steps: int, num_archs: int = 2, warmup: float = 0.25
+        self, space: SearchSpace, seed: int, *, num_steps: int, num_archs: Count = 2, warmup: Probability = 0.25
     ) -> None:
-        if num_archs < 1 or not 0 <= warmup <= 1:
-            raise SettingsError(
-                f"sampler 'multi': num_archs must be at least 1 and warmup a share of the training from 0 to 1; got "
-                f"{num_archs} and {warmup}"
-            )
         super().__init__(space, seed)
         self.num_archs = self.parts = num_archs
         self.warmup_steps = round(warmup * num_steps)

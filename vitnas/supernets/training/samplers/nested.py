@@ -8,6 +8,7 @@ import numpy as np
 
 from vitnas.errors import SettingsError
 from vitnas.search_spaces import OFF, Arch, SearchSpace
+from vitnas.settings import Count
 from vitnas.supernets.training.samplers.gene_roles import gene_roles, is_numeric
 from vitnas.supernets.training.samplers.sampler import Lesson, Sampler
 
@@ -25,12 +26,10 @@ class Nested(Sampler):
         self,
         space: SearchSpace,
         seed: int,
-        granularities: int = 4,
+        granularities: Count = 4,
         mix: Literal["all", "one"] = "all",
         shares: tuple[float, ...] = (),
     ) -> None:
-        if granularities < 1:
-            raise SettingsError(f"sampler 'nested': granularities must be at least 1; got {granularities}")
         bad = len(shares) != granularities or min(shares) < 0 or abs(sum(shares) - 1) > 1e-6
         if shares and (bad or mix == "all"):
             raise SettingsError(

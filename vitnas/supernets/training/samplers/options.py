@@ -10,6 +10,7 @@ import msgspec
 
 from vitnas.errors import SettingsError, suggest
 from vitnas.search_spaces import SearchSpace
+from vitnas.settings import Kind
 from vitnas.supernets.training.samplers import SAMPLERS, Sampler
 
 SCHEDULE = ("steps_per_epoch", "num_steps")
@@ -26,6 +27,7 @@ def read_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in options.items():
         if key not in kinds:
             raise SettingsError(f"{WHERE}: sampler '{name}' has no option '{key}'; {suggest(key, kinds)}")
+        Kind.of(kinds[key]).check(value, f"{WHERE} sampler '{name}': {key}")
         try:
             found[key] = msgspec.convert(value, kinds[key])
         except msgspec.ValidationError as error:
@@ -56,6 +58,6 @@ def make_sampler(
 def _kinds(name: str) -> dict[str, Any]:
     """The options of a sampler and their types."""
     make = SAMPLERS.load(name)
-    hints = get_type_hints(make.__init__)
+    hints = get_type_hints(make.__init__, include_extras=True)
     parameters = list(inspect.signature(make).parameters)[2:]
     return {key: hints.get(key, Any) for key in parameters if key not in SCHEDULE}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from vitnas.errors import SettingsError
 from vitnas.search_spaces import Arch, SearchSpace
+from vitnas.settings import Count, Natural
 from vitnas.supernets.training.samplers.budgets import Budgets
 from vitnas.supernets.training.samplers.sampler import Lesson, Sampler
 
@@ -24,20 +24,14 @@ class Pareto(Sampler):
         self,
         space: SearchSpace,
         seed: int,
-        num_random: int = 2,
-        candidates: int = 3,
+        num_random: Count = 2,
+        candidates: Count = 3,
         keep: Literal["best", "worst"] = "best",
-        groups: int = 20,
-        tabulated: int = 1000,
-        label_steps: int = 300,
+        groups: Count = 20,
+        tabulated: Count = 1000,
+        label_steps: Natural = 300,
         distil: Literal["soft", "alpha"] = "soft",
     ) -> None:
-        least = {"num_random": num_random, "candidates": candidates, "groups": groups, "tabulated": tabulated}
-        if odd := [key for key, value in least.items() if value < 1] + ["label_steps"] * (label_steps < 0):
-            raise SettingsError(
-                f"sampler 'pareto': num_random, candidates, groups and tabulated must be at least 1, label_steps 0 or "
-                f"more; change {odd[0]}"
-            )
         super().__init__(space, seed)
         self.num_random = num_random
         self.candidates = candidates

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from vitnas.errors import SettingsError
 from vitnas.search_spaces import OFF, Arch, Codes, SearchSpace
+from vitnas.settings import Count, Natural, Positive, Probability
 from vitnas.supernets.training.samplers.bands import Row
 from vitnas.supernets.training.samplers.bank import Bank
 from vitnas.supernets.training.samplers.complexity import Complexity
@@ -46,26 +46,17 @@ class Performance(Complexity):
         *,
         steps_per_epoch: int,
         num_steps: int,
-        num_random: int = 3,
+        num_random: Count = 3,
         levels: int | tuple[float, ...] = 8,
-        band_width: float = 0.05,
-        minimums: int = 3,
-        tabulated: int = 2000,
-        label_steps: int = 300,
-        capacity: int = 150,
-        candidates: int = 5,
-        exploit_first: float = 0.2,
-        exploit_last: float = 0.95,
+        band_width: Positive = 0.05,
+        minimums: Count = 3,
+        tabulated: Count = 2000,
+        label_steps: Natural = 300,
+        capacity: Count = 150,
+        candidates: Count = 5,
+        exploit_first: Probability = 0.2,
+        exploit_last: Probability = 0.95,
     ) -> None:
-        if capacity < 1 or candidates < 1:
-            raise SettingsError(
-                f"sampler 'performance': capacity and candidates must be at least 1; got {capacity} and {candidates}"
-            )
-        if not (0 <= exploit_first <= 1 and 0 <= exploit_last <= 1):
-            raise SettingsError(
-                f"sampler 'performance': exploit_first and exploit_last are shares from 0 to 1; got {exploit_first} "
-                f"and {exploit_last}"
-            )
         super().__init__(space, seed, num_random, levels, band_width, minimums, tabulated, label_steps)
         self.num_steps = num_steps
         self.candidates = candidates

@@ -38,7 +38,8 @@ class Sampler(ABC):
     """Plans the lessons of each step. All lessons of a step share one batch and one update.
 
     A plan follows from (seed, step, rank) and, for samplers that learn, from what was heard and observed before.
-    The options of a sampler are the keywords of its constructor, plain values with defaults. `steps_per_epoch` and
+    The options of a sampler are the keywords of its constructor, plain values with defaults, whose annotations may
+    state bounds, as those of settings do. `steps_per_epoch` and
     `num_steps` are no options: a sampler whose constructor names them is told.
     """
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from vitnas.errors import SettingsError
 from vitnas.search_spaces import SearchSpace
+from vitnas.settings import Natural
 from vitnas.supernets.training.samplers.sampler import Lesson, Sampler
 
 
@@ -21,14 +21,10 @@ class Sandwich(Sampler):
         self,
         space: SearchSpace,
         seed: int,
-        num_random: int = 2,
-        label_steps: int = 300,
+        num_random: Natural = 2,
+        label_steps: Natural = 300,
         distil: Literal["soft", "alpha"] = "soft",
     ) -> None:
-        if num_random < 0 or label_steps < 0:
-            raise SettingsError(
-                f"sampler 'sandwich': num_random and label_steps must be 0 or more; got {num_random} and {label_steps}"
-            )
         super().__init__(space, seed)
         self.num_random = num_random
         self.label_steps = label_steps

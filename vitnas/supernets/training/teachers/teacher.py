@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from vitnas.errors import DataError
 from vitnas.supernets.augment import Augment
 from vitnas.supernets.data import Dataset
+from vitnas.supernets.settings.distil import Distil
 from vitnas.supernets.training.teachers.network import load_teacher
-from vitnas.supernets.training.teachers.settings import Distil
 from vitnas.supernets.training.teachers.sparse import dense, sharpen
 from vitnas.supernets.training.teachers.stored import STEPS_PER_FILE, StoredAnswers
 from vitnas.supernets.training.teachers.terms import Terms

@@ -1,4 +1,4 @@
-"""Settings: frozen dataclasses read from TOML with strict keys and types."""
+"""Reading settings: tables of TOML files and flags become dataclasses, with strict keys and types."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from typing import Any, TypeVar, get_type_hints
 import msgspec
 
 from vitnas.errors import SettingsError, suggest
+from vitnas.settings.declared import Settings
+from vitnas.settings.kind import check
 
 S = TypeVar("S")
 
@@ -37,23 +39,29 @@ def make_settings(cls: type[S], values: Mapping[str, Any], where: str) -> S:
     """
     if not isinstance(values, Mapping):
         raise SettingsError(f"{where}: expected a table of settings, got {values!r}")
-    _check_keys(cls, values, where)
+    _check(cls, values, where)
     try:
         return msgspec.convert(dict(values), cls)
     except msgspec.ValidationError as error:
         raise SettingsError(f"{where}: {error}") from None
+    except SettingsError as error:  # of a rule between fields, which names the table and cannot name the file
+        table = f"[{getattr(cls, 'table', '')}]"
+        raise SettingsError(f"{where.removesuffix(table)}{error}" if where.endswith(table) else str(error)) from None
 
 
-def _check_keys(cls: type, values: Mapping[str, Any], where: str) -> None:
-    """Refuses keys that a settings dataclass, or one inside it, does not have."""
+def _check(cls: type, values: Mapping[str, Any], where: str) -> None:
+    """Refuses unknown keys and values out of bounds, in a dataclass and in those inside it."""
     known = [field.name for field in dataclasses.fields(cls)]
     for key in values:
         if key not in known:
             raise SettingsError(f"{where}: unknown key '{key}'; {suggest(key, known)}")
+    if issubclass(cls, Settings):
+        check(cls, values, where)
     for name, kind in get_type_hints(cls).items():
         if dataclasses.is_dataclass(kind) and isinstance(values.get(name), Mapping):
             assert isinstance(kind, type)
-            _check_keys(kind, values[name], f"{where}, table '{name}'")
+            inner = f"{where[:-1]}.{name}]" if where.endswith("]") else f"{where}, table '{name}'"
+            _check(kind, values[name], inner)
 
 
 TABLES = ("data", "train", "profile", "search", "export")
@@ -78,4 +86,7 @@ def read_settings(cls: type[S], path: Path | None, table: str, flags: Mapping[st
     where = f"{path}, [{table}]" if path is not None else f"[{table}]"
     if not isinstance(values, Mapping):
         raise SettingsError(f"{path}: '{table}' must be a table, [{table}], got {values!r}")
+    for key, inner in values.items():
+        if isinstance(inner, Mapping) and dataclasses.is_dataclass(get_type_hints(cls).get(key)) and key in given:
+            given[key] = {**inner, **given[key]}
     return make_settings(cls, {**values, **given}, where)

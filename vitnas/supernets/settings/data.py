@@ -1,0 +1,87 @@
+"""What to train on: table [data] of a settings file and of a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from vitnas.errors import SettingsError
+from vitnas.settings import Count, Natural, Positive, Settings, Share, about
+
+
+@dataclass(frozen=True)
+class DataSettings(Settings):
+    """Which images, how large, and which of them validate and test."""
+
+    table = "data"
+
+    name: Annotated[str, about('"digits" or another data set by name, or the path of a folder or file.')] = "digits"
+    format: Annotated[str | None, about("How the path is laid out; left out, it is detected.")] = None
+    val: Annotated[
+        str | None,
+        about(
+            "Path of the validation images, laid out as the others; left out, the split that the data set has for them, "
+            "or else a share."
+        ),
+    ] = None
+    test: Annotated[
+        str | None,
+        about(
+            "Path of the test images, laid out as the others, which nothing is chosen by; left out, the split that the "
+            "data set has for them, or else a share."
+        ),
+    ] = None
+    val_share: Annotated[
+        float,
+        about(
+            "Share of each class that is held back for validation when the data set has no such split; of what the "
+            "test leaves.",
+            gt=0,
+            lt=1,
+        ),
+    ] = 0.2
+    test_share: Annotated[
+        Share | None,
+        about(
+            "Share of all images that is kept for the test when the data set has no such split; left out, a tenth, at "
+            'most 10,000 images, if that is 100 or more. 0 keeps no test: images called "test" then validate where none '
+            "are called so."
+        ),
+    ] = None
+    seed: Annotated[Natural, about("Random seed for that split.")] = 0
+    image_size: Annotated[
+        Count | None,
+        about(
+            "Side in pixels of the square images that networks see; left out, the size of the images if all have the "
+            "same, and 224 if not."
+        ),
+    ] = None
+    in_channels: Annotated[int | None, about("1 for gray or 3 for colours; left out, what the images have.")] = None
+    mean: Annotated[
+        tuple[float, ...] | None, about("Mean of each channel, for normalising; left out, it is measured.")
+    ] = None
+    std: Annotated[
+        tuple[Positive, ...] | None,
+        about("Standard deviation of each channel, for normalising; left out, it is measured."),
+    ] = None
+    label_column: Annotated[
+        str | None, about("Column of a table, or key in the .json of a tar shard; left out, it is detected.")
+    ] = None
+    max_damaged: Annotated[
+        Share, about("Share of the images that may turn out to be unreadable before training gives up.")
+    ] = 0.1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.demand("name", bool(self.name), "a name or a path")
+        self.demand("in_channels", self.in_channels in (None, 1, 3), "1 or 3")
+        if self.test is not None and self.test_share == 0:
+            raise SettingsError(
+                f"[data] test_share = 0 keeps no test, but test names '{self.test}'; leave out one of the two"
+            )
+        if (self.mean is None) != (self.std is None):
+            raise SettingsError(f"[data] give mean and std together, or neither; got {self.mean} and {self.std}")
+        if self.mean is not None and self.std is not None and len(self.mean) != len(self.std):
+            raise SettingsError(
+                f"[data] mean and std need one number a channel each; got {len(self.mean)} and {len(self.std)}"
+            )

@@ -1,0 +1,126 @@
+"""The settings of supernet training: table [train] of a settings file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+from vitnas.settings import Count, Natural, NotNegative, Positive, Settings, Share, about
+from vitnas.supernets.settings.augment import Augment
+from vitnas.supernets.settings.distil import Distil
+from vitnas.supernets.settings.experts import ExpertSettings
+from vitnas.supernets.settings.resolution import Resolution
+
+OptimizerName = Literal["adamw", "nadam", "radam", "sgd"]
+
+
+@dataclass(frozen=True)
+class TrainSettings(Settings):
+    """How a supernet is trained. The defaults suit small images and small spaces."""
+
+    table = "train"
+
+    epochs: Annotated[Count, about("Passes over the training images.")] = 20
+    steps: Annotated[Count | None, about("Stop after this many steps; overrides epochs.")] = None
+    batch_size: Annotated[Count, about("Images per step, over all workers.")] = 64
+    accumulate: Annotated[
+        Count, about("Equal shares of a batch whose gradients a step adds up, to need less memory.")
+    ] = 1
+    init: Annotated[
+        str | None,
+        about(
+            "First weights: timm:NAME, such as timm:deit_tiny_patch16_224, a safetensors file, an exported arch or a "
+            "run. Left out, they are drawn."
+        ),
+    ] = None
+    optimizer: Annotated[OptimizerName, about("How gradients become updates.")] = "adamw"
+    learning_rate: Annotated[
+        Positive, about("Peak learning rate, reached after the warm-up; it then falls along a cosine.")
+    ] = 2e-3
+    final_learning_rate: Annotated[NotNegative, about("Learning rate at the end of the cosine.")] = 0.0
+    warmup: Annotated[Share, about("Share of the steps in which the learning rate rises linearly from zero.")] = 0.05
+    weight_decay: Annotated[NotNegative, about("Weight decay, on weight matrices only.")] = 0.05
+    label_smoothing: Annotated[Share, about("Label smoothing, for archs that learn from labels.")] = 0.1
+    clip_norm: Annotated[
+        NotNegative, about("Largest norm of the gradient of a step; 0 leaves the gradient as it is.")
+    ] = 1.0
+    drop_path: Annotated[
+        Share,
+        about("Stochastic depth of the largest arch at its last layer; archs that are less deep get less."),
+    ] = 0.0
+    average: Annotated[
+        Share, about("Decay of the running average of the weights, by which a run is judged; 0 keeps no average.")
+    ] = 0.0
+    sharpness: Annotated[
+        NotNegative,
+        about("Radius of sharpness-aware steps, such as 0.05; 0 takes plain steps, at half the cost."),
+    ] = 0.0
+    sampler: Annotated[str, about("Which archs a step trains, see docs/samplers.md.")] = "sandwich"
+    sampler_options: Annotated[dict[str, Any], about("Options of the sampler, as docs/samplers.md lists them.")] = (
+        field(default_factory=dict)
+    )
+    own_archs: Annotated[
+        bool, about("Every worker draws archs of its own, unless the sampler needs workers to agree.")
+    ] = False
+    conflict: Annotated[
+        Literal["sum", "project"],
+        about(
+            '"sum" adds up the gradients of the lessons; "project" first removes from the gradients of the teachers '
+            "what opposes those of the pupils (NASViT)."
+        ),
+    ] = "sum"
+    augment: Annotated[Augment, about("How images are changed.")] = field(default_factory=Augment)
+    distil: Annotated[Distil, about("An outside network that teaches beside the labels.")] = field(
+        default_factory=Distil
+    )
+    resolution: Annotated[Resolution, about("The sizes at which images are seen.")] = field(default_factory=Resolution)
+    experts: Annotated[ExpertSettings, about("Feed-forward layers as several that are averaged.")] = field(
+        default_factory=ExpertSettings
+    )
+    precision: Annotated[
+        Literal["fp32", "bf16", "fp16"], about("Number format; fp16 scales the loss and needs a GPU.")
+    ] = "fp32"
+    compile: Annotated[
+        bool,
+        about(
+            "Compile the smallest and the largest arch, which samplers repeat, with torch.compile; needs a C++ compiler, "
+            "and minutes before the first step."
+        ),
+    ] = False
+    channels_last: Annotated[bool, about("Memory layout that suits convolutions on some processors and GPUs.")] = False
+    seed: Annotated[Natural, about("Random seed for the first weights, the batches and the archs.")] = 0
+    threads: Annotated[
+        Count | None,
+        about("Processor threads, for all workers of a machine together; left out, as many as torch takes."),
+    ] = None
+    loader_threads: Annotated[Count, about("Threads that read images ahead.")] = 2
+    torch_device: Annotated[str, about("Where to train: cpu, cuda or cuda:1.")] = "cpu"
+    log_every: Annotated[Count, about("Steps between two lines in metrics.jsonl.")] = 10
+    evaluate_every: Annotated[
+        Count, about("Steps between two evaluations of the smallest, middle and largest arch.")
+    ] = 100
+    checkpoint_every: Annotated[Count, about("Steps between two checkpoints; the last three are kept.")] = 100
+    checkpoint_minutes: Annotated[
+        NotNegative,
+        about(
+            "Minutes without a checkpoint after which one is written in between, kept until the next; 0 writes none."
+        ),
+    ] = 5.0
+    max_bad_steps: Annotated[
+        Count, about("Give up after this many steps in a row without a finite loss and gradient.")
+    ] = 20
+    tensorboard: Annotated[bool, about("Write events for TensorBoard as well.")] = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        within = self.final_learning_rate <= self.learning_rate
+        self.demand("final_learning_rate", within, "at most learning_rate")
+        device = self.torch_device.partition(":")[0]
+        self.demand("torch_device", device in ("cpu", "cuda"), "'cpu', 'cuda' or 'cuda:1'")
+        plain = not self.drop_path and self.experts.num == 1 and self.resolution == Resolution()
+        self.demand("compile", plain or not self.compile, "false with drop_path, [train.experts] or [train.resolution]")
+        half_here = self.precision != "fp16" or device == "cuda"
+        self.demand("precision", half_here, 'fp32 or bf16 on a processor; fp16 is for torch_device = "cuda"')
+        from vitnas.supernets.training.samplers.options import read_options  # imports the sampler
+
+        read_options(self.sampler, self.sampler_options)
