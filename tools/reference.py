@@ -101,8 +101,8 @@ def _table_parts(name: str, cls: Any) -> Iterator[str]:
             continue
         rows.append(f"| `{field.name}` | {_default(field)} | {_values(kind)} | {_cell(kind.about)} |")
     yield "\n".join(rows)
-    for key, kind in inner.items():
-        yield from _table_parts(f"{name}.{key}", kind)
+    for key, table in inner.items():
+        yield from _table_parts(f"{name}.{key}", table)
 
 
 def _values(kind: Kind) -> str:

@@ -73,8 +73,9 @@ class Flags(Generic[S]):
     def _of(self, cls: type[Settings], path: tuple[str, ...]) -> Iterator[Flag]:
         kind = declared(cls)[path[-1]]
         if dataclasses.is_dataclass(kind.base):
-            for name in declared(kind.base):
-                yield from self._of(kind.base, (*path, name))
+            inner: Any = kind.base
+            for name in declared(inner):
+                yield from self._of(inner, (*path, name))
             return
         name = self.names.get(".".join(path)) or "--" + "-".join(path).replace("_", "-")
         yield Flag(cls, path, name, kind, default_of(cls.__dataclass_fields__[path[-1]]))  # type: ignore[attr-defined]
