@@ -17,7 +17,7 @@ from vitnas.settings import Kind, Settings
 
 
 @dataclass(frozen=True)
-class Flag:
+class SettingFlag:
     """One setting on the command line.
 
     Attributes:

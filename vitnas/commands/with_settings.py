@@ -11,7 +11,7 @@ from inspect import Parameter
 from pathlib import Path
 from typing import Any, Generic, TypeVar, get_type_hints
 
-from vitnas.commands.flags import Flag, default_of
+from vitnas.commands.flags import SettingFlag, default_of
 from vitnas.settings import Settings, declared, read_settings
 
 S = TypeVar("S", bound=Settings)
@@ -53,7 +53,7 @@ class Flags(Generic[S]):
     only: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
 
-    def __iter__(self) -> Iterator[Flag]:
+    def __iter__(self) -> Iterator[SettingFlag]:
         for name in self.only or declared(self.cls):
             if name not in self.without:
                 yield from self._of(self.cls, (name,))
@@ -70,7 +70,7 @@ class Flags(Generic[S]):
                 flags.append(flag.name)
         return Given(self.cls, found, tuple(flags))
 
-    def _of(self, cls: type[Settings], path: tuple[str, ...]) -> Iterator[Flag]:
+    def _of(self, cls: type[Settings], path: tuple[str, ...]) -> Iterator[SettingFlag]:
         kind = declared(cls)[path[-1]]
         if dataclasses.is_dataclass(kind.base):
             inner: Any = kind.base
@@ -78,7 +78,7 @@ class Flags(Generic[S]):
                 yield from self._of(inner, (*path, name))
             return
         name = self.names.get(".".join(path)) or "--" + "-".join(path).replace("_", "-")
-        yield Flag(cls, path, name, kind, default_of(cls.__dataclass_fields__[path[-1]]))  # type: ignore[attr-defined]
+        yield SettingFlag(cls, path, name, kind, default_of(cls.__dataclass_fields__[path[-1]]))  # type: ignore[attr-defined]
 
 
 def with_settings(**tables: Flags[Any]) -> Callable[[Command], Command]:
