@@ -150,7 +150,7 @@ REFUSED = {
     "not json": (["count", "--space", "autoformer-mini", "--arch", "BROKEN"], r"not valid JSON"),
     "key": (["train-supernet", "--config", "KEY"], r"\[train\]: unknown key 'epoch'.*Did you mean 'epochs'"),
     "table": (["train-supernet", "--config", "TABLE"], r"unknown table \[trian\].*Did you mean 'train'"),
-    "type": (["train-supernet", "--config", "TYPE"], r"Expected `int`"),
+    "type": (["train-supernet", "--config", "TYPE"], r"\[train\] epochs must be a whole number; got 'three'"),
     "limit": (["search", "--run", "RUN", "--latency", "1us"], r"latency_ms.*cpu"),
     "no table": (["search", "--run", "RUN", "--device", "cpu-openvino"], r"no latency table.*vitnas profile --run"),
     "no device": (["search", "--run", "RUN", "--device", "iphone"], r"no device named 'iphone'.*Did you mean"),

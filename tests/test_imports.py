@@ -63,7 +63,9 @@ def test_a_space_samples_and_lowers_without_torch() -> None:
     assert _loaded(program).isdisjoint(HEAVY)
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["spaces", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], ["spaces", "--help"], ["search", "--help"], ["train-supernet", "--help"]]
+)
 def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
     program = f"from vitnas.cli import main\nsys.argv = ['vitnas', *{arguments!r}]\ntry:\n    main()\nexcept SystemExit as end:\n    assert not end.code"
     assert _loaded(program).isdisjoint(HEAVY)

@@ -7,8 +7,11 @@ from vitnas import interruption
 if __name__ == "__main__":
     interruption.watch()  # before the imports below, which take a moment
 
+import inspect
+import os
 import sys
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
 
@@ -33,47 +36,78 @@ from vitnas.commands.spaces import spaces_app
 from vitnas.commands.teach import teach
 from vitnas.commands.train_supernet import train_supernet
 from vitnas.commands.verify import verify
+from vitnas.commands.with_settings import with_flags
 from vitnas.errors import VitnasError
 from vitnas.files import describe_trouble, disk_trouble
 from vitnas.interruption import Stopped
 
-app = typer.Typer(
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    help="Search vision transformers for your device: train one supernet, profile the device, search, export.",
-    epilog="Start with: vitnas demo",
-)
-app.add_typer(spaces_app, name="spaces")
-app.add_typer(predictor_app, name="predictor")
-for command in (
-    demo,
-    train_supernet,
-    evaluate,
-    teach,
-    devices,
-    profile,
-    estimate,
-    count,
-    score,
-    grow,
-    search,
-    export,
-    verify,
-    plot,
-    report,
-    compare,
-    dashboard,
-    doctor,
-):
-    app.command()(command)
+COMMANDS: dict[str, Callable[..., Any]] = {
+    command.__name__.replace("_", "-"): command
+    for command in (
+        demo,
+        train_supernet,
+        evaluate,
+        teach,
+        devices,
+        profile,
+        estimate,
+        count,
+        score,
+        grow,
+        search,
+        export,
+        verify,
+        plot,
+        report,
+        compare,
+        dashboard,
+        doctor,
+    )
+}
+GROUPS = {"spaces": spaces_app, "predictor": predictor_app}
+
+
+def make_app(*named: str) -> typer.Typer:
+    """The command line with the parameters of the commands that are named; of the others, to be fast, only what they do."""
+    app = typer.Typer(
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+        help="Search vision transformers for your device: train one supernet, profile the device, search, export.",
+        epilog="Start with: vitnas demo",
+    )
+    app.callback()(_options)
+    for name, command in COMMANDS.items():
+        if name in named:
+            app.command(name)(with_flags(command))
+        else:
+            app.command(name, help=inspect.getdoc(command))(_not_named)
+    for name, group in GROUPS.items():
+        if name in named:
+            app.add_typer(group, name=name)
+        else:
+            app.command(name, help=group.info.help)(_not_named)
+    return app
+
+
+def __getattr__(name: str) -> Any:
+    """`app` is the whole command line."""
+    if name == "app":
+        return make_app(*COMMANDS, *GROUPS)
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+
+
+def _not_named() -> None:
+    raise AssertionError("a command that runs is named")
 
 
 def main() -> None:
     """Runs a command; an error of vitnas or of the disk becomes a message and exit code 2, a signal a line and 128 + its number."""
     try:
         try:
-            app()
+            words = [word for word in sys.argv[1:] if not word.startswith("-")]
+            completing = "_VITNAS_COMPLETE" in os.environ
+            make_app(*((*COMMANDS, *GROUPS) if completing else words[:1]))()
         finally:
             interruption.end()
     except Stopped as stop:
@@ -105,7 +139,6 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _options(
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")

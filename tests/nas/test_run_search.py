@@ -167,7 +167,7 @@ REFUSED = {
     "impossible": (["--latency", "0.0001ms"], "latency_ms <= 0.0001 on device 'phone'.*reach from"),
     "other device": (["--latency", "cpu=1ms"], "limit on latency_ms@cpu: the search is not for that device"),
     "no energy": (["--energy", "5mJ"], "cannot limit 'energy_mj', no table knows it"),
-    "zero budget": (["--evaluations", "0"], "evaluations = 0: must be at least 1"),
+    "zero budget": (["--evaluations", "0"], "--evaluations must be at least 1; got 0"),
     "no time": (["--time", "0m"], "--time 0m: must be more than zero"),
     "unknown device": (["--device", "fone"], "no device named 'fone'"),
     "no front": (["--warm-start", "nothing.json"], "cannot read a front: 'nothing.json' does not exist"),

@@ -7,12 +7,16 @@ from typing import Annotated, Any
 
 import typer
 
-from vitnas.commands.options import AccuracyImages, Config, Force, RunPath, TimedOn, given_arch, given_run, say_step
+from vitnas.commands.options import Config, Force, RunPath, given_arch, given_run, say_step
+from vitnas.commands.with_settings import Flags, Given, with_settings
+from vitnas.deployment.settings import ExportSettings
 from vitnas.errors import SettingsError
 
 
+@with_settings(export=Flags(ExportSettings, names={"formats": "--format", "devices": "--device"}))
 def export(
     out: Annotated[Path, typer.Option(help="Folder to write.")],
+    export: Given[ExportSettings],
     run: RunPath = None,
     arch: Annotated[str | None, typer.Option(help="Arch file, or the name of a published arch.")] = None,
     front: Annotated[Path | None, typer.Option(help="front.json of a search.")] = None,
@@ -20,34 +24,10 @@ def export(
         str, typer.Option(help="Of the front: best, most-accurate, fastest, knee, an index or an arch id.")
     ] = "best",
     everything: Annotated[bool, typer.Option("--all", help="Every arch of the front, a folder each.")] = False,
-    formats: Annotated[
-        str | None, typer.Option("--format", help="Formats, separated by commas, see docs/export.md; default: onnx.")
-    ] = None,
-    int8: Annotated[str | None, typer.Option(help="static or dynamic: int8 files beside the others.")] = None,
-    int8_range: Annotated[
-        str | None,
-        typer.Option(
-            help="Of int8 weights: full (8 bits), reduced (7 bits, for x86 processors without VNNI), or auto: what this processor needs."
-        ),
-    ] = None,
-    calibration: Annotated[
-        str | None, typer.Option(help="Folder of images that int8 ranges are measured on; default: training images.")
-    ] = None,
-    accuracy_images: AccuracyImages = None,
-    finetune: Annotated[int | None, typer.Option(help="Epochs that the network is trained for by itself.")] = None,
-    teacher: Annotated[str | None, typer.Option(help="Who teaches meanwhile, such as run:FOLDER.")] = None,
-    devices: TimedOn = None,
     table: Annotated[
         list[Path] | None,
         typer.Option(help="Table of a device that tells how fast the machine was; default: those of the run."),
     ] = None,
-    measure: Annotated[
-        bool | None,
-        typer.Option(
-            "--measure/--no-measure", help="Time the network on the devices of its predictions that are here."
-        ),
-    ] = None,
-    licence: Annotated[str | None, typer.Option(help="Of the weights, for the model card.")] = None,
     force: Force = False,
     config: Config = None,
 ) -> None:
@@ -56,14 +36,13 @@ def export(
     Example: vitnas export --run R --front F --format onnx,coreml --out best
     """
     from vitnas.deployment.agreement import Predicted
-    from vitnas.deployment.export import ExportSettings, export_all
     from vitnas.deployment.export import export as write
+    from vitnas.deployment.export import export_all
     from vitnas.deployment.exporters.choose import choose_exporters
     from vitnas.latency_lut.table import LatencyTable
     from vitnas.nas.pareto import ParetoFront
     from vitnas.reporting.picks import chosen_text
     from vitnas.reporting.terminal.exports import draw, predictions, print_export
-    from vitnas.settings import read_settings
     from vitnas.supernets.data import dataset_of
     from vitnas.supernets.weights.checkpoints import load_supernet
     from vitnas.supernets.weights.exported import exported_folders, read_report
@@ -73,19 +52,7 @@ def export(
     if everything and front is None:
         raise SettingsError("--all exports every arch of a front; give it with --front FILE")
     opened = given_run(run)
-    flags = {
-        "formats": formats.split(",") if formats else None,
-        "int8": int8,
-        "int8_range": int8_range,
-        "calibration": calibration,
-        "accuracy_images": accuracy_images,
-        "finetune": finetune,
-        "teacher": teacher,
-        "devices": devices or None,
-        "measure": measure,
-        "licence": licence,
-    }
-    settings = read_settings(ExportSettings, config, "export", flags)
+    settings = export.settings(config)
     choose_exporters(settings)  # refuses what cannot be written here before anything is loaded
     latencies: list[dict[str, Predicted]] = [{}]
     chosen = None

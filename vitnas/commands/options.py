@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vitnas.commands.with_settings import Flags
 from vitnas.errors import CheckpointError, InvalidArchError, SettingsError
 from vitnas.files import read_json
+from vitnas.supernets.settings.data import DataSettings
 
 if TYPE_CHECKING:
     from vitnas.latency_lut.table import LatencyTable
@@ -40,6 +42,8 @@ AccuracyImages = Annotated[
     typer.Option(min=1, help="Tell accuracy on a stratified sample of so many images of a split; default: on all."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+DATA = Flags(DataSettings, names={"name": "--data", "format": "--data-format", "seed": "--data-seed"})
+"""Flags of table [data], apart from those of other tables that a command takes."""
 ImageSize = Annotated[int | None, typer.Option(help="Image side in pixels; default: as the space was published.")]
 Classes = Annotated[int | None, typer.Option(help="Number of classes; default: as the space was published.")]
 Channels = Annotated[int | None, typer.Option(help="Image channels; default: as the space was published.")]

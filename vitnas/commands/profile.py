@@ -9,12 +9,16 @@ from typing import Annotated
 import typer
 
 from vitnas.commands.options import Channels, Classes, Config, ImageSize, given_run, given_space, given_table
+from vitnas.commands.with_settings import Flags, Given, with_settings
 from vitnas.errors import SettingsError
 from vitnas.interruption import going_on
+from vitnas.latency_lut.settings import ProfileSettings
 from vitnas.quantities import parse_duration
 
 
+@with_settings(profile=Flags(ProfileSettings))
 def profile(
+    profile: Given[ProfileSettings],
     run: Annotated[
         Path | None, typer.Option(help="Run folder whose space to profile (default: the newest run below runs/).")
     ] = None,
@@ -68,7 +72,6 @@ def profile(
     from vitnas.latency_lut.settings import ProfileSettings
     from vitnas.latency_lut.transfer import transfer
     from vitnas.reporting.plots.fidelity import plot_fidelity, print_fidelity
-    from vitnas.settings import read_settings
 
     if run is not None and space is not None:
         raise SettingsError("say what to profile: --run RUN, or --space NAME without a run, but not both")
@@ -78,7 +81,7 @@ def profile(
     if elsewhere.asked and (from_ is not None or budget is not None):
         raise SettingsError("--from and --budget are for measuring on this machine; leave them out, or measure here")
     target = load_device(device or "cpu") if not elsewhere.asked else None
-    settings = read_settings(ProfileSettings, config, "profile", asdict(ProfileSettings.quick()) if quick else {})
+    settings = profile.settings(config, asdict(ProfileSettings.quick()) if quick else {})
     opened = given_run(run) if space is None else None
     found = opened.space if opened is not None else given_space(str(space), image_size, classes, channels)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -20,10 +20,12 @@ from vitnas.commands.options import (
     given_arch,
     given_space,
 )
+from vitnas.commands.with_settings import Flags, Given, with_settings
 from vitnas.errors import SettingsError
 from vitnas.interruption import going_on
 from vitnas.nas.quantity import Quantity
-from vitnas.quantities import parse_bytes, parse_count, parse_duration, parse_mj, parse_ms
+from vitnas.nas.settings import SearchSettings
+from vitnas.quantities import parse_bytes, parse_count, parse_mj, parse_ms
 
 DEFAULT_SPACE = "efficientformerv2"
 """What is searched where nothing says what: published for phones, and it stays on their neural engines."""
@@ -31,7 +33,11 @@ UNTRAINED = {"evaluations": 80, "initial": 8, "batch": 12}
 """Settings of a search without training unless others are given: a proxy takes seconds an arch."""
 
 
+@with_settings(
+    search=Flags(SearchSettings, names={"objectives": "--objective", "seconds": "--time"}, without=("limits",))
+)
 def search(
+    search: Given[SearchSettings],
     device: Annotated[
         list[str] | None, typer.Option(help="Whose latency counts, see `vitnas devices`; several times for several.")
     ] = None,
@@ -44,9 +50,6 @@ def search(
     fitted: Annotated[
         Path | None, typer.Option(help="Folder of a fitted predictor that judges instead of a supernet, without torch.")
     ] = None,
-    objective: Annotated[
-        list[str] | None, typer.Option(help="accuracy, latency, energy, params, macs, memory or size; several times.")
-    ] = None,
     latency: Annotated[
         list[str] | None, typer.Option(help="Most that a network may take: 1.5ms, or iphone12=1.5ms for one device.")
     ] = None,
@@ -55,29 +58,11 @@ def search(
     macs: Annotated[str | None, typer.Option(help="Most multiply-accumulates, such as 1.3G.")] = None,
     memory: Annotated[str | None, typer.Option(help="Most memory for activations at their peak, such as 20MB.")] = None,
     size: Annotated[str | None, typer.Option(help="Most memory for weights, in fp32, such as 24MB.")] = None,
-    evaluations: Annotated[int | None, typer.Option(help="Archs to evaluate for real.")] = None,
-    time: Annotated[str | None, typer.Option(help="Time it may take, such as 10m.")] = None,
-    searcher: Annotated[str | None, typer.Option(help="How to search, see docs/searchers.md (default: auto).")] = None,
-    predictor: Annotated[str | None, typer.Option(help="What learns accuracies, or none.")] = None,
     warm_start: Annotated[Path | None, typer.Option(help="Earlier front.json, or its folder, to begin with.")] = None,
     include: Annotated[
         list[str] | None, typer.Option(help="Arch file or published arch to evaluate in any case; several times.")
     ] = None,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Refuse a table that misses its stated error, instead of warning.")
-    ] = False,
-    measure: Annotated[
-        bool | None,
-        typer.Option("--measure/--no-measure", help="Time archs of uncertain latency, if the device is here."),
-    ] = None,
-    workers: Annotated[int | None, typer.Option(help="Ray workers; 1 stays in this process. Same result.")] = None,
     ray_address: Annotated[str | None, typer.Option(help="Ray cluster to join.")] = None,
-    timeout: Annotated[str | None, typer.Option(help="Longest time of one evaluation, such as 5m.")] = None,
-    storage: Annotated[
-        str | None, typer.Option(help="Database of evaluations: sqlite, postgresql or journal URL.")
-    ] = None,
-    study: Annotated[str | None, typer.Option(help="Name there; searches of one name share evaluations.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Same seed, same front.")] = None,
     table: Annotated[
         list[Path] | None, typer.Option(help="Latency table (default: RUN/latency/DEVICE.parquet); several times.")
     ] = None,
@@ -105,34 +90,19 @@ def search(
         ("--size", "weight_bytes", size, parse_bytes),
     )
     limits |= {quantity: parse(value, flag) for flag, quantity, value, parse in counts if value is not None}
-    flags: dict[str, Any] = {
-        "objectives": objective or None,
-        "limits": limits or None,
-        "evaluations": evaluations,
-        "seconds": parse_duration(time, "--time") if time else None,
-        "searcher": searcher,
-        "predictor": predictor,
-        "measure": measure,
-        "strict": strict or None,
-        "workers": workers,
-        "timeout": parse_duration(timeout, "--timeout") if timeout else None,
-        "storage": storage,
-        "study": study,
-        "seed": seed,
-    }
+    limited = {"limits": limits} if limits else {}
 
     from vitnas.nas.run_search import SearchRequest, start_search
-    from vitnas.nas.settings import SearchSettings
     from vitnas.reporting.terminal.fronts import describe_search, plot_search, print_search
     from vitnas.run import RunFolder, newest_run
-    from vitnas.settings import read_settings, read_toml
+    from vitnas.settings import read_toml
 
     def say(text: str) -> None:
         print(text, file=sys.stderr)
 
     if run is not None and space is not None:
         raise SettingsError("--run brings its space; give --run or --space, not both")
-    settings = read_settings(SearchSettings, config, "search", flags)
+    settings = search.settings(config, limited)
     opened = RunFolder.open(run) if run is not None else None
     if opened is None and space is None:
         opened = newest_run(RUNS)
@@ -148,9 +118,7 @@ def search(
         found_space = given_space(space or DEFAULT_SPACE, image_size, classes, channels)
         told = (read_toml(config) if config is not None else {}).get("search", {})
         assumed = {name: value for name, value in UNTRAINED.items() if name not in told and fitted is None}
-        settings = read_settings(
-            SearchSettings, config, "search", assumed | {k: v for k, v in flags.items() if v is not None}
-        )
+        settings = search.settings(config, assumed | limited)
     searched = opened.space if opened is not None else found_space
     assert searched is not None
     request = SearchRequest(

@@ -7,22 +7,26 @@ from typing import Annotated
 
 import typer
 
-from vitnas.commands.options import Config
+from vitnas.commands.options import DATA, Config
+from vitnas.commands.with_settings import Flags, Given, with_settings
 from vitnas.interruption import going_on
+from vitnas.supernets.settings.data import DataSettings
+from vitnas.supernets.settings.train import TrainSettings
+
+TAUGHT = ("epochs", "steps", "batch_size", "accumulate", "augment", "seed", "threads", "torch_device")
+"""Settings of the training that decide what its images are, and what the teacher works with."""
 
 
+@with_settings(data=DATA, train=Flags(TrainSettings, only=TAUGHT))
 def teach(
+    data: Given[DataSettings],
+    train: Given[TrainSettings],
     teacher: Annotated[
         str,
         typer.Option(help="timm:NAME, timm:NAME@FILE.safetensors, run:FOLDER, run:FOLDER@ARCH.json or export:FOLDER."),
     ],
     out: Annotated[Path, typer.Option(help="Folder for the answers; goes on with what is there.")],
-    data: Annotated[str | None, typer.Option(help="Data set by name or path; 'digits' is built in.")] = None,
-    epochs: Annotated[int | None, typer.Option(help="Passes over the training images.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Images a step of the training, over all processes.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Of the training.")] = None,
     top_k: Annotated[int, typer.Option(help="Probabilities to keep of each answer.")] = 10,
-    torch_device: Annotated[str | None, typer.Option(help="Where the teacher works, cpu or cuda.")] = None,
     config: Config = None,
 ) -> None:
     """Ask a teacher once about every image a training will see, so that the training needs no teacher.
@@ -33,15 +37,12 @@ def teach(
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from vitnas.settings import read_settings
-    from vitnas.supernets.data import DataSettings, load_dataset
-    from vitnas.supernets.settings.train import TrainSettings
+    from vitnas.supernets.data import load_dataset
     from vitnas.supernets.training.batches import Batches, fitting_size
     from vitnas.supernets.training.teachers import load_teacher, write_answers
 
-    flags = {"epochs": epochs, "batch_size": batch_size, "seed": seed, "torch_device": torch_device}
-    settings = read_settings(TrainSettings, config, "train", flags)
-    dataset = load_dataset(read_settings(DataSettings, config, "data", {"name": data}))
+    settings = train.settings(config)
+    dataset = load_dataset(data.settings(config))
     network = load_teacher(teacher, dataset, settings.torch_device)
     if settings.threads:
         torch.set_num_threads(settings.threads)

@@ -41,7 +41,7 @@ class ExportSettings(Settings):
     finetune: Annotated[Natural, about("Epochs that the extracted network is trained for by itself.")] = 0
     teacher: Annotated[
         str | None,
-        about("Who teaches meanwhile, such as run:FOLDER, as in table [train.distil]; left out, the labels alone."),
+        about("Who teaches meanwhile, as in table train.distil, such as run:FOLDER; left out, the labels alone."),
     ] = None
     devices: Annotated[
         tuple[str, ...],

@@ -110,9 +110,13 @@ class Kind:
 _BOUNDS = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
 
 
-@lru_cache(maxsize=256)
-def declared(cls: type) -> dict[str, Kind]:
+def declared(cls: type) -> Mapping[str, Kind]:
     """The fields of a dataclass and what each declares."""
+    return _declared(cls)
+
+
+@lru_cache(maxsize=256)
+def _declared(cls: type) -> dict[str, Kind]:
     hints = get_type_hints(cls, include_extras=True)
     return {field.name: Kind.of(hints[field.name]) for field in dataclasses.fields(cls)}
 
