@@ -9,7 +9,7 @@ from vitnas.api.archs import OneArch
 from vitnas.api.loading import RUNS, Source, load_arch, load_space, source_of
 from vitnas.api.telling import Say, teller
 from vitnas.interruption import going_on
-from vitnas.nas.run_search import SearchResult, SearchRequest, start_search
+from vitnas.nas.run_search import SearchRequest, SearchResult, start_search
 from vitnas.nas.settings import SearchSettings
 from vitnas.run import RunFolder, newest_run
 from vitnas.search_spaces import SearchSpace
