@@ -12,12 +12,12 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --maxprocesses 8
 help:
 	@echo "make demo      the main job on a small scale: train, profile, search, export, plot"
 	@echo "make test      the tests (minutes)"
-	@echo "make check     formatting, lint, types, who may import whom and no circles of imports"
+	@echo "make check     formatting, lint, types (of the pages too), who may import whom and no circles of imports"
 	@echo ""
 	@echo "make test-all  the tests with the slow ones; test-nightly: every space exported at full size (hours)"
 	@echo "make parity    timm, so that the tests which compare with it are not skipped"
 	@echo "make format    put the code into the one format"
-	@echo "make reference docs/reference from the code"
+	@echo "make reference docs/reference and tests/public_api.txt from the code"
 	@echo "make setup     the environment in .venv; every target above makes it when it is missing or old"
 	@echo "make lock      write requirements.lock anew from what .venv holds"
 	@echo "make clean     remove .venv, caches and what the demo made"
@@ -64,9 +64,11 @@ check: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python tools/circles.py
+	$(BIN)/python tools/docs_python.py
 
 reference: $(READY)
 	$(BIN)/python tools/reference.py
+	$(BIN)/python tools/public_api.py
 
 format: $(READY)
 	$(BIN)/ruff format .

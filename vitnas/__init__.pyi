@@ -84,4 +84,5 @@ from vitnas.supernets.training.settings import TrainSettings as TrainSettings
 from vitnas.supernets.training.teachers.settings import Distil as Distil
 from vitnas.supernets.weights.checkpoints import load_supernet as load_supernet
 
+__all__: list[str]
 __version__: str
