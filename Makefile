@@ -20,7 +20,7 @@ help:
 	@echo "make parity    timm, so that the tests which compare with it are not skipped"
 	@echo "make docs      the pages of docs/ as a site in site/"
 	@echo "make format    put the code into the one format"
-	@echo "make reference docs/reference from the code"
+	@echo "make reference docs/reference and tests/public_api.txt from the code"
 	@echo "make setup     the environment in .venv; every target above makes it when it is missing or old"
 	@echo "make lock      write requirements.lock anew from what .venv holds"
 	@echo "make clean     remove .venv, caches and what the demo made"
@@ -71,6 +71,7 @@ check: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python tools/circles.py
+	$(BIN)/python tools/docs_python.py
 
 # A site in site/ that needs no network to be read, built in an environment of its own.
 docs: $(READY)
@@ -81,6 +82,7 @@ docs: $(READY)
 
 reference: $(READY)
 	$(BIN)/python tools/reference.py
+	$(BIN)/python tools/public_api.py
 
 format: $(READY)
 	$(BIN)/ruff format .

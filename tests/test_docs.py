@@ -87,5 +87,8 @@ def test_the_walk_of_the_readme_runs(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_the_python_of_the_readme_runs(tmp_path: Path) -> None:
+    """As a new user runs it: the ten lines, in an empty folder."""
     code = (ROOT / "README.md").read_text().split("```python\n")[1].split("```")[0]
-    assert "latency_ms" in _run(tmp_path, sys.executable, "-c", code)
+    _run(tmp_path, sys.executable, "-c", code)
+    assert (tmp_path / "knee" / "model.onnx").is_file()
+    assert (tmp_path / "runs" / "python" / "search-cpu" / "front.json").is_file()

@@ -15,6 +15,7 @@ from typing import Any
 import tomli_w
 
 from vitnas import __version__
+from vitnas.display import Shown
 from vitnas.errors import CheckpointError
 from vitnas.files import refuse_other, write_bytes, write_json
 from vitnas.search_spaces import SearchSpace, Task, load_space
@@ -22,7 +23,7 @@ from vitnas.settings import make_settings, read_toml
 
 
 @dataclass(frozen=True)
-class RunFolder:
+class RunFolder(Shown, view="run"):
     """A folder with these entries, each written by the command that makes it.
 
     config.toml          everything a command was told or assumed, one table a command

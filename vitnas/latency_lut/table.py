@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from vitnas.display import Shown
 from vitnas.errors import DeviceError
 from vitnas.latency_lut.caveats import caveats_of
 from vitnas.latency_lut.parquet import read_rows, write_rows
@@ -29,7 +30,7 @@ UNTOLD = {"int8_range": "full"}
 
 
 @dataclass(frozen=True, eq=False)
-class LatencyTable:
+class LatencyTable(Shown, view="table"):
     """Costs whole populations of the space it was measured for, and of any space of the same layers."""
 
     header: Header

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vitnas.display import Shown
 from vitnas.errors import DataError, SearchError, SettingsError
 from vitnas.files import only_here, read_json, refuse_other, write_json
 from vitnas.nas.evaluator import Evaluator, Score
@@ -34,7 +35,7 @@ REPORT_FILE = "report.json"
 
 
 @dataclass(frozen=True)
-class PredictorFit:
+class PredictorFit(Shown, view="fit"):
     """What became of a fit; held-out figures are of archs that a fit on the other folds had not seen.
 
     Attributes:

@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from vitnas.display import Shown
 from vitnas.errors import DataError, InvalidArchError, SearchError
 from vitnas.files import read_json, write_json
 from vitnas.nas.answers import Answers
@@ -49,7 +50,7 @@ class Point:
 
 
 @dataclass(frozen=True)
-class ParetoFront:
+class ParetoFront(Shown, view="front"):
     """Points in order of the first objective that is minimised, so from the least costly on.
 
     Attributes:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from vitnas.display import Shown
 from vitnas.errors import CheckpointError, SearchError, suggest
 from vitnas.files import is_locked
 from vitnas.latency_lut.table import LatencyTable
@@ -28,7 +29,7 @@ SCORES = ("accuracy", "loss")
 
 
 @dataclass(frozen=True)
-class SearchResult:
+class SearchResult(Shown, view="search"):
     """What a search left.
 
     Attributes:
@@ -84,7 +85,8 @@ def start_search(
         raise SearchError(f"devices {list(request.devices)}: name at least one, each once")
     run = request.run
     space = run.space if run is not None else request.space
-    assert space is not None
+    if space is None:
+        raise SearchError("there is neither a run nor a space to search; give one of the two")
     settings = settings.on_devices(request.devices)
     predicted = PredictedScore.read(request.fitted, space) if request.fitted is not None else None
     if predicted is None and run is not None and is_locked(run.path):

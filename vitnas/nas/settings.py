@@ -14,6 +14,8 @@ from vitnas.settings import Count, Natural, Positive, Seconds, Settings, about
 NO_PREDICTOR = "none"
 AUTO = "auto"
 AtLeastTwo = Annotated[int, Meta(ge=2)]
+UNTRAINED: dict[str, Any] = {"evaluations": 80, "initial": 8, "batch": 12}
+"""Settings of a search without training unless others are given."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,11 @@ class SearchSettings(Settings):
             SEARCHERS.load(self.searcher)
         if self.predictor != NO_PREDICTOR and self.predictor not in PREDICTORS:
             PREDICTORS.load(self.predictor)
+
+    @classmethod
+    def untrained(cls, **given: Any) -> SearchSettings:
+        """For a search without training, where a proxy takes seconds an arch: a smaller budget unless one is given."""
+        return cls(**{**UNTRAINED, **given})
 
     def on_devices(self, devices: Sequence[str]) -> SearchSettings:
         """The same with quantities by their full names; a limit on one device wins over that on all."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,9 @@ from vitnas.errors import VitnasError
 from vitnas.reporting.plots.figure import FAINT, INK, MARKERS, PALETTE, check_suffix, save_figure, style
 from vitnas.reporting.plots.labels import place_labels
 from vitnas.reporting.plots.scale import Scale
+
+if TYPE_CHECKING:
+    from vitnas.reporting.plots.picture import Picture
 
 MOST_PANELS = 4
 MOST_NAMES = 14
@@ -77,7 +80,7 @@ class Panel:
     marked: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
-def draw_curves(panels: Sequence[Panel], y: Scale, title: str, paths: Sequence[Path]) -> None:
+def draw_curves(panels: Sequence[Panel], y: Scale, title: str, paths: Sequence[Path] = ()) -> Picture:
     """One picture of all panels side by side, written to every path (.png or .svg).
 
     Curves of one name look alike in all panels.
@@ -94,13 +97,11 @@ def draw_curves(panels: Sequence[Panel], y: Scale, title: str, paths: Sequence[P
         raise VitnasError(f"{most} fronts in one plot cannot be told apart; give at most {len(PALETTE)}")
     if len(panels) > MOST_PANELS:
         raise VitnasError(f"{len(panels)} devices side by side leave no room; give fronts of at most {MOST_PANELS}")
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    from vitnas.reporting.plots.picture import Picture
 
     width = 7.2 if len(panels) == 1 else 4.8 * len(panels)
     with style():
-        figure = Figure(figsize=(width, 4.8), layout="constrained")
-        FigureCanvasAgg(figure)
+        figure = Picture(figsize=(width, 4.8), layout="constrained")
         subplots = figure.subplots(1, len(panels), squeeze=False)[0]
         low, high = _heights(curves, panels)
         hidden = 0
@@ -122,6 +123,7 @@ def draw_curves(panels: Sequence[Panel], y: Scale, title: str, paths: Sequence[P
             _label(axes, panel, y)
         for path in paths:
             save_figure(figure, path)
+    return figure
 
 
 def _widths(panel: Panel) -> tuple[float, float]:

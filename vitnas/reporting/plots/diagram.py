@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vitnas.reporting.plots.figure import FAINT, INK, PALETTE, check_suffix, save_figure, style
 from vitnas.search_spaces import Blueprint, LayerSpec
 from vitnas.search_spaces.blueprint import Shape
+
+if TYPE_CHECKING:
+    from vitnas.reporting.plots.picture import Picture
 
 ROW_INCHES = 0.21
 BARS_FROM, BARS_TO = 0.25, 0.65  # of the figure's width; names stand to the left, words to the right
@@ -18,7 +21,7 @@ MOST_LETTERS = 36
 BAND = "#e3e3e3"
 
 
-def draw_blueprint(blueprint: Blueprint, paths: Sequence[Path], title: str) -> None:
+def draw_blueprint(blueprint: Blueprint, paths: Sequence[Path], title: str) -> Picture:
     """Draws the layers from input to output, written to every path (.png or .svg).
 
     The grey band is the channels that pass from layer to layer; a bar is the width inside the
@@ -26,8 +29,7 @@ def draw_blueprint(blueprint: Blueprint, paths: Sequence[Path], title: str) -> N
     """
     for path in paths:
         check_suffix(path)
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    from vitnas.reporting.plots.picture import Picture
 
     rows = _rows(blueprint)
     kinds = list(dict.fromkeys(spec.kind for spec in blueprint))
@@ -39,8 +41,7 @@ def draw_blueprint(blueprint: Blueprint, paths: Sequence[Path], title: str) -> N
     head = 0.5 + 0.22 * legend_rows
     height = ROW_INCHES * (rows[-1] + 1.6) + head
     with style():
-        figure = Figure(figsize=(7.2, height))
-        FigureCanvasAgg(figure)
+        figure = Picture(figsize=(7.2, height))
         axes = figure.add_axes((0, 0, 1, 1 - head / height))
         axes.set_axis_off()
         axes.set_xlim(0, 1)
@@ -55,6 +56,7 @@ def draw_blueprint(blueprint: Blueprint, paths: Sequence[Path], title: str) -> N
         _add_legend(figure, colours, columns, 1 - 0.42 / height)
         for path in paths:
             save_figure(figure, path)
+    return figure
 
 
 def channels(shape: Shape) -> int:

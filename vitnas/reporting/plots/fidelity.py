@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,6 +12,9 @@ from vitnas.latency_lut.rows import WholeNetwork
 from vitnas.latency_lut.table import ENOUGH, LatencyTable
 from vitnas.reporting.plots.figure import FAINT, MARKERS, PALETTE, save_figure, style
 from vitnas.reporting.terminal.tables import print_table
+
+if TYPE_CHECKING:
+    from vitnas.reporting.plots.picture import Picture
 
 WORST = 5
 
@@ -55,9 +59,9 @@ def print_fidelity(table: LatencyTable) -> None:
     print_table(("worst archs", "genes"), ("predicted ms", "measured ms", "error"), lines)
 
 
-def plot_fidelity(table: LatencyTable, path: Path) -> None:
-    """Draws predicted against measured latency with a band of 10 %."""
-    from matplotlib.figure import Figure
+def plot_fidelity(table: LatencyTable, *paths: Path) -> Picture:
+    """Draws predicted against measured latency with a band of 10 %, written to every path (.png or .svg)."""
+    from vitnas.reporting.plots.picture import Picture
 
     header, fidelity = table.header, table.header.fidelity
     if fidelity is None:
@@ -68,7 +72,7 @@ def plot_fidelity(table: LatencyTable, path: Path) -> None:
     compared = compared_networks(table)
     fitted = [n for n in header.networks if n not in compared]
     with style():
-        figure = Figure(figsize=(5.6, 5.2), layout="constrained")
+        figure = Picture(figsize=(5.6, 5.2), layout="constrained")
         axes = figure.add_subplot()
         ends = _ends(header.networks)
         axes.fill_between(ends, ends * 0.9, ends * 1.1, color=FAINT, alpha=0.12, linewidth=0, label="within 10 %")
@@ -88,7 +92,9 @@ def plot_fidelity(table: LatencyTable, path: Path) -> None:
             fontsize=10,
         )
         axes.legend(loc="upper left")
-        save_figure(figure, path)
+        for path in paths:
+            save_figure(figure, path)
+    return figure
 
 
 def _genes(network: WholeNetwork) -> str:

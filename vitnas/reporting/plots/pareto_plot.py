@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,15 +17,18 @@ from vitnas.reporting.evaluated import Evaluated
 from vitnas.reporting.plots.curves import Curve, Panel, draw_curves
 from vitnas.reporting.plots.scale import Scale, scale_of
 
+if TYPE_CHECKING:
+    from vitnas.reporting.plots.picture import Picture
+
 
 def plot_fronts(
     fronts: Mapping[str, ParetoFront],
-    paths: Sequence[Path],
+    paths: Sequence[Path] = (),
     *,
     evaluated: Mapping[str, Evaluated] | None = None,
     baselines: Sequence[Baseline] = (),
     title: str = "",
-) -> None:
+) -> Picture:
     """Draws what the fronts maximise against what they minimise, accuracy against latency as a rule.
 
     Fronts of different devices stand side by side, each with an axis of its own. Bars are standard deviations, a
@@ -61,7 +65,7 @@ def plot_fronts(
         had = list(dict.fromkeys(name for one in baselines for name in one.figures))
         raise DataError(f"no baseline has both {worth} and {' or '.join(columns)}; add the column, there are {had}")
     spaces = " and ".join(dict.fromkeys(front.space for front in fronts.values()))
-    draw_curves(panels, y, title or f"Pareto front of {spaces}", paths)
+    return draw_curves(panels, y, title or f"Pareto front of {spaces}", paths)
 
 
 def _curve(

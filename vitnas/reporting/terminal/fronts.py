@@ -77,7 +77,7 @@ def print_front(front: dict[str, Any]) -> None:
             str(i),
             " ".join([point["id"], *(which for which in MARKED if point[which])]),
             *([several.get(point["group"], "")] if several else []),
-            *(_cell(n, point) for n in names),
+            *(cell(n, point) for n in names),
         )
         for i, point in enumerate(points)
     ]
@@ -105,7 +105,7 @@ def _intervals(front: ParetoFront, point: Point) -> dict[str, tuple[float, float
     return {name: (point.objectives[name] / f, point.objectives[name] * f) for name, f in factors.items() if f}
 
 
-def _cell(name: str, point: dict[str, Any]) -> str:
+def cell(name: str, point: dict[str, Any]) -> str:
     value, error, provenance = point["objectives"][name], point["errors"].get(name), point["provenance"][name]
     if name == "accuracy":
         return f"{100 * value:.2f} ± {100 * error:.2f}%" if error else f"{value:.2%}"

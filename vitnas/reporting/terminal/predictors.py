@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,6 +13,9 @@ from vitnas.nas.fit_predictor import PredictorFit
 from vitnas.predictors.regressor import INSIDE_90
 from vitnas.reporting.plots.figure import FAINT, MARKERS, PALETTE, save_figure, style
 from vitnas.reporting.terminal.tables import console, print_table
+
+if TYPE_CHECKING:
+    from vitnas.reporting.plots.picture import Picture
 
 
 def describe_fit(fit: PredictorFit) -> dict[str, Any]:
@@ -31,7 +35,14 @@ def print_fit(described: dict[str, Any]) -> None:
         print("  " + ", ".join(f"{key} {value:.3g}" for key, value in winner["options"].items()))
     if winner:
         print(f"  when it was chosen: Kendall tau {winner['kendall']:.3f}, mean absolute error {winner['mae']:.4g}")
-    rows = [
+    print_table(["on archs it had not seen"], [""], figures_of(report))
+    if described["warning"]:
+        console().print(described["warning"], style="bold red")
+
+
+def figures_of(report: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What a report says of archs that the fit had not seen, by name."""
+    return [
         ("Kendall tau", f"{report['kendall']:.3f}"),
         ("  of the number of parameters", f"{report['kendall_of_params']:.3f}"),
         ("Spearman", f"{report['spearman']:.3f}"),
@@ -39,14 +50,11 @@ def print_fit(described: dict[str, Any]) -> None:
         ("regret of the ten best", f"{report['top10_regret']:.4g}"),
         ("inside the 90 % interval", f"{report['covered']:.0%}"),
     ]
-    print_table(["on archs it had not seen"], [""], rows)
-    if described["warning"]:
-        console().print(described["warning"], style="bold red")
 
 
-def plot_fit(fit: PredictorFit, path: Path) -> None:
-    """Draws predicted against true scores of held-out archs, with 90 % intervals."""
-    from matplotlib.figure import Figure
+def plot_fit(fit: PredictorFit, *paths: Path) -> Picture:
+    """Draws predicted against true scores of held-out archs with 90 % intervals, written to every path (.png or .svg)."""
+    from vitnas.reporting.plots.picture import Picture
 
     true, predicted, std = (np.array(each) for each in (fit.scores, fit.predicted, fit.std))
     report = fit.report
@@ -55,7 +63,7 @@ def plot_fit(fit: PredictorFit, path: Path) -> None:
     margin = 0.05 * max(float(high - low), 1e-6)
     ends = np.array([low - margin, high + margin])
     with style():
-        figure = Figure(figsize=(5.6, 5.2), layout="constrained")
+        figure = Picture(figsize=(5.6, 5.2), layout="constrained")
         axes = figure.add_subplot()
         axes.plot(ends, ends, color=FAINT, linewidth=1)
         axes.errorbar(
@@ -77,4 +85,6 @@ def plot_fit(fit: PredictorFit, path: Path) -> None:
             fontsize=10,
         )
         axes.legend(loc="upper left")
-        save_figure(figure, path)
+        for path in paths:
+            save_figure(figure, path)
+    return figure

@@ -68,11 +68,11 @@ def train_on_ray(run: RunFolder, workers: int, ray_address: str | None = None) -
         shutil.rmtree(notes, ignore_errors=True)
 
 
-def check_workers(workers: int, settings: TrainSettings) -> None:
+def check_workers(workers: int, settings: TrainSettings | None = None) -> None:
     """Refuses a number of workers that a batch does not divide among."""
     if workers < 1:
         raise SettingsError(f"cannot train with {workers} workers; give at least 1")
-    if settings.batch_size % (workers * settings.accumulate):
+    if settings is not None and settings.batch_size % (workers * settings.accumulate):
         raise SettingsError(
             f"[train] batch_size is {settings.batch_size}, which does not divide into equal shares for {workers} "
             f"workers (accumulate {settings.accumulate}); choose a multiple of {workers * settings.accumulate}"

@@ -1,0 +1,137 @@
+"""Evaluating archs on the weights of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import overload
+
+from vitnas.api.archs import Archs, OneArch, named_archs
+from vitnas.api.loading import load_table, run_of
+from vitnas.api.telling import teller
+from vitnas.errors import CheckpointError, SearchError, SettingsError
+from vitnas.latency_lut.table import LatencyTable
+from vitnas.nas.execution.executor import make_executor
+from vitnas.reporting.counted import count_archs
+from vitnas.reporting.per_arch import ArchTable, EvaluatedArch
+from vitnas.run import RunFolder
+from vitnas.search_spaces import Arch
+from vitnas.settings import make_settings
+from vitnas.supernets.accuracy import Accuracy
+from vitnas.supernets.data import dataset_of
+from vitnas.supernets.evaluation import TEST_ACCURACY, TEST_IMAGES, SubnetScore
+from vitnas.supernets.settings.train import TrainSettings
+from vitnas.supernets.tested import Tested, add_tested
+from vitnas.supernets.training.batches import Batches
+from vitnas.supernets.weights.checkpoints import checkpoint_folders
+
+
+@overload
+def evaluate(
+    run: RunFolder | str | Path | None,
+    archs: OneArch,
+    *,
+    seed: int = 0,
+    workers: int = 1,
+    ray_address: str | None = None,
+    progress: bool = False,
+) -> EvaluatedArch: ...
+
+
+@overload
+def evaluate(
+    run: RunFolder | str | Path | None,
+    archs: Archs,
+    *,
+    seed: int = 0,
+    workers: int = 1,
+    ray_address: str | None = None,
+    progress: bool = False,
+) -> ArchTable[EvaluatedArch]: ...
+
+
+def evaluate(
+    run: RunFolder | str | Path | None,
+    archs: OneArch | Archs,
+    *,
+    seed: int = 0,
+    workers: int = 1,
+    ray_address: str | None = None,
+    progress: bool = False,
+) -> EvaluatedArch | ArchTable[EvaluatedArch]:
+    """Evaluates archs on the newest weights of a run: accuracy and loss, counts, and latency by the tables of the run.
+
+    Accuracies on the test images are kept in the run as well, where its report finds them.
+
+    Args:
+        run: whose weights; None takes the newest run below ``runs/``.
+        archs: one arch, which gives one result, or several, which give a table: a list, a front, or a number of
+            random ones.
+        seed: of random archs.
+        workers: Ray workers; 1 stays in this process. The result does not depend on it.
+        ray_address: Ray cluster to join.
+        progress: prints what is said to standard error.
+    """
+    if workers < 1:
+        raise SettingsError(f"cannot work with {workers} workers; give at least 1")
+    say = teller(progress)
+    opened = run_of(run, say)
+    named = named_archs(opened.space, archs, seed)
+    step, steps = _trained(opened)
+    if step < steps:
+        say(f"{opened.path}: not trained to its end; these are the weights of step {step} of {steps}")
+    tables = {
+        file.stem: load_table(file, progress=progress) for file in sorted((opened.path / "latency").glob("*.parquet"))
+    }
+    with make_executor(workers, ray_address) as executor:
+        outcomes = list(executor.map(SubnetScore(opened.path.resolve()), list(named.values())))
+    failed = [f"{name}: {o.error}" for name, o in zip(named, outcomes, strict=True) if o.error is not None]
+    if failed:
+        raise SearchError(f"{len(failed)} of {len(named)} archs could not be evaluated; the first, {failed[0]}")
+    found = _evaluated(opened, named, [outcome.get() for outcome in outcomes], tables)
+    weights = f"shared weights of step {step}"
+    add_tested(opened, [Tested.of(one.arch.id, weights, one.test) for one in found if one.test is not None])
+    return found[0] if isinstance(archs, OneArch) else ArchTable.of(found)
+
+
+def _evaluated(
+    run: RunFolder,
+    archs: Mapping[str, Arch],
+    scores: Sequence[Mapping[str, float]],
+    tables: Mapping[str, LatencyTable],
+) -> list[EvaluatedArch]:
+    codes = run.space.encode(list(archs.values()))
+    latencies = {device: table.latency_ms(run.space)(codes).tolist() for device, table in tables.items()}
+    return [
+        EvaluatedArch(
+            name=one.name,
+            arch=one.arch,
+            accuracy=score["accuracy"],
+            accuracy_std=score["accuracy_std"],
+            loss=score["loss"],
+            test=_test(score),
+            num_params=one.num_params,
+            macs=one.macs,
+            latency_ms={device: values[i] for device, values in latencies.items()},
+        )
+        for i, (one, score) in enumerate(zip(count_archs(run.space, archs), scores, strict=True))
+    ]
+
+
+def _test(score: Mapping[str, float]) -> Accuracy | None:
+    if TEST_ACCURACY not in score:
+        return None
+    num_images = int(score[TEST_IMAGES])
+    return Accuracy(score[TEST_ACCURACY], num_images, num_images)
+
+
+def _trained(run: RunFolder) -> tuple[int, int]:
+    """The step of the newest checkpoint, and the steps that the run is to make."""
+    folders = checkpoint_folders(run)
+    if not folders:
+        raise CheckpointError(
+            f"run '{run.path}' has no checkpoint yet; train it with `vitnas train-supernet --resume {run.path}`"
+        )
+    settings = make_settings(TrainSettings, run.config.get("train", {}), f"{run.config_file}, [train]")
+    batches = Batches(len(dataset_of(run).train), settings.batch_size, settings.seed)
+    return int(folders[-1].name.removeprefix("step-")), settings.steps or settings.epochs * batches.per_epoch

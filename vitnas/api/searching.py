@@ -1,0 +1,77 @@
+"""Searching the best networks of a run or of a space."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from vitnas.api.archs import OneArch
+from vitnas.api.loading import RUNS, Source, load_arch, load_space, source_of
+from vitnas.api.telling import Say, teller
+from vitnas.interruption import going_on
+from vitnas.nas.run_search import SearchRequest, SearchResult, start_search
+from vitnas.nas.settings import SearchSettings
+from vitnas.run import RunFolder, newest_run
+from vitnas.search_spaces import SearchSpace
+
+DEFAULT_SPACE = "efficientformerv2"
+"""What is searched where nothing says what: published for phones, and it stays on their neural engines."""
+
+
+def search(
+    source: Source | None = None,
+    devices: str | Sequence[str] = "cpu",
+    settings: SearchSettings | None = None,
+    *,
+    tables: Sequence[str | Path] = (),
+    folder: str | Path | None = None,
+    warm_start: str | Path | None = None,
+    include: Sequence[OneArch] = (),
+    ray_address: str | None = None,
+    progress: bool = False,
+) -> SearchResult:
+    """Searches the networks that no other beats, under the limits of the settings.
+
+    Killed at any moment, the same call goes on where it stopped and ends with the same front.
+
+    Args:
+        source: the run whose supernet judges, or a space to search without training; None takes the newest run below
+            ``runs/``, and without one the space "efficientformerv2".
+        devices: whose latency counts, from `list_devices` or with a table of their own.
+        settings: objectives, limits, budget; by default those of `SearchSettings`, or `SearchSettings.untrained`
+            without a run.
+        tables: latency tables to use before those of the run.
+        folder: of the result; by default ``search-DEVICE`` in the run, or ``searches/SPACE-DEVICE``.
+        warm_start: a front.json, or its folder, whose archs are evaluated early.
+        include: archs to evaluate in any case.
+        ray_address: Ray cluster to join.
+        progress: shows a bar, and prints what the result rests on to standard error.
+    """
+    say = teller(progress)
+    run, space = judge_of(source, say)
+    request = SearchRequest(
+        devices=(devices,) if isinstance(devices, str) else tuple(devices),
+        run=run,
+        space=None if run is not None else space,
+        tables=tuple(map(Path, tables)),
+        folder=Path(folder) if folder is not None else None,
+        warm=Path(warm_start) if warm_start is not None else None,
+        include=tuple(load_arch(space, arch) for arch in include),
+        ray_address=ray_address,
+    )
+    if settings is None:
+        settings = SearchSettings() if run is not None else SearchSettings.untrained()
+    with going_on("the archs evaluated so far are kept; the same command goes on"):
+        return start_search(request, settings, say, progress)
+
+
+def judge_of(source: Source | None, say: Say) -> tuple[RunFolder | None, SearchSpace]:
+    """The run that judges, if there is one, and the space; what is assumed is said."""
+    if source is not None:
+        return source_of(source, say)
+    run = newest_run(RUNS)
+    if run is not None:
+        say(f"judged by the supernet of '{run.path}', the newest run below {RUNS}/")
+        return run, run.space
+    say(f"no trained run below {RUNS}/: searching space '{DEFAULT_SPACE}' without training")
+    return None, load_space(DEFAULT_SPACE)
