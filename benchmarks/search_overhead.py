@@ -39,8 +39,9 @@ from optuna.distributions import CategoricalDistribution
 from optuna.storages.journal import BaseJournalBackend, JournalFileBackend
 from optuna.trial import FrozenTrial, create_trial
 
-from vitnas.nas.objectives import Objective
+from vitnas.nas.objectives import Objective, objectives_named
 from vitnas.nas.pareto import ParetoFront, Point
+from vitnas.nas.problem import Problem
 from vitnas.nas.records import write_evaluations
 from vitnas.nas.search import search
 from vitnas.nas.settings import SearchSettings
@@ -79,7 +80,7 @@ def search_ms(n: int, folder: Path) -> tuple[float, list[float]]:
     settings = SearchSettings(OBJECTIVES, evaluations=n, batch=BATCH, searcher="nsga2", predictor="none", patience=0)
     score = Trivial()
     start = cpu_s()
-    search(SPACE, score, {"latency_ms": cost}, settings, folder, progress=False)
+    search(Problem(SPACE, objectives_named(OBJECTIVES), {"latency_ms": cost}), score, settings, folder, progress=False)
     return 1000 * (cpu_s() - start) / n, score.used
 
 

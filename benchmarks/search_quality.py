@@ -26,9 +26,9 @@ from problems import once_for_all as ofa
 from problems.supernet_oracle import Oracle, cut_down_space, importance
 
 from vitnas.nas.hypervolume import hypervolume, reference_point
-from vitnas.nas.limits import Limits
-from vitnas.nas.objectives import non_dominated
-from vitnas.nas.searchers import SEARCHERS, Problem
+from vitnas.nas.objectives import non_dominated, objectives_named
+from vitnas.nas.problem import Problem
+from vitnas.nas.searchers import SEARCHERS
 from vitnas.nas.searchers.choose import default
 from vitnas.reporting.plots.figure import FAINT, PALETTE, save_figure, style
 from vitnas.search_spaces import Codes
@@ -98,7 +98,8 @@ def truth(quick: bool) -> Truth:
     front = values[non_dominated(values)]
     reference = reference_point(values)
     costs = {"macs": lambda c: macs(c) / 1e6}
-    problem = Problem(space, Limits(space, {}, {}), ("accuracy", "macs"), costs, lambda codes: kept(full(codes)))
+    objectives = objectives_named(("accuracy", "macs"))
+    problem = Problem(space, objectives, costs, importance=lambda codes: kept(full(codes)))
     print(
         f"{len(codes):,} archs, {len(front)} on the front, accuracy {-values[:, 0].max():.3f} to {-values[:, 0].min():.3f}"
     )
@@ -107,7 +108,7 @@ def truth(quick: bool) -> Truth:
 
 def ours(name: str) -> Callable[[Truth, int, int], Values]:
     def run(truth: Truth, seed: int, most: int) -> Values:
-        searcher = SEARCHERS.load(name).solving(truth.problem, seed, POPULATION)
+        searcher = SEARCHERS.load(name)(truth.problem, seed, POPULATION)
         found = [np.empty((0, 2))]
         while sum(map(len, found)) < most and len(codes := searcher.ask(BATCH)):
             found.append(truth.evaluate(codes))
@@ -258,9 +259,9 @@ def _best(
 ) -> tuple[float, float, float, float]:
     """Percent, milliseconds, seconds with finding out what the limit allows, candidates a second."""
     start = time.process_time()
-    limits = Limits(ofa.SPACE, {"latency_ms": latency}, {"latency_ms": MOST_MS})
-    searcher = SEARCHERS.load(name)(ofa.SPACE, limits, seed, GENERATION)
-    best, row, done = -np.inf, limits.cheapest, 0
+    problem = Problem(ofa.SPACE, (), {"latency_ms": latency}, {"latency_ms": MOST_MS})
+    searcher = SEARCHERS.load(name)(problem, seed, GENERATION)
+    best, row, done = -np.inf, problem.limits.cheapest, 0
     while done < (CANDIDATES // 10 if quick else CANDIDATES):
         codes = searcher.ask(GENERATION)
         values = accuracy(codes)

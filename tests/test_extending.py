@@ -23,7 +23,7 @@ import torch
 from vitnas.deployment.exporters import EXPORTERS, Facts
 from vitnas.latency_lut.devices import DEVICES
 from vitnas.latency_lut.settings import TimingSettings
-from vitnas.nas.limits import Limits
+from vitnas.nas.problem import Problem
 from vitnas.nas.searchers import SEARCHERS
 from vitnas.predictors import PREDICTORS
 from vitnas.predictors.proxies.scoring import score_archs
@@ -61,7 +61,7 @@ assert np.corrcoef(nearest.predict(codes).mean, macs)[0, 1] > 0.5
 quiet = score_archs(space, [space.smallest(), space.largest()], ["quiet", "params"])["quiet"]
 assert (quiet < 0).all() and quiet[0] != quiet[1]
 
-climb, counter = SEARCHERS.load("climb")(space, Limits(space, {}, {}), 0), PopulationCounter(space)
+climb, counter = SEARCHERS.load("climb")(Problem(space, ()), 0), PopulationCounter(space)
 for _ in range(30):
     asked = climb.ask(20)
     if len(asked):

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from tests.nas.problem import TINY, Score, latency
+from tests.nas.problem import TINY, Score, posed
 from vitnas.errors import BusyError, DiskError, VitnasError
 from vitnas.files import is_locked, only_here, open_append, write_bytes, write_json
 from vitnas.latency_lut.protocol import Timing
@@ -93,15 +93,9 @@ def test_a_search_in_a_received_folder_writes_through_no_link(name, tmp_path, th
     folder = tmp_path / "received"
     folder.mkdir()
     (folder / name).symlink_to(thesis)
+    settings = SearchSettings(evaluations=4, initial=2)
     with pytest.raises(VitnasError, match="link"):
-        search(
-            TINY,
-            Score(TINY),
-            {"latency_ms": latency(TINY)},
-            SearchSettings(evaluations=4, initial=2),
-            folder,
-            progress=False,
-        )
+        search(posed(TINY, settings), Score(TINY), settings, folder, progress=False)
 
 
 @pytest.mark.parametrize("name", ["metrics.jsonl", "tensorboard"])

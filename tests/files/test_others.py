@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.latency_lut.test_table import make_table
-from tests.nas.problem import TINY, Score, latency
+from tests.nas.problem import TINY, Score, posed
 from vitnas.errors import CheckpointError, ForeignFilesError
 from vitnas.files import read_json
 from vitnas.latency_lut.devices import load_device
@@ -23,7 +23,7 @@ QUICK = SearchSettings(evaluations=4, initial=2)
 
 
 def evaluate(folder: Path) -> None:
-    search(TINY, Score(TINY), {"latency_ms": latency(TINY)}, QUICK, folder, progress=False)
+    search(posed(TINY, QUICK), Score(TINY), QUICK, folder, progress=False)
 
 
 def fit(folder: Path) -> None:

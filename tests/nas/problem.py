@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
+from vitnas.nas.objectives import objectives_named
+from vitnas.nas.problem import Problem
+from vitnas.nas.settings import SearchSettings
 from vitnas.search_spaces import Arch, Codes, SearchSpace, load_space
+from vitnas.search_spaces.cost_range import CostOf
 
 BIG = load_space("autoformer-mini")
 SMALL = BIG.restrict(depth=(3, 4), heads=(2, 4), mlp_ratio=(2.0, 4.0))  # 960 archs
@@ -42,6 +46,12 @@ class Score:
     def __call__(self, arch: Arch) -> dict[str, float]:
         value = float(accuracy(self.space.encode([arch]))[0])
         return {"accuracy": value, "loss": 1 - value}
+
+
+def posed(space: SearchSpace, settings: SearchSettings, costs: Mapping[str, CostOf] | None = None, **more) -> Problem:
+    """The objectives and limits of some settings, with milliseconds unless other costs are given."""
+    costs = {"latency_ms": latency(space)} if costs is None else costs
+    return Problem(space, objectives_named(settings.objectives), costs, settings.limits, seed=settings.seed, **more)
 
 
 def true_front(space: SearchSpace, most_ms: float = np.inf) -> dict[str, tuple[float, float]]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.nas.problem import SMALL, Score, latency
+from tests.nas.problem import SMALL, Score, posed
 from vitnas.nas.execution.ray import RayExecutor
 from vitnas.nas.search import search
 from vitnas.nas.settings import SearchSettings
@@ -45,7 +45,7 @@ class Slow:
 
 
 def run(folder: Path, score, executor=None):
-    return search(SMALL, score, {"latency_ms": latency(SMALL)}, SETTINGS, folder, executor, False)
+    return search(posed(SMALL, SETTINGS), score, SETTINGS, folder, executor=executor, progress=False)
 
 
 def rows(log: Path) -> list[list[str]]:

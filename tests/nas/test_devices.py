@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.latency_lut.test_table import make_table
-from tests.nas.problem import BIG, SMALL, Score
+from tests.nas.problem import BIG, SMALL, Score, posed
 from vitnas.errors import InvalidArchError, SearchError, SettingsError
 from vitnas.nas.pareto import ParetoFront
 from vitnas.nas.quantity import spell_out, std_of
@@ -26,15 +26,16 @@ def targets():
     return [Target(SMALL, cpu), Target(SMALL, replace(cpu, rows=rows, header=replace(cpu.header, device="phone")))]
 
 
-def run(folder, settings=QUICK, **more):
+def run(folder, settings=QUICK, shared=None, **more):
     both = targets()
     costs = {f"latency_ms@{t.name}": t.latency_ms for t in both} | {
         f"latency_ms_std@{t.name}": t.latency_std_ms for t in both
     }
     asked = replace(settings.on_devices(DEVICES), storage=f"journal:///{folder}.journal")
-    return search(
-        SMALL, Score(SMALL), costs, asked, folder, None, False, {"device": "cpu, phone"}, targets=both, **more
+    problem = posed(
+        SMALL, asked, costs, targets=tuple(both), origin={"device": "cpu, phone"}, shared_errors=shared or {}
     )
+    return search(problem, Score(SMALL), asked, folder, progress=False, **more)
 
 
 def test_a_front_for_all_devices_and_one_for_each(tmp_path):

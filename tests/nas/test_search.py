@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from tests.nas.problem import BIG, SMALL, TINY, Score, accuracy, latency, true_front
+from tests.nas.problem import BIG, SMALL, TINY, Score, accuracy, latency, posed, true_front
 from vitnas.errors import BusyError, SearchError, SettingsError, UnknownNameError
 from vitnas.nas import evaluator
 from vitnas.nas.answers import ANSWERS, Answers
@@ -32,7 +32,8 @@ QUICK = SearchSettings(evaluations=40, initial=12, batch=7, population=20, gener
 
 def run(space, folder, settings=QUICK, score=None, executor=None, origin=None):
     fast = replace(settings, storage=settings.storage or f"journal:///{folder}.journal")  # SQLite waits for the disk
-    return search(space, score or Score(space), {"latency_ms": latency(space)}, fast, folder, executor, False, origin)
+    problem = posed(space, fast, origin=origin or {})
+    return search(problem, score or Score(space), fast, folder, executor=executor, progress=False)
 
 
 @dataclass(frozen=True)
@@ -295,7 +296,7 @@ def test_a_search_compares_accuracies_image_by_image_and_recalls_the_answers(tmp
 
 def test_an_error_that_all_share_is_kept_by_the_front(tmp_path):
     shared = {"latency_ms": 0.1}
-    found = search(SMALL, Score(SMALL), {"latency_ms": latency(SMALL)}, QUICK, tmp_path, progress=False, shared=shared)
+    found = search(posed(SMALL, QUICK, shared_errors=shared), Score(SMALL), QUICK, tmp_path, progress=False)
     assert found.shared == ParetoFront.load(tmp_path / "front.json").shared == shared
 
 
@@ -368,7 +369,7 @@ def test_two_searches_in_one_folder(tmp_path):
 
 
 def test_files_are_whole_and_alone(tmp_path):
-    search(TINY, Score(TINY), {"latency_ms": latency(TINY)}, QUICK, tmp_path / "a", progress=False)
+    search(posed(TINY, QUICK), Score(TINY), QUICK, tmp_path / "a", progress=False)
     assert sorted(p.name for p in (tmp_path / "a").iterdir()) == [
         ".lock",
         "evaluations.parquet",

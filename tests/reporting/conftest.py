@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tests.latency_lut.pretended import PretendedDevice
+from tests.nas.problem import posed
 from vitnas.latency_lut.profile import profile
 from vitnas.latency_lut.settings import ProfileSettings
 from vitnas.nas.fit_predictor import PredictorFit
@@ -50,7 +51,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         settings = SearchSettings(
             evaluations=24, initial=12, batch=6, seed=seed, limits=limits, predictor="none", measure=False
         )
-        search(SPACE, score, costs, settings, opened.path / name, progress=False, origin=origin)
+        search(posed(SPACE, settings, costs, origin=origin), score, settings, opened.path / name, progress=False)
     codes = SPACE.genome.sample(40, np.random.default_rng(1))
     scores = np.array([score(arch)["accuracy"] for arch in SPACE.decode(codes)])
     told = hold_out(lambda: Ridge(SPACE), codes, scores, 5)

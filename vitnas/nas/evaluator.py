@@ -14,12 +14,13 @@ from vitnas.latency_lut.sitting import across_sittings
 from vitnas.nas.answers import ANSWERS, Answers
 from vitnas.nas.execution.executor import Executor
 from vitnas.nas.objectives import Objective
-from vitnas.nas.pareto import Point, Provenance
+from vitnas.nas.pareto import Point
+from vitnas.nas.problem import Problem
 from vitnas.nas.quantity import Quantity, std_of
 from vitnas.nas.records import EvaluationBar
 from vitnas.nas.study import Evaluation, Study
-from vitnas.search_spaces import Arch, Codes, SearchSpace
-from vitnas.search_spaces.cost_range import CostOf, evaluate
+from vitnas.search_spaces import Arch, Codes
+from vitnas.search_spaces.cost_range import evaluate
 
 AT_RISK_S = 0.01
 """So many seconds of evaluations wait at most to be recorded: where one takes longer, each is recorded as it ends."""
@@ -39,40 +40,25 @@ class Evaluator:
         timings: latency quantity -> archs measured end to end; they replace what costs say.
     """
 
-    def __init__(
-        self,
-        space: SearchSpace,
-        score: Score,
-        costs: Mapping[str, CostOf],
-        objectives: Sequence[Objective],
-        study: Study,
-        executor: Executor,
-        bar: EvaluationBar,
-        provenance: Mapping[str, Provenance],
-        between: Mapping[str, float] | None = None,
-    ) -> None:
+    def __init__(self, problem: Problem, score: Score, study: Study, executor: Executor, bar: EvaluationBar) -> None:
         """Has evaluated nothing yet.
 
         Args:
-            space: of the archs.
+            problem: what the scores and costs must give; what costs say may change while the search runs.
             score: evaluates one arch for real.
-            costs: quantity -> its value for a population; what they say may change while the search runs.
-            objectives: what the scores and costs must give.
             study: remembers evaluations.
             executor: where `score` runs.
             bar: advances with every evaluation.
-            provenance: where the figures of a quantity come from, where they were not measured.
-            between: latency quantity -> relative standard deviation between sittings, see `reported`.
         """
-        self._space = space
+        self._problem = problem
+        self._space = problem.space
         self._score = score
-        self._costs = costs
-        self._objectives = tuple(objectives)
+        self._costs = problem.costs
+        self._objectives = problem.objectives
         self._study = study
         self._executor = executor
         self._bar = bar
-        self._provenance = provenance
-        self._between = dict(between or {})
+        self._between = {name: target.between for name, target in problem.latencies.items()}
         self.evaluations: list[Evaluation] = []
         self.failed = 0
         self._codes: dict[str, NDArray[np.int16]] = {}
@@ -155,8 +141,9 @@ class Evaluator:
         rows = [[o.sign * one[o.name] for o in self._objectives] for one in figures]
         return np.array(rows, dtype=np.float64).reshape(len(figures), len(self._objectives))
 
-    def points(self, objectives: Sequence[Objective], limits: Mapping[str, float]) -> list[Point]:
-        """Every arch evaluated well that keeps the limits, with its objectives."""
+    def points(self, problem: Problem | None = None) -> list[Point]:
+        """Every arch evaluated well that keeps the limits, with its objectives: those of a part of the problem, or of all."""
+        asked = problem or self._problem
         good = self.good
         if not good:
             reasons = [e.error for e in self.evaluations if e.error]
@@ -165,16 +152,16 @@ class Evaluator:
         kept = [
             (e, one)
             for e, one in zip(good, figures, strict=True)
-            if all(one[quantity] <= most for quantity, most in limits.items())
+            if all(one[quantity] <= most for quantity, most in asked.maxima.items())
         ]
         if not kept:
-            name, most = next(iter(limits.items()))
+            name, most = next(iter(asked.maxima.items()))
             least = min(one[name] for one in figures)
             raise SearchError(
                 f"none of the {len(good)} archs evaluated keeps the limits once measured: the least {name} is "
                 f"{least:.6g}, the limit {most:g}; allow more, or profile the device again"
             )
-        return [self._point(e, self._on_any_day(one), objectives) for e, one in kept]
+        return [self._point(e, self._on_any_day(one), asked.objectives) for e, one in kept]
 
     def _point(self, evaluation: Evaluation, figures: Figures, objectives: Sequence[Objective]) -> Point:
         names = [o.name for o in objectives]
@@ -185,7 +172,7 @@ class Evaluator:
             {
                 name: "measured"
                 if name in timed
-                else self._provenance.get(name, "table" if name in self._costs else "measured")
+                else self._problem.provenance.get(name, "table" if name in self._costs else "measured")
                 for name in names
             },
             {name: figures[std_of(name)] for name in names if std_of(name) in figures},

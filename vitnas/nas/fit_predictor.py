@@ -16,8 +16,8 @@ from vitnas.errors import DataError, SearchError, SettingsError
 from vitnas.files import only_here, read_json, refuse_other, write_json
 from vitnas.nas.evaluator import Evaluator, Score
 from vitnas.nas.execution.executor import Executor, make_executor
-from vitnas.nas.limits import Limits
-from vitnas.nas.objectives import Objective
+from vitnas.nas.objectives import objectives_named
+from vitnas.nas.problem import Problem
 from vitnas.nas.records import EvaluationBar
 from vitnas.nas.selection import spread_over_cost
 from vitnas.nas.study import Study, database
@@ -156,8 +156,8 @@ def spread_over_macs(space: SearchSpace, n: int, seed: int) -> Codes:
     from vitnas.supernets.counting.population import PopulationCounter
 
     counter = PopulationCounter(space)
-    limits = Limits(space, {}, {}, seed=seed)
-    return spread_over_cost(space, limits, "macs", lambda c: counter(c).macs, n, np.random.default_rng([seed, 2]))
+    problem = Problem(space, (), {"macs": lambda codes: counter(codes).macs}, seed=seed)
+    return spread_over_cost(problem, "macs", n, np.random.default_rng([seed, 2]))
 
 
 def evaluate_archs(
@@ -171,13 +171,13 @@ def evaluate_archs(
     progress: bool = True,
 ) -> tuple[Codes, NDArray[np.float64]]:
     """The archs whose evaluation succeeded, and their scores; what the study in the folder knows is not repeated."""
-    objective = Objective.named(quantity)
+    problem = Problem(space, objectives_named([quantity]), origin=origin)
     folder.mkdir(parents=True, exist_ok=True)
-    study = Study(space, [objective], database(folder), f"scores-{quantity}", origin)
+    study = Study(space, problem.objectives, database(folder), f"scores-{quantity}", origin)
     with EvaluationBar(progress, len(codes)) as bar:
-        evaluator = Evaluator(space, score, {}, [objective], study, executor, bar, {})
+        evaluator = Evaluator(problem, score, study, executor, bar)
         good, values = evaluator(codes)
-    return good, objective.sign * values[:, 0]
+    return good, problem.objectives[0].sign * values[:, 0]
 
 
 def _maker(space: SearchSpace, name: str, tune_seconds: float) -> Callable[[], Predictor]:

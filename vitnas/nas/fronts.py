@@ -7,12 +7,12 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from vitnas.nas.evaluator import Evaluator
-from vitnas.nas.objectives import Objective
+from vitnas.nas.objectives import objectives_named
 from vitnas.nas.pareto import ParetoFront, Point
+from vitnas.nas.problem import Problem
 from vitnas.nas.quantity import Quantity
 from vitnas.nas.settings import SearchSettings
 from vitnas.run import environment
-from vitnas.search_spaces import SearchSpace
 
 T = TypeVar("T")
 Sittings = Mapping[str, Mapping[str, Any]]
@@ -20,31 +20,21 @@ Sittings = Mapping[str, Mapping[str, Any]]
 
 
 def make_front(
-    space: SearchSpace,
-    evaluator: Evaluator,
-    settings: SearchSettings,
-    origin: Mapping[str, str],
-    sittings: Sittings | None = None,
-    shared: Mapping[str, float] | None = None,
+    problem: Problem, evaluator: Evaluator, settings: SearchSettings, sittings: Sittings | None = None
 ) -> ParetoFront:
     """What no other evaluated arch beats in all objectives at once: archs that serve every device of the search."""
-    objectives = [Objective.named(name) for name in settings.objectives]
-    points = evaluator.points(objectives, settings.limits)
-    return _front(space, points, settings, origin, sittings or {}, shared or {})
+    return _front(problem, evaluator.points(), settings, sittings or {}, problem.shared)
 
 
 def make_device_front(
-    space: SearchSpace,
+    problem: Problem,
     evaluator: Evaluator,
     settings: SearchSettings,
-    origin: Mapping[str, str],
     device: str,
     sittings: Sittings | None = None,
-    shared: Mapping[str, float] | None = None,
 ) -> ParetoFront:
     """What no other evaluated arch beats on one of several devices, in the words of a search for it alone."""
-    objectives = [Objective.named(name) for name in settings.objectives if Quantity.parse(name).concerns(device)]
-    limits = {name: most for name, most in settings.limits.items() if Quantity.parse(name).concerns(device)}
+    mine = problem.on(device)
     points = [
         Point(
             point.arch,
@@ -53,15 +43,15 @@ def make_device_front(
             _alone(point.errors, device),
             point.answers,
         )
-        for point in evaluator.points(objectives, limits)
+        for point in evaluator.points(mine)
     ]
     alone = replace(
-        settings,
-        objectives=tuple(str(o.quantity.without_device) for o in objectives),
-        limits=_alone(limits, device),
+        mine,
+        objectives=objectives_named(str(o.quantity.without_device) for o in mine.objectives),
+        maxima=_alone(mine.maxima, device),
+        origin={**problem.origin, "device": device},
     )
-    own = {**origin, "device": device}
-    return _front(space, points, alone, own, _alone(sittings or {}, device), _alone(shared or {}, device))
+    return _front(alone, points, settings, _alone(sittings or {}, device), _alone(problem.shared, device))
 
 
 def _alone(figures: Mapping[str, T], device: str) -> dict[str, T]:
@@ -71,21 +61,21 @@ def _alone(figures: Mapping[str, T], device: str) -> dict[str, T]:
 
 
 def _front(
-    space: SearchSpace,
+    problem: Problem,
     points: Sequence[Point],
     settings: SearchSettings,
-    origin: Mapping[str, str],
     sittings: Sittings,
     shared: Mapping[str, float],
 ) -> ParetoFront:
+    weighed = {"objectives": [o.name for o in problem.objectives], "limits": dict(problem.maxima)}
     rests_on = {"sittings": {name: dict(what) for name, what in sittings.items()}} if sittings else {}
     here = environment()
     return ParetoFront.of(
-        space,
-        [Objective.named(name) for name in settings.objectives],
+        problem.space,
+        problem.objectives,
         points,
         seed=settings.seed,
-        config={**settings.deciding(), **rests_on, "origin": dict(origin)},
+        config={**settings.deciding(), **weighed, **rests_on, "origin": dict(problem.origin)},
         versions={key: here[key] for key in ("vitnas", "python", "packages")},
         shared=shared,
     )

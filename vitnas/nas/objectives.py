@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +30,11 @@ class Objective:
     def sign(self) -> float:
         """Turns values into ones to minimise, and back."""
         return -1.0 if self.direction == "maximise" else 1.0
+
+
+def objectives_named(names: Iterable[str]) -> tuple[Objective, ...]:
+    """The objectives of these names, each with the direction that its quantity has."""
+    return tuple(Objective.named(name) for name in names)
 
 
 def non_dominated(values: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -12,8 +12,9 @@ from vitnas.files import is_locked
 from vitnas.latency_lut.table import LatencyTable
 from vitnas.nas.evaluator import Score
 from vitnas.nas.execution.executor import make_executor
-from vitnas.nas.limits import Limits
+from vitnas.nas.objectives import objectives_named
 from vitnas.nas.pareto import ParetoFront, Provenance
+from vitnas.nas.problem import Problem
 from vitnas.nas.quantity import ENERGY, LATENCY, OF_A_DEVICE, SHORT, Quantity, std_of
 from vitnas.nas.scores.predicted import PredictedScore
 from vitnas.nas.search import device_front_file, search
@@ -109,36 +110,28 @@ def start_search(
     with make_executor(settings.workers, request.ray_address, settings.timeout or None) as executor:
         executor.start()
         targets = [_target(name, request, space, folder, settings, say) for name in request.devices]
-        costs, provenance = _costs(space, targets)
-        origin = {
-            "device": ", ".join(request.devices),
-            "table": ", ".join(target.table.header.created for target in targets),
-        }
+        importance = _importance(run, settings) if run is not None and predicted is None else None
+        problem = _problem(space, targets, settings, importance)
         score: Score
-        importance = None
         if predicted is not None:
             score = predicted
-            origin["supernet"] = f"none: {predicted.origin}"
-            provenance[predicted.quantity] = "predicted"
+            problem = problem.stating({"supernet": f"none: {predicted.origin}"}, {predicted.quantity: "predicted"})
         elif run is not None:
             from vitnas.nas.scores.supernet import SupernetScore
             from vitnas.supernets.weights.checkpoints import checkpoint_folders
 
             score = SupernetScore.of(run)
-            origin["supernet"] = checkpoint_folders(run)[-1].name
-            importance = _importance(run, settings)
+            problem = problem.stating({"supernet": checkpoint_folders(run)[-1].name}, {})
         else:
             from vitnas.nas.scores.training_free import TrainingFree
 
-            # Scoring takes minutes, so what cannot be reached is told before.
-            limits = Limits(space, costs, settings.limits, origin["device"], settings.seed)
-            free = TrainingFree.of(limits, costs["num_params"], folder / "reference.json", executor, settings.seed, say)
+            free = TrainingFree.of(problem, folder / "reference.json", executor, settings.seed, say)
             score, warm = free, [*warm, *free.reference]
-            origin["supernet"] = f"none: scored without training among archs {free.id}"
-            provenance["score"] = "training-free"
+            supernet = f"none: scored without training among archs {free.id}"
+            problem = problem.stating({"supernet": supernet}, {"score": "training-free"})
         front = search(
-            space, score, costs, settings, folder, executor, progress, origin,
-            targets=targets, provenance=provenance, include=request.include, warm=warm, importance=importance,
+            problem, score, settings, folder,
+            include=request.include, warm=warm, executor=executor, progress=progress,
         )  # fmt: skip
     several = request.devices if len(request.devices) > 1 else ()
     return SearchResult(
@@ -182,8 +175,10 @@ def _target(
     return find_target(space, name, places, home, remedy, settings.measure, say, settings.strict)
 
 
-def _costs(space: SearchSpace, targets: Sequence[Target]) -> tuple[dict[str, CostOf], dict[str, Provenance]]:
-    """What the tables say of archs, by quantity, and what kind of figures that are."""
+def _problem(
+    space: SearchSpace, targets: Sequence[Target], settings: SearchSettings, importance: CostOf | None = None
+) -> Problem:
+    """What the tables of the devices say of archs, and what kind of figures that are."""
     devices = [target.name for target in targets]
     costs: dict[str, CostOf] = {}
     provenance: dict[str, Provenance] = {}
@@ -195,8 +190,17 @@ def _costs(space: SearchSpace, targets: Sequence[Target]) -> tuple[dict[str, Cos
             costs[energy] = target.energy_mj
             provenance[energy] = target.provenance
     counts = targets[0].table.counts(space)
-    provenance |= dict.fromkeys(counts, "counted")
-    return {**costs, **counts}, provenance
+    return Problem(
+        space,
+        objectives_named(settings.objectives),
+        {**costs, **counts},
+        settings.limits,
+        tuple(targets),
+        provenance | dict.fromkeys(counts, "counted"),
+        {"device": ", ".join(devices), "table": ", ".join(target.table.header.created for target in targets)},
+        importance=importance,
+        seed=settings.seed,
+    )
 
 
 def _warm(place: Path, space: SearchSpace) -> list[Arch]:

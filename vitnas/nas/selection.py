@@ -5,18 +5,18 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from vitnas.nas.limits import Limits
 from vitnas.nas.objectives import non_dominated
-from vitnas.search_spaces import Codes, SearchSpace
-from vitnas.search_spaces.cost_range import CostOf, descend, evaluate
+from vitnas.nas.problem import Problem
+from vitnas.search_spaces import Codes
+from vitnas.search_spaces.cost_range import descend, evaluate
+from vitnas.search_spaces.genome import distinct
 
 POOL = 2000
 
 
-def spread_over_cost(
-    space: SearchSpace, limits: Limits, quantity: str, cost: CostOf, n: int, rng: np.random.Generator
-) -> Codes:
-    """Up to n distinct archs within the limits, at even steps from the least costly to the most costly."""
+def spread_over_cost(problem: Problem, quantity: str, n: int, rng: np.random.Generator) -> Codes:
+    """Up to n distinct archs within the limits, at even steps of one of the costs, from the least to the most costly."""
+    space, limits, cost = problem.space, problem.limits, problem.costs[quantity]
     genome = space.genome
     ends = np.concatenate([space.encode([space.smallest(), space.largest()]), limits.cheapest])
     half = max(POOL, 10 * n)
@@ -28,7 +28,7 @@ def spread_over_cost(
 
     extremes = np.stack([descend(space, pool, over(pool, sign), lambda c, s=sign: over(c, s)) for sign in (1.0, -1.0)])  # type: ignore[misc]
     first = np.concatenate([extremes, ends[limits.allow(ends)]])
-    chosen = first[np.sort(np.unique(first, axis=0, return_index=True)[1])][:n]
+    chosen = distinct(first)[:n]
     pool = pool[~(pool[:, None] == chosen[None]).all(axis=2).any(axis=1)]
     values = evaluate(quantity, cost, pool)
     low, high = evaluate(quantity, cost, extremes)

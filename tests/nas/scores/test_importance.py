@@ -6,7 +6,7 @@ import torch
 from torch.nn import functional as F
 
 from vitnas.errors import DataError
-from vitnas.nas.limits import Limits
+from vitnas.nas.problem import Problem
 from vitnas.nas.scores.importance import WeightImportance
 from vitnas.nas.searchers.slimming import Slimming
 from vitnas.search_spaces import load_space
@@ -99,8 +99,8 @@ def test_slimming_reaches_a_limit(supernet, importance):
         return np.asarray(space.lowering.total([float(np.prod(s.in_shape)) for s in space.lowering.specs])(codes))
 
     most = 0.6 * float(cost(space.encode([space.largest()]))[0])
-    limits = Limits(space, {"macs": cost}, {"macs": most})
-    found = Slimming(space, limits, 0, importance=importance, cost=cost).ask(1)
+    problem = Problem(space, (), {"macs": cost}, {"macs": most}, importance=importance)
+    found = Slimming(problem, 0).ask(1)
     assert 0.85 * most < cost(found)[0] <= most
 
 

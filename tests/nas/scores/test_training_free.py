@@ -5,7 +5,7 @@ import pytest
 
 from vitnas.errors import SearchError
 from vitnas.nas.execution.executor import Outcome, SerialExecutor
-from vitnas.nas.limits import Limits
+from vitnas.nas.problem import Problem
 from vitnas.nas.scores.training_free import LEAST, REFERENCE, ProxyScores, TolerantProxyScores, TrainingFree, _usable
 from vitnas.predictors.proxies.scoring import score_archs
 from vitnas.search_spaces import Task, load_space
@@ -28,7 +28,9 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def score(folder):
-    return TrainingFree.of(Limits(SPACE, {}, {}), cost, folder / "reference.json", SerialExecutor(), 0, print)
+    return TrainingFree.of(
+        Problem(SPACE, (), {"num_params": cost}), folder / "reference.json", SerialExecutor(), 0, print
+    )
 
 
 def test_the_score_is_the_place_among_the_reference_archs_and_each_proxy_stands_beside_it(score):
@@ -57,21 +59,16 @@ def test_the_reference_is_made_once(score, folder):
         def as_completed(self, function, items):
             raise AssertionError("scored again")
 
-    again = TrainingFree.of(Limits(SPACE, {}, {}), cost, folder / "reference.json", Nobody(), 0, print)
+    again = TrainingFree.of(Problem(SPACE, (), {"num_params": cost}), folder / "reference.json", Nobody(), 0, print)
     assert again == score
     other = SPACE.restrict(depth=(3,))
+    fewer = Problem(other, (), {"num_params": lambda c: PopulationCounter(other)(c).num_params})
     with pytest.raises(AssertionError, match="scored again"):  # another space
-        TrainingFree.of(
-            Limits(other, {}, {}),
-            lambda c: PopulationCounter(other)(c).num_params,
-            folder / "reference.json",
-            Nobody(),
-            0,
-            print,
-        )
-    half = Limits(SPACE, {"num_params": cost}, {"num_params": float(np.median(cost(SPACE.genome.sample(99, RNG))))})
+        TrainingFree.of(fewer, folder / "reference.json", Nobody(), 0, print)
+    most = {"num_params": float(np.median(cost(SPACE.genome.sample(99, RNG))))}
+    half = Problem(SPACE, (), {"num_params": cost}, most)
     with pytest.raises(AssertionError, match="scored again"):  # other limits
-        TrainingFree.of(half, cost, folder / "reference.json", Nobody(), 0, print)
+        TrainingFree.of(half, folder / "reference.json", Nobody(), 0, print)
 
 
 def test_a_proxy_that_fails_is_left_out_and_told():

@@ -3,9 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.nas.problem import BIG, SMALL, accuracy, latency
+from tests.nas.problem import BIG, SMALL, accuracy, latency, posed
 from vitnas.errors import SearchError, SettingsError
-from vitnas.nas.limits import Limits
 from vitnas.nas.searchers import SEARCHERS
 from vitnas.nas.searchers.choose import default, make_searcher
 from vitnas.nas.searchers.linas import Linas
@@ -13,8 +12,8 @@ from vitnas.nas.settings import SearchSettings
 
 
 def chosen(space, importance=None, **settings):
-    costs = {"latency_ms": latency(space)}
-    return make_searcher(space, Limits(space, costs, {}), costs, SearchSettings(**settings), importance)
+    asked = SearchSettings(**settings)
+    return make_searcher(posed(space, asked, importance=importance), asked)
 
 
 @pytest.mark.parametrize("name", [n for n in SEARCHERS if SEARCHERS.load(n).over_predictions])

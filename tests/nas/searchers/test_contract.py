@@ -8,21 +8,19 @@ import sys
 import numpy as np
 import pytest
 
-from tests.nas.problem import BIG, SMALL, TINY, accuracy, latency, true_front
+from tests.nas.problem import BIG, SMALL, TINY, accuracy, latency, posed, true_front
 from vitnas.errors import SearchError
-from vitnas.nas.limits import Limits
 from vitnas.nas.objectives import non_dominated
-from vitnas.nas.searchers import SEARCHERS, Problem, Searcher
+from vitnas.nas.searchers import SEARCHERS, Searcher
+from vitnas.nas.settings import SearchSettings
 
 OBJECTIVES = ("accuracy", "latency_ms")
 SLOW = ("gp", "growth")
 
 
 def make(name, space, most_ms=None, seed=0, population=20) -> Searcher:
-    costs = {"latency_ms": latency(space)}
-    limits = Limits(space, costs, {} if most_ms is None else {"latency_ms": most_ms})
-    problem = Problem(space, limits, OBJECTIVES, costs, accuracy)
-    return SEARCHERS.load(name).solving(problem, seed, population)
+    settings = SearchSettings(limits={} if most_ms is None else {"latency_ms": most_ms})
+    return SEARCHERS.load(name)(posed(space, settings, importance=accuracy), seed, population)
 
 
 def judge(space, codes):

@@ -4,10 +4,10 @@ import pytest
 
 from tests.nas.problem import BIG
 from vitnas.errors import SearchError
-from vitnas.nas.limits import Limits
+from vitnas.nas.problem import Problem
 from vitnas.nas.searchers.exhaustive import Exhaustive
 
 
 def test_refuses_a_large_space_with_its_size():
     with pytest.raises(SearchError, match="1,793,340 archs, too many"):
-        Exhaustive(BIG, Limits(BIG, {}, {}), 0)
+        Exhaustive(Problem(BIG, ()), 0)

@@ -3,18 +3,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.nas.problem import BIG, SMALL, accuracy, latency
+from tests.nas.problem import BIG, SMALL, accuracy, latency, posed
 from vitnas.errors import SearchError
-from vitnas.nas.limits import Limits
-from vitnas.nas.searchers import Problem
+from vitnas.nas.objectives import objectives_named
+from vitnas.nas.problem import Problem
 from vitnas.nas.searchers.growth import Growth
+from vitnas.nas.settings import SearchSettings
 from vitnas.search_spaces import load_space
 
 
 def grower(space, most_ms, scores=None, seed=0):
-    costs = {"latency_ms": latency(space)}
-    limits = Limits(space, costs, {"latency_ms": most_ms})
-    return Growth(space, limits, seed, quantity="latency_ms", cost=costs["latency_ms"], scores=scores)
+    return Growth(posed(space, SearchSettings(limits={"latency_ms": most_ms})), seed, scores=scores)
 
 
 def by_accuracy(space):
@@ -43,7 +42,7 @@ def test_follows_the_scores():
 
 def test_needs_a_cost_and_something_that_grows():
     with pytest.raises(SearchError, match="without any cost"):
-        Growth.solving(Problem(SMALL, Limits(SMALL, {}, {}), ("accuracy",), {}), 0)
+        Growth(Problem(SMALL, objectives_named(["accuracy"])), 0)
     space = load_space("autoformer-mini").restrict(width=(64,), depth=(4,))
     with pytest.raises(SearchError, match="nothing to grow"):
         grower(space, 10.0, by_accuracy(space)).ask(1)

@@ -5,8 +5,8 @@ import numpy as np
 from tests.nas.problem import BIG, SMALL, accuracy, latency
 from tests.nas.searchers.test_contract import judge, make, walk
 from vitnas.nas.hypervolume import hypervolume, reference_point
-from vitnas.nas.limits import Limits
-from vitnas.nas.objectives import non_dominated
+from vitnas.nas.objectives import non_dominated, objectives_named
+from vitnas.nas.problem import Problem
 from vitnas.nas.searchers.linas import Linas
 from vitnas.nas.searchers.regularised import RegularisedEvolution
 from vitnas.predictors import Predictor
@@ -68,10 +68,8 @@ class Blind(Predictor):
 
 def test_it_goes_on_where_its_predictor_sees_nothing():
     def best(share):
-        limits = Limits(BIG, {}, {})
-        searcher = Linas(
-            BIG, limits, 0, 20, objectives=("accuracy",), costs={}, predictor=Blind, generations=2, mutants=share
-        )
+        problem = Problem(BIG, objectives_named(["accuracy"]))
+        searcher = Linas(problem, 0, 20, predictor=Blind, generations=2, mutants=share)
         seen = []
         for _ in range(15):
             asked = searcher.ask(20)
@@ -88,10 +86,8 @@ def test_one_objective_that_is_maximised_below_a_limit():
     codes = SMALL.genome.enumerate()
     most = float(np.quantile(costs["latency_ms"](codes), 0.5))
     best = accuracy(codes[costs["latency_ms"](codes) <= most]).max()
-    limits = Limits(SMALL, costs, {"latency_ms": most})
-    searcher = Linas(
-        SMALL, limits, 0, 20, objectives=("accuracy",), costs=costs, inner=RegularisedEvolution, generations=20
-    )
+    problem = Problem(SMALL, objectives_named(["accuracy"]), costs, {"latency_ms": most})
+    searcher = Linas(problem, 0, 20, inner=RegularisedEvolution, generations=20)
     seen = []
     for _ in range(10):
         asked = searcher.ask(20)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.latency_lut.pretended import CONTEXT, ONCE_MS, PretendedDevice, layer_ms
-from tests.nas.problem import SMALL, Score, accuracy
+from tests.nas.problem import SMALL, Score, accuracy, posed
 from vitnas.latency_lut.profile import profile
 from vitnas.latency_lut.protocol import IQR_OF_NORMAL, Timing
 from vitnas.latency_lut.refit import learn
@@ -60,9 +60,8 @@ def run(folder, table, device, settings=SETTINGS, **more):
     target = Target(SMALL, table, device)
     costs = {"latency_ms": target.latency_ms, "latency_ms_std": target.latency_std_ms, **table.counts(SMALL)}
     fast = replace(settings, storage=f"journal:///{folder}.journal")
-    return search(
-        SMALL, Score(SMALL), costs, fast, folder, None, False, {"device": "pretended"}, targets=[target], **more
-    )
+    problem = posed(SMALL, fast, costs, targets=(target,), origin={"device": "pretended"})
+    return search(problem, Score(SMALL), fast, folder, progress=False, **more)
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from tests.nas.problem import posed
 from vitnas.errors import DataError, SearchError, VitnasError
 from vitnas.nas.objectives import Objective
 from vitnas.nas.pareto import ParetoFront, Point
@@ -174,7 +175,7 @@ def test_a_search_can_be_plotted_as_it_lies_on_the_disk(tmp_path):
         return {"accuracy": 0.5 + 0.05 * arch["depth"]}
 
     settings = SearchSettings(objectives=("accuracy", "macs"), limits={"macs": 5e6}, evaluations=30, predictor="none")
-    search(SPACE, score, {"macs": macs}, settings, tmp_path, progress=False)
+    search(posed(SPACE, settings, {"macs": macs}), score, settings, tmp_path, progress=False)
     loaded = ParetoFront.load(tmp_path / "front.json", SPACE)
     plot_fronts({"s": loaded}, [tmp_path / "p.svg"], evaluated={"s": read_evaluated(tmp_path / "evaluations.parquet")})
     assert {"limit 5 M", "Multiply-accumulates (M)"} <= set(texts(tmp_path / "p.svg"))

@@ -12,11 +12,10 @@ import numpy as np
 from vitnas.errors import DataError, SearchError, VitnasError
 from vitnas.files import read_json, refuse_other, write_json
 from vitnas.nas.execution.executor import Executor, Outcome
-from vitnas.nas.limits import Limits
+from vitnas.nas.problem import Problem
 from vitnas.nas.selection import spread_over_cost
 from vitnas.predictors.proxies.aggregate import ASSEMBLIES, Assembly
 from vitnas.search_spaces import Arch, SearchSpace
-from vitnas.search_spaces.cost_range import CostOf
 
 SCORE = "aggregate"
 """The assembly of proxies that is the score."""
@@ -101,8 +100,7 @@ class TrainingFree:
     @classmethod
     def of(
         cls,
-        limits: Limits,
-        cost: CostOf,
+        problem: Problem,
         file: Path,
         executor: Executor,
         seed: int,
@@ -111,15 +109,15 @@ class TrainingFree:
         """Scores the reference archs, or reads what an earlier call wrote to `file`.
 
         Args:
-            limits: that they keep; scores tell archs apart best where others are like them.
-            cost: of a population; they lie evenly over it.
+            problem: whose limits they keep, as scores tell archs apart best where others are like them; they lie evenly
+                over its ``num_params``.
             file: JSON.
             executor: where proxies are computed.
             seed: of archs, weights and images.
             say: told what goes on.
         """
-        space, rng = limits.space, np.random.default_rng([seed, 3])
-        archs = space.decode(spread_over_cost(space, limits, "cost", cost, REFERENCE, rng))
+        space, rng = problem.space, np.random.default_rng([seed, 3])
+        archs = space.decode(spread_over_cost(problem, "num_params", REFERENCE, rng))
         known = _read(file, space, archs)
         if known is None:
             refuse_other(file, b'"reference"', "list of scored archs")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vitnas.nas.searchers.searcher import Problem, Searcher
+from vitnas.nas.searchers.searcher import Searcher
 from vitnas.registry import Registry
 
 SEARCHERS: Registry[type[Searcher]] = Registry(
@@ -25,4 +25,4 @@ SEARCHERS: Registry[type[Searcher]] = Registry(
     },
 )
 
-__all__ = ["SEARCHERS", "Problem", "Searcher"]
+__all__ = ["SEARCHERS", "Searcher"]

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from vitnas.errors import SettingsError
-from vitnas.nas.limits import Limits
-from vitnas.nas.searchers import SEARCHERS, Problem, Searcher
+from vitnas.nas.problem import Problem
+from vitnas.nas.searchers import SEARCHERS, Searcher
 from vitnas.nas.searchers.linas import Linas
 from vitnas.nas.settings import AUTO, NO_PREDICTOR, SearchSettings
 from vitnas.predictors import PREDICTORS
 from vitnas.search_spaces import SearchSpace
-from vitnas.search_spaces.cost_range import ENUMERABLE, CostOf
+from vitnas.search_spaces.cost_range import ENUMERABLE
 
 LINAS = "linas"
 LEARNABLE = 20_000
@@ -20,23 +18,13 @@ GENERATIONS = 8
 """True evaluations are to last for at least so many generations, or a population does not evolve."""
 
 
-def make_searcher(
-    space: SearchSpace,
-    limits: Limits,
-    costs: Mapping[str, CostOf],
-    settings: SearchSettings,
-    importance: CostOf | None = None,
-) -> Searcher:
+def make_searcher(problem: Problem, settings: SearchSettings) -> Searcher:
     """The searcher that the settings ask for.
 
     Args:
-        space: where archs come from.
-        limits: what they may cost.
-        costs: quantity -> its value for a whole population.
+        problem: what is searched.
         settings: with a predictor, their searcher walks over predictions if that is worth while.
-        importance: of the weights of a trained supernet (see `vitnas.nas.scores.importance`), if there is one; for slimming.
     """
-    problem = Problem(space, limits, tuple(settings.objectives), costs, importance)
     name, predicts = settings.searcher, settings.predictor != NO_PREDICTOR
     if name == LINAS and not predicts:
         raise SettingsError(
@@ -46,23 +34,20 @@ def make_searcher(
     if name == AUTO:
         predicts &= settings.evaluations <= LEARNABLE
     if name in (AUTO, LINAS):
-        name = default(space, len(settings.objectives), predicts)
+        name = default(problem.space, len(problem.objectives), predicts)
     chosen = SEARCHERS.load(name)
     if predicts and (chosen.over_predictions or name == "exhaustive"):
         every = name == "exhaustive"
         return Linas(
-            space,
-            limits,
+            problem,
             settings.seed,
             ENUMERABLE if every else settings.population,
-            objectives=problem.objectives,
-            costs=costs,
             inner=chosen,
             predictor=PREDICTORS.load(settings.predictor),
             generations=1 if every else settings.generations,
         )
     most = max(2, settings.evaluations // GENERATIONS)
-    return chosen.solving(problem, settings.seed, min(settings.population, most))
+    return chosen(problem, settings.seed, min(settings.population, most))
 
 
 def default(space: SearchSpace, num_objectives: int, predicts: bool) -> str:

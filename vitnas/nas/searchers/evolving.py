@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from vitnas.nas.limits import Limits
+from vitnas.nas.problem import Problem
 from vitnas.nas.searchers.searcher import Searcher
-from vitnas.search_spaces import Codes, SearchSpace
+from vitnas.search_spaces import Codes
 
 CROSSED = 0.9
 MUTATED = 0.9
@@ -22,9 +22,9 @@ class Evolving(Searcher):
     As long as fewer than that are known, it samples at random.
     """
 
-    def __init__(self, space: SearchSpace, limits: Limits, seed: int | Sequence[int], population: int = 64) -> None:
-        super().__init__(space, limits, seed, population)
-        self._codes = space.genome.empty(0)
+    def __init__(self, problem: Problem, seed: int | Sequence[int], population: int = 64) -> None:
+        super().__init__(problem, seed, population)
+        self._codes = self.space.genome.empty(0)
         self._values = np.empty((0, 0))
 
     @abstractmethod

@@ -8,21 +8,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitnas.errors import SearchError
-from vitnas.nas.limits import Limits
+from vitnas.nas.problem import Problem
 from vitnas.nas.searchers.searcher import Searcher
-from vitnas.search_spaces import Codes, SearchSpace
+from vitnas.search_spaces import Codes
 from vitnas.search_spaces.cost_range import ENUMERABLE
 
 
 class Exhaustive(Searcher):
     """Lists the space in the order of its codes."""
 
-    def __init__(self, space: SearchSpace, limits: Limits, seed: int | Sequence[int], population: int = 64) -> None:
-        super().__init__(space, limits, seed, population)
-        size = space.genome.size()
+    def __init__(self, problem: Problem, seed: int | Sequence[int], population: int = 64) -> None:
+        super().__init__(problem, seed, population)
+        size = self.space.genome.size()
         if size > ENUMERABLE:
             raise SearchError(
-                f"space '{space.name}' has {size:,} archs, too many to search exhaustively (at most {ENUMERABLE:,}); "
+                f"space '{self.space.name}' has {size:,} archs, too many to search exhaustively (at most {ENUMERABLE:,}); "
                 "choose another searcher, or keep genes to fewer choices"
             )
         self._waiting = self._every

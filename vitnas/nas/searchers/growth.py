@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vitnas.nas.limits import Limits
-from vitnas.nas.searchers.searcher import Problem, Searcher
-from vitnas.search_spaces import OFF, Arch, Codes, SearchSpace
-from vitnas.search_spaces.cost_range import CostOf, evaluate
+from vitnas.nas.problem import Problem
+from vitnas.nas.searchers.searcher import Searcher
+from vitnas.search_spaces import OFF, Arch, Codes
+from vitnas.search_spaces.cost_range import evaluate
 
 Scores = Callable[[Sequence[Arch]], dict[str, NDArray[np.float64]]]
 
@@ -26,39 +25,24 @@ class Growth(Searcher):
     over_predictions = False
 
     def __init__(
-        self,
-        space: SearchSpace,
-        limits: Limits,
-        seed: int | Sequence[int],
-        population: int = 64,
-        *,
-        quantity: str,
-        cost: CostOf,
-        scores: Scores | None = None,
+        self, problem: Problem, seed: int | Sequence[int], population: int = 64, *, scores: Scores | None = None
     ) -> None:
         """Starts without knowledge.
 
         Args:
-            space: with genes whose names begin with ``depth`` or ``width``.
-            limits: what archs may cost; that on `quantity` is the budget.
+            problem: its space has genes whose names begin with ``depth`` or ``width``; the limit on its scarce cost is
+                the budget.
             seed: of what else there is to choose, after the first family.
             population: not used.
-            quantity: the name of what grows.
-            cost: its value for a population.
             scores: what to rank by instead of NTK and length distortion.
         """
-        super().__init__(space, limits, seed, population)
-        self._cost: CostOf = cost
-        self._quantity = quantity
-        self._budget = limits.maxima.get(quantity, np.inf)
+        super().__init__(problem, seed, population)
+        self._quantity = problem.scarce()
+        self._cost = problem.costs[self._quantity]
+        self._budget = problem.maxima.get(self._quantity, np.inf)
         self._scores = scores
-        self._path = space.genome.empty(0)
-        self._start = limits.cheapest[0]
-
-    @classmethod
-    def solving(cls, problem: Problem, seed: int | Sequence[int], population: int = 64) -> Self:
-        name = problem.scarce()
-        return cls(problem.space, problem.limits, seed, population, quantity=name, cost=problem.costs[name])
+        self._path = self.space.genome.empty(0)
+        self._start = self.limits.cheapest[0]
 
     def _propose(self, n: int) -> Codes:
         from vitnas.predictors.proxies.grow import grow

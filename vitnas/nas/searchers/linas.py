@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Self
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vitnas.errors import DataError
-from vitnas.nas.limits import Limits
-from vitnas.nas.objectives import Objective, non_dominated
+from vitnas.nas.objectives import non_dominated
+from vitnas.nas.problem import Problem
 from vitnas.nas.searchers.nsga2 import NSGA2
-from vitnas.nas.searchers.searcher import Problem, Searcher
+from vitnas.nas.searchers.searcher import Searcher
 from vitnas.nas.selection import best_and_apart
 from vitnas.predictors import Predictor
 from vitnas.predictors.gp import GP
-from vitnas.search_spaces import Codes, SearchSpace
-from vitnas.search_spaces.cost_range import CostOf, evaluate
+from vitnas.search_spaces import Codes
+from vitnas.search_spaces.cost_range import evaluate
 
 OPTIMISM = 0.5
 """Standard deviations by which a prediction is taken for better than its mean, so that the unknown is looked into."""
@@ -40,13 +39,10 @@ class Linas(Searcher):
 
     def __init__(
         self,
-        space: SearchSpace,
-        limits: Limits,
+        problem: Problem,
         seed: int | Sequence[int],
         population: int = 64,
         *,
-        objectives: Sequence[str],
-        costs: Mapping[str, CostOf],
         inner: type[Searcher] = NSGA2,
         predictor: type[Predictor] = GP,
         generations: int = 100,
@@ -55,31 +51,22 @@ class Linas(Searcher):
         """Starts without knowledge.
 
         Args:
-            space: where archs come from.
-            limits: what they may cost.
+            problem: what is searched.
             seed: the same seed gives the same archs for the same results.
             population: archs a generation of the inner searcher.
-            objectives: names in the order of the columns that `tell` gets.
-            costs: those that need no prediction.
             inner: searches over predictions, started anew for every batch.
             predictor: learns the objectives that no cost gives.
             generations: of the inner searcher.
             mutants: share of a batch.
         """
-        super().__init__(space, limits, seed, population)
-        self._objectives = tuple(objectives)
-        self._costs = {name: costs[name] for name in objectives if name in costs}
+        super().__init__(problem, seed, population)
         self.inner = inner
         self._predictor = predictor
         self.generations = generations
         self.mutants = mutants
-        self._codes = space.genome.empty(0)
-        self._values = np.empty((0, len(self._objectives)))
+        self._codes = self.space.genome.empty(0)
+        self._values = np.empty((0, len(problem.objectives)))
         self._learned = 0
-
-    @classmethod
-    def solving(cls, problem: Problem, seed: int | Sequence[int], population: int = 64) -> Self:
-        return cls(problem.space, problem.limits, seed, population, objectives=problem.objectives, costs=problem.costs)
 
     def _learn(self, codes: Codes, objectives: NDArray[np.float64]) -> None:
         self._codes = np.concatenate([self._codes, codes])
@@ -90,7 +77,7 @@ class Linas(Searcher):
             return self.space.genome.sample(n, self.rng)
         self._learned = len(self._codes)
         try:
-            predictors = [self._fit(i) for i in range(len(self._objectives))]
+            predictors = [self._fit(i) for i in range(len(self.problem.objectives))]
         except DataError:
             return self.space.genome.sample(n, self.rng)
         pool, values = self._walk(predictors)
@@ -100,7 +87,7 @@ class Linas(Searcher):
         return np.concatenate([pool[best_and_apart(values, n - len(mutants))], mutants])
 
     def _fit(self, i: int) -> Predictor | None:
-        if self._objectives[i] in self._costs:
+        if self.problem.objectives[i].name in self.problem.costs:
             return None
         return self._predictor(self.space).fit(self._codes, self._values[:, i])
 
@@ -109,17 +96,18 @@ class Linas(Searcher):
 
         def expect(codes: Codes) -> NDArray[np.float64]:
             columns = []
-            for name, predictor in zip(self._objectives, predictors, strict=True):
+            for objective, predictor in zip(self.problem.objectives, predictors, strict=True):
                 if predictor is None:
-                    columns.append(Objective.named(name).sign * evaluate(name, self._costs[name], codes))
+                    name = objective.name
+                    columns.append(objective.sign * evaluate(name, self.problem.costs[name], codes))
                 else:
                     expected = predictor.predict(codes)
                     columns.append(expected.mean - OPTIMISM * expected.std)
             return np.stack(columns, axis=1)
 
-        walker = self.inner(self.space, self.limits, int(self.rng.integers(2**62)), self.population)
+        walker = self.inner(self.problem, int(self.rng.integers(2**62)), self.population)
         walker.tell(self._codes, expect(self._codes))
-        codes, values = [self.space.genome.empty(0)], [np.empty((0, len(self._objectives)))]
+        codes, values = [self.space.genome.empty(0)], [np.empty((0, len(self.problem.objectives)))]
         for _ in range(self.generations):
             found = walker.ask(self.population)
             if len(found) == 0:

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from vitnas.nas.limits import Limits
+from vitnas.nas.problem import Problem
 from vitnas.nas.searchers.ranking import best_first
 from vitnas.nas.searchers.searcher import Searcher
-from vitnas.search_spaces import Codes, SearchSpace
+from vitnas.search_spaces import Codes
 
 
 class LocalSearch(Searcher):
@@ -20,9 +20,9 @@ class LocalSearch(Searcher):
     `population` archs are drawn at random.
     """
 
-    def __init__(self, space: SearchSpace, limits: Limits, seed: int | Sequence[int], population: int = 64) -> None:
-        super().__init__(space, limits, seed, population)
-        self._codes = space.genome.empty(0)
+    def __init__(self, problem: Problem, seed: int | Sequence[int], population: int = 64) -> None:
+        super().__init__(problem, seed, population)
+        self._codes = self.space.genome.empty(0)
         self._values = np.empty((0, 0))
         self._done = np.empty(0, dtype=np.bool_)
 

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
 from optuna.trial import Trial, TrialState, create_trial
 
-from vitnas.nas.limits import Limits
+from vitnas.nas.problem import Problem
 from vitnas.nas.searchers.searcher import Searcher
-from vitnas.search_spaces import OFF, Codes, SearchSpace
+from vitnas.search_spaces import OFF, Codes
 from vitnas.search_spaces.gene import Column
 
 
@@ -30,9 +30,9 @@ class OptunaSearch(Searcher):
     flat = False
     """Whether columns that are switched off are parameters too, of the lowest code."""
 
-    def __init__(self, space: SearchSpace, limits: Limits, seed: int | Sequence[int], population: int = 64) -> None:
-        super().__init__(space, limits, seed, population)
-        self._distributions = [_distribution(column) for column in space.columns]
+    def __init__(self, problem: Problem, seed: int | Sequence[int], population: int = 64) -> None:
+        super().__init__(problem, seed, population)
+        self._distributions = [_distribution(column) for column in self.space.columns]
         self._study: optuna.Study | None = None
         self._running: list[Trial] = []
 

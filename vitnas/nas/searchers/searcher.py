@@ -3,50 +3,20 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import cached_property
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vitnas.errors import SearchError
-from vitnas.nas.limits import Limits
-from vitnas.search_spaces import Codes, SearchSpace
-from vitnas.search_spaces.cost_range import ENUMERABLE, CostOf
+from vitnas.nas.problem import Problem
+from vitnas.search_spaces import Codes
+from vitnas.search_spaces.cost_range import ENUMERABLE
 from vitnas.search_spaces.genome import keys
 
 LOOKED_AROUND = 16
-
-
-@dataclass(frozen=True)
-class Problem:
-    """What a search is about: all that any searcher may want to know.
-
-    Attributes:
-        space: where archs come from.
-        limits: what they may cost.
-        objectives: names in the order of the columns that `tell` gets.
-        costs: quantity -> its value for a whole population, from tables and counts.
-        importance: how much every arch of a population keeps of what matters on trained weights, if there are any.
-    """
-
-    space: SearchSpace
-    limits: Limits
-    objectives: tuple[str, ...]
-    costs: Mapping[str, CostOf]
-    importance: CostOf | None = None
-
-    def scarce(self) -> str:
-        """The cost that is to be saved: the first that is limited, else the first objective that is one, else any."""
-        for name in (*self.limits.maxima, *self.objectives, *self.costs):
-            if name in self.costs:
-                return name
-        raise SearchError(
-            f"space '{self.space.name}' is searched without any cost, so there is nothing to save; give a latency table "
-            "or counts, or choose another searcher"
-        )
 
 
 class Searcher(ABC):
@@ -63,28 +33,23 @@ class Searcher(ABC):
     over_predictions: ClassVar[bool] = True
     tries: ClassVar[int] = 4
 
-    def __init__(self, space: SearchSpace, limits: Limits, seed: int | Sequence[int], population: int = 64) -> None:
+    def __init__(self, problem: Problem, seed: int | Sequence[int], population: int = 64) -> None:
         """Starts without knowledge.
 
         Args:
-            space: where archs come from.
-            limits: what they may cost.
+            problem: what is searched.
             seed: the same seed gives the same archs for the same results.
             population: how many archs a method that keeps a population keeps.
         """
         if population < 2:
             raise SearchError(f"a population of {population} cannot be searched with; give at least 2")
-        self.space = space
-        self.limits = limits
+        self.problem = problem
+        self.space = problem.space
+        self.limits = problem.limits
         self.population = population
         self.rng = np.random.default_rng(seed)
         self._seen: set[bytes] = set()
-        self._latest = space.genome.empty(0)
-
-    @classmethod
-    def solving(cls, problem: Problem, seed: int | Sequence[int], population: int = 64) -> Self:
-        """The same from a whole problem, for searchers that want to know more than space and limits."""
-        return cls(problem.space, problem.limits, seed, population)
+        self._latest = self.space.genome.empty(0)
 
     def ask(self, n: int) -> Codes:
         """Up to n new archs in canonical form; fewer, or none, when no more are to be found."""

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vitnas.errors import SearchError
-from vitnas.nas.limits import Limits
-from vitnas.nas.searchers.searcher import Problem, Searcher
+from vitnas.nas.problem import Problem
+from vitnas.nas.searchers.searcher import Searcher
 from vitnas.search_spaces import Codes, SearchSpace
 from vitnas.search_spaces.cost_range import CostOf
 
@@ -24,47 +23,24 @@ class Slimming(Searcher):
 
     over_predictions = False
 
-    def __init__(
-        self,
-        space: SearchSpace,
-        limits: Limits,
-        seed: int | Sequence[int],
-        population: int = 64,
-        *,
-        importance: CostOf,
-        cost: CostOf,
-    ) -> None:
+    def __init__(self, problem: Problem, seed: int | Sequence[int], population: int = 64) -> None:
         """Starts without knowledge.
 
         Args:
-            space: where archs come from.
-            limits: what they may cost.
+            problem: with the importance of archs, see `vitnas.nas.scores.importance`; its scarce cost is saved.
             seed: of the archs to start from after the largest.
             population: not used.
-            importance: how much each arch of a population keeps of what matters, see `vitnas.nas.scores.importance`.
-            cost: what is to be saved.
         """
-        super().__init__(space, limits, seed, population)
-        self._importance = importance
-        self._cost = cost
-        self._path = space.genome.empty(0)
-        self._start = space.encode([space.largest()])[0]
-
-    @classmethod
-    def solving(cls, problem: Problem, seed: int | Sequence[int], population: int = 64) -> Self:
         if problem.importance is None:
             raise SearchError(
                 "slimming weighs what a trained supernet has learned, and none is given; train one with "
                 "`vitnas train-supernet`, or choose another searcher"
             )
-        return cls(
-            problem.space,
-            problem.limits,
-            seed,
-            population,
-            importance=problem.importance,
-            cost=problem.costs[problem.scarce()],
-        )
+        super().__init__(problem, seed, population)
+        self._importance = problem.importance
+        self._cost = problem.costs[problem.scarce()]
+        self._path = self.space.genome.empty(0)
+        self._start = self.space.encode([self.space.largest()])[0]
 
     def _propose(self, n: int) -> Codes:
         if len(self._path) == 0:

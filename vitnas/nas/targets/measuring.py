@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,8 @@ import numpy as np
 from vitnas.latency_lut.protocol import Timing
 from vitnas.latency_lut.sitting import across_sittings, disagree
 from vitnas.nas.evaluator import Evaluator, Figures
-from vitnas.nas.objectives import Objective, non_dominated
+from vitnas.nas.objectives import non_dominated
+from vitnas.nas.problem import Problem
 from vitnas.nas.quantity import std_of
 from vitnas.nas.records import EVALUATED, EvaluationBar
 from vitnas.nas.study import Study
@@ -26,30 +27,24 @@ class Measuring:
     """Measures what decides the front and is not sure; what is sure is left alone."""
 
     def __init__(
-        self,
-        evaluator: Evaluator,
-        study: Study,
-        targets: Mapping[str, Target],
-        objectives: Sequence[Objective],
-        limits: Mapping[str, float],
-        bar: EvaluationBar,
+        self, problem: Problem, evaluator: Evaluator, study: Study, bar: EvaluationBar, measure: bool = True
     ) -> None:
         """Goes on with what the study knows.
 
         Args:
+            problem: of the search; those of its targets that are here are measured on.
             evaluator: of the search.
             study: keeps measurements.
-            targets: latency quantity -> its device; those that are not here are left out.
-            objectives: of the search.
-            limits: quantity -> the most it may be.
             bar: says what goes on.
+            measure: whether to measure at all.
         """
         self._evaluator = evaluator
         self._study = study
-        deciding = {*(o.name for o in objectives), *limits}
-        self._targets = {n: t for n, t in targets.items() if t.device is not None and n in deciding}
-        self._objectives = objectives
-        self._limits = limits
+        deciding = {*(o.name for o in problem.objectives), *problem.maxima}
+        here = {n: t for n, t in problem.latencies.items() if t.device is not None and n in deciding}
+        self._targets = here if measure else {}
+        self._objectives = problem.objectives
+        self._limits = problem.maxima
         self._bar = bar
         self._paces: dict[str, dict[Arch, float]] = {}
 
@@ -96,7 +91,7 @@ class Measuring:
         return values, np.array(stds, dtype=np.float64).reshape(shape)
 
     def _front(self) -> list[Arch]:
-        points = self._evaluator.points(self._objectives, self._limits)
+        points = self._evaluator.points()
         values = np.array([[o.sign * p.objectives[o.name] for o in self._objectives] for p in points])
         return [point.arch for point, best in zip(points, non_dominated(values), strict=True) if best]
 
