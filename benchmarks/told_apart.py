@@ -26,7 +26,8 @@ from numpy.typing import NDArray
 from vitnas.nas.answers import Answers
 from vitnas.nas.apart import Apart
 from vitnas.nas.objectives import Objective
-from vitnas.nas.pareto import ParetoFront, Point
+from vitnas.nas.pareto import ParetoFront
+from vitnas.nas.point import Point
 from vitnas.nas.targets.uncertainty import WIDTH
 from vitnas.run import RunFolder
 from vitnas.search_spaces import Arch, SearchSpace, load_space

@@ -14,7 +14,8 @@ from tests.nas.problem import BIG
 from vitnas.errors import SearchError
 from vitnas.files import read_json
 from vitnas.nas.objectives import Objective
-from vitnas.nas.pareto import ParetoFront, Point
+from vitnas.nas.pareto import ParetoFront
+from vitnas.nas.point import Point
 from vitnas.search_spaces import Task, load_space
 
 OBJECTIVES = (Objective.named("accuracy"), Objective.named("latency_ms"))

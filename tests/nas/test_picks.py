@@ -13,7 +13,8 @@ from tests.nas.problem import BIG
 from vitnas.errors import SearchError
 from vitnas.nas.answers import Answers
 from vitnas.nas.objectives import Objective
-from vitnas.nas.pareto import ParetoFront, Point
+from vitnas.nas.pareto import ParetoFront
+from vitnas.nas.point import Point
 
 OBJECTIVES = (Objective.named("accuracy"), Objective.named("latency_ms"))
 ARCHS = list(dict.fromkeys(BIG.sample(60, np.random.default_rng(0))))

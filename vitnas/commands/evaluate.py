@@ -56,7 +56,7 @@ def evaluate(
             f"{opened.path}: not trained to its end; these are the weights of step {step} of {steps}", file=sys.stderr
         )
 
-    from vitnas.nas.execution.executor import make_executor
+    from vitnas.nas.execution import make_executor
     from vitnas.reporting.terminal.evaluations import describe_evaluations, print_evaluations
     from vitnas.supernets.accuracy import Accuracy
     from vitnas.supernets.evaluation import SubnetScore

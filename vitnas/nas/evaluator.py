@@ -14,7 +14,7 @@ from vitnas.latency_lut.sitting import across_sittings
 from vitnas.nas.answers import ANSWERS, Answers
 from vitnas.nas.execution.executor import Executor
 from vitnas.nas.objectives import Objective
-from vitnas.nas.pareto import Point
+from vitnas.nas.point import Point
 from vitnas.nas.problem import Problem
 from vitnas.nas.quantity import Quantity, std_of
 from vitnas.nas.records import EvaluationBar

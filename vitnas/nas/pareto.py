@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -21,32 +21,11 @@ from vitnas.nas.apart import Apart
 from vitnas.nas.hypervolume import hypervolume
 from vitnas.nas.objectives import Objective, non_dominated, to_minimise
 from vitnas.nas.picks import Group, Picks, Trade
+from vitnas.nas.point import Point, Provenance
 from vitnas.nas.quantity import Direction
 from vitnas.search_spaces import Arch, SearchSpace
 
 FORMAT = "vitnas-front/1"
-
-Provenance = Literal["measured", "predicted", "table", "estimated", "counted", "training-free"]
-
-
-@dataclass(frozen=True)
-class Point:
-    """One arch of a front.
-
-    Attributes:
-        arch: the architecture.
-        objectives: its figures, one for each objective of the front.
-        provenance: how each figure was found: measured, predicted by a model, added up from a table of measurements or
-            of estimates, counted, or told from the network without training.
-        errors: standard deviations of figures, where they are known.
-        answers: on which images it was right, as `Answers` writes them; empty where that is not known.
-    """
-
-    arch: Arch
-    objectives: Mapping[str, float]
-    provenance: Mapping[str, Provenance]
-    errors: Mapping[str, float] = field(default_factory=dict)
-    answers: str = ""
 
 
 @dataclass(frozen=True)

@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vitnas.errors import SearchError
 from vitnas.nas.apart import Apart, Rows
-
-if TYPE_CHECKING:
-    from vitnas.nas.objectives import Objective
-    from vitnas.nas.pareto import Point
+from vitnas.nas.objectives import Objective
+from vitnas.nas.point import Point
 
 NAMES = ("best", "most-accurate", "fastest", "knee")
 """What points of a front are called; `best` is taken where nothing is said."""

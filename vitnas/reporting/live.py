@@ -11,7 +11,8 @@ import numpy as np
 from vitnas.errors import InvalidArchError, SearchError
 from vitnas.nas.answers import ANSWERS
 from vitnas.nas.objectives import Objective, non_dominated, to_minimise
-from vitnas.nas.pareto import ParetoFront, Point
+from vitnas.nas.pareto import ParetoFront
+from vitnas.nas.point import Point
 from vitnas.nas.quantity import std_of
 from vitnas.nas.study import MARK, as_recorded
 from vitnas.nas.trials import Rows

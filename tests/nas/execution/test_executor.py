@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from vitnas.errors import DataError, SearchError
-from vitnas.nas.execution.executor import Executor, Outcome, SerialExecutor, make_executor
+from vitnas.nas.execution import make_executor
+from vitnas.nas.execution.executor import Executor, Outcome, SerialExecutor
 from vitnas.nas.execution.ray import RayExecutor
 
 

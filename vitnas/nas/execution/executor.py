@@ -85,21 +85,6 @@ class SerialExecutor(Executor):
         pass
 
 
-def make_executor(workers: int, address: str | None = None, timeout_s: float | None = None) -> Executor:
-    """Serial for one worker without a cluster, else Ray.
-
-    Args:
-        workers: how many items are worked on at a time.
-        address: of a running Ray cluster, ``"auto"`` to find it.
-        timeout_s: the longest that one item may take; only another process can be stopped, so it needs Ray.
-    """
-    if workers == 1 and address is None and timeout_s is None:
-        return SerialExecutor()
-    from vitnas.nas.execution.ray import RayExecutor
-
-    return RayExecutor(workers, address, timeout_s)
-
-
 def attempt(function: Callable[[T], R], item: T) -> tuple[R | None, str | None, float]:
     """One try: the value or what went wrong, and the seconds it took. A package that is missing ends all tries."""
     start = time.perf_counter()

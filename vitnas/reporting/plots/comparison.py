@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from vitnas.errors import SearchError
-from vitnas.nas.pareto import ParetoFront, Point
+from vitnas.nas.pareto import ParetoFront
+from vitnas.nas.point import Point
 from vitnas.nas.quantity import OF_A_DEVICE
 from vitnas.nas.targets.uncertainty import WIDTH
 from vitnas.reporting.growth import Box
