@@ -11,7 +11,7 @@ from vitnas.api.loading import load_table, run_of
 from vitnas.api.telling import teller
 from vitnas.errors import CheckpointError, SearchError, SettingsError
 from vitnas.latency_lut.table import LatencyTable
-from vitnas.nas.execution.executor import make_executor
+from vitnas.nas.execution import make_executor
 from vitnas.reporting.counted import count_archs
 from vitnas.reporting.per_arch import ArchTable, EvaluatedArch
 from vitnas.run import RunFolder
