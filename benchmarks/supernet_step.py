@@ -24,9 +24,9 @@ from torch import Tensor, nn
 
 from vitnas.search_spaces import Arch, Codes, SearchSpace, load_space
 from vitnas.supernets.data import DataSettings, load_dataset
+from vitnas.supernets.data.batches import Batches
 from vitnas.supernets.data.loader import Loader
 from vitnas.supernets.supernet import Supernet
-from vitnas.supernets.training.batches import Batches
 from vitnas.supernets.training.lessons import Batch, take_lessons
 from vitnas.supernets.training.malloc import return_large_blocks
 from vitnas.supernets.training.samplers.sandwich import Sandwich

@@ -19,10 +19,10 @@ from vitnas.search_spaces import Arch
 from vitnas.settings import make_settings
 from vitnas.supernets.accuracy import Accuracy
 from vitnas.supernets.data import dataset_of
+from vitnas.supernets.data.batches import Batches
 from vitnas.supernets.evaluation import TEST_ACCURACY, TEST_IMAGES, SubnetScore
 from vitnas.supernets.settings.train import TrainSettings
 from vitnas.supernets.tested import Tested, add_tested
-from vitnas.supernets.training.batches import Batches
 from vitnas.supernets.weights.checkpoints import checkpoint_folders
 
 

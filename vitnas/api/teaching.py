@@ -8,8 +8,8 @@ import torch
 
 from vitnas.interruption import going_on
 from vitnas.supernets.data import DataSettings, load_dataset
+from vitnas.supernets.data.batches import Batches, fitting_size
 from vitnas.supernets.settings.train import TrainSettings
-from vitnas.supernets.training.batches import Batches, fitting_size
 from vitnas.supernets.training.teachers import load_teacher, write_answers
 
 

@@ -92,8 +92,8 @@ def _trained(run: RunFolder) -> tuple[int, int]:
     """The step of the newest checkpoint, and the steps that the run is to make."""
     from vitnas.settings import make_settings
     from vitnas.supernets.data import dataset_of
+    from vitnas.supernets.data.batches import Batches
     from vitnas.supernets.settings.train import TrainSettings
-    from vitnas.supernets.training.batches import Batches
     from vitnas.supernets.weights.checkpoints import checkpoint_folders
 
     folders = checkpoint_folders(run)

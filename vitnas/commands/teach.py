@@ -38,7 +38,7 @@ def teach(
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from vitnas.supernets.data import load_dataset
-    from vitnas.supernets.training.batches import Batches, fitting_size
+    from vitnas.supernets.data.batches import Batches, fitting_size
     from vitnas.supernets.training.teachers import load_teacher, write_answers
 
     settings = train.settings(config)

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from tests.supernets.data.pictures import write_folder
 from vitnas.supernets.data import DataSettings, Images, Loader, Pixels, load_dataset
+from vitnas.supernets.data.batches import Batches
 from vitnas.supernets.data.loader import Batch
-from vitnas.supernets.training.batches import Batches
 
 NUMBERED = Pixels.of(np.arange(50, dtype=np.uint8).reshape(50, 1, 1, 1), np.arange(50))
 

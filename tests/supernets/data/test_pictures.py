@@ -9,8 +9,8 @@ import torch
 from tests.supernets.data.pictures import chw, encoded, picture, write_folder
 from vitnas.errors import DataError
 from vitnas.supernets.data import Dataset, DataSettings, Loader, load_dataset
+from vitnas.supernets.data.batches import Batches
 from vitnas.supernets.data.pictures import number
-from vitnas.supernets.training.batches import Batches
 
 
 def spoil(file: Path) -> None:

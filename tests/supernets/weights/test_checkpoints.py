@@ -35,7 +35,7 @@ import resource, sys
 from pathlib import Path
 from vitnas.errors import CheckpointError
 from vitnas.run import RunFolder
-from vitnas.supernets.weights.checkpoints import Progress, save_checkpoint
+from vitnas.supernets.weights.checkpoints import TrainingProgress, save_checkpoint
 from vitnas.supernets.training.optimizer import make_optimizer
 from vitnas.supernets.supernet import Supernet
 from vitnas.supernets.settings.train import TrainSettings
@@ -43,7 +43,7 @@ run = RunFolder.open(Path(sys.argv[1]))
 net = Supernet(run.space)
 resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
 try:
-    save_checkpoint(run, net, make_optimizer(net, TrainSettings()), Progress(2))
+    save_checkpoint(run, net, make_optimizer(net, TrainSettings()), TrainingProgress(2))
 except CheckpointError as error:
     print(error)
 """

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from vitnas.supernets.data.batches import Batches
 from vitnas.supernets.data.images import Images
-from vitnas.supernets.training.batches import Batches
 
 Rows = NDArray[np.int64]
 Batch = tuple[Tensor, Tensor, Rows]

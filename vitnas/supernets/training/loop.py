@@ -20,12 +20,11 @@ from vitnas.run import RunFolder
 from vitnas.search_spaces import SearchSpace
 from vitnas.supernets.augment import augment, batch_seed_of, seeds_of
 from vitnas.supernets.data import Dataset, Loader
+from vitnas.supernets.data.batches import Batches
 from vitnas.supernets.evaluation import evaluate_arch, landmarks
 from vitnas.supernets.resolution import size_at, view
 from vitnas.supernets.settings.train import TrainSettings
 from vitnas.supernets.supernet import Supernet
-from vitnas.supernets.training.averaging import WeightAverage
-from vitnas.supernets.training.batches import Batches
 from vitnas.supernets.training.learner import Learner, StepOutcome
 from vitnas.supernets.training.lessons import Batch
 from vitnas.supernets.training.metrics import MetricsLog
@@ -35,6 +34,7 @@ from vitnas.supernets.training.progress_bar import TrainingBar
 from vitnas.supernets.training.samplers import Sampler
 from vitnas.supernets.training.samplers.options import make_sampler
 from vitnas.supernets.training.teachers import make_teacher
+from vitnas.supernets.weights.averaging import WeightAverage
 from vitnas.supernets.weights.checkpoints import TrainingProgress, resume, save_checkpoint
 from vitnas.supernets.weights.initial_weights import initialise
 

@@ -21,11 +21,11 @@ from vitnas.settings import make_settings
 from vitnas.supernets.counting.cache import count_specs
 from vitnas.supernets.data import Dataset, DataSettings, dataset_of, load_dataset
 from vitnas.supernets.data import resolved as resolved_data
+from vitnas.supernets.data.batches import fitting_size
 from vitnas.supernets.experts import check_experts
 from vitnas.supernets.resolution import check_sizes
 from vitnas.supernets.settings.train import TrainSettings
 from vitnas.supernets.supernet import Supernet
-from vitnas.supernets.training.batches import fitting_size
 from vitnas.supernets.training.loop import TrainingLoop, count_steps, plan_sampler
 from vitnas.supernets.training.malloc import return_large_blocks
 from vitnas.supernets.training.processes.distributed import World, join_world

@@ -18,7 +18,7 @@ from vitnas.errors import CheckpointError, DataError
 from vitnas.files import Ours, disk_trouble, foreign, new_folder, read_json, remove_folder, sha256, tidy, write_json
 from vitnas.run import RunFolder
 from vitnas.supernets.supernet import Supernet
-from vitnas.supernets.training.averaging import WeightAverage
+from vitnas.supernets.weights.averaging import WeightAverage
 
 KEEP = 3
 """How many checkpoints of a run are kept, so that a damaged one has predecessors."""

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from vitnas.errors import CheckpointError, DataError, DiskError, SettingsError
 from vitnas.supernets.augment import Augment, augment, batch_seed_of, seeds_of
 from vitnas.supernets.data import Dataset, load_dataset
-from vitnas.supernets.training.batches import Batches
+from vitnas.supernets.data.batches import Batches
 from vitnas.supernets.training.teachers import Distil, LiveTeacher, StoredTeacher, make_teacher, write_answers
 from vitnas.supernets.training.teachers.stored import StoredAnswers
 from vitnas.supernets.training.teachers.terms import Terms

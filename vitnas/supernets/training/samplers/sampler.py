@@ -12,7 +12,7 @@ import numpy as np
 from vitnas.search_spaces import Arch, SearchSpace
 
 _STREAM = 1
-"""Keeps the draws of a sampler apart from those of the batches (see `vitnas.supernets.training.batches`)."""
+"""Keeps the draws of a sampler apart from those of the batches (see `vitnas.supernets.data.batches`)."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from vitnas.errors import DataError, SettingsError
 from vitnas.files import only_here
 from vitnas.supernets.augment import Augment, augment, batch_seed_of, seeds_of
 from vitnas.supernets.data import Dataset
-from vitnas.supernets.training.batches import Batches
+from vitnas.supernets.data.batches import Batches
 from vitnas.supernets.training.teachers.sparse import largest
 from vitnas.supernets.training.teachers.stored import HEADER, STEPS_PER_FILE, StoredAnswers
 from vitnas.supernets.training.teachers.terms import Terms

@@ -3,7 +3,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from vitnas.supernets.training.averaging import WeightAverage
+from vitnas.supernets.weights.averaging import WeightAverage
 
 
 def test_the_average_is_the_weighted_sum_of_what_it_saw() -> None:

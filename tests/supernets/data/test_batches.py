@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vitnas.errors import SettingsError
-from vitnas.supernets.training.batches import Batches, fitting_size
+from vitnas.supernets.data.batches import Batches, fitting_size
 
 
 @given(st.integers(1, 60), st.integers(1, 60), st.integers(0, 2**40), st.integers(0, 20))
