@@ -115,6 +115,7 @@ def test_weights_outside_the_slice_are_never_read(example: Example) -> None:
         _lively(layer)
 
 
+@pytest.mark.heavy
 @each_example()
 def test_weights_inside_the_slice_do_what_they_do_in_the_stand_alone_layer(example: Example) -> None:
     for layer, spec, x in _pairs(example):

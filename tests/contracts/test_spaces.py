@@ -84,7 +84,7 @@ def test_the_smallest_is_the_least_and_the_largest_the_most(name: str) -> None:
         assert least.macs <= found.macs <= most.macs
 
 
-@each_space
+@each_space_few_fast
 def test_published_archs_have_their_published_counts(name: str) -> None:
     space = _space(name)
     for label, published in space.published().items():

@@ -32,6 +32,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     return made
 
 
+@pytest.mark.heavy
 def test_learns_from_where_the_supernet_stands(run):
     arch = run.space.sample(4, np.random.default_rng(1))[2]
     before = load_supernet(run).extract(arch)
@@ -43,6 +44,7 @@ def test_learns_from_where_the_supernet_stands(run):
     assert evaluate(after, images).loss < evaluate(before, images).loss
 
 
+@pytest.mark.heavy
 def test_before_and_after_are_two_measurements_on_the_same_images(run, tmp_path):
     dataset = dataset_of(run)
     arch = run.space.sample(4, np.random.default_rng(1))[2]

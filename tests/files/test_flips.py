@@ -314,6 +314,7 @@ def test_a_front_that_was_only_indented_anew_is_read(tmp_path):
     assert read() == expected
 
 
+@pytest.mark.heavy
 def test_no_flip_in_a_study_becomes_a_figure(tmp_path):
     path = tmp_path / "study.db"
     timing = Timing(0.5, 0.1, 0.4, 0.9, 20, 0.04)

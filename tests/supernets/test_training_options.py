@@ -39,6 +39,7 @@ def test_accumulated_gradients_are_those_of_the_whole_batch(tmp_path: Path, smal
         torch.testing.assert_close(shared[name], weight, rtol=0, atol=1e-6)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     "options",
     [

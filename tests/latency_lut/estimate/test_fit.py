@@ -55,6 +55,7 @@ def test_what_made_the_figures_is_found(made):
     assert found.factors["iphone13"] == pytest.approx(0.8, rel=0.05)
 
 
+@pytest.mark.heavy
 def test_a_family_left_out_is_not_seen(made):
     rows, traces = made
     spoilt = [dataclasses.replace(r, ms=r.ms * 9) if r.family == "elasticvit" else r for r in rows]

@@ -33,6 +33,7 @@ def score(folder):
     )
 
 
+@pytest.mark.heavy
 def test_the_score_is_the_place_among_the_reference_archs_and_each_proxy_stands_beside_it(score):
     (arch,) = SPACE.sample(1, np.random.default_rng(9))
     others = [a for a in score.reference if a != arch]

@@ -30,6 +30,7 @@ def _blueprint(label: str) -> Blueprint:
     return space.lower(space.named(f"DeepMAD-{label}"))
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("label", PUBLISHED)
 def test_published_scores_and_effectiveness_come_back(label):
     score, rho = PUBLISHED[label]

@@ -69,6 +69,7 @@ def _counts(arch: Any) -> tuple[int, int, int, int]:
     return params, macs + excitation, excitation, extra
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("label", PUBLISHED)
 def test_published_sizes_and_flops_come_back_to_the_last_digit(label: str) -> None:
     space = _space(label)

@@ -35,6 +35,7 @@ def test_random_archs_count_as_the_closed_form_says(distilled: bool) -> None:
         assert (found.num_params, found.macs) == expected
 
 
+@pytest.mark.heavy
 @needs_oracle
 @pytest.mark.parametrize("distilled", [True, False])
 def test_random_archs_of_the_second_version_count_as_the_closed_form_says(distilled: bool) -> None:

@@ -29,6 +29,7 @@ def _columns(arch: Arch) -> tuple[Any, ...]:
     return genes["resolution"], width, each("depth"), each("kernel"), each("expansion")
 
 
+@pytest.mark.heavy
 @needs_oracle
 @pytest.mark.parametrize("name", FORM)
 def test_random_archs_count_as_the_closed_form_says(name: str) -> None:

@@ -9,6 +9,7 @@ from vitnas.supernets.training import compiled
 from vitnas.supernets.training.compiled import CompiledArchs
 
 
+@pytest.mark.heavy
 def test_a_compiled_arch_gives_the_same_output_and_gradients(
     small_space: SearchSpace, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -44,6 +44,7 @@ def bytes_of_newest(run: RunFolder) -> dict[str, bytes]:
     return {f.name: f.read_bytes() for f in checkpoint_folders(run)[-1].iterdir()}
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("sampler", ["sandwich", "uniform"])
 def test_killed_at_any_moment_it_ends_with_the_same_bits(tmp_path: Path, small_run: MakeRun, sampler: str) -> None:
     own = {"sandwich": {"num_random": 1, "label_steps": 20}}.get(sampler, {})
@@ -92,6 +93,7 @@ def test_a_finished_run_stays_as_it_is(tmp_path: Path, small_run: MakeRun) -> No
     assert (bytes_of_newest(run), run.metrics_file.read_bytes()) == before
 
 
+@pytest.mark.heavy
 def test_the_surroundings_stay_as_they_are(tmp_path: Path, small_run: MakeRun) -> None:
     threads, state = torch.get_num_threads(), torch.get_rng_state()
     train(small_run(tmp_path / "run", steps=1, threads=1 if threads > 1 else 2), progress=False)

@@ -1,5 +1,6 @@
 """A training by stored answers goes the way of one with the teacher at work."""
 
+import pytest
 import torch
 
 from vitnas.supernets.augment import Augment
@@ -9,6 +10,7 @@ from vitnas.supernets.training.train import train
 from vitnas.supernets.weights.checkpoints import load_supernet
 
 
+@pytest.mark.heavy
 def test_stored_answers_of_all_classes_train_as_the_teacher_at_work(tmp_path, small_run):
     school = small_run(tmp_path / "school", steps=4)
     train(school, progress=False)
