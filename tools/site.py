@@ -21,7 +21,7 @@ REMOTE = re.compile(
 
 def on_files(files: Any, config: Any) -> Any:
     """Adds the pages that lie beside docs/."""
-    from mkdocs.structure.files import File  # type: ignore[import-not-found]  # of the environment of `make docs`
+    from mkdocs.structure.files import File  # of the environment of `make docs`
 
     for source, name in PAGES.items():
         files.append(File.generated(config, name, content=(ROOT / source).read_text()))

@@ -67,14 +67,14 @@ from vitnas.search_spaces import LayerSpec as LayerSpec
 from vitnas.search_spaces import SearchSpace as SearchSpace
 from vitnas.search_spaces import Site as Site
 from vitnas.search_spaces import Task as Task
-from vitnas.supernets.augment import Augment as Augment
 from vitnas.supernets.data import Dataset as Dataset
-from vitnas.supernets.data import DataSettings as DataSettings
 from vitnas.supernets.data import Format as Format
 from vitnas.supernets.data import Splits as Splits
 from vitnas.supernets.data import load_dataset as load_dataset
 from vitnas.supernets.layers.layer import Layer as Layer
 from vitnas.supernets.mixers.mixer import Mixer as Mixer
+from vitnas.supernets.settings.augment import Augment as Augment
+from vitnas.supernets.settings.data import DataSettings as DataSettings
 from vitnas.supernets.settings.distil import Distil as Distil
 from vitnas.supernets.settings.experts import ExpertSettings as ExpertSettings
 from vitnas.supernets.settings.resolution import Resolution as Resolution

@@ -74,7 +74,12 @@ def load_fit(
         progress: prints what is said to standard error.
     """
     opened = run_of(run, teller(progress))
-    place = Path(folder) if folder is not None else opened.path / "predictor"
+    place = fit_folder(opened, folder)
     found = PredictorFit.load(place)
     load_predictor(place / PREDICTOR_FILE, opened.space)
     return found
+
+
+def fit_folder(run: RunFolder, folder: str | Path | None) -> Path:
+    """Where the predictor of a run lies unless a folder is given."""
+    return Path(folder) if folder is not None else run.path / "predictor"

@@ -27,6 +27,7 @@ def search(
     folder: str | Path | None = None,
     warm_start: str | Path | None = None,
     include: Sequence[OneArch] = (),
+    fitted: str | Path | None = None,
     ray_address: str | None = None,
     progress: bool = False,
 ) -> SearchResult:
@@ -44,11 +45,12 @@ def search(
         folder: of the result; by default ``search-DEVICE`` in the run, or ``searches/SPACE-DEVICE``.
         warm_start: a front.json, or its folder, whose archs are evaluated early.
         include: archs to evaluate in any case.
+        fitted: folder of a fitted predictor that judges instead of a supernet, without torch.
         ray_address: Ray cluster to join.
         progress: shows a bar, and prints what the result rests on to standard error.
     """
     say = teller(progress)
-    run, space = judge_of(source, say)
+    run, space = judge_of(source, say, fitted is not None)
     request = SearchRequest(
         devices=(devices,) if isinstance(devices, str) else tuple(devices),
         run=run,
@@ -58,20 +60,22 @@ def search(
         warm=Path(warm_start) if warm_start is not None else None,
         include=tuple(load_arch(space, arch) for arch in include),
         ray_address=ray_address,
+        fitted=Path(fitted) if fitted is not None else None,
     )
     if settings is None:
-        settings = SearchSettings() if run is not None else SearchSettings.untrained()
+        settings = SearchSettings.untrained() if run is None and fitted is None else SearchSettings()
     with going_on("the archs evaluated so far are kept; the same command goes on"):
         return start_search(request, settings, say, progress)
 
 
-def judge_of(source: Source | None, say: Say) -> tuple[RunFolder | None, SearchSpace]:
+def judge_of(source: Source | None, say: Say, fitted: bool = False) -> tuple[RunFolder | None, SearchSpace]:
     """The run that judges, if there is one, and the space; what is assumed is said."""
     if source is not None:
         return source_of(source, say)
     run = newest_run(RUNS)
     if run is not None:
-        say(f"judged by the supernet of '{run.path}', the newest run below {RUNS}/")
+        judge = "the predictor in the space" if fitted else "the supernet"
+        say(f"judged by {judge} of '{run.path}', the newest run below {RUNS}/")
         return run, run.space
-    say(f"no trained run below {RUNS}/: searching space '{DEFAULT_SPACE}' without training")
+    say(f"no trained run below {RUNS}/: searching space '{DEFAULT_SPACE}'{'' if fitted else ' without training'}")
     return None, load_space(DEFAULT_SPACE)

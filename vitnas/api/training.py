@@ -53,7 +53,7 @@ def train(
     loaded = space if isinstance(space, SearchSpace) else load_space(space, task=dataset.task)
     folder = Path(path) if path is not None else RUNS / f"{dataset.name}-{loaded.name}"
     # torchrun calls this in many processes; the first one makes the folder.
-    run = start_run(folder, loaded, wanted, settings, workers) if _leads() else wait_for_run(folder)
+    run = start_run(folder, loaded, wanted, settings, workers) if leads() else wait_for_run(folder)
     return _train(run, workers, ray_address, progress)
 
 
@@ -79,7 +79,7 @@ def resume(
     say = teller(progress)
     opened = run_of(run, say)
     check_workers(workers)
-    if _leads():
+    if leads():
         change_means(opened, threads, loader_threads)
         if (told := other_bits(opened, max(workers, from_environment()[1]))) is not None:
             say(f"note: {told}")
@@ -95,6 +95,6 @@ def _train(run: RunFolder, workers: int, ray_address: str | None, progress: bool
     return run
 
 
-def _leads() -> bool:
+def leads() -> bool:
     """Whether this is the first of the processes that train together, or the only one."""
     return os.environ.get("RANK", "0") == "0"

@@ -21,12 +21,12 @@ def compare(
 
     Example: vitnas compare runs/digits/search-cpu runs/other/search-cpu
     """
-    from vitnas.reporting.plots.comparison import describe_comparison, print_comparison
-    from vitnas.reporting.plots.pictures import PlotRequest, draw, named_results
+    from vitnas.api.showing import compare, plot
+    from vitnas.reporting.plots.comparison import print_comparison
 
-    found = describe_comparison(named_results(files))
+    found = compare(files)
     if out is not None:
-        draw("front", PlotRequest(files, [out]))
+        plot(files, "front", out=[out])
     emit(found, as_json, print_comparison)
     if out is not None and not as_json:
         print(f"\n{out}")

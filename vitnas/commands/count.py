@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from vitnas.commands.options import AsJson, Channels, Classes, ImageSize, SpaceName, emit, given_arch, given_space
+from vitnas.commands.options import AsJson, Channels, Classes, ImageSize, SpaceName, emit, given_space
 from vitnas.errors import SettingsError
 
 
@@ -28,12 +28,10 @@ def count(
     """
     if sum([arch is not None, sample is not None, smallest, largest]) != 1:
         raise SettingsError("say which archs to count: exactly one of --arch, --sample, --smallest and --largest")
-    from vitnas.reporting.terminal.counts import describe_counts, print_counts
+    from vitnas.api.counting import count
+    from vitnas.reporting.terminal.counts import print_counts
 
     found = given_space(space, image_size, classes, channels)
-    archs = [given_arch(found, arch)] if arch else [found.smallest()] if smallest else [found.largest()]
-    if sample is not None:
-        import numpy as np
-
-        archs = found.sample(sample, np.random.default_rng(seed))
-    emit(describe_counts(found, archs), as_json, print_counts)
+    archs = [arch] if arch is not None else ["smallest"] if smallest else ["largest"]
+    counted = count(found, archs if sample is None else sample, seed=seed)
+    emit([one.to_json() for one in counted], as_json, print_counts)

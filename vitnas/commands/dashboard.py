@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from vitnas.commands.options import given_run
 from vitnas.interruption import going_on
 
 
@@ -25,9 +24,10 @@ def dashboard(
 
     Example: vitnas dashboard runs/digits
     """
+    from vitnas.api.showing import path_of
     from vitnas.reporting.page.dashboard import Dashboard, optuna_dashboard
 
-    path = folder if folder is not None else given_run(None).path
+    path = path_of(folder, progress=True)
     with ExitStack() as stack:
         links = {"Optuna dashboard": stack.enter_context(optuna_dashboard(path))} if optuna else {}
         server = stack.enter_context(Dashboard(path, port, links))

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from vitnas.commands.options import RUNS, AsJson, emit
+from vitnas.commands.options import AsJson, emit
 
 
 def devices(
@@ -20,6 +20,7 @@ def devices(
 
     Example: vitnas devices --json
     """
+    from vitnas.api.loading import RUNS
     from vitnas.reporting.terminal.devices import list_devices, print_devices
     from vitnas.run import RunFolder, newest_run
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from vitnas.commands.options import AsJson, Channels, Classes, ImageSize, emit, given_arch, given_space
+from vitnas.commands.options import AsJson, Channels, Classes, ImageSize, emit, given_space
 from vitnas.errors import SettingsError
 
 
@@ -36,30 +36,11 @@ def estimate(
     if space is None and (classes is not None or channels is not None):
         raise SettingsError(f"--classes and --channels go with --space, not with {given[0]}")
 
-    from vitnas.latency_lut.estimate import load_model
-    from vitnas.latency_lut.estimate.device import op_shares
-    from vitnas.reporting.terminal.estimates import describe_estimate, print_estimate
+    from vitnas.api.estimating import TIMM, estimate
+    from vitnas.reporting.terminal.estimates import print_estimate
 
-    model = load_model(device)
     if space is not None:
-        assert arch is not None
-        from vitnas.latency_lut.estimate.networks import layer_ops
-
-        found = given_space(space, image_size, classes, channels)
-        chosen = given_arch(found, arch)
-        layers = [(spec.kind, layer_ops(spec)) for spec in found.lower(chosen)]
-        name, ops = f"{found.name} {arch}", [op for _, each in layers for op in each]
-        kinds = [kind for kind, each in layers for _ in each]
-    elif timm is not None:
-        from vitnas.latency_lut.estimate.networks import timm_ops
-
-        name, ops = timm, timm_ops(timm, image_size)
-        kinds = [op.kind for op in ops]
+        found = estimate(given_space(space, image_size, classes, channels), arch, device)
     else:
-        assert onnx is not None
-        from vitnas.latency_lut.estimate.onnx import onnx_ops
-
-        name, ops = onnx.name, onnx_ops(onnx)
-        kinds = [op.kind for op in ops]
-    result = model.estimate(ops, device)
-    emit(describe_estimate(model, name, result, op_shares(kinds, result.op_ms.tolist())), as_json, print_estimate)
+        found = estimate(f"{TIMM}{timm}" if timm is not None else str(onnx), device=device, image_size=image_size)
+    emit(found.to_json(), as_json, print_estimate)

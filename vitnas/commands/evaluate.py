@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vitnas.commands.options import AsJson, RunPath, emit, given_arch, given_run, given_table
-from vitnas.errors import CheckpointError, SearchError, SettingsError
+from vitnas.commands.options import AsJson, RunPath, emit
+from vitnas.errors import SettingsError
 
 if TYPE_CHECKING:
-    from vitnas.run import RunFolder
-    from vitnas.search_spaces import Arch, SearchSpace
+    from vitnas.api.archs import Archs
 
 
 def evaluate(
@@ -36,71 +34,15 @@ def evaluate(
         raise SettingsError(
             "say which archs to evaluate: exactly one of --arch, --front, --sample, --smallest and --largest"
         )
-    if workers < 1:
-        raise SettingsError(f"cannot work with {workers} workers; give at least 1")
-    opened = given_run(run)
-    space = opened.space
-    if arch is not None:
-        archs = {Path(arch).stem: given_arch(space, arch)}
-    elif front is not None:
-        archs = _of_front(space, front)
-    elif sample is not None:
-        import numpy as np
+    from vitnas.api.evaluating import evaluate
+    from vitnas.api.loading import load_front, run_of
+    from vitnas.api.telling import teller
+    from vitnas.reporting.terminal.evaluations import print_evaluations
 
-        archs = {str(i): one for i, one in enumerate(space.sample(sample, np.random.default_rng(seed)))}
+    opened = run_of(run, teller(progress=True))
+    if front is not None:
+        archs: Archs = load_front(front, opened.space)
     else:
-        archs = {"smallest": space.smallest()} if smallest else {"largest": space.largest()}
-    step, steps = _trained(opened)
-    if step < steps:
-        print(
-            f"{opened.path}: not trained to its end; these are the weights of step {step} of {steps}", file=sys.stderr
-        )
-
-    from vitnas.nas.execution import make_executor
-    from vitnas.reporting.terminal.evaluations import describe_evaluations, print_evaluations
-    from vitnas.supernets.accuracy import Accuracy
-    from vitnas.supernets.evaluation import SubnetScore
-    from vitnas.supernets.tested import Tested, add_tested
-
-    for file in sorted((opened.path / "latency").glob("*.parquet")):
-        given_table(file)
-    with make_executor(workers, ray_address) as executor:
-        outcomes = list(executor.map(SubnetScore(opened.path.resolve()), list(archs.values())))
-    failed = [f"{name}: {o.error}" for name, o in zip(archs, outcomes, strict=True) if o.error is not None]
-    if failed:
-        raise SearchError(f"{len(failed)} of {len(archs)} archs could not be evaluated; the first, {failed[0]}")
-    evaluated = describe_evaluations(opened, archs, [outcome.get() for outcome in outcomes])
-    emit(evaluated, as_json, print_evaluations)
-    weights = f"shared weights of step {step}"
-    add_tested(
-        opened,
-        [
-            Tested.of(one["id"], weights, Accuracy.from_json(one["test"]))
-            for one in evaluated
-            if one["test"] is not None
-        ],
-    )
-
-
-def _of_front(space: SearchSpace, file: Path) -> dict[str, Arch]:
-    from vitnas.nas.pareto import ParetoFront
-
-    return {str(i): point.arch for i, point in enumerate(ParetoFront.load(file, space).points)}
-
-
-def _trained(run: RunFolder) -> tuple[int, int]:
-    """The step of the newest checkpoint, and the steps that the run is to make."""
-    from vitnas.settings import make_settings
-    from vitnas.supernets.data import dataset_of
-    from vitnas.supernets.data.batches import Batches
-    from vitnas.supernets.settings.train import TrainSettings
-    from vitnas.supernets.weights.checkpoints import checkpoint_folders
-
-    folders = checkpoint_folders(run)
-    if not folders:
-        raise CheckpointError(
-            f"run '{run.path}' has no checkpoint yet; train it with `vitnas train-supernet --resume {run.path}`"
-        )
-    settings = make_settings(TrainSettings, run.config.get("train", {}), f"{run.config_file}, [train]")
-    batches = Batches(len(dataset_of(run).train), settings.batch_size, settings.seed)
-    return int(folders[-1].name.removeprefix("step-")), settings.steps or settings.epochs * batches.per_epoch
+        archs = sample or [arch if arch is not None else "smallest" if smallest else "largest"]
+    found = evaluate(opened, archs, seed=seed, workers=workers, ray_address=ray_address, progress=True)
+    emit([one.to_json() for one in found], as_json, print_evaluations)

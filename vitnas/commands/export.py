@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from vitnas.commands.options import Config, Force, RunPath, given_arch, given_run, say_step
+from vitnas.commands.options import Config, Force, RunPath
 from vitnas.commands.with_settings import Flags, Given, with_settings
 from vitnas.deployment.settings import ExportSettings
 from vitnas.errors import SettingsError
@@ -35,49 +35,23 @@ def export(
 
     Example: vitnas export --run R --front F --format onnx,coreml --out best
     """
-    from vitnas.deployment.agreement import Predicted
-    from vitnas.deployment.export import export as write
-    from vitnas.deployment.export import export_all
-    from vitnas.deployment.exporters.choose import choose_exporters
-    from vitnas.latency_lut.table import LatencyTable
-    from vitnas.nas.pareto import ParetoFront
-    from vitnas.reporting.picks import chosen_text
-    from vitnas.reporting.terminal.exports import draw, predictions, print_export
-    from vitnas.supernets.data import dataset_of
-    from vitnas.supernets.weights.checkpoints import load_supernet
+    from vitnas.api import exporting
+    from vitnas.reporting.terminal.exports import print_export
     from vitnas.supernets.weights.exported import exported_folders, read_report
 
     if (arch is None) == (front is None):
         raise SettingsError("say what to export: --arch FILE, or --front FILE, but not both")
     if everything and front is None:
         raise SettingsError("--all exports every arch of a front; give it with --front FILE")
-    opened = given_run(run)
     settings = export.settings(config)
-    choose_exporters(settings)  # refuses what cannot be written here before anything is loaded
-    latencies: list[dict[str, Predicted]] = [{}]
-    chosen = None
-    if front is not None:
-        loaded = ParetoFront.load(front, opened.space)
-        points = list(loaded.points) if everything else [loaded.pick(pick)]
-        archs = [point.arch for point in points]
-        if not everything:
-            chosen = chosen_text(loaded, pick, points[0])
-            print(f"arch {archs[0].id} is {chosen}")
-        latencies = [predictions(loaded, point) for point in points]
-    else:
-        assert arch is not None
-        archs = [given_arch(opened.space, arch)]
-    supernet, dataset = load_supernet(opened), dataset_of(opened)
-    tables = {LatencyTable.read(path).header.device: path for path in table or ()}
-    how: dict[str, Any] = {"force": force, "run": opened, "tables": tables, "draw": draw, "progress": say_step}
+    how: dict[str, Any] = {"tables": table or (), "force": force, "progress": True}
     if everything:
-        reports = export_all(opened.space, supernet, archs, dataset, out, settings, latency_ms=latencies, **how)
+        assert front is not None
+        reports = exporting.export_all(run, front, out, settings, **how)
     else:
-        reports = [
-            write(
-                opened.space, supernet, archs[0], dataset, out, settings, latency_ms=latencies[0], chosen=chosen, **how
-            )
-        ]
+        reports = [exporting.export(run, arch or pick, out, settings, front=front, **how)]
+        if reports[0]["chosen"]:
+            print(f"arch {reports[0]['arch_id']} is {reports[0]['chosen']}")
     for folder, report in zip(exported_folders(out, read_report(out)), reports, strict=True):
         print_export(folder, report)
     print(f"all artefacts agree with their network; check them again with `vitnas verify {out}`")

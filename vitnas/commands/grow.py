@@ -3,27 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from vitnas.commands.options import (
-    AsJson,
-    Channels,
-    Classes,
-    ImageSize,
-    SpaceName,
-    emit,
-    given_arch,
-    given_space,
-    given_table,
-)
+from vitnas.commands.options import AsJson, Channels, Classes, ImageSize, SpaceName, emit, given_space
 from vitnas.errors import SettingsError
 from vitnas.quantities import parse_count, parse_ms
-
-if TYPE_CHECKING:
-    from vitnas.predictors.proxies.grow import Cost
-    from vitnas.search_spaces import SearchSpace
 
 
 def grow(
@@ -49,27 +35,19 @@ def grow(
     given = [text is not None for text in (params, macs, latency)]
     if sum(given) != 1 or (latency is None) != (table is None):
         raise SettingsError("say how far to grow: exactly one of --params, --macs, and --latency together with --table")
-    from vitnas.predictors.proxies.grow import DEFAULT_PROXIES, grow
+    from vitnas.api.scoring import grow
+    from vitnas.predictors.proxies.grow import DEFAULT_PROXIES
     from vitnas.reporting.terminal.scores import describe_family, print_family
 
-    found = given_space(space, image_size, classes, channels)
-    begin = given_arch(found, arch) if arch else found.smallest()
-    if latency is not None and table is not None:
-        budget, cost = parse_ms(latency, "--latency"), _latency(found, table)
-    else:
-        name, text = ("num_params", params) if params is not None else ("macs", macs)
-        assert text is not None
-        budget, cost = parse_count(text, "--params" if params else "--macs"), _count(found, name)
-    family = grow(found, begin, budget, cost, tuple(proxy or DEFAULT_PROXIES), seed)
+    family = grow(
+        given_space(space, image_size, classes, channels),
+        arch or "smallest",
+        num_params=parse_count(params, "--params") if params else None,
+        macs=parse_count(macs, "--macs") if macs else None,
+        latency_ms=parse_ms(latency, "--latency") if latency else None,
+        table=table,
+        proxies=tuple(proxy or DEFAULT_PROXIES),
+        seed=seed,
+        progress=True,
+    )
     emit(describe_family(family), as_json, print_family)
-
-
-def _count(space: SearchSpace, name: str) -> Cost:
-    from vitnas.supernets.counting.population import PopulationCounter
-
-    counter = PopulationCounter(space)
-    return lambda codes: getattr(counter(codes), name).astype(float)
-
-
-def _latency(space: SearchSpace, file: Path) -> Cost:
-    return given_table(file).latency_ms(space)

@@ -10,16 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vitnas.commands.with_settings import Flags
-from vitnas.errors import CheckpointError, InvalidArchError, SettingsError
-from vitnas.files import read_json
 from vitnas.supernets.settings.data import DataSettings
 
 if TYPE_CHECKING:
-    from vitnas.latency_lut.table import LatencyTable
-    from vitnas.run import RunFolder
-    from vitnas.search_spaces import Arch, SearchSpace, Task
+    from vitnas.search_spaces import SearchSpace
 
-RUNS = Path("runs")
 SETTINGS_FILE = Path("vitnas.toml")
 
 SpaceName = Annotated[str, typer.Option("--space", help="Search space, see `vitnas spaces`, or a .toml or .py file.")]
@@ -57,55 +52,10 @@ def _found_settings() -> Path | None:
     return SETTINGS_FILE
 
 
-def given_run(path: Path | None) -> RunFolder:
-    """The run that was named, or the newest one, which is then said."""
-    from vitnas.run import RunFolder, newest_run
-
-    if path is not None:
-        return RunFolder.open(path)
-    run = newest_run(RUNS)
-    if run is None:
-        raise CheckpointError(f"there is no trained run below {RUNS}/; name one with --run, or train one first")
-    print(f"--run {run.path}, the newest below {RUNS}/", file=sys.stderr)
-    return run
-
-
 def given_space(name: str, image_size: int | None, classes: int | None, channels: int | None) -> SearchSpace:
-    from dataclasses import replace
+    from vitnas.api.loading import load_space
 
-    from vitnas.search_spaces import load_space
-
-    space = load_space(name)
-    given = {"image_size": image_size, "num_classes": classes, "in_channels": channels}
-    for key, value in given.items():
-        if value is not None and value < 1:
-            raise SettingsError(f"{key} = {value}: must be at least 1")
-    changes = {key: value for key, value in given.items() if value is not None}
-    task: Task = replace(space.task, **changes)
-    return load_space(name, task) if changes else space
-
-
-def given_arch(space: SearchSpace, text: str) -> Arch:
-    """An arch from a file, or a published one by its name."""
-    from vitnas.search_spaces import Arch
-
-    if text in space.published():
-        return space.named(text)
-    path = Path(text)
-    if not path.is_file():
-        names = ", ".join(space.published()) or "none"
-        raise InvalidArchError(f"--arch {text}: no such file, and no published arch of '{space.name}' (have {names})")
-    return space.check(Arch.from_json(read_json(path)))
-
-
-def given_table(path: Path) -> LatencyTable:
-    """A latency table, and on standard error what whoever uses it must know."""
-    from vitnas.latency_lut.table import LatencyTable
-
-    table = LatencyTable.read(path)
-    for warning in table.warnings:
-        print(f"warning: {warning}", file=sys.stderr)
-    return table
+    return load_space(name, image_size=image_size, num_classes=classes, in_channels=channels)
 
 
 def emit(data: Any, as_json: bool, show: Any) -> None:
@@ -113,10 +63,3 @@ def emit(data: Any, as_json: bool, show: Any) -> None:
         print(json.dumps(data, indent=2))
     else:
         show(data)
-
-
-def say_step(step: str) -> None:
-    """One line on standard error for each step of long work."""
-    from rich.console import Console
-
-    Console(stderr=True).print(f"{step} ...", style="dim", highlight=False)

@@ -7,8 +7,6 @@ from typing import Annotated
 
 import typer
 
-from vitnas.commands.options import given_run
-
 
 def plot(
     files: Annotated[
@@ -34,11 +32,7 @@ def plot(
 
     Example: vitnas plot runs/digits --what genes
     """
-    from vitnas.reporting.plots.pictures import PlotRequest, draw, guess
+    from vitnas.api.showing import plot
 
-    given = files or [given_run(None).path]
-    kind = what or guess(given[0])
-    pictures = out or [Path(f"{kind}.png")]
-    draw(kind, PlotRequest(given, pictures, title, space, baselines))
-    for picture in pictures:
+    for picture in plot(files, what, out=out or (), title=title, baselines=baselines, space=space, progress=True):
         print(picture)

@@ -7,9 +7,7 @@ from typing import Annotated
 
 import typer
 
-from vitnas.commands.options import AsJson, RunPath, emit, given_run
-from vitnas.errors import SettingsError
-from vitnas.interruption import going_on
+from vitnas.commands.options import AsJson, RunPath, emit
 
 predictor_app = typer.Typer(no_args_is_help=True, help="Learn how good archs are from a few that are evaluated.")
 
@@ -33,27 +31,25 @@ def fit(
 
     Example: vitnas predictor fit --run runs/digits --samples 200
     """
-    if workers < 1:
-        raise SettingsError(f"cannot work with {workers} workers; give at least 1")
-    if quantity not in ("accuracy", "loss"):
-        raise SettingsError(f"--quantity {quantity}: a supernet tells accuracy or loss")
-    from vitnas.nas.fit_predictor import fit_predictor
+    from vitnas.api.fitting import fit_folder, fit_predictor
+    from vitnas.api.loading import run_of
+    from vitnas.api.telling import teller
     from vitnas.reporting.terminal.predictors import describe_fit, plot_fit, print_fit
 
-    opened = given_run(run)
-    with going_on("the archs evaluated so far are kept; the same command goes on"):
-        found = fit_predictor(
-            opened,
-            samples,
-            predictor=predictor,
-            quantity=quantity,
-            tune_seconds=tune_seconds,
-            seed=seed,
-            workers=workers,
-            ray_address=ray_address,
-            folder=out,
-        )
-    folder = out or opened.path / "predictor"
+    opened = run_of(run, teller(progress=True))
+    found = fit_predictor(
+        opened,
+        samples,
+        predictor=predictor,
+        quantity=quantity,
+        tune_seconds=tune_seconds,
+        seed=seed,
+        workers=workers,
+        ray_address=ray_address,
+        folder=out,
+        progress=True,
+    )
+    folder = fit_folder(opened, out)
     plot_fit(found, folder / "held-out.png")
     emit(describe_fit(found), as_json, print_fit)
     if not as_json:
@@ -71,14 +67,10 @@ def report(
 
     Example: vitnas predictor report --run runs/digits --picture held-out.svg
     """
-    from vitnas.nas.fit_predictor import PREDICTOR_FILE, PredictorFit
-    from vitnas.predictors import load_predictor
+    from vitnas.api.fitting import load_fit
     from vitnas.reporting.terminal.predictors import describe_fit, plot_fit, print_fit
 
-    opened = given_run(run)
-    folder = out or opened.path / "predictor"
-    found = PredictorFit.load(folder)
-    load_predictor(folder / PREDICTOR_FILE, opened.space)  # one that could not be used is told here
+    found = load_fit(run, folder=out, progress=True)
     if picture is not None:
         plot_fit(found, picture)
     emit(describe_fit(found), as_json, print_fit)

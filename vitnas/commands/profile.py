@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from vitnas.commands.options import Channels, Classes, Config, ImageSize, given_run, given_space, given_table
+from vitnas.commands.options import Channels, Classes, Config, ImageSize, given_space
 from vitnas.commands.with_settings import Flags, Given, with_settings
 from vitnas.errors import SettingsError
-from vitnas.interruption import going_on
 from vitnas.latency_lut.settings import ProfileSettings
 from vitnas.quantities import parse_duration
 
@@ -66,11 +64,12 @@ def profile(
     """
     from dataclasses import asdict
 
+    from vitnas.api import profiling
+    from vitnas.api.loading import run_of, source_of
+    from vitnas.api.telling import teller
     from vitnas.latency_lut.devices import load_device
-    from vitnas.latency_lut.profile import profile as measure
     from vitnas.latency_lut.remote.transports import Elsewhere
     from vitnas.latency_lut.settings import ProfileSettings
-    from vitnas.latency_lut.transfer import transfer
     from vitnas.reporting.plots.fidelity import plot_fidelity, print_fidelity
 
     if run is not None and space is not None:
@@ -80,36 +79,25 @@ def profile(
     elsewhere.check(device)
     if elsewhere.asked and (from_ is not None or budget is not None):
         raise SettingsError("--from and --budget are for measuring on this machine; leave them out, or measure here")
-    target = load_device(device or "cpu") if not elsewhere.asked else None
+    target = None if elsewhere.asked else load_device(device or "cpu")
     settings = profile.settings(config, asdict(ProfileSettings.quick()) if quick else {})
-    opened = given_run(run) if space is None else None
-    found = opened.space if opened is not None else given_space(str(space), image_size, classes, channels)
-
-    def path_of(name: str) -> Path:
-        return out or (opened.latency_file(name) if opened is not None else Path(f"{found.name}-{name}.parquet"))
-
-    path = path_of(device or "cpu")
+    source = given_space(space, image_size, classes, channels) if space is not None else run_of(run, teller(True))
     if target is None:
-        measured = elsewhere.table(
-            found, device, path_of, settings, lambda text: print(f"warning: {text}", file=sys.stderr)
-        )
+        measured = profiling.profile_elsewhere(source, device, elsewhere, settings, path=out, progress=True)
         if measured is None:
             print(
                 f"written to {bundle}; docs/measuring-elsewhere.md says how to measure it, and --import reads what comes back"
             )
             return
-        table, path = measured
+        table = measured
     else:
-        with going_on(f"what was measured is kept beside '{path}'; the same command goes on"):
-            if from_ is not None:
-                table = transfer(found, target, given_table(from_), path, samples, settings, budget_s=seconds)
-            else:
-                table = measure(found, target, path, settings, budget_s=seconds)
+        table = profiling.profile(
+            source, target, settings, path=out, budget_s=seconds, corrects=from_, samples=samples, progress=True
+        )
+    path = profiling.table_file(*source_of(source, teller(True)), table.header.device, out)
     print_fidelity(table)
     written = str(path)
     if table.header.networks:
         plot_fidelity(table, path.with_suffix(".png"))
         written += f" and {path.with_suffix('.png').name}"
-    for warning in table.warnings:
-        print(f"warning: {warning}", file=sys.stderr)
     print(f"written to {written}")

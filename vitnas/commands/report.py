@@ -7,8 +7,6 @@ from typing import Annotated
 
 import typer
 
-from vitnas.commands.options import given_run
-
 
 def report(
     folder: Annotated[
@@ -20,10 +18,6 @@ def report(
 
     Example: vitnas report runs/digits
     """
-    from vitnas.reporting.page.html import write_page
-    from vitnas.reporting.page.page_data import describe_page
+    from vitnas.api.showing import report
 
-    path = folder if folder is not None else given_run(None).path
-    page = out or (path if path.is_dir() else path.parent) / "report.html"
-    write_page(describe_page(path), page)
-    print(page)
+    print(report(folder, out, progress=True))

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from vitnas.commands.options import AsJson, Channels, Classes, ImageSize, SpaceName, emit, given_arch, given_space
+from vitnas.commands.options import AsJson, Channels, Classes, ImageSize, SpaceName, emit, given_space
 from vitnas.errors import SettingsError
 
 
@@ -30,14 +30,9 @@ def score(
     """
     if bool(arch) == (sample is not None):
         raise SettingsError("say which archs to score: either --arch, as often as you like, or --sample")
-    import numpy as np
-
-    from vitnas.predictors.proxies.scoring import score_archs
-    from vitnas.reporting.terminal.scores import describe_scores, print_scores
+    from vitnas.api.scoring import score
+    from vitnas.reporting.terminal.scores import print_scores
 
     found = given_space(space, image_size, classes, channels)
-    archs = [given_arch(found, text) for text in arch or []]
-    if sample is not None:
-        archs = found.sample(sample, np.random.default_rng(seed))
-    names = proxy or ["aggregate"]
-    emit(describe_scores(archs, score_archs(found, archs, names, seed, device=device), names), as_json, print_scores)
+    scored = score(found, sample or arch or [], proxy or "aggregate", seed=seed, torch_device=device)
+    emit([one.to_json() for one in scored], as_json, print_scores)

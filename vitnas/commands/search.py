@@ -2,35 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from vitnas.commands.options import (
-    RUNS,
-    AsJson,
-    Channels,
-    Classes,
-    Config,
-    ImageSize,
-    emit,
-    given_arch,
-    given_space,
-)
+from vitnas.commands.options import AsJson, Channels, Classes, Config, ImageSize, emit, given_space
 from vitnas.commands.with_settings import Flags, Given, with_settings
 from vitnas.errors import SettingsError
-from vitnas.interruption import going_on
 from vitnas.nas.quantity import Quantity
-from vitnas.nas.settings import SearchSettings
+from vitnas.nas.settings import UNTRAINED, SearchSettings
 from vitnas.quantities import parse_bytes, parse_count, parse_mj, parse_ms
-
-DEFAULT_SPACE = "efficientformerv2"
-"""What is searched where nothing says what: published for phones, and it stays on their neural engines."""
-UNTRAINED = {"evaluations": 80, "initial": 8, "batch": 12}
-"""Settings of a search without training unless others are given: a proxy takes seconds an arch."""
 
 
 @with_settings(
@@ -92,48 +75,39 @@ def search(
     limits |= {quantity: parse(value, flag) for flag, quantity, value, parse in counts if value is not None}
     limited = {"limits": limits} if limits else {}
 
-    from vitnas.nas.run_search import SearchRequest, start_search
+    from vitnas.api.loading import run_of
+    from vitnas.api.searching import judge_of
+    from vitnas.api.searching import search as search_networks
+    from vitnas.api.telling import teller
     from vitnas.reporting.terminal.fronts import describe_search, plot_search, print_search
-    from vitnas.run import RunFolder, newest_run
     from vitnas.settings import read_toml
-
-    def say(text: str) -> None:
-        print(text, file=sys.stderr)
 
     if run is not None and space is not None:
         raise SettingsError("--run brings its space; give --run or --space, not both")
-    settings = search.settings(config, limited)
-    opened = RunFolder.open(run) if run is not None else None
-    if opened is None and space is None:
-        opened = newest_run(RUNS)
-        say(
-            f"judged by {'the predictor in the space' if fitted else 'the supernet'} of '{opened.path}', the newest run below {RUNS}/"
-            if opened is not None
-            else f"no trained run below {RUNS}/: searching space '{DEFAULT_SPACE}'{'' if fitted else ' without training'}"
-        )
+    say = teller(progress=True)
+    source = (
+        run_of(run, say) if run is not None else given_space(space, image_size, classes, channels) if space else None
+    )
+    opened, searched = judge_of(source, say, fitted is not None)
     if opened is not None and (image_size or classes or channels):
         raise SettingsError("--image-size, --classes and --channels go with --space; a run has its own")
-    found_space = None
-    if opened is None:
-        found_space = given_space(space or DEFAULT_SPACE, image_size, classes, channels)
-        told = (read_toml(config) if config is not None else {}).get("search", {})
-        assumed = {name: value for name, value in UNTRAINED.items() if name not in told and fitted is None}
-        settings = search.settings(config, assumed | limited)
-    searched = opened.space if opened is not None else found_space
-    assert searched is not None
-    request = SearchRequest(
-        tuple(device or ["cpu"]),
-        opened,
-        found_space,
-        tuple(table or ()),
-        out,
-        warm_start,
-        tuple(given_arch(searched, text) for text in include or ()),
-        ray_address,
-        fitted,
+    if source is None and opened is None:
+        searched = given_space(searched.name, image_size, classes, channels)
+    told = (read_toml(config) if config is not None else {}).get("search", {})
+    untrained = opened is None and fitted is None
+    assumed = {name: value for name, value in UNTRAINED.items() if untrained and name not in told}
+    found = search_networks(
+        opened or searched,
+        device or "cpu",
+        search.settings(config, assumed | limited),
+        tables=table or (),
+        folder=out,
+        warm_start=warm_start,
+        include=include or (),
+        fitted=fitted,
+        ray_address=ray_address,
+        progress=True,
     )
-    with going_on("the archs evaluated so far are kept; the same command goes on"):
-        found = start_search(request, settings, say)
     plot_search(found)
     emit(describe_search(found), as_json, print_search)
     if not as_json:

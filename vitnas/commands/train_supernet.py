@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from vitnas.commands.options import DATA, SETTINGS_FILE, Config
 from vitnas.commands.with_settings import Flags, Given, with_settings
 from vitnas.errors import SettingsError
-from vitnas.interruption import Stopped, going_on
 from vitnas.supernets.settings.data import DataSettings
 from vitnas.supernets.settings.train import TrainSettings
 
-DEFAULT_SPACE = "autoformer-mini"
 MEANS = ("--threads", "--loader-threads")
 """Flags of settings that a run may be resumed with: they change nothing that is learnt."""
 
@@ -40,12 +35,14 @@ def train_supernet(
 
     Example: vitnas train-supernet --data photos/ --space autoformer-tiny
     """
-    from vitnas.run import RunFolder
+    from vitnas.api import training
 
     if workers < 1:
         raise SettingsError(f"--workers {workers}: training needs at least 1")
-    leads = os.environ.get("RANK", "0") == "0"
-    if resume is not None:
+    how: dict[str, Any] = {"workers": workers, "ray_address": ray_address, "progress": True}
+    if resume is None:
+        run = training.train(space or training.DEFAULT_SPACE, data.settings(config), out, train.settings(config), **how)
+    else:
         given: dict[str, object] = {
             "--space": space,
             "--out": out,
@@ -55,39 +52,7 @@ def train_supernet(
         for name in told:
             if name not in MEANS:
                 raise SettingsError(f"--resume goes on with the settings of the run; leave out {name}")
-        run = RunFolder.open(resume)
-        if leads:
-            from vitnas.supernets.training.processes.distributed import from_environment
-            from vitnas.supernets.training.resuming import change_means, other_bits
-
-            change_means(run, train.values.get("threads"), train.values.get("loader_threads"))
-            if (note := other_bits(run, max(workers, from_environment()[1]))) is not None:
-                print(f"note: {note}", file=sys.stderr)
-    else:
-        from vitnas.search_spaces import load_space
-        from vitnas.supernets.data import load_dataset
-        from vitnas.supernets.training.processes.ray import check_workers
-        from vitnas.supernets.training.train import start_run, wait_for_run
-
-        settings = train.settings(config)
-        check_workers(workers, settings)
-        wanted = data.settings(config)
-        dataset = load_dataset(wanted)
-        loaded = load_space(space or DEFAULT_SPACE, dataset.task)
-        path = out or Path("runs") / f"{dataset.name}-{loaded.name}"
-        # torchrun starts this command many times; the first one makes the folder.
-        run = start_run(path, loaded, wanted, settings, workers) if leads else wait_for_run(path)
-    from vitnas.supernets.training.resuming import kept
-
-    with going_on(lambda: kept(run)):
-        if workers > 1 or ray_address is not None:
-            from vitnas.supernets.training.processes.ray import train_on_ray
-
-            train_on_ray(run, workers, ray_address)
-        else:
-            from vitnas.supernets.training.train import train as train_here
-
-            if not train_here(run):
-                raise Stopped(signal.SIGTERM)  # another process was asked to
-    if leads:
+        threads, loader_threads = train.values.get("threads"), train.values.get("loader_threads")
+        run = training.resume(resume, threads=threads, loader_threads=loader_threads, **how)
+    if training.leads():
         print(f"{run.path}: trained; next, profile your device: vitnas profile --run {run.path} --device cpu")

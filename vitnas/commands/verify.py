@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from vitnas.commands.options import AccuracyImages, AsJson, TimedOn, emit, say_step
+from vitnas.commands.options import AccuracyImages, AsJson, TimedOn, emit
 from vitnas.errors import SettingsError
 
 
@@ -29,19 +29,20 @@ def verify(
 
     Example: vitnas verify knee
     """
-    from vitnas.deployment.verify import images_for
-    from vitnas.deployment.verify import verify as compare
+    from vitnas.api.exporting import verify
     from vitnas.reporting.terminal.exports import print_verified
-    from vitnas.run import RunFolder
-    from vitnas.supernets.data import dataset_of
-    from vitnas.supernets.weights.exported import exported_folders, read_report
 
     if run is not None and any(place is not None for place in (data, val, test)):
         raise SettingsError("--run says which images, as do --data, --val and --test; give one or the others")
-    found = {}
-    for part in exported_folders(folder, read_report(folder)):
-        report = read_report(part)
-        dataset = dataset_of(RunFolder.open(run)) if run is not None else images_for(report, data, val, test)
-        how: dict[str, Any] = {"devices": devices or (), "measure": measure, "progress": say_step}
-        found[str(part)] = compare(part, dataset, accuracy_images=accuracy_images, **how)
+    found = verify(
+        folder,
+        data,
+        val=val,
+        test=test,
+        run=run,
+        accuracy_images=accuracy_images,
+        devices=devices or (),
+        measure=measure,
+        progress=True,
+    )
     emit(found, as_json, print_verified)

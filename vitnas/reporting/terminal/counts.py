@@ -2,30 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 from vitnas.quantities import format_count
 from vitnas.reporting.terminal.tables import print_table
-from vitnas.search_spaces import Arch, LayerSpec, SearchSpace
-from vitnas.supernets.counting.cache import count_specs
-from vitnas.supernets.counting.counts import Counts
+from vitnas.search_spaces import LayerSpec
 
 _NUMBERS = ("parameters", "MACs", "weights", "activations")
-
-
-def describe_counts(space: SearchSpace, archs: Sequence[Arch]) -> list[dict[str, Any]]:
-    """Totals and, for each layer, its site, spec and counts."""
-    blueprints = [space.lower(arch) for arch in archs]
-    specs = list(dict.fromkeys(spec for blueprint in blueprints for spec in blueprint))
-    counts = dict(zip(specs, count_specs(space, specs), strict=True))
-    found = []
-    for arch, blueprint in zip(archs, blueprints, strict=True):
-        total = Counts.over(counts[spec] for spec in blueprint)
-        layers = [{"site": site, **spec.to_json(), **asdict(counts[spec])} for site, spec in blueprint.items()]
-        found.append({"arch": arch.to_json(), "id": arch.id, **asdict(total), "layers": layers})
-    return found
 
 
 def print_counts(counted: list[dict[str, Any]]) -> None:

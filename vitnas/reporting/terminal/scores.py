@@ -2,31 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from vitnas.predictors.proxies.grow import Grown
 from vitnas.quantities import format_count
 from vitnas.reporting.terminal.tables import print_table
-from vitnas.search_spaces import Arch
-
-
-def describe_scores(
-    archs: Sequence[Arch], scores: Mapping[str, NDArray[np.float64]], names: Sequence[str]
-) -> list[dict[str, Any]]:
-    """Every arch and its scores, the best by the first name first; equal ones stay in order."""
-    order = np.argsort(-scores[names[0]], kind="stable")
-    return [
-        {
-            "arch": archs[i].to_json(),
-            "id": archs[i].id,
-            "scores": {name: float(values[i]) for name, values in scores.items()},
-        }
-        for i in order
-    ]
 
 
 def print_scores(found: list[dict[str, Any]]) -> None:
