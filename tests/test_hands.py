@@ -68,6 +68,7 @@ def test_a_foreign_file_that_changes_is_lost(tmp_path: Path) -> None:
     assert canaries.lost() == [str(tmp_path / name) for name in ("gone", "emptied", "moved", "link")]
 
 
+@pytest.mark.heavy
 def test_a_job_is_killed_with_what_it_started(tmp_path: Path) -> None:
     from hands.jobs import Job, side_by_side
     from problems.scene import Said
