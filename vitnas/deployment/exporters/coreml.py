@@ -170,7 +170,10 @@ class FromPixels(nn.Module):
 
 def _classifier(example: Tensor, facts: Facts) -> dict[str, Any]:
     """What makes a package take pictures and answer with labels."""
-    import coremltools as ct
+    from vitnas.latency_lut.runtimes.coreml import quiet
+
+    with quiet():
+        import coremltools as ct
 
     shape, layouts = (1, *example.shape[1:]), {1: ct.colorlayout.GRAYSCALE, 3: ct.colorlayout.RGB}
     layout = layouts.get(example.shape[1])
