@@ -40,8 +40,8 @@ from optuna.storages.journal import BaseJournalBackend, JournalFileBackend
 from optuna.trial import FrozenTrial, create_trial
 
 from vitnas.nas.objectives import Objective, objectives_named
-from vitnas.nas.pareto import ParetoFront
-from vitnas.nas.point import Point
+from vitnas.nas.pareto.front import ParetoFront
+from vitnas.nas.pareto.point import Point
 from vitnas.nas.problem import Problem
 from vitnas.nas.records import write_evaluations
 from vitnas.nas.search import search

@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 from problems import once_for_all as ofa
 from problems.supernet_oracle import Oracle, cut_down_space, importance
 
-from vitnas.nas.hypervolume import hypervolume, reference_point
 from vitnas.nas.objectives import non_dominated, objectives_named
+from vitnas.nas.pareto.hypervolume import hypervolume, reference_point
 from vitnas.nas.problem import Problem
 from vitnas.nas.searchers import SEARCHERS
 from vitnas.nas.searchers.choose import default

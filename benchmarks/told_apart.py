@@ -23,12 +23,11 @@ import numpy as np
 from frame import run, show
 from numpy.typing import NDArray
 
-from vitnas.nas.answers import Answers
-from vitnas.nas.apart import Apart
 from vitnas.nas.objectives import Objective
-from vitnas.nas.pareto import ParetoFront
-from vitnas.nas.point import Point
-from vitnas.nas.targets.uncertainty import WIDTH
+from vitnas.nas.pareto.answers import Answers
+from vitnas.nas.pareto.apart import WIDTH, Apart
+from vitnas.nas.pareto.front import ParetoFront
+from vitnas.nas.pareto.point import Point
 from vitnas.run import RunFolder
 from vitnas.search_spaces import Arch, SearchSpace, load_space
 from vitnas.supernets.counting.population import PopulationCounter

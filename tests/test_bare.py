@@ -12,7 +12,7 @@ import pytest
 from tests.bare import ROOT, make_bare_environment
 from tests.latency_lut.test_table import make_table
 from vitnas.nas.fit_predictor import PREDICTOR_FILE, PredictorFit
-from vitnas.nas.pareto import ParetoFront
+from vitnas.nas.pareto.front import ParetoFront
 from vitnas.predictors import load_predictor
 from vitnas.predictors.metrics import compare, hold_out
 from vitnas.predictors.ridge import Ridge

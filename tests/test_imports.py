@@ -72,7 +72,7 @@ def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["vitnas.latency_lut.table", "vitnas.nas.searchers", "vitnas.nas.pareto", "vitnas.predictors.ridge"]
+    "module", ["vitnas.latency_lut.table", "vitnas.nas.searchers", "vitnas.nas.pareto.front", "vitnas.predictors.ridge"]
 )
 def test_a_laptop_searches_without_torch(module: str) -> None:
     assert _loaded(f"import {module}").isdisjoint({"torch", "ray"})

@@ -45,8 +45,8 @@ from vitnas.latency_lut.runtimes.runtime import Runtime as Runtime
 from vitnas.latency_lut.settings import ProfileSettings as ProfileSettings
 from vitnas.latency_lut.table import LatencyTable as LatencyTable
 from vitnas.nas.fit_predictor import PredictorFit as PredictorFit
-from vitnas.nas.pareto import ParetoFront as ParetoFront
-from vitnas.nas.point import Point as Point
+from vitnas.nas.pareto.front import ParetoFront as ParetoFront
+from vitnas.nas.pareto.point import Point as Point
 from vitnas.nas.run_search import SearchResult as SearchResult
 from vitnas.nas.searchers import Searcher as Searcher
 from vitnas.nas.settings import SearchSettings as SearchSettings

@@ -118,7 +118,7 @@ def _predictions(folder: Path) -> object:
 
 
 def _points(folder: Path) -> object:
-    from vitnas.nas.pareto import ParetoFront
+    from vitnas.nas.pareto.front import ParetoFront
     from vitnas.run import RunFolder
 
     return ParetoFront.load(folder / FRONT, RunFolder.open(folder / RUN).space).points

@@ -29,8 +29,8 @@ from vitnas.latency_lut.table import LatencyTable
 from vitnas.latency_lut.timing_journal import PartialTimings
 from vitnas.nas.fit_predictor import PredictorFit
 from vitnas.nas.objectives import Objective
-from vitnas.nas.pareto import ParetoFront
-from vitnas.nas.point import Point
+from vitnas.nas.pareto.front import ParetoFront
+from vitnas.nas.pareto.point import Point
 from vitnas.nas.records import write_evaluations
 from vitnas.nas.scores.training_free import _read as read_reference
 from vitnas.nas.study import Evaluation, Study, database

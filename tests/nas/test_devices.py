@@ -10,7 +10,7 @@ import pytest
 from tests.latency_lut.test_table import make_table
 from tests.nas.problem import BIG, SMALL, Score, posed
 from vitnas.errors import InvalidArchError, SearchError, SettingsError
-from vitnas.nas.pareto import ParetoFront
+from vitnas.nas.pareto.front import ParetoFront
 from vitnas.nas.quantity import spell_out, std_of
 from vitnas.nas.search import search
 from vitnas.nas.settings import SearchSettings

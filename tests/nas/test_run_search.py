@@ -12,7 +12,7 @@ import pytest
 
 from vitnas.cli import app, main
 from vitnas.files import read_json
-from vitnas.nas.pareto import ParetoFront
+from vitnas.nas.pareto.front import ParetoFront
 from vitnas.run import RunFolder, newest_run
 
 QUICK = "[search]\nevaluations = 6\ninitial = 4\nbatch = 2\npopulation = 10\ngenerations = 3\n"

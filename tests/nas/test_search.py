@@ -17,10 +17,10 @@ import pytest
 from tests.nas.problem import BIG, SMALL, TINY, Score, accuracy, latency, posed, true_front
 from vitnas.errors import BusyError, SearchError, SettingsError, UnknownNameError
 from vitnas.nas import evaluator
-from vitnas.nas.answers import ANSWERS, Answers
 from vitnas.nas.execution.ray import RayExecutor
 from vitnas.nas.objectives import Objective
-from vitnas.nas.pareto import ParetoFront
+from vitnas.nas.pareto.answers import ANSWERS, Answers
+from vitnas.nas.pareto.front import ParetoFront
 from vitnas.nas.search import search
 from vitnas.nas.settings import SearchSettings
 from vitnas.nas.study import Study

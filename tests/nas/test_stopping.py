@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 
-from vitnas.nas.hypervolume import MARGIN
+from vitnas.nas.pareto.hypervolume import MARGIN
 from vitnas.nas.stopping import Stopping
 
 

@@ -15,7 +15,7 @@ import pytest
 from tests.test_cli import vitnas
 from vitnas.latency_lut.table import LatencyTable
 from vitnas.nas.objectives import Objective
-from vitnas.nas.pareto import ParetoFront
+from vitnas.nas.pareto.front import ParetoFront
 from vitnas.nas.study import Study, database
 from vitnas.predictors.ridge import Ridge
 from vitnas.run import RunFolder

@@ -12,7 +12,7 @@ import pytest
 
 from tests.reporting.page.test_dashboard import ARCHS, AtWork, served
 from vitnas.files import only_here
-from vitnas.nas.pareto import ParetoFront
+from vitnas.nas.pareto.front import ParetoFront
 from vitnas.reporting.page.html import write_page
 from vitnas.reporting.page.page_data import describe_page
 from vitnas.reporting.picks import trade_text

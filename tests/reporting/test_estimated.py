@@ -9,8 +9,8 @@ import pytest
 
 from vitnas.latency_lut.estimate import load_model
 from vitnas.nas.objectives import Objective
-from vitnas.nas.pareto import ParetoFront
-from vitnas.nas.point import Point
+from vitnas.nas.pareto.front import ParetoFront
+from vitnas.nas.pareto.point import Point
 from vitnas.reporting.page.page_data import _quantity
 from vitnas.reporting.plots.scale import scale_of
 from vitnas.reporting.terminal.estimates import estimated_factor

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vitnas.nas.hypervolume import hypervolume
 from vitnas.nas.objectives import Objective
-from vitnas.nas.pareto import ParetoFront
-from vitnas.nas.point import Point
+from vitnas.nas.pareto.front import ParetoFront
+from vitnas.nas.pareto.hypervolume import hypervolume
+from vitnas.nas.pareto.point import Point
 from vitnas.nas.records import write_evaluations
 from vitnas.nas.study import Evaluation
 from vitnas.reporting.growth import MOST_STEPS, Box

@@ -17,7 +17,7 @@ import pytest
 from tests.test_cli import vitnas
 from vitnas.errors import SearchError, VitnasError
 from vitnas.files import read_json
-from vitnas.nas.pareto import ParetoFront
+from vitnas.nas.pareto.front import ParetoFront
 from vitnas.reporting.page.html import embed, render_page, write_page
 from vitnas.reporting.page.page_data import describe_page
 from vitnas.search_spaces import Arch

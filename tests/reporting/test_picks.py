@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.nas.test_picks import BENT, front
+from tests.nas.pareto.test_picks import BENT, front
 from vitnas.nas.objectives import Objective
 from vitnas.reporting.picks import chosen_text, describe_picks, trade_text
 from vitnas.reporting.terminal.fronts import describe_front, print_front

@@ -13,8 +13,8 @@ import pytest
 from tests.latency_lut.test_table import make_table
 from tests.test_cli import vitnas
 from vitnas.nas.objectives import Objective
-from vitnas.nas.pareto import ParetoFront
-from vitnas.nas.point import Point
+from vitnas.nas.pareto.front import ParetoFront
+from vitnas.nas.pareto.point import Point
 from vitnas.reporting.page.page_data import describe_page
 from vitnas.reporting.sittings import sitting_notes
 from vitnas.reporting.terminal.devices import list_devices, print_devices

@@ -13,7 +13,7 @@ from vitnas.errors import SettingsError
 from vitnas.search_spaces import Arch, SearchSpace
 
 if TYPE_CHECKING:
-    from vitnas.nas.pareto import ParetoFront
+    from vitnas.nas.pareto.front import ParetoFront
 
 OneArch = Arch | str | Path
 """An arch, its file, its published name, "smallest" or "largest"."""
@@ -30,7 +30,7 @@ def named_archs(space: SearchSpace, archs: OneArch | Archs, seed: int = 0) -> di
         archs: one, several, all of a front, or a number of random ones.
         seed: of the random ones.
     """
-    from vitnas.nas.pareto import ParetoFront
+    from vitnas.nas.pareto.front import ParetoFront
 
     if isinstance(archs, ParetoFront):
         return {str(i): space.check(point.arch) for i, point in enumerate(archs.points)}

@@ -15,8 +15,8 @@ from vitnas.deployment.exporters.choose import choose_exporters
 from vitnas.deployment.settings import ExportSettings
 from vitnas.errors import SettingsError
 from vitnas.latency_lut.table import LatencyTable
-from vitnas.nas.pareto import ParetoFront
-from vitnas.nas.point import Point
+from vitnas.nas.pareto.front import ParetoFront
+from vitnas.nas.pareto.point import Point
 from vitnas.reporting.picks import chosen_text
 from vitnas.reporting.terminal.exports import draw, predictions
 from vitnas.run import RunFolder

@@ -15,7 +15,7 @@ from vitnas.search_spaces import Arch, SearchSpace, Task
 
 if TYPE_CHECKING:
     from vitnas.latency_lut.table import LatencyTable
-    from vitnas.nas.pareto import ParetoFront
+    from vitnas.nas.pareto.front import ParetoFront
     from vitnas.supernets.data import Dataset, DataSettings
 
 RUNS = Path("runs")
@@ -142,7 +142,7 @@ def load_front(path: Place, space: SearchSpace | None = None) -> ParetoFront:
         path: a front.json, or the folder of a search.
         space: refuses a front of any other space, and checks every arch.
     """
-    from vitnas.nas.pareto import ParetoFront
+    from vitnas.nas.pareto.front import ParetoFront
 
     path = Path(path)
     return ParetoFront.load(path / "front.json" if path.is_dir() else path, space)

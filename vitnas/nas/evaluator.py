@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from vitnas.errors import SearchError, suggest
 from vitnas.latency_lut.protocol import Timing
 from vitnas.latency_lut.sitting import across_sittings
-from vitnas.nas.answers import ANSWERS, Answers
 from vitnas.nas.execution.executor import Executor
 from vitnas.nas.objectives import Objective
-from vitnas.nas.point import Point
+from vitnas.nas.pareto.answers import ANSWERS, Answers
+from vitnas.nas.pareto.point import Point
 from vitnas.nas.problem import Problem
 from vitnas.nas.quantity import Quantity, std_of
 from vitnas.nas.records import EvaluationBar

@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 from vitnas.nas.evaluator import Evaluator
 from vitnas.nas.objectives import objectives_named
-from vitnas.nas.pareto import ParetoFront
-from vitnas.nas.point import Point
+from vitnas.nas.pareto.front import ParetoFront
+from vitnas.nas.pareto.point import Point
 from vitnas.nas.problem import Problem
 from vitnas.nas.quantity import Quantity
 from vitnas.nas.settings import SearchSettings

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from vitnas.errors import SearchError
 from vitnas.nas.limits import Limits
 from vitnas.nas.objectives import Objective
-from vitnas.nas.point import Provenance
+from vitnas.nas.pareto.point import Provenance
 from vitnas.nas.quantity import LATENCY, Quantity
 from vitnas.search_spaces import SearchSpace
 from vitnas.search_spaces.cost_range import CostOf

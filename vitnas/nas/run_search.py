@@ -13,8 +13,8 @@ from vitnas.latency_lut.table import LatencyTable
 from vitnas.nas.evaluator import Score
 from vitnas.nas.execution import make_executor
 from vitnas.nas.objectives import objectives_named
-from vitnas.nas.pareto import ParetoFront
-from vitnas.nas.point import Provenance
+from vitnas.nas.pareto.front import ParetoFront
+from vitnas.nas.pareto.point import Provenance
 from vitnas.nas.problem import Problem
 from vitnas.nas.quantity import ENERGY, LATENCY, OF_A_DEVICE, SHORT, Quantity, std_of
 from vitnas.nas.scores.predicted import PredictedScore

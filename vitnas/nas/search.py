@@ -12,8 +12,8 @@ from vitnas.files import only_here, refuse_other
 from vitnas.nas.evaluator import Evaluator, Score
 from vitnas.nas.execution.executor import Executor, SerialExecutor
 from vitnas.nas.fronts import make_device_front, make_front
-from vitnas.nas.pareto import ParetoFront
-from vitnas.nas.picks import counted
+from vitnas.nas.pareto.front import ParetoFront
+from vitnas.nas.pareto.picks import counted
 from vitnas.nas.problem import Problem
 from vitnas.nas.records import EvaluationBar, Log, write_evaluations
 from vitnas.nas.searchers import Searcher

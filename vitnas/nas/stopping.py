@@ -7,8 +7,8 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
-from vitnas.nas.hypervolume import hypervolume, reference_point
 from vitnas.nas.objectives import non_dominated
+from vitnas.nas.pareto.hypervolume import hypervolume, reference_point
 
 Floats = NDArray[np.float64]
 

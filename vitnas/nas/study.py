@@ -17,8 +17,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from vitnas.errors import InvalidArchError, SearchError
 from vitnas.files import KEY, describe_trouble, disk_trouble, holds, refuse_link, sealed, writing
 from vitnas.latency_lut.protocol import Timing
-from vitnas.nas.answers import ANSWERS
 from vitnas.nas.objectives import Objective
+from vitnas.nas.pareto.answers import ANSWERS
 from vitnas.nas.trials import Ended, trials_of
 from vitnas.search_spaces import Arch, SearchSpace
 

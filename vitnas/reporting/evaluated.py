@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from vitnas.errors import DataError, InvalidArchError, SearchError, suggest
 from vitnas.files import read_parquet
-from vitnas.nas.pareto import ParetoFront
+from vitnas.nas.pareto.front import ParetoFront
 from vitnas.nas.quantity import std_of
 from vitnas.search_spaces import Arch
 

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitnas.errors import SearchError
-from vitnas.nas.hypervolume import hypervolume, reference_point
 from vitnas.nas.objectives import Objective, non_dominated, to_minimise
+from vitnas.nas.pareto.hypervolume import hypervolume, reference_point
 from vitnas.reporting.results import Result
 
 Floats = NDArray[np.float64]
@@ -26,7 +26,7 @@ class Box:
     Attributes:
         objectives: in order of the columns.
         best: of all archs of all searches, to minimise.
-        reference: beyond the worst of them, see `vitnas.nas.hypervolume.reference_point`.
+        reference: beyond the worst of them, see `vitnas.nas.pareto.hypervolume.reference_point`.
     """
 
     objectives: tuple[Objective, ...]

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from vitnas.errors import InvalidArchError, SearchError
-from vitnas.nas.answers import ANSWERS
 from vitnas.nas.objectives import Objective, non_dominated, to_minimise
-from vitnas.nas.pareto import ParetoFront
-from vitnas.nas.point import Point
+from vitnas.nas.pareto.answers import ANSWERS
+from vitnas.nas.pareto.front import ParetoFront
+from vitnas.nas.pareto.point import Point
 from vitnas.nas.quantity import std_of
 from vitnas.nas.study import MARK, as_recorded
 from vitnas.nas.trials import Rows

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from vitnas.nas.pareto import ParetoFront
-from vitnas.nas.picks import counted
-from vitnas.nas.point import Point
+from vitnas.nas.pareto.front import ParetoFront
+from vitnas.nas.pareto.picks import counted
+from vitnas.nas.pareto.point import Point
 from vitnas.reporting.plots.scale import scale_of
 
 BLURRED = " (within the error)"

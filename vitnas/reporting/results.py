@@ -8,7 +8,7 @@ from pathlib import Path
 
 from vitnas.errors import SearchError
 from vitnas.files import is_locked
-from vitnas.nas.pareto import ParetoFront
+from vitnas.nas.pareto.front import ParetoFront
 from vitnas.nas.quantity import Quantity
 from vitnas.reporting.evaluated import Evaluated, evaluated_on, read_evaluated
 from vitnas.reporting.live import front_so_far

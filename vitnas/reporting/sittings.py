@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import msgspec
 
 from vitnas.latency_lut.sitting import BUSY
-from vitnas.nas.pareto import ParetoFront
+from vitnas.nas.pareto.front import ParetoFront
 from vitnas.nas.quantity import Quantity
 
 

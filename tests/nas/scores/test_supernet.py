@@ -6,8 +6,8 @@ import cloudpickle
 import numpy as np
 import pytest
 
-from vitnas.nas.answers import MOST_KEPT, Answers
 from vitnas.nas.execution.ray import RayExecutor
+from vitnas.nas.pareto.answers import MOST_KEPT, Answers
 from vitnas.nas.scores.supernet import SupernetScore
 from vitnas.supernets.evaluation import SubnetScore
 

@@ -4,8 +4,8 @@ import numpy as np
 
 from tests.nas.problem import BIG, SMALL, accuracy, latency
 from tests.nas.searchers.test_contract import judge, make, walk
-from vitnas.nas.hypervolume import hypervolume, reference_point
 from vitnas.nas.objectives import non_dominated, objectives_named
+from vitnas.nas.pareto.hypervolume import hypervolume, reference_point
 from vitnas.nas.problem import Problem
 from vitnas.nas.searchers.linas import Linas
 from vitnas.nas.searchers.regularised import RegularisedEvolution

@@ -16,7 +16,7 @@ from vitnas.latency_lut.protocol import IQR_OF_NORMAL, Timing
 from vitnas.latency_lut.refit import learn
 from vitnas.latency_lut.settings import ProfileSettings
 from vitnas.latency_lut.sitting import BETWEEN
-from vitnas.nas.pareto import ParetoFront
+from vitnas.nas.pareto.front import ParetoFront
 from vitnas.nas.search import search
 from vitnas.nas.settings import SearchSettings
 from vitnas.nas.targets.target import Target

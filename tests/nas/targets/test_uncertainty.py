@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vitnas.nas.targets.uncertainty import WIDTH, undecided
+from vitnas.nas.pareto.apart import WIDTH
+from vitnas.nas.targets.uncertainty import undecided
 
 
 def on_front(values, limited, maxima):

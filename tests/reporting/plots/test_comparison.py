@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.nas.test_picks import front
+from tests.nas.pareto.test_picks import front
 from tests.test_cli import vitnas
 from vitnas.errors import SearchError
 from vitnas.files import read_json
-from vitnas.nas.pareto import ParetoFront
+from vitnas.nas.pareto.front import ParetoFront
 from vitnas.reporting.plots.comparison import describe_comparison
 from vitnas.reporting.plots.pictures import named_results
 from vitnas.reporting.results import Result

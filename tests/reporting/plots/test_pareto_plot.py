@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from tests.nas.problem import posed
 from vitnas.errors import DataError, SearchError, VitnasError
 from vitnas.nas.objectives import Objective
-from vitnas.nas.pareto import ParetoFront
-from vitnas.nas.point import Point
+from vitnas.nas.pareto.front import ParetoFront
+from vitnas.nas.pareto.point import Point
 from vitnas.nas.search import search
 from vitnas.nas.settings import SearchSettings
 from vitnas.reporting.baselines import read_baselines

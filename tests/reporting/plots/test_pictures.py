@@ -12,8 +12,8 @@ import pytest
 
 from tests.test_cli import vitnas
 from vitnas.errors import SearchError
-from vitnas.nas.hypervolume import hypervolume
-from vitnas.nas.pareto import ParetoFront
+from vitnas.nas.pareto.front import ParetoFront
+from vitnas.nas.pareto.hypervolume import hypervolume
 from vitnas.reporting.evaluated import Evaluated, flat_genes, gene_names
 from vitnas.reporting.growth import Box
 from vitnas.reporting.influence import influences

@@ -13,7 +13,7 @@ from vitnas.latency_lut.protocol import Timing
 from vitnas.latency_lut.refit import learn, time_again
 from vitnas.latency_lut.sitting import Sitting
 from vitnas.latency_lut.table import LatencyCost, LatencyTable
-from vitnas.nas.point import Provenance
+from vitnas.nas.pareto.point import Provenance
 from vitnas.search_spaces import Arch, Codes, SearchSpace
 
 Floats = NDArray[np.float64]

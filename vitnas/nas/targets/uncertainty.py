@@ -6,12 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitnas.nas.objectives import non_dominated
+from vitnas.nas.pareto.apart import WIDTH
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
-
-WIDTH = 1.645
-"""Standard deviations to either side of a figure; the truth lies within in 9 cases of 10."""
 
 MOST_PAIRS = 1_000_000
 """Of archs that are compared at a time."""

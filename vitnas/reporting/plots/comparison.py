@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from vitnas.errors import SearchError
-from vitnas.nas.pareto import ParetoFront
-from vitnas.nas.point import Point
+from vitnas.nas.pareto.apart import WIDTH
+from vitnas.nas.pareto.front import ParetoFront
+from vitnas.nas.pareto.point import Point
 from vitnas.nas.quantity import OF_A_DEVICE
-from vitnas.nas.targets.uncertainty import WIDTH
 from vitnas.reporting.growth import Box
 from vitnas.reporting.plots.scale import scale_of
 from vitnas.reporting.results import Result

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from vitnas.errors import SearchError
-from vitnas.nas.pareto import ParetoFront
+from vitnas.nas.pareto.front import ParetoFront
 from vitnas.reporting.evaluated import flat_genes, gene_names
 from vitnas.reporting.influence import influences
 from vitnas.reporting.plots.figure import FAINT, INK, PALETTE, check_suffix, save_figure, style

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vitnas.errors import DataError, SearchError
-from vitnas.nas.pareto import ParetoFront
+from vitnas.nas.pareto.front import ParetoFront
 from vitnas.nas.quantity import Quantity
 from vitnas.reporting.baselines import Baseline
 from vitnas.reporting.evaluated import Evaluated

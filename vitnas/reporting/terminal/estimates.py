@@ -7,7 +7,7 @@ from typing import Any
 
 from vitnas.latency_lut.estimate import Estimate, EstimateModel, Flag
 from vitnas.latency_lut.estimate.model import factor_90
-from vitnas.nas.pareto import ParetoFront
+from vitnas.nas.pareto.front import ParetoFront
 from vitnas.nas.quantity import Quantity
 from vitnas.reporting.terminal.tables import print_table
 

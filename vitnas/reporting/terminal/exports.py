@@ -14,8 +14,8 @@ from vitnas.deployment.agreement import Predicted
 from vitnas.deployment.latency_report import COLUMNS, latency_remarks, latency_rows
 from vitnas.latency_lut.runtimes.saturation import WeightRange
 from vitnas.latency_lut.sitting import BETWEEN, across_sittings
-from vitnas.nas.pareto import ParetoFront
-from vitnas.nas.point import Point
+from vitnas.nas.pareto.front import ParetoFront
+from vitnas.nas.pareto.point import Point
 from vitnas.nas.quantity import Quantity
 from vitnas.reporting.plots.diagram import draw_blueprint
 from vitnas.search_spaces import Blueprint

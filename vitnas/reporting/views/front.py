@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from vitnas.display import View
-from vitnas.nas.pareto import ParetoFront
+from vitnas.nas.pareto.front import ParetoFront
 from vitnas.nas.quantity import std_of
 from vitnas.reporting.evaluated import flat_genes
 from vitnas.reporting.picks import describe_picks, pick_lines

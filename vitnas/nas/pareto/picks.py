@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitnas.errors import SearchError
-from vitnas.nas.apart import Apart, Rows
 from vitnas.nas.objectives import Objective
-from vitnas.nas.point import Point
+from vitnas.nas.pareto.apart import Apart, Rows
+from vitnas.nas.pareto.point import Point
 
 NAMES = ("best", "most-accurate", "fastest", "knee")
 """What points of a front are called; `best` is taken where nothing is said."""

@@ -14,8 +14,8 @@ from tests.nas.problem import BIG
 from vitnas.errors import SearchError
 from vitnas.files import read_json
 from vitnas.nas.objectives import Objective
-from vitnas.nas.pareto import ParetoFront
-from vitnas.nas.point import Point
+from vitnas.nas.pareto.front import ParetoFront
+from vitnas.nas.pareto.point import Point
 from vitnas.search_spaces import Task, load_space
 
 OBJECTIVES = (Objective.named("accuracy"), Objective.named("latency_ms"))
@@ -177,7 +177,7 @@ def test_cut_and_missing_files(tmp_path):
 def test_loads_without_torch_ray_pymoo_or_optuna(tmp_path):
     FRONT.save(tmp_path / "front.json")
     program = (
-        "import sys; from pathlib import Path; from vitnas.nas.pareto import ParetoFront\n"
+        "import sys; from pathlib import Path; from vitnas.nas.pareto.front import ParetoFront\n"
         "ParetoFront.load(Path(sys.argv[1])).knee()\n"
         "assert not {'torch', 'ray', 'pymoo', 'optuna', 'pandas'} & set(sys.modules)"
     )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from vitnas.errors import SearchError
-from vitnas.nas.hypervolume import hypervolume, reference_point
+from vitnas.nas.pareto.hypervolume import hypervolume, reference_point
 
 
 def union_of_boxes(values, reference):

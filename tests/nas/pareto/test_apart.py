@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vitnas.errors import SearchError
-from vitnas.nas.answers import MOST_KEPT, Answers
-from vitnas.nas.apart import Apart
+from vitnas.nas.pareto.answers import MOST_KEPT, Answers
+from vitnas.nas.pareto.apart import Apart
 from vitnas.nas.targets.uncertainty import WIDTH
 
 ROWS = st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20)), min_size=1, max_size=25, unique=True)

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from tests.nas.problem import BIG
 from vitnas.errors import SearchError
-from vitnas.nas.answers import Answers
 from vitnas.nas.objectives import Objective
-from vitnas.nas.pareto import ParetoFront
-from vitnas.nas.point import Point
+from vitnas.nas.pareto.answers import Answers
+from vitnas.nas.pareto.front import ParetoFront
+from vitnas.nas.pareto.point import Point
 
 OBJECTIVES = (Objective.named("accuracy"), Objective.named("latency_ms"))
 ARCHS = list(dict.fromkeys(BIG.sample(60, np.random.default_rng(0))))

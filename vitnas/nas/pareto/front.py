@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from vitnas.display import Shown
 from vitnas.errors import DataError, InvalidArchError, SearchError
 from vitnas.files import read_json, write_json
-from vitnas.nas.answers import Answers
-from vitnas.nas.apart import Apart
-from vitnas.nas.hypervolume import hypervolume
 from vitnas.nas.objectives import Objective, non_dominated, to_minimise
-from vitnas.nas.picks import Group, Picks, Trade
-from vitnas.nas.point import Point, Provenance
+from vitnas.nas.pareto.answers import Answers
+from vitnas.nas.pareto.apart import Apart
+from vitnas.nas.pareto.hypervolume import hypervolume
+from vitnas.nas.pareto.picks import Group, Picks, Trade
+from vitnas.nas.pareto.point import Point, Provenance
 from vitnas.nas.quantity import Direction
 from vitnas.search_spaces import Arch, SearchSpace
 
