@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from torch import nn
 
 from vitnas.deployment.settings import ExportSettings
-from vitnas.files import write_json
 from vitnas.files.temporary import temporary_folder
 from vitnas.run import RunFolder
 from vitnas.search_spaces import Arch
@@ -33,10 +31,7 @@ def finetuned(run: RunFolder, arch: Arch, settings: ExportSettings, progress: bo
     tables = run.config
     told = make_settings(TrainSettings, tables["train"], f"{run.config_file}, [train]")
     data = data_settings_of(run)
-    used: dict[str, Any] = {name: _values(value) for name, value in dict(arch.genes).items()}
     with temporary_folder() as folder:
-        file = folder / "arch.json"
-        write_json(file, arch.to_json())
         one = replace(
             told,
             epochs=settings.finetune,
@@ -45,7 +40,7 @@ def finetuned(run: RunFolder, arch: Arch, settings: ExportSettings, progress: bo
             learning_rate=SLOWER * told.learning_rate,
             final_learning_rate=SLOWER * told.final_learning_rate,
             sampler="single",
-            sampler_options={"arch": str(file)},
+            sampler_options={},
             conflict="sum",
             distil=Distil()
             if settings.teacher is None
@@ -55,11 +50,6 @@ def finetuned(run: RunFolder, arch: Arch, settings: ExportSettings, progress: bo
             compile=False,
             tensorboard=False,
         )
-        only = start_run(folder / "run", run.space.restrict(**used), data, one)
+        only = start_run(folder / "run", run.space.alone(arch), data, one)
         train(only, progress)
         return load_supernet(only).extract(arch)
-
-
-def _values(value: Any) -> tuple[Any, ...]:
-    """The choices of a gene that an arch uses, each once."""
-    return tuple(dict.fromkeys(v for v in value if v is not None)) if isinstance(value, tuple) else (value,)

@@ -192,7 +192,8 @@ class TrainingLoop:
         """The landmarks on all validation images; a signal breaks it off, and who resumes does it again."""
         with suppress(Stopped), breakable():
             with self.average.in_place() if self.average is not None else ExitStack():
-                scores = {name: evaluate_arch(self.net, arch, self.dataset) for name, arch in self.landmarks.items()}
+                each = {arch: evaluate_arch(self.net, arch, self.dataset) for arch in set(self.landmarks.values())}
+            scores = {name: each[arch] for name, arch in self.landmarks.items()}
             log.write(done, {name: {"accuracy": s.accuracy, "loss": _finite(s.loss)} for name, s in scores.items()})
             bar.show_scores(scores)
 
