@@ -35,6 +35,7 @@ CORE = (
     "matplotlib",
     "moocore",
     "optuna",
+    "pandas",
     "pymoo",
     "pyarrow",
     "ray",
@@ -45,9 +46,6 @@ CORE = (
 EXTRAS = {
     "lightgbm": Extra("trees", "lightgbm", "the predictor trees, also as a candidate of auto"),
     "tensorboard": Extra("tensorboard", "tensorboard", "events of a training for TensorBoard, beside metrics.jsonl"),
-    "pandas": Extra(
-        "pandas", "pandas", "training by several Ray workers, whose library needs it; results as data frames"
-    ),
     "openvino": Extra("openvino", "openvino", "the devices cpu-openvino and cpu-openvino-int8, and --format openvino"),
     "ai_edge_litert": Extra("litert", "ai-edge-litert", "the device cpu-litert"),
     "timm": Extra("timm", "timm", "--init timm:NAME, teachers timm:NAME, and `vitnas estimate --timm NAME`"),
