@@ -124,8 +124,8 @@ def layers_page() -> str:
         kind = LAYERS.load(name)
         summary = (inspect.getdoc(kind) or "").partition("\n\n")[0]
         rows = [
-            f"| `{key}` | {declared.rule} | {'' if declared.default is None else f'`{declared.default}`'} | {_cell(declared.meaning)} |"
-            for key, declared in declared_by(kind.Attrs).items()
+            f"| `{key}` | {attribute.kind.wanted} | {'' if attribute.default is None else f'`{attribute.default}`'} | {_cell(attribute.kind.about)} |"
+            for key, attribute in declared_by(kind.Attrs).items()
         ]
         table = "\n".join(["| attribute | | default | |", "|---|---|---|---|", *rows]) if rows else "No attributes."
         parts += [f"## {name}", " ".join(summary.split()), table]

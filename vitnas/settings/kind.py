@@ -1,10 +1,12 @@
-"""What a setting declares: its type, its bounds, its meaning; and the one place where values are held against it."""
+"""What a field declares: its type, its bounds, its meaning; and the one place where values are held against it."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+import operator
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from numbers import Integral, Real
@@ -26,6 +28,9 @@ class Kind:
         bounds: of a number, by the names that `msgspec.Meta` gives them.
         about: the meaning, one sentence or two.
         unit: what the number counts when people write it with a unit, such as "seconds".
+        odd: whether a whole number must be odd.
+        pattern: of a text, as a regular expression.
+        example: of such a text.
         items: the kinds of the items of a tuple, the last of all that follow, or of the values of a dictionary.
     """
 
@@ -34,6 +39,9 @@ class Kind:
     bounds: tuple[tuple[str, float], ...] = ()
     about: str = ""
     unit: str = ""
+    odd: bool = False
+    pattern: str = ""
+    example: str = ""
     items: tuple[Kind, ...] = ()
 
     @classmethod
@@ -61,6 +69,9 @@ class Kind:
             bounds=tuple({**dict(self.bounds), **bounds}.items()),
             about=note.description or self.about,
             unit=(note.extra or {}).get("unit", self.unit),
+            odd=(note.extra or {}).get("odd", self.odd),
+            pattern=note.pattern or self.pattern,
+            example=note.examples[0] if note.examples else self.example,
         )
 
     @property
@@ -75,6 +86,28 @@ class Kind:
         if limits.keys() == {"ge", "le"}:
             return f"from {limits['ge']:g} to {limits['le']:g}"
         return " and ".join(f"{_BOUNDS[name]} {bound:g}" for name, bound in self.bounds)
+
+    @property
+    def wanted(self) -> str:
+        """What a value must be, in words: its type and its bounds."""
+        if self.choices:
+            return f"one of {', '.join(map(str, self.choices))}"
+        if self.base is bool:
+            return "true or false"
+        if self.base is str:
+            return f"text such as '{self.example}'" if self.example else "text"
+        number = ("an odd " if self.odd else "a ") + ("whole number" if self.base is int else "number")
+        return f"{number} {'' if self.rule.startswith('from') else 'of '}{self.rule}" if self.rule else number
+
+    def fits(self, value: Any) -> bool:
+        """Whether a plain value is of this kind and within its bounds."""
+        if value is None:
+            return self.optional
+        if self.choices:
+            return (type(value), value) in [(type(choice), choice) for choice in self.choices]  # True is no 1
+        if self.base in (bool, str):
+            return isinstance(value, self.base) and (not self.pattern or re.search(self.pattern, value) is not None)
+        return self.base not in (int, float) or (self._is_number(value) and self._within(value))
 
     def check(self, value: Any, name: str) -> None:
         """Refuses a value that is not of this kind or out of bounds.
@@ -97,17 +130,33 @@ class Kind:
                 self.items[min(i, len(self.items) - 1)].check(one, f"{name}[{i}]")
 
     def _check_number(self, value: Any, name: str) -> None:
-        what, kind = ("a whole number", Integral) if self.base is int else ("a number", Real)
+        what = "a whole number" if self.base is int else "a number"
         left_out = ", or left out" if self.optional else ""
-        if isinstance(value, bool) or not isinstance(value, kind):
+        if not self._is_number(value):
             raise SettingsError(f"{name} must be {what}{left_out}; got {value!r}, change it")
-        number = float(value)
-        within = {"ge": number.__ge__, "gt": number.__gt__, "le": number.__le__, "lt": number.__lt__}
-        if not math.isfinite(number) or not all(within[bound](limit) for bound, limit in self.bounds):
+        if not self._within(value):
             raise SettingsError(f"{name} must be {self.rule or 'finite'}{left_out}; got {value!r}, change it")
 
+    def _is_number(self, value: Any) -> bool:
+        return isinstance(value, Integral if self.base is int else Real) and not isinstance(value, bool)
 
-_BOUNDS = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
+    def _within(self, value: Any) -> bool:
+        number = float(value)
+        return (
+            math.isfinite(number)
+            and (not self.odd or number % 2 == 1)
+            and all(_HOLDS[bound](number, limit) for bound, limit in self.bounds)
+        )
+
+
+_BOUNDS = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than", "multiple_of": "a multiple of"}
+_HOLDS: dict[str, Callable[[float, float], bool]] = {
+    "ge": operator.ge,
+    "gt": operator.gt,
+    "le": operator.le,
+    "lt": operator.lt,
+    "multiple_of": lambda number, divisor: number % divisor == 0,
+}
 
 
 def declared(cls: type) -> Mapping[str, Kind]:

@@ -12,6 +12,7 @@ from tests.contracts.layer_examples import EXAMPLES, KINDS
 from vitnas.errors import SpaceError
 from vitnas.search_spaces import LayerSpec
 from vitnas.search_spaces.blueprint import Scalar
+from vitnas.settings import about
 from vitnas.supernets.layers import LAYERS, build
 from vitnas.supernets.layers.activation import ACTIVATIONS
 from vitnas.supernets.layers.attributes import Activation, Attributes, Numbers, OddKernel, Stride, declared_by
@@ -19,12 +20,12 @@ from vitnas.supernets.layers.attributes import Activation, Attributes, Numbers, 
 
 @dataclass(frozen=True)
 class Made(Attributes):
-    heads: Annotated[int, Meta(ge=1, description="attention heads")]
+    heads: Annotated[int, about("attention heads", ge=1)]
     kernel: OddKernel
     stride: Stride
     patch: Annotated[int, Meta(ge=2, multiple_of=2)]
     pool: Literal["class", "mean"]
-    kernels: Annotated[Numbers, Meta(description="one a step")]
+    kernels: Annotated[Numbers, about("one a step")]
     registers: Annotated[int, Meta(ge=0)] = 0
     bias: bool = False
 
@@ -85,15 +86,15 @@ def test_a_kind_that_declares_none_takes_none() -> None:
 def test_a_declaration_knows_what_it_says() -> None:
     declared = declared_by(Made)
     assert list(declared) == [*GOOD, "registers", "bias"]
-    assert declared["heads"].meaning == "attention heads"
-    assert declared["kernels"].meaning == "one a step"
+    assert declared["heads"].kind.about == "attention heads"
+    assert declared["kernels"].kind.about == "one a step"
     assert [declared[name].default for name in ("heads", "registers", "bias")] == [None, 0, False]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_explains_its_attributes(kind: str) -> None:
     for name, declared in declared_by(LAYERS.load(kind).Attrs).items():
-        assert declared.meaning, f"give '{name}' a description"
+        assert declared.kind.about, f"give '{name}' a description"
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.label)

@@ -8,12 +8,12 @@ from typing import Annotated, ClassVar
 
 import numpy as np
 import torch
-from msgspec import Meta
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vitnas.search_spaces import LayerSpec
-from vitnas.supernets.layers.attributes import Attributes, CountOrNone, Heads, HeadWidth
+from vitnas.settings import Natural, about
+from vitnas.supernets.layers.attributes import Attributes, Heads, HeadWidth
 from vitnas.supernets.layers.layer import Layer, init_weight
 
 # Shape suffixes: B batch, T tokens, S side of the patch grid, H heads, E head width, D width.
@@ -35,7 +35,7 @@ class Attention(Layer):
     class Attrs(Attributes):
         heads: Heads
         head_width: HeadWidth
-        reach: Annotated[CountOrNone, Meta(description="the largest offset with a position of its own; 0 for none")]
+        reach: Annotated[Natural, about("the largest offset with a position of its own; 0 for none")]
 
     attrs: Attrs
 

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from msgspec import Meta
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vitnas.search_spaces import LayerSpec
+from vitnas.settings import about
 from vitnas.supernets.layers.activation import ACTIVATIONS
 from vitnas.supernets.layers.attributes import Activation, Attributes, Hidden, OddKernel, Stride
 from vitnas.supernets.layers.conv_norm import ConvNorm
@@ -29,7 +29,7 @@ class BottleneckConv(Layer):
         hidden: Hidden
         kernel: OddKernel
         stride: Stride
-        project: Annotated[bool, Meta(description="whether the shortcut has a normalised 1x1 convolution")]
+        project: Annotated[bool, about("whether the shortcut has a normalised 1x1 convolution")]
         act: Activation
 
     attrs: Attrs

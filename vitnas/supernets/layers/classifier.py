@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from msgspec import Meta
 from torch import Tensor, nn
 
 from vitnas.search_spaces import LayerSpec
-from vitnas.supernets.layers.attributes import Attributes, CountOrNone
+from vitnas.settings import Natural, about
+from vitnas.supernets.layers.attributes import Attributes
 from vitnas.supernets.layers.layer import Layer, init_weight
 
 
@@ -18,10 +18,8 @@ class Classifier(Layer):
 
     @dataclass(frozen=True)
     class Attrs(Attributes):
-        pool: Annotated[
-            Literal["class", "mean"], Meta(description="what is read: the class token, or the mean of the patches")
-        ]
-        registers: Annotated[CountOrNone, Meta(description="tokens after the class token that are no patches")] = 0
+        pool: Annotated[Literal["class", "mean"], about("what is read: the class token, or the mean of the patches")]
+        registers: Annotated[Natural, about("tokens after the class token that are no patches")] = 0
 
     attrs: Attrs
 

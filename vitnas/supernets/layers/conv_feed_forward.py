@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from msgspec import Meta
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vitnas.search_spaces import LayerSpec
+from vitnas.settings import about
 from vitnas.supernets.layers.attributes import Attributes, Hidden, OddKernel
 from vitnas.supernets.layers.layer import Layer, init_weight
 
@@ -25,7 +25,7 @@ class ConvFeedForward(Layer):
     class Attrs(Attributes):
         hidden: Hidden
         kernel: OddKernel
-        rectified: Annotated[bool, Meta(description="whether a ReLU stands before the depthwise convolution")]
+        rectified: Annotated[bool, about("whether a ReLU stands before the depthwise convolution")]
 
     attrs: Attrs
 

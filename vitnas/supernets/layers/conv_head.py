@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from msgspec import Meta
 from torch import Tensor, nn
 
 from vitnas.search_spaces import LayerSpec
+from vitnas.settings import Count, about
 from vitnas.supernets.layers.activation import ACTIVATIONS
-from vitnas.supernets.layers.attributes import Activation, Attributes, Count
+from vitnas.supernets.layers.attributes import Activation, Attributes
 from vitnas.supernets.layers.conv_norm import ConvNorm
 from vitnas.supernets.layers.layer import Layer
 
@@ -23,9 +23,9 @@ class ConvHead(Layer):
 
     @dataclass(frozen=True)
     class Attrs(Attributes):
-        hidden: Annotated[Count, Meta(description="channels of the 1x1 convolution")]
-        features: Annotated[Count, Meta(description="channels of the linear layer before the classes")]
-        bias: Annotated[bool, Meta(description="biases on all but the last linear layer, which always has one")]
+        hidden: Annotated[Count, about("channels of the 1x1 convolution")]
+        features: Annotated[Count, about("channels of the linear layer before the classes")]
+        bias: Annotated[bool, about("biases on all but the last linear layer, which always has one")]
         act: Activation
 
     attrs: Attrs

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 import torch
-from msgspec import Meta
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vitnas.search_spaces import LayerSpec
-from vitnas.supernets.layers.attributes import Attributes, Count
+from vitnas.settings import Count, about
+from vitnas.supernets.layers.attributes import Attributes
 from vitnas.supernets.layers.conv_norm import ConvNorm
 from vitnas.supernets.layers.layer import Layer, init_weight
 
@@ -26,8 +26,8 @@ class ConvPatchEmbedding(Layer):
 
     @dataclass(frozen=True)
     class Attrs(Attributes):
-        patch: Annotated[int, Meta(ge=2, multiple_of=2, description="side of a patch")]
-        hidden: Annotated[Count, Meta(description="channels of the three convolutions")]
+        patch: Annotated[int, about("side of a patch", ge=2, multiple_of=2)]
+        hidden: Annotated[Count, about("channels of the three convolutions")]
 
     attrs: Attrs
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from msgspec import Meta
 from torch import Tensor
 from torch.nn import functional as F
 
 from vitnas.search_spaces import LayerSpec
+from vitnas.settings import Count, about
 from vitnas.supernets.layers.activation import ACTIVATIONS
-from vitnas.supernets.layers.attributes import Activation, Attributes, Count, OddKernel
+from vitnas.supernets.layers.attributes import Activation, Attributes, OddKernel
 from vitnas.supernets.layers.conv_norm import ConvNorm
 from vitnas.supernets.layers.layer import Layer
 
@@ -26,7 +26,7 @@ class ConvStem(Layer):
     @dataclass(frozen=True)
     class Attrs(Attributes):
         kernel: OddKernel
-        stride: Annotated[Count, Meta(description="how many times smaller the map is than the image")]
+        stride: Annotated[Count, about("how many times smaller the map is than the image")]
         act: Activation
 
     attrs: Attrs

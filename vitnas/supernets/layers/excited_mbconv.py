@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 import torch
-from msgspec import Meta
 from torch import Tensor
 
 from vitnas.search_spaces import LayerSpec
+from vitnas.settings import about
 from vitnas.supernets.layers.activation import ACTIVATIONS
 from vitnas.supernets.layers.attributes import Activation, Attributes, Hidden, OddKernel, Squeeze, Stride
 from vitnas.supernets.layers.conv_norm import ConvNorm
@@ -30,7 +30,7 @@ class ExcitedMBConv(Layer):
         squeeze: Squeeze
         kernel: OddKernel
         stride: Stride
-        residual: Annotated[bool, Meta(description="whether the input is added, which asks for equal shapes")]
+        residual: Annotated[bool, about("whether the input is added, which asks for equal shapes")]
         act: Activation
 
     attrs: Attrs

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from msgspec import Meta
 from torch import Tensor, nn
 
 from vitnas.search_spaces import LayerSpec
+from vitnas.settings import Count, about
 from vitnas.supernets.layers.activation import ACTIVATIONS
-from vitnas.supernets.layers.attributes import Activation, Attributes, Count, Hidden
+from vitnas.supernets.layers.attributes import Activation, Attributes, Hidden
 from vitnas.supernets.layers.layer import Layer
 from vitnas.supernets.layers.residual_scale import ResidualScale
 
@@ -25,8 +25,8 @@ class FeedForwardStack(Layer):
     @dataclass(frozen=True)
     class Attrs(Attributes):
         hidden: Hidden
-        repeats: Annotated[Count, Meta(description="how many follow one another")]
-        rescale: Annotated[bool, Meta(description="whether the scale on the residual is learned; otherwise it is 1")]
+        repeats: Annotated[Count, about("how many follow one another")]
+        rescale: Annotated[bool, about("whether the scale on the residual is learned; otherwise it is 1")]
         act: Activation
 
     attrs: Attrs

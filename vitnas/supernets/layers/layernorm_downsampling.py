@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
-from msgspec import Meta
 from torch import Tensor, nn
 
 from vitnas.search_spaces import LayerSpec
-from vitnas.supernets.layers.attributes import Attributes, Count
+from vitnas.settings import Count, about
+from vitnas.supernets.layers.attributes import Attributes
 from vitnas.supernets.layers.layer import Layer, init_weight
 from vitnas.supernets.layers.map_stem import channel_norm
 
@@ -24,10 +24,10 @@ class LayerNormDownsampling(Layer):
 
     @dataclass(frozen=True)
     class Attrs(Attributes):
-        kernel: Annotated[Count, Meta(description="side of the kernel")]
+        kernel: Annotated[Count, about("side of the kernel")]
         norm: Annotated[
             Literal["first", "last", "both"],
-            Meta(description="where norms stand: before the convolution, after it, or both"),
+            about("where norms stand: before the convolution, after it, or both"),
         ]
 
     attrs: Attrs

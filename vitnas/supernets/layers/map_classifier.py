@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import torch
-from msgspec import Meta
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vitnas.search_spaces import LayerSpec
+from vitnas.settings import about
 from vitnas.supernets.layers.attributes import Attributes
 from vitnas.supernets.layers.layer import LAYER_NORM_EPS, Layer, init_weight
 
@@ -27,12 +27,10 @@ class MapClassifier(Layer):
     class Attrs(Attributes):
         norm: Annotated[
             Literal["batch", "layer", "layer-1e-6"],
-            Meta(description="the norm; the smaller epsilon counts where the variance of averaged channels is small"),
+            about("the norm; the smaller epsilon counts where the variance of averaged channels is small"),
         ]
-        pool_first: Annotated[bool, Meta(description="whether the map is averaged before it is normalised")]
-        distilled: Annotated[
-            bool, Meta(description="whether a second head learns from a teacher; the answer is the mean of both")
-        ]
+        pool_first: Annotated[bool, about("whether the map is averaged before it is normalised")]
+        distilled: Annotated[bool, about("whether a second head learns from a teacher; the answer is the mean of both")]
 
     attrs: Attrs
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 import torch
-from msgspec import Meta
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vitnas.search_spaces import LayerSpec
+from vitnas.settings import about
 from vitnas.supernets.layers.attributes import Attributes, Hidden
 from vitnas.supernets.layers.layer import Layer, init_weight
 
@@ -21,9 +21,7 @@ class MapFeedForward(Layer):
     @dataclass(frozen=True)
     class Attrs(Attributes):
         hidden: Hidden
-        layer_scale: Annotated[
-            bool, Meta(description="whether the scale s is learned for each channel; otherwise it is 1")
-        ]
+        layer_scale: Annotated[bool, about("whether the scale s is learned for each channel; otherwise it is 1")]
 
     attrs: Attrs
 

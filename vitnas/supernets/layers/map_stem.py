@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Annotated, Literal
 
-from msgspec import Meta
 from torch import Tensor, nn
 
 from vitnas.search_spaces import LayerSpec
-from vitnas.supernets.layers.attributes import Attributes, CountOrNone, Numbers
+from vitnas.settings import Natural, about
+from vitnas.supernets.layers.attributes import Attributes, Numbers
 from vitnas.supernets.layers.layer import LAYER_NORM_EPS, Layer
 
 
@@ -24,12 +24,12 @@ class MapStem(Layer):
 
     @dataclass(frozen=True)
     class Attrs(Attributes):
-        kernels: Annotated[Numbers, Meta(description="the kernel of each convolution, with dots between")]
-        strides: Annotated[Numbers, Meta(description="the stride of each convolution, with dots between")]
-        hidden: Annotated[CountOrNone, Meta(description="channels between the convolutions; 0 where there is only one")]
+        kernels: Annotated[Numbers, about("the kernel of each convolution, with dots between")]
+        strides: Annotated[Numbers, about("the stride of each convolution, with dots between")]
+        hidden: Annotated[Natural, about("channels between the convolutions; 0 where there is only one")]
         norm: Annotated[
             Literal["batch", "layer", "layer-1e-6", "none"],
-            Meta(description="what follows every convolution but the last"),
+            about("what follows every convolution but the last"),
         ]
 
     attrs: Attrs

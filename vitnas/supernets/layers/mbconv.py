@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from msgspec import Meta
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vitnas.search_spaces import LayerSpec
+from vitnas.settings import Count, Natural, about
 from vitnas.supernets.layers.activation import ACTIVATIONS
-from vitnas.supernets.layers.attributes import Activation, Attributes, Count, CountOrNone, OddKernel, Stride
+from vitnas.supernets.layers.attributes import Activation, Attributes, OddKernel, Stride
 from vitnas.supernets.layers.conv_norm import ConvNorm
 from vitnas.supernets.layers.layer import Layer
 
@@ -29,12 +29,12 @@ class MBConv(Layer):
 
     @dataclass(frozen=True)
     class Attrs(Attributes):
-        hidden: Annotated[Count, Meta(description="channels of the depthwise convolution")]
-        expand: Annotated[bool, Meta(description="whether a 1x1 convolution leads to them; without it, hidden is C")]
+        hidden: Annotated[Count, about("channels of the depthwise convolution")]
+        expand: Annotated[bool, about("whether a 1x1 convolution leads to them; without it, hidden is C")]
         kernel: OddKernel
         stride: Stride
-        project: Annotated[bool, Meta(description="whether C and C' differ")]
-        squeeze: Annotated[CountOrNone, Meta(description="channels inside the squeeze-and-excitation, 0 for none")]
+        project: Annotated[bool, about("whether C and C' differ")]
+        squeeze: Annotated[Natural, about("channels inside the squeeze-and-excitation, 0 for none")]
         act: Activation
 
     attrs: Attrs

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 import torch
-from msgspec import Meta
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vitnas.search_spaces import LayerSpec
+from vitnas.settings import about
 from vitnas.supernets.layers.attributes import Attributes, Hidden
 from vitnas.supernets.layers.conv_norm import ConvNorm
 from vitnas.supernets.layers.layer import Layer
@@ -25,7 +25,7 @@ class MetaFeedForward(Layer):
     @dataclass(frozen=True)
     class Attrs(Attributes):
         hidden: Hidden
-        depthwise: Annotated[bool, Meta(description="whether a depthwise 3x3 and another GELU stand between the two")]
+        depthwise: Annotated[bool, about("whether a depthwise 3x3 and another GELU stand between the two")]
 
     attrs: Attrs
 

@@ -10,13 +10,13 @@ from typing import Annotated, ClassVar
 
 import numpy as np
 import torch
-from msgspec import Meta
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vitnas.search_spaces import LayerSpec
-from vitnas.supernets.layers.attributes import Attributes, Count, Heads, KeyWidth, ValueWidth
+from vitnas.settings import Count, about
+from vitnas.supernets.layers.attributes import Attributes, Heads, KeyWidth, ValueWidth
 from vitnas.supernets.layers.layer import Layer, init_weight
 
 # Shape suffixes: B batch (G: times windows), T tokens of a window, H heads, E key width, V value width.
@@ -35,10 +35,8 @@ class OffsetAttention(Layer):
         heads: Heads
         key_width: KeyWidth
         value_width: ValueWidth
-        window: Annotated[Count, Meta(description="side of the windows; a map that they do not divide is padded")]
-        layer_scale: Annotated[
-            bool, Meta(description="whether the scale s is learned for each channel; otherwise it is 1")
-        ]
+        window: Annotated[Count, about("side of the windows; a map that they do not divide is padded")]
+        layer_scale: Annotated[bool, about("whether the scale s is learned for each channel; otherwise it is 1")]
 
     attrs: Attrs
 

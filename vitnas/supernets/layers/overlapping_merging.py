@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 import torch
-from msgspec import Meta
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vitnas.search_spaces import LayerSpec
+from vitnas.settings import about
 from vitnas.supernets.layers.attributes import Attributes
 from vitnas.supernets.layers.layer import Layer, init_weight
 from vitnas.supernets.layers.padded_stem import overhang
@@ -26,7 +26,7 @@ class OverlappingMerging(Layer):
 
     @dataclass(frozen=True)
     class Attrs(Attributes):
-        kernel: Annotated[int, Meta(ge=2, le=4, description="side of the square of places that are merged")]
+        kernel: Annotated[int, about("side of the square of places that are merged", ge=2, le=4)]
 
     attrs: Attrs
 

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from msgspec import Meta
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vitnas.search_spaces import LayerSpec
-from vitnas.supernets.layers.attributes import Attributes, Count
+from vitnas.settings import Count, about
+from vitnas.supernets.layers.attributes import Attributes
 from vitnas.supernets.layers.layer import Layer, init_weight
 from vitnas.supernets.layers.map_stem import channel_norm
 
@@ -30,8 +30,8 @@ class PaddedStem(Layer):
 
     @dataclass(frozen=True)
     class Attrs(Attributes):
-        kernel: Annotated[Count, Meta(description="side of the kernel")]
-        stride: Annotated[Count, Meta(description="how many times smaller the map is than the image")]
+        kernel: Annotated[Count, about("side of the kernel")]
+        stride: Annotated[Count, about("how many times smaller the map is than the image")]
 
     attrs: Attrs
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 import torch
-from msgspec import Meta
 from torch import Tensor, nn
 
 from vitnas.search_spaces import LayerSpec
-from vitnas.supernets.layers.attributes import Attributes, Count, CountOrNone
+from vitnas.settings import Count, Natural, about
+from vitnas.supernets.layers.attributes import Attributes
 from vitnas.supernets.layers.layer import Layer, init_weight
 
 
@@ -23,10 +23,8 @@ class PatchEmbedding(Layer):
 
     @dataclass(frozen=True)
     class Attrs(Attributes):
-        patch: Annotated[Count, Meta(description="side of a patch")]
-        registers: Annotated[
-            CountOrNone, Meta(description="learned tokens after the class token that are no patches")
-        ] = 0
+        patch: Annotated[Count, about("side of a patch")]
+        registers: Annotated[Natural, about("learned tokens after the class token that are no patches")] = 0
 
     attrs: Attrs
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from msgspec import Meta
 from torch import Tensor, nn
 
 from vitnas.errors import SpaceError
 from vitnas.search_spaces import LayerSpec
+from vitnas.settings import Natural, about
 from vitnas.supernets.layers.activation import ACTIVATIONS
-from vitnas.supernets.layers.attributes import Activation, Attributes, CountOrNone
+from vitnas.supernets.layers.attributes import Activation, Attributes
 from vitnas.supernets.layers.conv_norm import ConvNorm
 from vitnas.supernets.layers.layer import Layer
 
-Between = Annotated[CountOrNone, Meta(description="channels between two convolutions")]
+Between = Annotated[Natural, about("channels between two convolutions")]
 
 
 class StackedStem(Layer):
@@ -27,10 +27,10 @@ class StackedStem(Layer):
     @dataclass(frozen=True)
     class Attrs(Attributes):
         act: Activation
-        act_last: Annotated[bool, Meta(description="whether the activation follows the last convolution as well")]
-        bias: Annotated[bool, Meta(description="biases on the convolutions")]
+        act_last: Annotated[bool, about("whether the activation follows the last convolution as well")]
+        bias: Annotated[bool, about("biases on the convolutions")]
         strides: Annotated[
-            str, Meta(pattern="^[1-9]+$", examples=["2112"], description="the stride of each convolution, a digit each")
+            str, about("the stride of each convolution, a digit each", pattern="^[1-9]+$", examples=["2112"])
         ]
         width0: Between = 0
         width1: Between = 0

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 import torch
-from msgspec import Meta
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vitnas.search_spaces import LayerSpec
+from vitnas.settings import about
 from vitnas.supernets.layers.attributes import Attributes, Heads, KeyWidth, Stride, ValueWidth
 from vitnas.supernets.layers.conv_norm import ConvNorm
 from vitnas.supernets.layers.layer import Layer
@@ -34,7 +34,7 @@ class TalkingAttention(Layer):
         heads: Heads
         key_width: KeyWidth
         value_width: ValueWidth
-        stride: Annotated[Stride, Meta(description="2 attends on a map of half the side")]
+        stride: Annotated[Stride, about("2 attends on a map of half the side")]
 
     attrs: Attrs
 

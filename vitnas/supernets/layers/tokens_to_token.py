@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import torch
-from msgspec import Meta
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vitnas.search_spaces import LayerSpec
-from vitnas.supernets.layers.attributes import Attributes, Count, Numbers
+from vitnas.settings import Count, about
+from vitnas.supernets.layers.attributes import Attributes, Numbers
 from vitnas.supernets.layers.layer import Layer, init_weight
 
 
@@ -26,10 +26,10 @@ class TokensToToken(Layer):
 
     @dataclass(frozen=True)
     class Attrs(Attributes):
-        kernels: Annotated[Numbers, Meta(description="the kernel of each split, with dots between")]
-        strides: Annotated[Numbers, Meta(description="the stride of each split, with dots between")]
-        hidden: Annotated[Count, Meta(description="channels between the splits")]
-        linear: Annotated[bool, Meta(description="whether attention is linear, over ReLU features")]
+        kernels: Annotated[Numbers, about("the kernel of each split, with dots between")]
+        strides: Annotated[Numbers, about("the stride of each split, with dots between")]
+        hidden: Annotated[Count, about("channels between the splits")]
+        linear: Annotated[bool, about("whether attention is linear, over ReLU features")]
 
     attrs: Attrs
 

@@ -8,12 +8,12 @@ from typing import Annotated, ClassVar
 
 import numpy as np
 import torch
-from msgspec import Meta
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vitnas.search_spaces import LayerSpec
+from vitnas.settings import about
 from vitnas.supernets.layers.activation import ACTIVATIONS
 from vitnas.supernets.layers.attributes import Activation, Attributes, Heads, HeadWidth, ValueWidth
 from vitnas.supernets.layers.layer import Layer
@@ -37,12 +37,10 @@ class ValueConvAttention(Layer):
         heads: Heads
         head_width: HeadWidth
         value_width: ValueWidth
-        qkv_bias: Annotated[bool, Meta(description="biases on queries, keys and values")]
-        talking: Annotated[
-            bool, Meta(description="whether 1x1 convolutions mix the heads before and after the softmax")
-        ]
+        qkv_bias: Annotated[bool, about("biases on queries, keys and values")]
+        talking: Annotated[bool, about("whether 1x1 convolutions mix the heads before and after the softmax")]
         act: Activation
-        rescale: Annotated[bool, Meta(description="whether a scale on the residual is learned")]
+        rescale: Annotated[bool, about("whether a scale on the residual is learned")]
 
     attrs: Attrs
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from msgspec import Meta
 from torch import Tensor, nn
 
 from vitnas.search_spaces import LayerSpec
+from vitnas.settings import Natural, about
 from vitnas.supernets.layers.activation import ACTIVATIONS
-from vitnas.supernets.layers.attributes import Activation, Attributes, CountOrNone
+from vitnas.supernets.layers.attributes import Activation, Attributes
 from vitnas.supernets.layers.conv_norm import ConvNorm
 from vitnas.supernets.layers.layer import Layer, init_weight
 
@@ -20,7 +20,7 @@ class WideningClassifier(Layer):
 
     @dataclass(frozen=True)
     class Attrs(Attributes):
-        hidden: Annotated[CountOrNone, Meta(description="channels that are averaged, 0 to average the map as it is")]
+        hidden: Annotated[Natural, about("channels that are averaged, 0 to average the map as it is")]
         act: Activation
 
     attrs: Attrs

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 import torch
-from msgspec import Meta
 from torch import Tensor
 from torch.nn import functional as F
 
 from vitnas.search_spaces import LayerSpec
-from vitnas.supernets.layers.attributes import Attributes, Count, HeadWidth
+from vitnas.settings import Count, about
+from vitnas.supernets.layers.attributes import Attributes, HeadWidth
 from vitnas.supernets.mixers.mixer import Mixer, drawn, zeros
 from vitnas.supernets.mixers.windows import from_windows, to_windows
 
@@ -27,11 +27,9 @@ class CrossWindowAttention(Mixer):
 
     @dataclass(frozen=True)
     class Attrs(Attributes):
-        half_heads: Annotated[
-            Count, Meta(description="heads of the vertical stripes, and as many of the horizontal ones")
-        ]
+        half_heads: Annotated[Count, about("heads of the vertical stripes, and as many of the horizontal ones")]
         head_width: HeadWidth
-        stripe: Annotated[Count, Meta(description="breadth of a stripe, which divides the map")]
+        stripe: Annotated[Count, about("breadth of a stripe, which divides the map")]
 
     attrs: Attrs
 

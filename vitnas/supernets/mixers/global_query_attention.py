@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from msgspec import Meta
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vitnas.search_spaces import LayerSpec
-from vitnas.supernets.layers.attributes import Attributes, CountOrNone, Heads, HeadWidth, Window
+from vitnas.settings import Natural, about
+from vitnas.supernets.layers.attributes import Attributes, Heads, HeadWidth, Window
 from vitnas.supernets.mixers.heads import FromHeads, ToHeads
 from vitnas.supernets.mixers.mixer import Mixer, depthwise, small
 from vitnas.supernets.mixers.windows import from_windows, offset_index, pair_bias, to_windows
@@ -30,7 +30,7 @@ class GlobalQueryAttention(Mixer):
         heads: Heads
         head_width: HeadWidth
         window: Window
-        halvings: Annotated[CountOrNone, Meta(description="how often the map is halved to be as large as a window")]
+        halvings: Annotated[Natural, about("how often the map is halved to be as large as a window")]
 
     attrs: Attrs
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import torch
-from msgspec import Meta
 from torch import Tensor
 from torch.nn import functional as F
 
 from vitnas.search_spaces import LayerSpec
-from vitnas.supernets.layers.attributes import Attributes, CountOrNone, HeadWidth, Window
+from vitnas.settings import Natural, about
+from vitnas.supernets.layers.attributes import Attributes, HeadWidth, Window
 from vitnas.supernets.mixers.heads import ToHeads
 from vitnas.supernets.mixers.mixer import Mixer, drawn, zeros
 from vitnas.supernets.mixers.windows import from_windows, to_windows
@@ -27,8 +27,8 @@ class HiloAttention(Mixer):
 
     @dataclass(frozen=True)
     class Attrs(Attributes):
-        high_heads: Annotated[CountOrNone, Meta(description="heads that attend inside windows")]
-        low_heads: Annotated[CountOrNone, Meta(description="heads that attend to the map averaged over windows")]
+        high_heads: Annotated[Natural, about("heads that attend inside windows")]
+        low_heads: Annotated[Natural, about("heads that attend to the map averaged over windows")]
         head_width: HeadWidth
         window: Window
 

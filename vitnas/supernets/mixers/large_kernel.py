@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
 import torch
-from msgspec import Meta
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vitnas.search_spaces import LayerSpec
+from vitnas.settings import about
 from vitnas.supernets.layers.attributes import Attributes, OddKernel
 from vitnas.supernets.mixers.mixer import ConvMixer
 
@@ -39,9 +39,7 @@ class LargeKernel(ConvMixer):
     @dataclass(frozen=True)
     class Attrs(Attributes):
         kernel: OddKernel
-        family: Annotated[
-            Literal[5, 7, 9, 11, 13, 15, 17], Meta(description="the kernel whose published branches are used")
-        ]
+        family: Annotated[Literal[5, 7, 9, 11, 13, 15, 17], about("the kernel whose published branches are used")]
 
     attrs: Attrs
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from msgspec import Meta
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vitnas.search_spaces import LayerSpec
-from vitnas.supernets.layers.attributes import Attributes, Count, Heads, HeadWidth, Hidden
+from vitnas.settings import Count, about
+from vitnas.supernets.layers.attributes import Attributes, Heads, HeadWidth, Hidden
 from vitnas.supernets.layers.layer import init_weight
 from vitnas.supernets.mixers.heads import FromHeads, ToHeads
 from vitnas.supernets.mixers.mixer import Mixer
@@ -30,7 +30,7 @@ class Lookup(Mixer):
     class Attrs(Attributes):
         heads: Heads
         head_width: HeadWidth
-        grid: Annotated[Count, Meta(description="compressed tokens along each axis, which divide the map")]
+        grid: Annotated[Count, about("compressed tokens along each axis, which divide the map")]
         hidden: Hidden
 
     attrs: Attrs

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import torch
-from msgspec import Meta
 from torch import Tensor, nn
 
 from vitnas.search_spaces import LayerSpec
+from vitnas.settings import about
 from vitnas.supernets.layers.attributes import Attributes, Numbers
 from vitnas.supernets.mixers.mixer import ConvMixer, depthwise
 from vitnas.supernets.mixers.windows import cyclic_shift
@@ -25,7 +25,7 @@ class MixShift(ConvMixer):
 
     @dataclass(frozen=True)
     class Attrs(Attributes):
-        kernels: Annotated[Numbers, Meta(description="the kernel of each chunk, with dots between")]
+        kernels: Annotated[Numbers, about("the kernel of each chunk, with dots between")]
 
     attrs: Attrs
 

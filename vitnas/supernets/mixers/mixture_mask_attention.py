@@ -7,11 +7,11 @@ from typing import Annotated
 
 import numpy as np
 import torch
-from msgspec import Meta
 from torch import Tensor, nn
 
 from vitnas.search_spaces import LayerSpec
-from vitnas.supernets.layers.attributes import Attributes, Count, Heads, HeadWidth
+from vitnas.settings import Count, about
+from vitnas.supernets.layers.attributes import Attributes, Heads, HeadWidth
 from vitnas.supernets.mixers.heads import FromHeads, ToHeads
 from vitnas.supernets.mixers.mixer import Mixer
 
@@ -28,7 +28,7 @@ class MixtureMaskAttention(Mixer):
     class Attrs(Attributes):
         heads: Heads
         head_width: HeadWidth
-        bells: Annotated[Count, Meta(description="bells of the mask")]
+        bells: Annotated[Count, about("bells of the mask")]
 
     attrs: Attrs
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 import numpy as np
-from msgspec import Meta
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
 from vitnas.search_spaces import LayerSpec
-from vitnas.supernets.layers.attributes import Attributes, Count, Heads, HeadWidth, OddKernel
+from vitnas.settings import Count, about
+from vitnas.supernets.layers.attributes import Attributes, Heads, HeadWidth, OddKernel
 from vitnas.supernets.mixers.heads import FromHeads, ToHeads
 from vitnas.supernets.mixers.mixer import Mixer, small
 from vitnas.supernets.mixers.windows import HIDDEN, pair_bias, pair_index
@@ -31,8 +31,8 @@ class NeighbourhoodAttention(Mixer):
     class Attrs(Attributes):
         heads: Heads
         head_width: HeadWidth
-        kernel: Annotated[OddKernel, Meta(description="side of a neighbourhood, in places seen")]
-        dilation: Annotated[Count, Meta(description="the step from one place seen to the next")]
+        kernel: Annotated[OddKernel, about("side of a neighbourhood, in places seen")]
+        dilation: Annotated[Count, about("the step from one place seen to the next")]
 
     attrs: Attrs
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 import torch
-from msgspec import Meta
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vitnas.search_spaces import LayerSpec
-from vitnas.supernets.layers.attributes import Attributes, Count, OddKernel
+from vitnas.settings import Count, about
+from vitnas.supernets.layers.attributes import Attributes, OddKernel
 from vitnas.supernets.mixers.mixer import ConvMixer, depthwise, drawn, zeros
 
 MOST_ORDERS = 8
@@ -28,7 +28,7 @@ class RecursiveGate(ConvMixer):
 
     @dataclass(frozen=True)
     class Attrs(Attributes):
-        order: Annotated[Count, Meta(description="gates; 2^(order - 1) divides the width")]
+        order: Annotated[Count, about("gates; 2^(order - 1) divides the width")]
         kernel: OddKernel
 
     attrs: Attrs

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
-from msgspec import Meta
 from torch import Tensor
 from torch.nn import functional as F
 
 from vitnas.search_spaces import LayerSpec
+from vitnas.settings import about
 from vitnas.supernets.layers.attributes import Attributes, Heads, HeadWidth
 from vitnas.supernets.mixers.heads import FromHeads, ToHeads
 from vitnas.supernets.mixers.mixer import Mixer
@@ -29,7 +29,7 @@ class Retention(Mixer):
     class Attrs(Attributes):
         heads: Heads
         head_width: HeadWidth
-        causal: Annotated[bool, Meta(description="whether no place sees a later one")]
+        causal: Annotated[bool, about("whether no place sees a later one")]
 
     attrs: Attrs
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import torch
-from msgspec import Meta
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vitnas.search_spaces import LayerSpec
-from vitnas.supernets.layers.attributes import Attributes, Count
+from vitnas.settings import Count, about
+from vitnas.supernets.layers.attributes import Attributes
 from vitnas.supernets.mixers.mixer import ConvMixer, depthwise, drawn, zeros
 
 
@@ -25,7 +25,7 @@ class ScaleAwareModulation(ConvMixer):
 
     @dataclass(frozen=True)
     class Attrs(Attributes):
-        scales: Annotated[Count, Meta(description="depthwise kernels of growing size, whose number divides the width")]
+        scales: Annotated[Count, about("depthwise kernels of growing size, whose number divides the width")]
 
     attrs: Attrs
 

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from msgspec import Meta
 from torch import Tensor
 from torch.nn import functional as F
 
 from vitnas.search_spaces import LayerSpec
+from vitnas.settings import about
 from vitnas.supernets.layers.attributes import Attributes, Heads, HeadWidth, Window
 from vitnas.supernets.mixers.heads import FromHeads, ToHeads
 from vitnas.supernets.mixers.mixer import Mixer, small
@@ -29,7 +29,7 @@ class WindowAttention(Mixer):
         heads: Heads
         head_width: HeadWidth
         window: Window
-        shift: Annotated[bool, Meta(description="whether the windows lie half a window further down and across")]
+        shift: Annotated[bool, about("whether the windows lie half a window further down and across")]
 
     attrs: Attrs
 
