@@ -111,7 +111,7 @@ def test_smallest_middle_and_largest_are_shown(tmp_path: Path, small_run: MakeRu
         ({"resolution": {"sizes": [5]}}, "cannot look at images of 5"),
         ({"sampler_options": {"nun_random": 1}}, "no option 'nun_random'"),
         ({"precision": "fp16"}, "fp16 is for torch_device"),
-        ({"optimizer": "adam"}, "none is named 'adam'; have .*adamw"),
+        ({"optimizer": "adam"}, "optimizer cannot be .adam.; have .*adamw"),
         ({"compile": True, "drop_path": 0.1}, "compile must be false with drop_path"),
         ({"augment": {"flipp": 0.5}}, "unknown key 'flipp'"),
         ({"distil": {"teacher": "run:nowhere"}}, "nowhere"),

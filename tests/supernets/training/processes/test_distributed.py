@@ -38,7 +38,7 @@ train(RunFolder.open(Path(sys.argv[1])), progress=False)
 AVERAGE = """
 import sys
 import torch
-from vitnas.supernets.training import distributed as world
+from vitnas.supernets.training.processes import distributed as world
 from vitnas.supernets.training.processes.distributed import join_world
 
 world.BUCKET = 5  # so that several buckets are needed
