@@ -12,11 +12,11 @@ from typer.testing import CliRunner
 
 from vitnas.cli import app
 from vitnas.errors import CheckpointError, DataError, SettingsError
+from vitnas.nas.scores.supernet import SupernetScore
 from vitnas.reporting.page.page_data import describe_page
 from vitnas.run import RunFolder
 from vitnas.search_spaces import load_space
 from vitnas.supernets.counting.counts import count
-from vitnas.supernets.evaluation import SubnetScore
 from vitnas.supernets.settings.train import TrainSettings
 from vitnas.supernets.supernet import Supernet
 from vitnas.supernets.tested import read_tested
@@ -47,7 +47,7 @@ def test_the_ends_of_a_space_with_what_they_cost(run: RunFolder) -> None:
     assert (small["name"], large["name"]) == ("smallest", "largest")
     assert small["num_params"] == count(run.space.lower(run.space.smallest())).num_params
     assert small["macs"] < large["macs"]
-    score = SubnetScore(run.path)(run.space.smallest())
+    score = SupernetScore.of(run, test=True)(run.space.smallest())
     judged = ("accuracy", "accuracy_std", "loss")
     assert [small[name] for name in judged] == [score[name] for name in judged]
     assert (small["test"]["accuracy"], small["test"]["num_images"]) == (score["test_accuracy"], score["test_images"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import overload
+from typing import Any, overload
 
 from vitnas.api.archs import Archs, OneArch, named_archs
 from vitnas.api.loading import load_table, run_of
@@ -12,6 +12,7 @@ from vitnas.api.telling import teller
 from vitnas.errors import CheckpointError, SearchError, SettingsError
 from vitnas.latency_lut.table import LatencyTable
 from vitnas.nas.execution import make_executor
+from vitnas.nas.scores.supernet import TEST_ACCURACY, TEST_IMAGES, SupernetScore
 from vitnas.reporting.counted import count_archs
 from vitnas.reporting.per_arch import ArchTable, EvaluatedArch
 from vitnas.run import RunFolder
@@ -20,7 +21,6 @@ from vitnas.settings import make_settings
 from vitnas.supernets.accuracy import Accuracy
 from vitnas.supernets.data import dataset_of
 from vitnas.supernets.data.batches import Batches
-from vitnas.supernets.evaluation import TEST_ACCURACY, TEST_IMAGES, SubnetScore
 from vitnas.supernets.settings.train import TrainSettings
 from vitnas.supernets.tested import Tested, add_tested
 from vitnas.supernets.weights.checkpoints import checkpoint_folders
@@ -84,7 +84,7 @@ def evaluate(
         file.stem: load_table(file, progress=progress) for file in sorted((opened.path / "latency").glob("*.parquet"))
     }
     with make_executor(workers, ray_address) as executor:
-        outcomes = list(executor.map(SubnetScore(opened.path.resolve()), list(named.values())))
+        outcomes = list(executor.map(SupernetScore.of(opened, test=True), list(named.values())))
     failed = [f"{name}: {o.error}" for name, o in zip(named, outcomes, strict=True) if o.error is not None]
     if failed:
         raise SearchError(f"{len(failed)} of {len(named)} archs could not be evaluated; the first, {failed[0]}")
@@ -97,7 +97,7 @@ def evaluate(
 def _evaluated(
     run: RunFolder,
     archs: Mapping[str, Arch],
-    scores: Sequence[Mapping[str, float]],
+    scores: Sequence[Mapping[str, Any]],
     tables: Mapping[str, LatencyTable],
 ) -> list[EvaluatedArch]:
     codes = run.space.encode(list(archs.values()))
@@ -118,7 +118,7 @@ def _evaluated(
     ]
 
 
-def _test(score: Mapping[str, float]) -> Accuracy | None:
+def _test(score: Mapping[str, Any]) -> Accuracy | None:
     if TEST_ACCURACY not in score:
         return None
     num_images = int(score[TEST_IMAGES])

@@ -6,8 +6,6 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -16,17 +14,12 @@ from torch import nn
 from torch.nn import functional as F
 
 from vitnas.errors import DataError
-from vitnas.run import RunFolder
 from vitnas.search_spaces import Arch, SearchSpace
 from vitnas.supernets.accuracy import Accuracy
 from vitnas.supernets.counting.population import PopulationCounter
-from vitnas.supernets.data import Dataset, Images, dataset_of
+from vitnas.supernets.data import Dataset, Images
 from vitnas.supernets.recalibration import recalibrate
 from vitnas.supernets.supernet import Supernet
-from vitnas.supernets.weights.checkpoints import checkpoint_folders, load_supernet
-
-TEST_ACCURACY, TEST_IMAGES = "test_accuracy", "test_images"
-"""What `SubnetScore` calls them; no other score has them, for nothing that chooses sees the test."""
 
 
 @dataclass(frozen=True)
@@ -99,34 +92,6 @@ def landmarks(space: SearchSpace) -> dict[str, Arch]:
     drawn = space.genome.sample(65, np.random.default_rng(0))
     middle = drawn[np.argsort(PopulationCounter(space)(drawn).macs, kind="stable")[32:33]]
     return {"smallest": space.smallest(), "middle": space.decode(middle)[0], "largest": space.largest()}
-
-
-@dataclass(frozen=True)
-class SubnetScore:
-    """Scores archs by the newest weights of a run; give it to any number of processes.
-
-    Each process reads the weights and the data once. One thread is used, so that every process
-    gets the same bits.
-    """
-
-    run_path: Path
-
-    def __call__(self, arch: Arch) -> dict[str, float]:
-        """Accuracy in 0..1, its standard deviation and loss on the validation images; the test accuracy where there is one."""
-        supernet, dataset = _load(self.run_path, tuple(checkpoint_folders(RunFolder(self.run_path))))
-        with one_thread():
-            network = cut_out(supernet, supernet.space.check(arch), dataset.train)
-            found = evaluate(network, dataset.val)
-            test = measured_accuracy(network, dataset.test) if dataset.test is not None else None
-        figures = {"accuracy": found.accuracy, "accuracy_std": found.accuracy_std, "loss": found.loss}
-        return figures if test is None else {**figures, TEST_ACCURACY: test.value, TEST_IMAGES: test.num_images}
-
-
-@lru_cache(maxsize=1)
-def _load(run_path: Path, checkpoints: tuple[Path, ...]) -> tuple[Supernet, Dataset]:
-    """The supernet and data of a run; `checkpoints` is part of the key, so newer weights are seen."""
-    run = RunFolder.open(run_path)
-    return load_supernet(run), dataset_of(run)
 
 
 @contextmanager

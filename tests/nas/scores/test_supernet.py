@@ -1,15 +1,31 @@
 from __future__ import annotations
 
 import pickle
+import shutil
+import subprocess
+import sys
 
 import cloudpickle
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
+from vitnas.errors import CheckpointError, InvalidArchError
 from vitnas.nas.execution.ray import RayExecutor
 from vitnas.nas.pareto.answers import MOST_KEPT, Answers
 from vitnas.nas.scores.supernet import SupernetScore
-from vitnas.supernets.evaluation import SubnetScore
+from vitnas.search_spaces import load_space
+from vitnas.supernets.data import dataset_of
+from vitnas.supernets.evaluation import cut_out
+from vitnas.supernets.weights.checkpoints import load_supernet
+
+ELSEWHERE = """
+import pickle, sys, torch
+torch.set_num_threads(2)
+score, arch = pickle.load(open(sys.argv[1], "rb"))
+print(score(arch)["loss"].hex())
+"""
 
 
 @pytest.fixture(scope="module")
@@ -17,14 +33,20 @@ def score(trained):
     return SupernetScore.of(trained)
 
 
-def test_scores_are_those_of_the_run_to_the_bit(trained, score):
+def test_scores_are_those_of_the_extracted_network(trained, score):
+    dataset = dataset_of(trained)
     for arch in (trained.space.smallest(), trained.space.largest()):
-        found, expected = score(arch), SubnetScore(trained.path)(arch)
-        assert [found[name] for name in ("accuracy", "accuracy_std", "loss")] == [
-            expected[name] for name in ("accuracy", "accuracy_std", "loss")
-        ]
-        assert "test_accuracy" in expected
-        assert "test_accuracy" not in found
+        network = cut_out(load_supernet(trained), arch, dataset.train).eval()
+        found, tested = score(arch), SupernetScore.of(trained, test=True)(arch)
+        (x, y), (test_x, test_y) = dataset.val.all(), dataset.test.all()
+        with torch.no_grad():
+            logits, of_test = network(x), network(test_x)
+        assert found["accuracy"] == pytest.approx((logits.argmax(1) == y).double().mean().item())
+        assert found["loss"] == pytest.approx(nn.functional.cross_entropy(logits, y).item(), rel=1e-5)
+        assert found["accuracy_std"] > 0
+        assert tested.pop("test_accuracy") == pytest.approx((of_test.argmax(1) == test_y).double().mean().item())
+        assert tested.pop("test_images") == len(dataset.test) == 180
+        assert tested == found
         right = Answers.read(found["answers"])
         assert right.images == len(score.dataset.val) <= MOST_KEPT
         assert np.unpackbits(np.frombuffer(right.right, np.uint8)).sum() == round(found["accuracy"] * right.images)
@@ -58,3 +80,29 @@ def test_workers_score_as_this_process_does(trained, score):
     archs = trained.space.sample(4, np.random.default_rng(0))
     with RayExecutor(2) as executor:
         assert [outcome.get() for outcome in executor.map(score, archs)] == [score(arch) for arch in archs]
+
+
+def test_scores_are_the_same_to_the_bit_in_another_process(trained, score, tmp_path):
+    arch = trained.space.largest()
+    (tmp_path / "job").write_bytes(pickle.dumps((score, arch)))
+    command = [sys.executable, "-c", ELSEWHERE, str(tmp_path / "job")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == score(arch)["loss"].hex()
+
+
+def test_threads_are_given_back(trained, score):
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        score(trained.space.smallest())
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_what_cannot_be_scored_is_refused(trained, score, tmp_path):
+    with pytest.raises(InvalidArchError):
+        score(load_space("autoformer-tiny").smallest())
+    shutil.copytree(trained.path, tmp_path / "run", ignore=shutil.ignore_patterns("step-*"))
+    with pytest.raises(CheckpointError, match="no checkpoint yet"):
+        SupernetScore.of(type(trained).open(tmp_path / "run"))

@@ -16,7 +16,7 @@ from vitnas.nas.pareto.answers import ANSWERS, Answers
 from vitnas.run import RunFolder
 from vitnas.search_spaces import Arch, SearchSpace
 from vitnas.supernets.data import Dataset, Images, Pixels, dataset_of
-from vitnas.supernets.evaluation import evaluate_arch, one_thread
+from vitnas.supernets.evaluation import cut_out, evaluate, one_thread
 from vitnas.supernets.recalibration import BATCH_SIZE, NUM_BATCHES
 from vitnas.supernets.supernet import Supernet
 from vitnas.supernets.weights.checkpoints import load_supernet
@@ -25,6 +25,9 @@ MOST_BYTES = 4 * 2**30
 """Images that take more are not carried but read where they lie, by every worker."""
 
 CHUNK = 256
+
+TEST_ACCURACY, TEST_IMAGES = "test_accuracy", "test_images"
+"""The figures of a score that was made with the test images; no score of a search is."""
 
 BATCH_NORM_IMAGES = NUM_BATCHES * BATCH_SIZE
 """The training images that `recalibrate` looks at by default; a sample of this sample is the sample itself."""
@@ -39,7 +42,7 @@ class SupernetScore:
     Attributes:
         space: of the supernet.
         weights: its state, by name.
-        dataset: training images for batch norms, validation images to judge by.
+        dataset: training images for batch norms, validation images to judge by, and test images if they were asked for.
     """
 
     space: SearchSpace
@@ -47,19 +50,25 @@ class SupernetScore:
     dataset: Dataset
 
     @classmethod
-    def of(cls, run: RunFolder) -> SupernetScore:
-        """Reads the newest weights of a run, and its images."""
+    def of(cls, run: RunFolder, test: bool = False) -> SupernetScore:
+        """Reads the newest weights of a run, and its images; those of the test only for who chooses nothing by them."""
         supernet, dataset = load_supernet(run), dataset_of(run)
         train = dataset.train.sample(BATCH_NORM_IMAGES)
         weights = {name: tensor.numpy() for name, tensor in supernet.state_dict().items()}
-        return cls(run.space, weights, replace(dataset, train=_carried(train), val=_carried(dataset.val), test=None))
+        kept = _carried(dataset.test) if test and dataset.test is not None else None
+        return cls(run.space, weights, replace(dataset, train=_carried(train), val=_carried(dataset.val), test=kept))
 
     def __call__(self, arch: Arch) -> dict[str, float | str]:
         """Accuracy in 0..1, its standard deviation for that many images, loss, and on which images it was right."""
+        test = self.dataset.test
         with one_thread():
-            found = evaluate_arch(self._supernet, self.space.check(arch), self.dataset)
+            network = cut_out(self._supernet, self.space.check(arch), self.dataset.train)
+            found = evaluate(network, self.dataset.val)
+            tested = (
+                {TEST_ACCURACY: evaluate(network, test).accuracy, TEST_IMAGES: len(test)} if test is not None else {}
+            )
         figures = {"accuracy": found.accuracy, "accuracy_std": found.accuracy_std, "loss": found.loss}
-        return {**figures, ANSWERS: str(Answers.of(found.right))}
+        return {**figures, **tested, ANSWERS: str(Answers.of(found.right))}
 
     @cached_property
     def _supernet(self) -> Supernet:
