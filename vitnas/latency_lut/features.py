@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitnas.search_spaces import LayerSpec
+from vitnas.search_spaces.spreading import farthest_first, unit_ranges
 
 Floats = NDArray[np.float64]
 
@@ -84,8 +85,7 @@ def spread(points: Floats, n: int, taken: Sequence[int] = ()) -> list[int]:
         n: how many; all when there are fewer.
         taken: positions that are there already.
     """
-    width = np.ptp(points, axis=0)
-    scaled = (points - points.min(axis=0)) / np.where(width > 0, width, 1.0)
+    scaled = unit_ranges(points)
     picked = list(taken)
     free = len(points) - len(picked)
     if not picked and free:
@@ -93,14 +93,5 @@ def spread(points: Floats, n: int, taken: Sequence[int] = ()) -> list[int]:
         if len(points) > 1 and n > 1:
             picked.append(int(scaled.sum(axis=1).argmax()))
         picked = list(dict.fromkeys(picked))
-    distance = np.full(len(points), np.inf)
-    for i in picked:
-        distance = np.minimum(distance, ((scaled - scaled[i]) ** 2).sum(axis=1))
-    distance[picked] = -1.0
     found = [i for i in picked if i not in set(taken)]
-    while len(found) < min(n, free):
-        i = int(distance.argmax())
-        found.append(i)
-        distance = np.minimum(distance, ((scaled - scaled[i]) ** 2).sum(axis=1))
-        distance[[*found, *picked]] = -1.0
-    return found[:n]
+    return [*found, *farthest_first(scaled, picked, min(n, free) - len(found))][:n]

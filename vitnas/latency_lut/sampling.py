@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vitnas.latency_lut.assemble import layer_counts, work_of
 from vitnas.latency_lut.features import Floats, by_kind, spread
 from vitnas.search_spaces import Arch, Codes, SearchSpace
+from vitnas.search_spaces.spreading import even_steps
 
 POOL = 2048
 """Archs drawn to pick well-spread networks from."""
@@ -26,7 +26,8 @@ def sample_networks(space: SearchSpace, fit: int, test: int, seed: int) -> list[
     order = np.argsort(macs.sum(axis=1), kind="stable")
     codes, macs = codes[order], macs[order]
     tests = test if len(codes) >= fit + test else max((len(codes) - 2) * test // (fit + test), 0)
-    held_out = _even_steps(macs.sum(axis=1), tests)
+    total = macs.sum(axis=1)
+    held_out = np.array(sorted(even_steps(total[1:-1], total[0], total[-1], tests)), dtype=np.intp) + 1
     rest = np.setdiff1d(np.arange(len(codes)), held_out)
     low, high = int(rest[0]), int(rest[-1])
     start = [0, len(rest) - 1] if high > low else [0]
@@ -52,15 +53,3 @@ def by_kind_macs(space: SearchSpace, codes: Codes) -> Floats:
     """``(archs, kinds)`` multiplications in the layers of each kind."""
     work, counts = work_of(space), layer_counts(space, codes)
     return np.stack([counts[:, rows] @ work.macs[rows] for rows in by_kind(space.lowering.specs).values()], axis=1)
-
-
-def _even_steps(values: Floats, n: int) -> NDArray[np.intp]:
-    """Positions, ends excluded, of n different values nearest to even steps between the ends; `values` ascend."""
-    free = list(range(1, len(values) - 1))
-    found: list[int] = []
-    for target in np.linspace(values[0], values[-1], n + 2)[1:-1]:
-        if not free:
-            break
-        nearest = int(np.abs(values[free] - target).argmin())
-        found.append(free.pop(nearest))
-    return np.array(sorted(found), dtype=np.intp)

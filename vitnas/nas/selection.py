@@ -10,6 +10,7 @@ from vitnas.nas.problem import Problem
 from vitnas.search_spaces import Codes
 from vitnas.search_spaces.cost_range import descend, evaluate
 from vitnas.search_spaces.genome import distinct
+from vitnas.search_spaces.spreading import even_steps, farthest_first, unit_ranges
 
 POOL = 2000
 
@@ -32,15 +33,7 @@ def spread_over_cost(problem: Problem, quantity: str, n: int, rng: np.random.Gen
     pool = pool[~(pool[:, None] == chosen[None]).all(axis=2).any(axis=1)]
     values = evaluate(quantity, cost, pool)
     low, high = evaluate(quantity, cost, extremes)
-    free = np.ones(len(pool), dtype=np.bool_)
-    picks: list[int] = []
-    for target in np.linspace(low, high, max(n - len(chosen), 0) + 2)[1:-1]:
-        if not free.any():
-            break
-        nearest = int(np.where(free, np.abs(values - target), np.inf).argmin())
-        free[nearest] = False
-        picks.append(nearest)
-    return np.concatenate([chosen, pool[picks]])
+    return np.concatenate([chosen, pool[even_steps(values, low, high, max(n - len(chosen), 0))]])
 
 
 def best_and_apart(values: NDArray[np.float64], n: int) -> NDArray[np.intp]:
@@ -61,14 +54,6 @@ def best_and_apart(values: NDArray[np.float64], n: int) -> NDArray[np.intp]:
 
 def _apart(values: NDArray[np.float64], n: int) -> NDArray[np.intp]:
     """The extremes first, then ever the row farthest from all that are chosen."""
-    spread = values.max(axis=0) - values.min(axis=0)
-    scaled = (values - values.min(axis=0)) / np.where(spread > 0, spread, 1.0)
+    scaled = unit_ranges(values)
     chosen = list(dict.fromkeys(int(i) for i in scaled.argmin(axis=0)))[:n]
-    distance = np.min([((scaled - scaled[i]) ** 2).sum(axis=1) for i in chosen], axis=0)
-    distance[chosen] = -1.0
-    while len(chosen) < n:
-        far = int(distance.argmax())
-        chosen.append(far)
-        distance = np.minimum(distance, ((scaled - scaled[far]) ** 2).sum(axis=1))
-        distance[far] = -1.0
-    return np.array(chosen, dtype=np.intp)
+    return np.array([*chosen, *farthest_first(scaled, chosen, n - len(chosen))], dtype=np.intp)
