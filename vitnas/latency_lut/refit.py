@@ -49,8 +49,7 @@ def learn(space: SearchSpace, table: LatencyTable, archs: Sequence[Arch], timing
     times_ms = np.array([*(n.measured_ms for n in own), *(t.median_ms for t in timings)])
     if len(times_ms) < 2:
         return table
-    by_key = {row.spec.key: row for row in table.rows}
-    rows = [by_key[spec.key] for spec in space.lowering.specs]
+    rows = table.rows_of(space)
     layers = Layers(space.lowering.specs, work_of(space), np.array([row.timing.median_ms for row in rows]))
     counts = layer_counts(space, space.encode(known))
     fitted = fit_residual(counts, layers, times_ms)

@@ -94,7 +94,7 @@ class LatencyTable(Shown, view="table"):
         """Prepares the latency of whole networks, calibration included, for populations of `space`."""
         calibration = self.header.calibration
         total = space.lowering.total(
-            [calibration.slope * row.timing.median_ms + row.residual_ms for row in self._rows_of(space)]
+            [calibration.slope * row.timing.median_ms + row.residual_ms for row in self.rows_of(space)]
         )
 
         def cost(codes: Codes) -> NDArray[np.float64]:
@@ -105,7 +105,7 @@ class LatencyTable(Shown, view="table"):
     def latency_std_ms(self, space: SearchSpace) -> LatencyCost:
         """Prepares the standard deviation of `latency_ms`: the rows' errors and the calibration's own."""
         calibration, fidelity = self.header.calibration, self.header.fidelity
-        variance = space.lowering.total([(calibration.slope * row.std_ms) ** 2 for row in self._rows_of(space)])
+        variance = space.lowering.total([(calibration.slope * row.std_ms) ** 2 for row in self.rows_of(space)])
         mean_ms = self.latency_ms(space)
         relative = calibration.error
         if relative is None:
@@ -118,7 +118,7 @@ class LatencyTable(Shown, view="table"):
 
     def counts(self, space: SearchSpace) -> Mapping[str, CountCost]:
         """Prepares each of `COUNTS` for populations of `space`."""
-        rows = self._rows_of(space)
+        rows = self.rows_of(space)
 
         def prepare(name: str) -> CountCost:
             values = np.array([getattr(row, name) for row in rows], dtype=np.int64)
@@ -128,7 +128,8 @@ class LatencyTable(Shown, view="table"):
 
         return {name: prepare(name) for name in COUNTS}
 
-    def _rows_of(self, space: SearchSpace) -> list[Row]:
+    def rows_of(self, space: SearchSpace) -> list[Row]:
+        """A row for each layer of the space, in the order of its lowering."""
         self.check(space)
         return [self._by_key[spec.key] for spec in space.lowering.specs]
 

@@ -112,10 +112,8 @@ def sample_for_transfer(space: SearchSpace, old: LatencyTable, n: int, seed: int
 
 def in_network_ms(space: SearchSpace, table: LatencyTable) -> Floats:
     """``(layers,)`` what each layer adds to a network on the device of a table."""
-    table.check(space)
     slope = table.header.calibration.slope
-    rows = {row.spec: row for row in table.rows}
-    found = [slope * rows[spec].timing.median_ms + rows[spec].residual_ms for spec in space.lowering.specs]
+    found = [slope * row.timing.median_ms + row.residual_ms for row in table.rows_of(space)]
     costs_ms: Floats = np.maximum(np.array(found), 0.0)
     return costs_ms
 
@@ -131,10 +129,8 @@ def carry_over(space: SearchSpace, old: LatencyTable, archs: Sequence[Arch], tim
     after_ms = np.maximum(fitted.calibration.slope * before_ms + fitted.layers_ms, 0.0)
     missed = fitted.left_out_ms / times_ms - 1
     calibration = replace(fitted.calibration, slope=1.0, error=float(np.sqrt(np.mean(missed**2))))
-    by_spec = {row.spec: row for row in old.rows}
     rows = []
-    for spec, ms in zip(space.lowering.specs, after_ms, strict=True):
-        row = by_spec[spec]
+    for row, ms in zip(old.rows_of(space), after_ms, strict=True):
         factor = ms / row.timing.median_ms if row.timing.median_ms > 0 else 1.0
         timing = replace(row.timing.scaled(factor), provenance="estimated", reference_ms=timings[0].reference_ms)
         rows.append(replace(row, timing=timing, residual_ms=0.0))

@@ -100,8 +100,7 @@ class Target:
 
 def _mean_watts(space: SearchSpace, table: LatencyTable) -> LatencyCost:
     """The mean power over a network, its layers weighing by their time."""
-    by_key = {row.spec.key: row for row in table.rows}
-    rows = [by_key[spec.key] for spec in space.lowering.specs]
+    rows = table.rows_of(space)
     overhead_ms = table.header.overhead_ms
     known = [r.timing.energy_mj / (r.timing.median_ms + overhead_ms) if r.timing.energy_mj else np.nan for r in rows]
     watts = np.array(known, dtype=np.float64)
