@@ -12,6 +12,8 @@ import pytest
 
 from vitnas.cli import main
 
+pytestmark = pytest.mark.heavy  # most of them work for a second or more
+
 
 def vitnas(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, str]:
     """Exit code, standard output and standard error of a command."""

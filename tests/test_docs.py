@@ -46,6 +46,7 @@ def commands() -> Iterator[tuple[str, str]]:
             yield f"{page.relative_to(ROOT)}", line
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(("page", "line"), sorted(set(commands())), ids=lambda text: text[:70])
 def test_commands_are_ones_that_vitnas_takes(page: str, line: str) -> None:
     """Parsed with all their options, as the command line does before it begins to work."""

@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from benchmarks.problems.malformed import FRONT, Case, cases, snapshot
 from benchmarks.problems.scene import make_scene, run_here
 
+pytestmark = pytest.mark.heavy  # most of them work for a second or more
+
 SAMPLE = cases()[::26]
 READERS = {
     "arch.json": "count --space tiny.toml --arch arch.json",

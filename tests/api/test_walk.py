@@ -13,6 +13,8 @@ from vitnas.supernets.data import dataset_of
 from vitnas.supernets.evaluation import evaluate_arch
 from vitnas.supernets.weights.checkpoints import load_supernet
 
+pytestmark = pytest.mark.heavy  # most of them work for a second or more
+
 FEW = vitnas.SearchSettings(evaluations=8, initial=4, batch=2, population=10, generations=3, measure=False)
 
 

@@ -103,6 +103,7 @@ def test_slices_of_slices_are_slices(example: Example) -> None:
         torch.testing.assert_close(layer.narrow(between).narrow(spec)(x), layer.narrow(spec)(x))
 
 
+@pytest.mark.heavy
 @each_example()
 def test_weights_outside_the_slice_are_never_read(example: Example) -> None:
     for layer, spec, x in _pairs(example):
@@ -129,6 +130,7 @@ def test_weights_inside_the_slice_do_what_they_do_in_the_stand_alone_layer(examp
                 torch.testing.assert_close(layer.at(spec)(x), alone(x), rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.heavy
 @each_example()
 def test_gradients_reach_exactly_the_sliced_weights(example: Example) -> None:
     idle: set[str] | None = None
@@ -179,6 +181,7 @@ def test_an_image_does_not_see_the_others_of_its_batch(example: Example) -> None
         torch.testing.assert_close(layer.at(spec)(x)[:1], layer.at(spec)(x[:1]), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.heavy
 @each_example()
 def test_counts_on_the_meta_device_are_those_of_the_real_layer(example: Example) -> None:
     for spec in example.specs:

@@ -57,6 +57,7 @@ def test_archs_encode_and_decode_to_themselves(name: str) -> None:
     assert [space.check(Arch.from_json(arch.to_json())) for arch in archs] == archs
 
 
+@pytest.mark.heavy
 @each_space
 def test_an_arch_alone_is_a_space_of_one_network(name: str) -> None:
     space = _space(name)
@@ -102,6 +103,7 @@ def test_choices_stand_from_the_least_to_the_most_costly(name: str) -> None:
         assert numbers == sorted(numbers), gene.name
 
 
+@pytest.mark.heavy
 @each_space
 def test_the_fingerprint_follows_the_task_and_is_the_same_each_time(name: str) -> None:
     space = _space(name)
@@ -109,6 +111,7 @@ def test_the_fingerprint_follows_the_task_and_is_the_same_each_time(name: str) -
     assert load_space(name).fingerprint == space.fingerprint != other.fingerprint
 
 
+@pytest.mark.heavy
 @each_space_few_fast
 def test_the_supernet_at_an_arch_equals_the_network_cut_from_it(name: str) -> None:
     space = small_space(name)

@@ -249,6 +249,7 @@ def flips(content: bytes, seed: int) -> Iterator[bytes]:
         yield bytes(flipped)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_no_flip_becomes_a_figure(kind, tmp_path, monkeypatch):
     monkeypatch.setenv("VITNAS_CACHE", str(tmp_path))

@@ -15,6 +15,8 @@ from vitnas.files import read_json
 from vitnas.nas.pareto.front import ParetoFront
 from vitnas.run import RunFolder, newest_run
 
+pytestmark = pytest.mark.heavy  # most of them work for a second or more
+
 QUICK = "[search]\nevaluations = 6\ninitial = 4\nbatch = 2\npopulation = 10\ngenerations = 3\n"
 
 

@@ -162,6 +162,7 @@ def test_killed_again_and_again_it_ends_with_the_same_front(tmp_path, request, d
     assert Counter(t.user_attrs["arch_id"] for t in trials) == Counter(dict.fromkeys(times, 1))
 
 
+@pytest.mark.heavy
 def test_killed_amid_trivial_scores_it_repeats_nothing_that_was_recorded(tmp_path):
     """Many evaluations are recorded at once, in SQLite in the folder; a kill may come between any two."""
     settings = SearchSettings(evaluations=900, searcher="nsga2", predictor="none", patience=0)

@@ -58,6 +58,7 @@ def facts(trial):
     )  # fmt: skip
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("space_name", SPACES)
 @pytest.mark.parametrize("objectives", [1, 2])
 def test_optuna_reads_what_its_own_function_would_have_written(url, space_name, objectives):

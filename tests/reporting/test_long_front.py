@@ -65,6 +65,7 @@ def test_growth_of_many_steps_is_thinned_and_true(folder: Path) -> None:
         )
 
 
+@pytest.mark.heavy
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium, such as `apt-get install chromium`")
 def test_every_arch_of_a_long_front_is_drawn_and_the_page_says_what_is_left_out(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

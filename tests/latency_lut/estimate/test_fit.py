@@ -111,6 +111,7 @@ def test_other_machines_have_rows_of_their_own(tmp_path):
     assert read_rows(path) == []
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("times", [1.0, 50.0])
 def test_a_machine_of_unknown_speed_is_found_by_its_scale(made, times):
     rows, traces = made

@@ -136,6 +136,7 @@ def test_timm_models_are_their_exported_graphs(name):
     assert moved[0] == pytest.approx(moved[1], rel=0.35)
 
 
+@pytest.mark.heavy
 @needs_timm
 def test_deployed_forms_have_one_branch():
     ops = timm_ops("mobileone_s0")
@@ -151,6 +152,7 @@ def test_an_unknown_model_names_near_ones():
         timm_ops("efficientformer_l1", 512)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("space", ["autoformer-tiny", "elasticvit", "mixers"])
 def test_layers_count_the_macs_that_the_flop_counter_counts(space):
     space = load_space(space)

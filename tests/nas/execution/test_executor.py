@@ -170,6 +170,7 @@ def test_workers_that_cannot_start_are_a_clear_error(ray_workers):
         list(ray_workers.map(Unwelcome(), [1]))
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("kind", ["closed", "silent", "unknown"])
 def test_a_cluster_that_does_not_answer_is_told_soon(kind):
     with socket.socket() as listening:

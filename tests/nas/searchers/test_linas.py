@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from tests.nas.problem import BIG, SMALL, accuracy, latency
 from tests.nas.searchers.test_contract import judge, make, walk
@@ -12,6 +13,7 @@ from vitnas.nas.searchers.regularised import RegularisedEvolution
 from vitnas.predictors import Predictor
 
 
+@pytest.mark.heavy
 def test_needs_fewer_evaluations_than_evolution_alone():
     space = BIG.restrict(depth=(3, 4))  # 21,870 archs
     truth = judge(space, space.genome.enumerate())
@@ -28,6 +30,7 @@ def test_needs_fewer_evaluations_than_evolution_alone():
     assert min(volumes["linas"]) > max(volumes["nsga2"])
 
 
+@pytest.mark.heavy
 def test_finds_the_exact_front_of_what_its_predictor_can_say():
     """A sum over genes is what a ridge learns from a few dozen archs."""
     codes = SMALL.genome.enumerate()

@@ -30,6 +30,8 @@ from vitnas.reporting.page import dashboard as dashboard_module
 from vitnas.reporting.page.dashboard import Dashboard, optuna_dashboard
 from vitnas.search_spaces import Arch
 
+pytestmark = pytest.mark.heavy  # most of them work for a second or more
+
 OBJECTIVES = (Objective.named("accuracy"), Objective.named("latency_ms"))
 ARCHS = SPACE.sample(12, np.random.default_rng(3))
 

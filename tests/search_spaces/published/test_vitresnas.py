@@ -11,6 +11,7 @@ from vitnas.search_spaces import Task, load_space
 from vitnas.supernets.counting.counts import count
 
 
+@pytest.mark.heavy
 @needs_oracle
 @pytest.mark.parametrize(("name", "head_width"), [("vitres", 64), ("vitresnas-tiny", 32), ("vitresnas-small", 32)])
 def test_random_archs_count_as_the_closed_form_says(name: str, head_width: int) -> None:

@@ -27,6 +27,7 @@ def test_a_gated_feed_forward_multiplies_two_maps() -> None:
         torch.testing.assert_close(run(layer, x), (F.gelu(gate) * value) @ layer.reduce.weight.T + layer.reduce.bias)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(("name", "width", "rectified"), [("pvt_v2_b0", 64, False), ("pvt_v2_b2_li", 128, True)])
 def test_a_conv_feed_forward_is_that_of_timms_pvt(name: str, width: int, rectified: bool) -> None:
     block = timm_model(name).stages[1].blocks[0]

@@ -25,6 +25,8 @@ from vitnas.supernets.training.resuming import change_means, other_bits
 from vitnas.supernets.training.train import start_run, train
 from vitnas.supernets.weights.checkpoints import checkpoint_folders, load_supernet
 
+pytestmark = pytest.mark.heavy  # most of them work for a second or more
+
 MakeRun = Callable[..., RunFolder]
 TRAIN = """
 import sys

@@ -79,6 +79,7 @@ def check_contract(name: str, of: str) -> None:
     assert plans(make(name, of=of), 12) == planned
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("of", CHEAP, ids=lambda of: Path(of).name)
 @pytest.mark.parametrize("name", SAMPLERS.names())
 def test_it_plans_for_the_space(name: str, of: str) -> None:

@@ -52,7 +52,9 @@ def test_a_run_teaches_with_its_largest_arch_or_one_of_choice(run, digits, tmp_p
 @pytest.mark.slow
 def test_an_export_teaches(run, digits, tmp_path):
     arch = run.space.smallest()
-    export(run.space, load_supernet(run), arch, digits, tmp_path / "export", ExportSettings(("onnx",), verify_images=32))
+    export(
+        run.space, load_supernet(run), arch, digits, tmp_path / "export", ExportSettings(("onnx",), verify_images=32)
+    )
     pixels, _ = digits.val.pixels(np.arange(20))
     expected = load_supernet(run).extract(arch)(digits.val.take(np.arange(20))[0])
     found = load_teacher(f"export:{tmp_path / 'export'}", digits)(pixels / 255)

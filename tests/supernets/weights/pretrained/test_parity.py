@@ -95,6 +95,7 @@ def _compare(name: str) -> None:
     _assert_same_answers(model, network_from_timm(space, space.named(label), model.state_dict()).eval())
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("name", MODELS)
 def test_a_network_with_timm_weights_answers_like_timm(name: str) -> None:
     _compare(name)
@@ -138,6 +139,7 @@ def test_a_supernet_takes_the_weights_into_the_slices_of_an_arch() -> None:
     _assert_same_answers(model, supernet.extract(arch))
 
 
+@pytest.mark.heavy
 def test_a_table_of_offsets_lands_in_the_middle_of_that_of_a_larger_window() -> None:
     kept = {f"depth.s{i}": (depth,) for i, depth in enumerate((2, 2, 6, 2), 1)}
     kept |= {"width.s1": (96, 128), "width.s2": (192,), "width.s3": (384,), "width.s4": (768,)}
@@ -160,6 +162,7 @@ def test_a_supernet_of_wider_heads_takes_the_weights_of_narrow_ones() -> None:
     _assert_same_answers(model, supernet.eval().extract(arch))
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("name", ["swin_tiny_patch4_window7_224", "convnext_tiny", "pvt_v2_b0"])
 def test_every_layer_norm_has_the_epsilon_of_timm(name: str) -> None:
     family, label = MODELS[name]
