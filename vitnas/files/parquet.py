@@ -29,5 +29,6 @@ def read_parquet(path: Path) -> Any:
     content = path.read_bytes()
     if not bytes_hold(content):
         raise DataError(not_as_written(path))
-    # A buffer of Arrow's own: its threads would call back into a Python file, and abort a process that is ending.
-    return parquet.read_table(BufferReader(content), page_checksum_verification=True)
+    # Without threads: those of Arrow, still starting or at work when a process ends, abort it.
+    with parquet.ParquetFile(BufferReader(content), page_checksum_verification=True, pre_buffer=False) as file:
+        return file.read(use_threads=False)
