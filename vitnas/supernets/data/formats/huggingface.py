@@ -111,7 +111,7 @@ def _packed(files: list[Path], settings: DataSettings) -> Splits:
     try:
         for file in files:
             with pq.ParquetFile(file) as parquet:  # packed, a file says little about what it becomes
-                for batch in parquet.iter_batches(ROWS_AT_ONCE):
+                for batch in parquet.iter_batches(ROWS_AT_ONCE, use_threads=False):
                     size += batch.nbytes
                     if size > limit:
                         raise DataError(
