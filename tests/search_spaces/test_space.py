@@ -132,6 +132,10 @@ def test_a_single_position_is_kept_to_fewer_choices() -> None:
     fingerprints = {whole.fingerprint, part.fingerprint, whole.restrict(**{"mixer[0]": ("pool",)}).fingerprint}
     assert len(fingerprints) == 3
     assert pickle.loads(pickle.dumps(part)).fingerprint == part.fingerprint
+    with pytest.raises(
+        SpaceError, match=r"gene 'mixer\[1\]' of space 'toy' cannot be kept to \['attention'\]; have \[pool"
+    ):
+        part.restrict(**{"mixer[1]": ("attention",)}).columns  # noqa: B018
 
 
 @pytest.mark.parametrize(

@@ -95,20 +95,19 @@ class SearchSpace(ABC):
         genes = {gene.name: gene for gene in self.genes()}
         if not self.only:
             return tuple(genes.values())
-        whole = {
-            column.name: column for column in make_columns(tuple(genes.values()))
-        }  # refuses what the space has wrong
+        columns = make_columns(tuple(genes.values()))  # refuses what the space itself has wrong
+        left = {column.name: column.choices for column in columns} | {g.name: g.choices for g in genes.values()}
         for name, kept in self.only:
-            if name not in genes and name not in whole:
+            if name not in left:
                 raise SpaceError(f"space '{self.name}' has no gene '{name}'; {suggest(name, genes)}")
-            choices = genes[name].choices if name in genes else whole[name].choices
-            odd = [c for c in kept if c not in choices]
+            odd = [c for c in kept if c not in left[name]]
             if odd or not kept:
                 raise SpaceError(
-                    f"gene '{name}' of space '{self.name}' cannot be kept to {list(kept)}; {suggest(odd[0] if odd else '', choices)}"
+                    f"gene '{name}' of space '{self.name}' cannot be kept to {list(kept)}; {suggest(odd[0] if odd else '', left[name])}"
                 )
+            left[name] = tuple(c for c in left[name] if c in kept)
             if name in genes:
-                genes[name] = replace(genes[name], choices=tuple(c for c in choices if c in kept))
+                genes[name] = replace(genes[name], choices=left[name])
         return possible_genes(genes.values())
 
     @cached_property
