@@ -28,7 +28,7 @@ from vitnas.supernets.data.batches import Batches
 from vitnas.supernets.data.loader import Loader
 from vitnas.supernets.supernet import Supernet
 from vitnas.supernets.training.lessons import Batch, take_lessons
-from vitnas.supernets.training.malloc import return_large_blocks
+from vitnas.supernets.training.malloc import keep_freed_blocks
 from vitnas.supernets.training.samplers.sandwich import Sandwich
 from vitnas.supernets.weights.pretrained.timm_package import import_timm
 
@@ -191,7 +191,7 @@ def _peak_bytes(shared: bool) -> int:
 
 
 def _steps_peak_bytes(shared: bool) -> int:
-    return_large_blocks()  # as training does
+    keep_freed_blocks()  # as training does
     space = load_space("autoformer-tiny")
     net = Supernet(space)
     arch = space.largest()

@@ -74,14 +74,18 @@ class TrainingLoop:
         self.learner.load_state(found.learner)
         return found
 
-    def finish(self, show: bool, stop: Callable[[], bool] = asked) -> bool:
+    def finish(self, show: bool, stop: Callable[[], bool] = asked, until: int | None = None) -> bool:
         """Makes all steps that are left; whether it did, for it ends after any step when asked to, with a checkpoint.
 
         Args:
             show: whether to draw a bar.
             stop: whether this process is asked to; the others then end after the same step.
+            until: the step to end after in any case.
         """
         done, settings = self.progress.step, self.settings
+
+        def ends() -> bool:
+            return stop() or (until is not None and self.progress.step >= until)
         with ExitStack() as stack:
             bar = stack.enter_context(TrainingBar(show and self.world.leads, done, self.num_steps))
             log = None
@@ -89,20 +93,20 @@ class TrainingLoop:
                 log = stack.enter_context(MetricsLog(self.run, done, settings.tensorboard))
                 if done and self._is_judged_at(done) and not log.judged:  # stopped before that
                     self._judge(done, log, bar)
-            if any(self._agree(stop())):
+            if any(self._agree(ends())):
                 return False
             share, threads = self.world.share, settings.loader_threads
             loader = Loader(self.dataset.train, self.batches, done, self.num_steps, share, threads)
             self.saved_at = time.monotonic()
             for step, images in enumerate(loader, start=done):
                 outcome = self._step(step, self._shares(step, *images))
-                late, stopping = self._agree(self._is_late(), stop())
+                late, stopping = self._agree(self._is_late(), ends())
                 if log is not None:
                     self._report(step, outcome, log, bar)
                 if self._is_judged_at(step + 1) and not stopping:
                     if log is not None:
                         self._judge(step + 1, log, bar)
-                    [stopping] = self._agree(stop())
+                    [stopping] = self._agree(ends())
                 planned = step + 1 == self.num_steps or (step + 1) % settings.checkpoint_every == 0
                 if planned or late or stopping:
                     self._save(planned)

@@ -27,7 +27,7 @@ from vitnas.supernets.resolution import check_sizes
 from vitnas.supernets.settings.train import TrainSettings
 from vitnas.supernets.supernet import Supernet
 from vitnas.supernets.training.loop import TrainingLoop, count_steps, plan_sampler
-from vitnas.supernets.training.malloc import return_large_blocks
+from vitnas.supernets.training.malloc import keep_freed_blocks
 from vitnas.supernets.training.processes.distributed import World, join_world
 from vitnas.supernets.training.seen import warning_of_seen
 from vitnas.supernets.training.teachers import make_teacher
@@ -80,7 +80,9 @@ def wait_for_run(path: Path, seconds: float = 600.0) -> RunFolder:
     return RunFolder.open(path)
 
 
-def train(run: RunFolder, progress: bool = True, stop: Callable[[], bool] = asked) -> bool:
+def train(
+    run: RunFolder, progress: bool = True, stop: Callable[[], bool] = asked, until: int | None = None
+) -> bool:
     """Trains the supernet of a run to its end, from its newest checkpoint if there is one.
 
     Started by torchrun or Ray Train it works together with the other processes. Asked to stop it finishes its step and
@@ -90,9 +92,10 @@ def train(run: RunFolder, progress: bool = True, stop: Callable[[], bool] = aske
         run: as `start_run` made it.
         progress: whether to draw a bar on stderr.
         stop: whether this process is asked to; by a signal, unless told otherwise.
+        until: the step to pause at, with a checkpoint; a later call goes on as if there had been no pause.
 
     Returns:
-        Whether all steps are made; not so where another process was asked to stop.
+        Whether all steps are made; not so at a pause, and where another process was asked to stop.
     """
     tables = run.config
     if not {"train", "data"} <= tables.keys():
@@ -106,7 +109,7 @@ def train(run: RunFolder, progress: bool = True, stop: Callable[[], bool] = aske
         with alone, _surroundings(settings, world):
             loop = TrainingLoop(run, settings, dataset, world)
             with postponed():
-                finished = loop.finish(progress, stop)
+                finished = loop.finish(progress, stop, until)
         if world.leads and (damage := dataset.damage()) is not None:
             warnings.warn(damage, stacklevel=2)
     return finished
@@ -145,7 +148,7 @@ def _surroundings(settings: TrainSettings, world: World) -> Iterator[None]:
     before = torch.get_num_threads()
     beside = int(os.environ.get("LOCAL_WORLD_SIZE", world.size))  # processes on this machine
     torch.set_num_threads(max(1, (settings.threads or before) // beside))
-    return_large_blocks()
+    keep_freed_blocks()
     try:
         with torch.random.fork_rng(devices=[]):
             yield

@@ -1,0 +1,101 @@
+"""Archs at a latency: on the line of uniform scaling, where all genes grow together, and at random."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from vitnas.auto.clock import Clock
+from vitnas.search_spaces import Arch, Codes, SearchSpace
+from vitnas.search_spaces.genome import distinct
+from vitnas.supernets.counting.population import PopulationCounter
+
+STEPS = 64
+"""Points of the line from the smallest arch to the largest."""
+NEAR = 0.93
+"""From this share of a limit on, an arch is at the limit."""
+TIMINGS = 6
+"""Networks that are timed at most to find a place on the line."""
+ROUNDS = 4
+BATCH = 8
+
+
+@dataclass(frozen=True)
+class Placed:
+    """An arch and what it takes.
+
+    Attributes:
+        arch: of some space.
+        ms: device -> milliseconds.
+        share: the largest share of a limit.
+    """
+
+    arch: Arch
+    ms: Mapping[str, float]
+    share: float
+
+
+def uniform_line(space: SearchSpace) -> list[Arch]:
+    """From the smallest arch to the largest, all genes in step; each arch once."""
+    top = np.array([len(column.choices) - 1 for column in space.columns])
+    rows = np.rint(np.linspace(0.0, 1.0, STEPS)[:, None] * top).astype(np.int16)
+    return space.decode(distinct(space.genome.repair(rows)))
+
+
+def largest_uniform(space: SearchSpace, clock: Clock) -> Placed | None:
+    """The largest arch of the line that keeps the limits, or one close below it; None where the smallest does not."""
+    line = uniform_line(space)
+    best, low, high = _placed(space, line[0], clock), 0, len(line)
+    if best.share > 1:
+        return None
+    for _ in range(TIMINGS - 1):
+        if high - low < 2 or best.share >= NEAR:
+            break
+        middle = (low + high) // 2
+        found = _placed(space, line[middle], clock)
+        if found.share <= 1:
+            low, best = middle, found
+        else:
+            high = middle
+    return best
+
+
+def at_random(space: SearchSpace, clock: Clock, like: Arch, n: int, rng: np.random.Generator) -> list[Placed]:
+    """Random archs at the limits: drawn around the MACs of an arch that is, timed, and kept where they are.
+
+    Args:
+        space: where they come from.
+        clock: times them.
+        like: an arch at the limits.
+        n: how many; fewer where not as many are found.
+        rng: draws.
+    """
+    count = PopulationCounter(space)
+    middle = float(count(space.encode([like])).macs[0])
+    found: list[Placed] = []
+    for _ in range(ROUNDS):
+        codes = _near(space, count, middle, rng)
+        archs = space.decode(codes)
+        placed = [Placed(arch, ms, clock.share(ms)) for arch, ms in zip(archs, clock.ms(space, archs), strict=True)]
+        found += [one for one in placed if NEAR - 0.08 <= one.share <= 1]
+        if len(found) >= n:
+            break
+        shares = np.array([one.share for one in placed])
+        middle /= float(np.median(shares)) / (NEAR + 0.02)  # those drawn next should be nearer
+    return found[:n]
+
+
+def _near(space: SearchSpace, count: PopulationCounter, macs: float, rng: np.random.Generator) -> Codes:
+    """A few random archs of about so many MACs."""
+    drawn = distinct(space.genome.sample(4096, rng))
+    away = np.abs(np.log(count(drawn).macs / macs))
+    nearest = np.argsort(away, kind="stable")[: 4 * BATCH]
+    chosen: Codes = drawn[rng.permutation(nearest)[:BATCH]]
+    return chosen
+
+
+def _placed(space: SearchSpace, arch: Arch, clock: Clock) -> Placed:
+    [ms] = clock.ms(space, [arch])
+    return Placed(arch, ms, clock.share(ms))

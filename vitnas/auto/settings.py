@@ -1,0 +1,52 @@
+"""What `vitnas auto` may be told: table [auto] of a settings file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from vitnas.settings import Count, Natural, Positive, Settings, about
+
+Strategy = Literal["auto", "halving", "supernet"]
+BASELINES = ("uniform", "random", "timm")
+
+
+@dataclass(frozen=True)
+class AutoSettings(Settings):
+    """How a network is found and trained within a time."""
+
+    table = "auto"
+
+    limits: Annotated[
+        dict[str, Positive], about("Device -> the most milliseconds that one image may take there.")
+    ] = field(default_factory=dict)
+    minutes: Annotated[
+        Positive, about("Time for everything on this machine, baselines included, if no other work disturbs it.")
+    ] = 60.0
+    formats: Annotated[tuple[str, ...], about("Formats of the network, see docs/export.md.")] = ("onnx",)
+    spaces: Annotated[
+        tuple[str, ...],
+        about("Spaces that candidates come from; left out, all that suit the images, the likeliest first."),
+    ] = ()
+    strategy: Annotated[
+        Strategy,
+        about(
+            "halving trains a few archs alone and drops the worse of them on the way; supernet trains one supernet, "
+            "searches it and trains what it finds; auto takes halving for one or two limits."
+        ),
+    ] = "auto"
+    baselines: Annotated[
+        tuple[Literal["uniform", "random"], ...],
+        about(
+            "What the network is held against, each trained as long as all that led to the network: uniform scales all "
+            "genes of the space alike, random is drawn among all spaces. Each takes a share of the time."
+        ),
+    ] = ("uniform",)
+    init: Annotated[
+        str | None, about("First weights of candidates that they fit, as `--init` of train-supernet takes them.")
+    ] = None
+    candidates: Annotated[Count | None, about("Archs that begin; left out, as many as the time allows.")] = None
+    workers: Annotated[
+        Count | None, about("Trainings at a time, a thread each; left out, one for every two processor cores.")
+    ] = None
+    seed: Annotated[Natural, about("Random seed.")] = 0
