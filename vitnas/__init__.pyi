@@ -1,5 +1,6 @@
 """Hardware-aware neural architecture search for vision transformers."""
 
+from vitnas.api.automating import auto as auto
 from vitnas.api.counting import count as count
 from vitnas.api.estimating import estimate as estimate
 from vitnas.api.evaluating import evaluate as evaluate
@@ -35,6 +36,7 @@ from vitnas.api.showing import report as report
 from vitnas.api.teaching import teach as teach
 from vitnas.api.training import resume as resume
 from vitnas.api.training import train as train
+from vitnas.automation.settings import AutoSettings as AutoSettings
 from vitnas.deployment.exporters import Exporter as Exporter
 from vitnas.deployment.settings import ExportSettings as ExportSettings
 from vitnas.errors import VitnasError as VitnasError

@@ -16,6 +16,7 @@ from typing import Annotated, Any
 import typer
 
 from vitnas import __version__, extras
+from vitnas.commands.auto import auto
 from vitnas.commands.compare import compare
 from vitnas.commands.count import count
 from vitnas.commands.dashboard import dashboard
@@ -45,6 +46,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     command.__name__.replace("_", "-"): command
     for command in (
         demo,
+        auto,
         train_supernet,
         evaluate,
         teach,

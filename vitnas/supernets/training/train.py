@@ -80,9 +80,7 @@ def wait_for_run(path: Path, seconds: float = 600.0) -> RunFolder:
     return RunFolder.open(path)
 
 
-def train(
-    run: RunFolder, progress: bool = True, stop: Callable[[], bool] = asked, until: int | None = None
-) -> bool:
+def train(run: RunFolder, progress: bool = True, stop: Callable[[], bool] = asked, until: int | None = None) -> bool:
     """Trains the supernet of a run to its end, from its newest checkpoint if there is one.
 
     Started by torchrun or Ray Train it works together with the other processes. Asked to stop it finishes its step and

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from vitnas.settings import Count, Natural, Positive, Settings, about
+from vitnas.settings import Count, Natural, Positive, Seconds, Settings, about
 
 Strategy = Literal["auto", "halving", "supernet"]
-BASELINES = ("uniform", "random", "timm")
+Baseline = Literal["uniform", "random"]
 
 
 @dataclass(frozen=True)
@@ -17,12 +17,12 @@ class AutoSettings(Settings):
 
     table = "auto"
 
-    limits: Annotated[
-        dict[str, Positive], about("Device -> the most milliseconds that one image may take there.")
-    ] = field(default_factory=dict)
-    minutes: Annotated[
-        Positive, about("Time for everything on this machine, baselines included, if no other work disturbs it.")
-    ] = 60.0
+    limits: Annotated[dict[str, Positive], about("Device -> the most milliseconds that one image may take there.")] = (
+        field(default_factory=dict)
+    )
+    seconds: Annotated[
+        Seconds, about("Time for all trainings on this machine, baselines included, if no other work disturbs it.")
+    ] = 3600.0
     formats: Annotated[tuple[str, ...], about("Formats of the network, see docs/export.md.")] = ("onnx",)
     spaces: Annotated[
         tuple[str, ...],
@@ -36,7 +36,7 @@ class AutoSettings(Settings):
         ),
     ] = "auto"
     baselines: Annotated[
-        tuple[Literal["uniform", "random"], ...],
+        tuple[Baseline, ...],
         about(
             "What the network is held against, each trained as long as all that led to the network: uniform scales all "
             "genes of the space alike, random is drawn among all spaces. Each takes a share of the time."

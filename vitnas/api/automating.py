@@ -1,0 +1,48 @@
+"""The whole way in one call: from images and a limit to a network that runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vitnas.api.loading import Place
+from vitnas.api.telling import teller
+from vitnas.automation.automate import Found, automate
+from vitnas.automation.plan import Plan
+from vitnas.automation.settings import AutoSettings
+from vitnas.interruption import going_on
+from vitnas.reporting.terminal.automation import print_plan
+from vitnas.reporting.terminal.exports import draw
+from vitnas.supernets.data import DATASETS, DataSettings
+
+FOLDER = Path("auto")
+"""Where answers lie when no path is given."""
+
+
+def auto(
+    data: DataSettings | Place,
+    settings: AutoSettings,
+    path: Place | None = None,
+    *,
+    dry_run: bool = False,
+    progress: bool = False,
+) -> Found:
+    """Finds, trains, compares and exports a network within limits and a time.
+
+    Killed at any moment, the same call goes on where it stopped and ends with the same network.
+
+    Args:
+        data: the images: a data set by name, a folder, a file, or all that can be said of them.
+        settings: the limits, the time, and choices.
+        path: the folder of the answer; by default ``auto/DATA``. A ``plan.toml`` in it is followed.
+        dry_run: ends when the plan is written.
+        progress: prints every step to standard error.
+    """
+    wanted = data if isinstance(data, DataSettings) else DataSettings(str(data))
+    name = wanted.name if wanted.name in DATASETS else Path(wanted.name).absolute().name
+    folder = Path(path) if path is not None else FOLDER / name
+    with going_on("what is trained so far is kept; the same command goes on"):
+        return automate(wanted, settings, folder, teller(progress), print_plan if progress else _keep, draw, dry_run)
+
+
+def _keep(plan: Plan) -> None:
+    """The plan lies in its file."""

@@ -1,0 +1,135 @@
+"""The answer: the network against the baselines, on images that nothing was learnt from or chosen by."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from vitnas.files import write_bytes, write_json
+from vitnas.supernets.accuracy import NORMAL_95, with_interval
+
+ANSWER, CARD = "answer.json", "README.md"
+Right = NDArray[np.bool_]
+"""One answer an image."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A network of the table.
+
+    Attributes:
+        role: "network", or the baseline that it is.
+        space: of its arch.
+        image_size: that it looks at.
+        arch_id: of its arch.
+        accuracy: on the images of `split`.
+        interval: of the accuracy, at 95 %.
+        ms: device -> milliseconds.
+        num_params: of the network.
+        minutes: of processor time for all that led to it.
+    """
+
+    role: str
+    space: str
+    image_size: int
+    arch_id: str
+    accuracy: float
+    interval: tuple[float, float]
+    ms: Mapping[str, float]
+    num_params: int
+    minutes: float
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a search came to.
+
+    Attributes:
+        dataset: its name.
+        split: "test", or "validation" where no test images are kept.
+        num_images: of that split.
+        limits: device -> the most milliseconds.
+        lines: the network first.
+        ahead: baseline -> by how many points the network is ahead, and the 95 % interval of that.
+    """
+
+    dataset: str
+    split: str
+    num_images: int
+    limits: Mapping[str, float]
+    lines: tuple[Line, ...]
+    ahead: Mapping[str, tuple[float, float, float]]
+
+    def verdict(self) -> list[str]:
+        """A sentence a baseline, as plain where the network is behind."""
+        return [f"{_told(points, low, high)} the baseline '{name}'" for name, (points, low, high) in self.ahead.items()]
+
+
+def _told(points: float, low: float, high: float) -> str:
+    size = f"{abs(points):.1f} points ({low:+.1f} to {high:+.1f})"
+    if low > 0:
+        return f"The network is better by {size} than"
+    if high < 0:
+        return f"The network is worse by {size} than"
+    return f"The network cannot be told apart, by {size}, from"
+
+
+def ahead(ours: Right, theirs: Right) -> tuple[float, float, float]:
+    """By how many points one network is ahead of another on the same images, and the 95 % interval.
+
+    Only images that one names right and the other does not tell anything, so the pairs are what varies.
+    """
+    n = len(ours)
+    wins, losses = int((ours & ~theirs).sum()), int((theirs & ~ours).sum())
+    mean = (wins - losses) / n
+    spread = max((wins + losses) / n - mean**2, 1 / n)
+    half = NORMAL_95 * math.sqrt(spread / n)
+    return 100 * mean, 100 * (mean - half), 100 * (mean + half)
+
+
+def rows(answer: Answer) -> list[list[str]]:
+    """Cells of the table: network, arch, accuracy, milliseconds, parameters, minutes."""
+    return [
+        [
+            line.role,
+            f"{line.space} {line.arch_id}, {line.image_size} px",
+            with_interval(line.accuracy, line.interval),
+            ", ".join(f"{ms:.2f} ms on {device}" for device, ms in line.ms.items()),
+            f"{line.num_params / 1e6:.2f}M",
+            f"{line.minutes:.1f}",
+        ]
+        for line in answer.lines
+    ]
+
+
+COLUMNS = ("", "arch", "accuracy", "latency", "parameters", "minutes")
+
+
+def write_answer(answer: Answer, folder: Path, commands: Sequence[str]) -> None:
+    """Writes `answer.json` and `README.md` with the table, the verdict and the commands."""
+    write_json(folder / ANSWER, msgspec.to_builtins(answer))
+    limits = " and ".join(f"{ms:g} ms on {device}" for device, ms in answer.limits.items())
+    table = ["| " + " | ".join(cells) + " |" for cells in (COLUMNS, ["---"] * len(COLUMNS), *rows(answer))]
+    text = [
+        f"# A network for {answer.dataset} within {limits}",
+        "",
+        f"Accuracy on {answer.num_images} {answer.split} images, with the interval at 95 %; minutes of processor time for all that led to a network.",
+        "",
+        *table,
+        "",
+        *(f"{sentence}." for sentence in answer.verdict()),
+        "",
+        "The files of the network and its card are in `network/`. The same steps one by one:",
+        "",
+        "```sh",
+        *commands,
+        "```",
+        "",
+    ]
+    write_bytes(folder / CARD, "\n".join(text).encode())

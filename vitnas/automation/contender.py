@@ -1,0 +1,87 @@
+"""One arch that competes: trained alone in a run of its own, a part at a time, and judged in between."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from vitnas.errors import DataError
+from vitnas.files import read_json, write_json
+from vitnas.run import RunFolder
+from vitnas.search_spaces import Arch, SearchSpace
+from vitnas.supernets.data import Dataset, DataSettings, dataset_of
+from vitnas.supernets.evaluation import cut_out, evaluate
+from vitnas.supernets.settings.train import TrainSettings
+from vitnas.supernets.training.train import start_run, train
+from vitnas.supernets.weights.checkpoints import load_supernet
+
+MARKS = "marks.json"
+
+
+@dataclass(frozen=True)
+class Mark:
+    """How good a contender was on the validation images.
+
+    Attributes:
+        step: of its training.
+        loss: mean cross-entropy, which decides.
+        accuracy: in 0..1.
+        cpu_s: processor seconds of its training so far, and of the judging.
+    """
+
+    step: int
+    loss: float
+    accuracy: float
+    cpu_s: float
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a worker is asked: a run, trained to a step and judged there."""
+
+    path: Path
+    until: int
+
+
+def enter(path: Path, space: SearchSpace, arch: Arch, data: DataSettings, settings: TrainSettings) -> RunFolder:
+    """The run of a contender, made if it is not there."""
+    if RunFolder(path).config_file.is_file():
+        return RunFolder.open(path)
+    return start_run(path, space.alone(arch), data, settings)
+
+
+def train_part(part: Part) -> Mark:
+    """Trains to a step and judges, or recalls the mark of that step. Killed at any moment, it can be asked again."""
+    run = RunFolder.open(part.path)
+    known = read_marks(run)
+    if (mark := next((mark for mark in known if mark.step == part.until), None)) is not None:
+        return mark
+    start = time.process_time()
+    train(run, progress=False, until=part.until)
+    found = evaluate(network_of(run, dataset := dataset_of(run)), dataset.val)
+    spent = time.process_time() - start + (known[-1].cpu_s if known else 0.0)
+    mark = Mark(part.until, found.loss, found.accuracy, spent)
+    write_json(run.path / MARKS, msgspec.to_builtins([*known, mark]))
+    return mark
+
+
+def network_of(run: RunFolder, dataset: Dataset) -> Any:
+    """The network of a contender as its training left it."""
+    return cut_out(load_supernet(run), run.space.largest(), dataset.train)
+
+
+def read_marks(run: RunFolder) -> list[Mark]:
+    """In the order in which they were given."""
+    file = run.path / MARKS
+    if not file.is_file():
+        return []
+    try:
+        return msgspec.convert(read_json(file), list[Mark])
+    except msgspec.ValidationError as error:
+        raise DataError(
+            f"'{file}' is none that vitnas wrote ({error}); remove it, and the network is judged again"
+        ) from None

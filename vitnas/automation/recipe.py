@@ -1,0 +1,41 @@
+"""How a network is trained alone, by the kind of images it is for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from vitnas.automation.pace import Pace
+from vitnas.supernets.data import Dataset
+from vitnas.supernets.settings.augment import Augment
+from vitnas.supernets.settings.train import TrainSettings
+
+BATCH = 64
+AVERAGE = 0.99
+PADDING = 8
+"""Images shift by up to their side divided by this."""
+NEVER = 10**9
+
+
+def augment_for(dataset: Dataset) -> Augment:
+    """Photographs, known by their colours, are mirrored and shifted; gray images are shifted half as far.
+
+    A mirror would turn letters and digits into others.
+    """
+    size = dataset.task.image_size
+    if dataset.task.in_channels == 3:
+        return Augment(flip=0.5, crop_padding=size // PADDING)
+    return Augment(crop_padding=size // (2 * PADDING))
+
+
+def recipe(dataset: Dataset, pace: Pace, steps: int, threads: int, seed: int, init: str | None = None) -> TrainSettings:
+    """The settings of a training of so many steps; it is judged by its averaged weights."""
+    return replace(
+        TrainSettings(steps=steps, batch_size=min(BATCH, len(dataset.train)), threads=threads, seed=seed, init=init),
+        sampler="single",
+        average=AVERAGE,
+        augment=augment_for(dataset),
+        channels_last=pace.channels_last,
+        evaluate_every=NEVER,
+        checkpoint_every=NEVER,
+        tensorboard=False,
+    )

@@ -1,0 +1,62 @@
+"""The plan of an automatic search and its answer, as data and as tables."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from rich.console import Console
+
+from vitnas.automation.answer import COLUMNS, Answer, rows
+from vitnas.automation.automate import Found
+from vitnas.automation.plan import Plan
+from vitnas.reporting.terminal.tables import print_table
+from vitnas.search_spaces import Arch
+
+
+def describe_found(found: Found) -> dict[str, Any]:
+    """Folder, the minutes that the plan gives to each part, its entries, and the answer if there is one."""
+    return {
+        "folder": str(found.folder),
+        "minutes": found.plan.minutes(),
+        "entries": [{**msgspec.to_builtins(e), "arch_id": Arch.from_json(e.arch).id} for e in found.plan.entries],
+        "answer": msgspec.to_builtins(found.answer) if found.answer is not None else None,
+    }
+
+
+def print_plan(plan: Plan) -> None:
+    """A line an entry, then the minutes of each part; to standard error, for it is no result."""
+    error = Console(stderr=True, highlight=False)
+    print_table(
+        ["role", "arch"],
+        ["px", "latency", "steps", "minutes"],
+        [
+            (
+                e.role,
+                f"{e.space} {Arch.from_json(e.arch).id}",
+                str(e.image_size),
+                ", ".join(f"{ms:.2f} ms" for ms in e.ms.values()),
+                str(e.steps),
+                f"{e.seconds / 60:.1f}",
+            )
+            for e in plan.entries
+        ],
+        on=error,
+    )
+    parts = plan.minutes()
+    told = ", ".join(f"{name} {minutes:.1f}" for name, minutes in parts.items())
+    error.print(f"minutes: {told}; {sum(parts.values()):.1f} in all")
+
+
+def print_found(described: dict[str, Any]) -> None:
+    """The table against the baselines and what it says; without an answer, where the plan lies."""
+    folder = described["folder"]
+    if described["answer"] is None:
+        print(f"plan written to {folder}/plan.toml; edit it if you like, and give the command without --dry-run")
+        return
+    answer = msgspec.convert(described["answer"], Answer)
+    cells = rows(answer)
+    print_table(["", COLUMNS[1]], COLUMNS[2:], cells)
+    for sentence in answer.verdict():
+        print(f"{sentence}.")
+    print(f"written to {folder}: README.md, and the network in {folder}/network")
