@@ -126,16 +126,16 @@ class Plan(Settings):
     def check(self, where: str) -> None:
         """Refuses what cannot be followed."""
         shares = [rung.share for rung in self.rungs]
-        kept = [len(self.candidates), *(rung.keep for rung in self.rungs)]
+        kept = [rung.keep for rung in self.rungs]
         if not self.candidates:
             raise SettingsError(f"{where}: no entry has role = 'candidate'; keep one or more")
         if shares != sorted(set(shares)) or kept != sorted(kept, reverse=True):
             raise SettingsError(
-                f"{where}: shares of rungs must rise and `keep` must not, from {kept[0]} candidates on; got shares "
-                f"{shares} that keep {kept[1:]}, change them"
+                f"{where}: shares of rungs must rise and `keep` must not; got shares {shares} that keep {kept}, change them"
             )
-        if len(self.candidates) > 1 and kept[-1] > 1:
-            raise SettingsError(f"{where}: {kept[-1]} candidates are left after the last rung; let it keep 1")
+        left = min([len(self.candidates), *kept])
+        if left > 1:
+            raise SettingsError(f"{where}: {left} candidates are left after the last rung; let it keep 1")
         for entry in self.entries:
             if entry.steps < 1:
                 raise SettingsError(f"{where}: entry '{entry.name}' has steps = {entry.steps}; give 1 or more")
