@@ -1,4 +1,8 @@
-"""Drawn figures, five outlines in two patterns: as many as one likes, of any size, the same on every machine."""
+"""Drawn figures, five outlines in two patterns: as many as one likes, of any size, the same on every machine.
+
+Networks must tell small patterns and whole outlines, so their width and depth show in how many they name right.
+A change of what `draw` or `render` give is another data set.
+"""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ def _places(scenes: Scenes, size: int) -> tuple[Plane, Plane]:
 
 
 def _distance(outline: str, u: Plane, v: Plane) -> Plane:
-    """How far a place lies outside an outline of radius 1, less than 0 inside; all outlines have about the same area."""
+    """How far a place lies outside an outline of radius 1, less than 0 inside. Their areas differ."""
     across, down = np.abs(u), np.abs(v)
     match outline:
         case "disc":
@@ -80,7 +80,8 @@ def _distance(outline: str, u: Plane, v: Plane) -> Plane:
 def _bars(place: Plane, period: Plane) -> Plane:
     """How much of each pixel bars cover that are half a period wide; `place` in periods, `period` in pixels."""
     wave = 4 * np.abs(place - np.floor(place) - np.float32(0.5)) - 1
-    return np.clip(np.float32(0.5) + wave * period / 4, 0, 1)
+    covers: Plane = np.clip(np.float32(0.5) + wave * period / 4, 0, 1)
+    return covers
 
 
 def _noise(scenes: Scenes, size: int) -> NDArray[np.float32]:
