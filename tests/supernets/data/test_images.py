@@ -13,7 +13,8 @@ from vitnas.supernets.data import DATASETS, Pixels, load_dataset
 def test_every_dataset_is_what_its_task_says(name: str) -> None:
     dataset = load_dataset(name)
     size, channels = dataset.task.image_size, dataset.task.in_channels
-    for images in (dataset.train, dataset.val):
+    assert dataset.test is not None
+    for images in (dataset.train, dataset.val, dataset.test):
         pixels, labels = images.pixels(np.arange(len(images)))
         assert pixels.shape == (len(images), channels, size, size)
         assert pixels.dtype == torch.uint8

@@ -25,6 +25,7 @@ DATASETS: Registry[Callable[[], Splits]] = Registry(
     "vitnas.datasets",
     {
         "digits": "vitnas.supernets.data.digits:digits",
+        "shapes": "vitnas.supernets.data.shapes.drawings:shapes",
     },
 )
 """Data sets that have a name."""

@@ -149,13 +149,13 @@ class Pixels(Images):
             x = np.rint(np.clip(x, 0, 1) * np.float32(255)).astype(np.uint8)
         pixels = torch.from_numpy(np.ascontiguousarray(x))
         if pixels.shape[1] != self.channels:
-            pixels = _with_channels(pixels, self.channels)
+            pixels = with_channels(pixels, self.channels)
         if pixels.shape[2] != self.image_size:
             pixels = F.interpolate(pixels, (self.image_size, self.image_size), mode="bicubic", antialias=True)
         return pixels, torch.from_numpy(self.labels[rows])
 
 
-def _with_channels(pixels: Tensor, channels: int) -> Tensor:
+def with_channels(pixels: Tensor, channels: int) -> Tensor:
     """Gray as colours, or colours as gray (Rec. 601)."""
     if pixels.shape[1] == 1:
         return pixels.repeat(1, channels, 1, 1)

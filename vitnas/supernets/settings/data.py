@@ -15,7 +15,9 @@ class DataSettings(Settings):
 
     table = "data"
 
-    name: Annotated[str, about('"digits" or another data set by name, or the path of a folder or file.')] = "digits"
+    name: Annotated[str, about('"digits", "shapes" or another data set by name, or the path of a folder or file.')] = (
+        "digits"
+    )
     format: Annotated[str | None, about("How the path is laid out; left out, it is detected.")] = None
     val: Annotated[
         str | None,

@@ -1,0 +1,91 @@
+"""Drawn figures, five outlines in two patterns: as many as one likes, of any size, the same on every machine.
+
+Networks must tell small patterns and whole outlines, so their width and depth show in how many they name right.
+A change of what `draw` or `render` give is another data set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from vitnas.supernets.data.images import Images, with_channels
+from vitnas.supernets.data.shapes.rendering import render
+from vitnas.supernets.data.shapes.scenes import CLASSES, Scenes, draw
+from vitnas.supernets.data.splits import Splits
+
+SIZE = 32
+"""Of the pictures, where no `image_size` is asked for."""
+
+MOST_KEPT = 2**28
+"""Bytes of the pictures of one size that a drawing keeps; where they would be more, they are painted whenever asked for."""
+
+
+def shapes(train: int = 6000, val: int = 2000, test: int = 4000) -> Splits:
+    """So many drawings to learn from, to judge and to testify; more begin with the same."""
+    return Splits(Drawings.of(train, seed=0), Drawings.of(val, seed=1), tuple(CLASSES), test=Drawings.of(test, seed=2))
+
+
+@dataclass(eq=False)
+class Painted:
+    """The pictures of scenes at one size, as far as they were asked for. Many threads may ask at once."""
+
+    x: NDArray[np.uint8]
+    done: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Drawings(Images):
+    """Images that are painted when first asked for, at the size that is asked for.
+
+    Attributes:
+        scenes: what they show.
+        seed: that the scenes were drawn from.
+        painted: those that were painted, by their size.
+    """
+
+    scenes: Scenes
+    seed: int
+    painted: dict[int, Painted] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of(cls, n: int, seed: int) -> Drawings:
+        """`n` drawings of size 32, normalised to 0..1."""
+        scenes = draw(n, seed)
+        return cls(
+            labels=scenes.labels,
+            rows=np.arange(n),
+            image_size=SIZE,
+            channels=3,
+            mean=(0.0,) * 3,
+            std=(1.0,) * 3,
+            scenes=scenes,
+            seed=seed,
+        )
+
+    def places(self) -> dict[Hashable, str]:
+        return {("shapes", self.seed): f"shapes drawn from seed {self.seed}"}
+
+    def pixels(self, indices: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        rows = self.rows[indices]
+        pixels = torch.from_numpy(self._pictures(rows))
+        if self.channels != pixels.shape[1]:
+            pixels = with_channels(pixels, self.channels)
+        return pixels, torch.from_numpy(self.labels[rows])
+
+    def _pictures(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+        shape = (len(self.scenes), 3, self.image_size, self.image_size)
+        if int(np.prod(shape)) > MOST_KEPT:
+            return render(self.scenes.only(rows), self.image_size)
+        painted = self.painted.setdefault(
+            self.image_size, Painted(np.empty(shape, np.uint8), np.zeros(len(self.scenes), np.bool_))
+        )
+        if len(missing := np.unique(rows[~painted.done[rows]])):
+            painted.x[missing] = render(self.scenes.only(missing), self.image_size)
+            painted.done[missing] = True
+        return painted.x[rows]
