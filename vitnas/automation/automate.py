@@ -21,6 +21,7 @@ from vitnas.automation.recipe import recipe
 from vitnas.automation.rungs import Standing, climb, train_whole
 from vitnas.automation.settings import AutoSettings
 from vitnas.deployment.export import Draw, export
+from vitnas.deployment.exporters.choose import choose_exporters
 from vitnas.deployment.settings import ExportSettings
 from vitnas.errors import SettingsError
 from vitnas.files import only_here, write_bytes, write_json
@@ -80,6 +81,7 @@ def automate(
     """
     if not settings.limits:
         raise SettingsError("[auto] limits names no device; say how fast the network must be, such as cpu = 3.0 (ms)")
+    choose_exporters(ExportSettings(formats=settings.formats))  # refuses what cannot be written here
     dataset = load_dataset(data)
     data = resolved(data, dataset)
     _ask(folder, data, settings)
@@ -168,14 +170,13 @@ class _Work:
     def export(self, winner: Entry, draw: Draw | None) -> None:
         run = RunFolder.open(self.runs / winner.name)
         dataset = load_dataset(replace(self.data, image_size=winner.image_size))
-        settings = ExportSettings(formats=self.settings.formats, devices=tuple(self.settings.limits))
         export(
             run.space,
             load_supernet(run),
             run.space.largest(),
             dataset,
             self.folder / "network",
-            settings,
+            ExportSettings(formats=self.settings.formats),
             run=run,
             latency_ms=winner.ms,
             chosen=f"the winner of {len(self.plan.candidates)} candidates, each trained alone",

@@ -1,0 +1,134 @@
+"""From images and a limit to an answer, and what goes on when it is asked again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from vitnas.automation.answer import Answer, Line, ahead, write_answer
+from vitnas.automation.automate import automate
+from vitnas.automation.plan import Plan, Rung
+from vitnas.automation.settings import AutoSettings
+from vitnas.errors import SearchError, SettingsError
+from vitnas.files import read_json
+from vitnas.supernets.data import DataSettings, load_dataset
+
+DIGITS = DataSettings("digits")
+ASKED = AutoSettings(limits={"iphone12": 1.5}, seconds=4.0, spaces=("autoformer-mini",), workers=1)
+
+
+def ask(folder, settings=ASKED, dry_run=False):
+    said: list[str] = []
+    found = automate(DIGITS, settings, folder, said.append, lambda plan: None, dry_run=dry_run)
+    return found, said
+
+
+@pytest.fixture(scope="module")
+def answered(tmp_path_factory):
+    """A plan that was edited to have three candidates and two rungs, followed to its end."""
+    folder = tmp_path_factory.mktemp("auto") / "digits"
+    found, _ = ask(folder, dry_run=True)
+    assert found.answer is None and not (folder / "runs").exists()
+    [uniform] = found.plan.baselines
+    one = replace(found.plan.candidates[0], steps=30)
+    space = one.load_space(load_dataset(DIGITS).task)
+    others = [replace(one, arch=arch.to_json()) for arch in space.sample(2, np.random.default_rng(3))]
+    rungs = (Rung(0.2, 2), Rung(0.5, 1))
+    replace(found.plan, entries=(one, *others, replace(uniform, steps=40)), rungs=rungs).write(folder / "plan.toml")
+    return folder, *ask(folder)
+
+
+def test_the_answer_is_the_winner_beside_the_baseline_of_its_space(answered):
+    folder, found, _ = answered
+    network, uniform = found.answer.lines
+    assert (network.role, uniform.role) == ("network", "uniform")
+    assert network.space == uniform.space == "autoformer-mini"
+    assert found.answer.split == "test" and found.answer.num_images == 180
+    assert network.ms["iphone12"] <= 1.5
+    standings = read_json(folder / "standings.json")
+    assert [len(rung) for rung in standings] == [3, 2]
+    best = min(standings[1], key=lambda one: one["loss"])
+    assert best["kept"] and network.arch_id in best["name"]
+
+
+def test_its_accuracy_is_that_of_the_exported_network(answered):
+    folder, found, _ = answered
+    report = read_json(folder / "network" / "report.json")
+    assert report["accuracy"]["test"]["accuracy"] == found.answer.lines[0].accuracy
+    assert report["formats"]["onnx"]
+    assert report["arch_id"] == found.answer.lines[0].arch_id
+
+
+def test_all_that_it_spent_is_counted(answered):
+    folder, found, _ = answered
+    standings = read_json(folder / "standings.json")
+    dropped = sum(one["cpu_s"] for rung in standings for one in rung if not one["kept"])
+    assert found.answer.lines[0].minutes * 60 > dropped
+
+
+def test_asked_again_it_answers_at_once(answered):
+    folder, found, _ = answered
+    before = {file: file.stat().st_mtime_ns for file in folder.rglob("*.safetensors")}
+    again, said = ask(folder)
+    assert before == {file: file.stat().st_mtime_ns for file in folder.rglob("*.safetensors")}
+    assert again.answer == found.answer
+    assert said[0].startswith("following")
+
+
+def test_another_question_needs_another_folder(answered):
+    folder, *_ = answered
+    with pytest.raises(SettingsError, match=r"answers another question.*auto\.limits"):
+        ask(folder, replace(ASKED, limits={"iphone12": 2.0}))
+
+
+def test_the_card_says_what_was_found(answered):
+    folder, found, _ = answered
+    text = (folder / "README.md").read_text()
+    assert found.answer.lines[0].arch_id in text
+    assert "180 test images" in text
+    assert "vitnas export" in text
+
+
+def test_a_limit_that_nothing_keeps_is_said_before_anything_is_trained(tmp_path):
+    with pytest.raises(SearchError, match="no arch of autoformer-mini keeps 0.001 ms on iphone12"):
+        ask(tmp_path / "a", replace(ASKED, limits={"iphone12": 0.001}))
+    with pytest.raises(SettingsError, match="names no device"):
+        ask(tmp_path / "b", replace(ASKED, limits={}))
+
+
+def test_pairs_of_answers_tell_who_is_ahead():
+    rng = np.random.default_rng(0)
+    theirs = rng.random(1000) < 0.5
+    ours = theirs | (rng.random(1000) < 0.2)
+    points, low, high = ahead(ours, theirs)
+    assert points == pytest.approx(100 * (ours.mean() - theirs.mean()))
+    assert 0 < low < points < high
+    assert ahead(theirs, ours) == (-points, -high, -low)
+    same = ahead(ours, ours)
+    assert same[0] == 0 and same[1] < 0 < same[2]
+
+
+def test_the_interval_holds_the_truth_as_often_as_it_says():
+    """Two networks of known accuracies that err together: the interval of their difference covers it in 95 % of draws."""
+    rng = np.random.default_rng(1)
+    many = rng.random(2_000_000)
+    share = [np.mean(many + rng.normal(0, 0.2, many.size) < most) for most in (0.6, 0.55)]
+    truth = 100 * float(share[0] - share[1])
+    covered = 0
+    for _ in range(400):
+        hard = rng.random(500)
+        ours, theirs = hard + rng.normal(0, 0.2, 500) < 0.6, hard + rng.normal(0, 0.2, 500) < 0.55
+        _, low, high = ahead(ours, theirs)
+        covered += low <= truth <= high
+    assert covered / 400 > 0.92
+
+
+def test_a_verdict_says_better_worse_or_neither(tmp_path):
+    line = Line("network", "deit", 32, "0" * 12, 0.5, (0.4, 0.6), {"cpu": 1.0}, 10, 1.0)
+    answer = Answer("images", "test", 100, {"cpu": 1.0}, (line,), {"a": (2.0, 1.0, 3.0), "b": (-2.0, -3.0, -1.0), "c": (1.0, -1.0, 3.0)})
+    better, worse, neither = answer.verdict()
+    assert "better by 2.0 points" in better and "worse by 2.0 points" in worse and "cannot be told apart" in neither
+    write_answer(answer, tmp_path, [])
+    assert all(sentence in (tmp_path / "README.md").read_text() for sentence in answer.verdict())
