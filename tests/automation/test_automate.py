@@ -9,7 +9,7 @@ import pytest
 
 from vitnas.automation.answer import Answer, Line, ahead, write_answer
 from vitnas.automation.automate import automate
-from vitnas.automation.plan import Plan, Rung
+from vitnas.automation.plan import Rung
 from vitnas.automation.settings import AutoSettings
 from vitnas.errors import SearchError, SettingsError
 from vitnas.files import read_json
@@ -30,7 +30,8 @@ def answered(tmp_path_factory):
     """A plan that was edited to have three candidates and two rungs, followed to its end."""
     folder = tmp_path_factory.mktemp("auto") / "digits"
     found, _ = ask(folder, dry_run=True)
-    assert found.answer is None and not (folder / "runs").exists()
+    assert found.answer is None
+    assert not (folder / "runs").exists()
     [uniform] = found.plan.baselines
     one = replace(found.plan.candidates[0], steps=30)
     space = one.load_space(load_dataset(DIGITS).task)
@@ -45,12 +46,14 @@ def test_the_answer_is_the_winner_beside_the_baseline_of_its_space(answered):
     network, uniform = found.answer.lines
     assert (network.role, uniform.role) == ("network", "uniform")
     assert network.space == uniform.space == "autoformer-mini"
-    assert found.answer.split == "test" and found.answer.num_images == 180
+    assert found.answer.split == "test"
+    assert found.answer.num_images == 180
     assert network.ms["iphone12"] <= 1.5
     standings = read_json(folder / "standings.json")
     assert [len(rung) for rung in standings] == [3, 2]
     best = min(standings[1], key=lambda one: one["loss"])
-    assert best["kept"] and network.arch_id in best["name"]
+    assert best["kept"]
+    assert network.arch_id in best["name"]
 
 
 def test_its_accuracy_is_that_of_the_exported_network(answered):
@@ -107,7 +110,8 @@ def test_pairs_of_answers_tell_who_is_ahead():
     assert 0 < low < points < high
     assert ahead(theirs, ours) == (-points, -high, -low)
     same = ahead(ours, ours)
-    assert same[0] == 0 and same[1] < 0 < same[2]
+    assert same[0] == 0
+    assert same[1] < 0 < same[2]
 
 
 def test_the_interval_holds_the_truth_as_often_as_it_says():
@@ -127,8 +131,17 @@ def test_the_interval_holds_the_truth_as_often_as_it_says():
 
 def test_a_verdict_says_better_worse_or_neither(tmp_path):
     line = Line("network", "deit", 32, "0" * 12, 0.5, (0.4, 0.6), {"cpu": 1.0}, 10, 1.0)
-    answer = Answer("images", "test", 100, {"cpu": 1.0}, (line,), {"a": (2.0, 1.0, 3.0), "b": (-2.0, -3.0, -1.0), "c": (1.0, -1.0, 3.0)})
+    answer = Answer(
+        "images",
+        "test",
+        100,
+        {"cpu": 1.0},
+        (line,),
+        {"a": (2.0, 1.0, 3.0), "b": (-2.0, -3.0, -1.0), "c": (1.0, -1.0, 3.0)},
+    )
     better, worse, neither = answer.verdict()
-    assert "better by 2.0 points" in better and "worse by 2.0 points" in worse and "cannot be told apart" in neither
+    assert "better by 2.0 points" in better
+    assert "worse by 2.0 points" in worse
+    assert "cannot be told apart" in neither
     write_answer(answer, tmp_path, [])
     assert all(sentence in (tmp_path / "README.md").read_text() for sentence in answer.verdict())

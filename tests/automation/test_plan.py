@@ -42,7 +42,9 @@ def test_minutes_count_what_each_part_trains():
 
 def test_baselines_are_trained_beside_the_winner():
     both = replace(plan(), entries=(*entries(4), *entries(1, "uniform")), workers=2)
-    assert both.minutes()["training"] == pytest.approx(max(0.7 * both.candidates[3].seconds, both.baselines[0].seconds) / 60)
+    assert both.minutes()["training"] == pytest.approx(
+        max(0.7 * both.candidates[3].seconds, both.baselines[0].seconds) / 60
+    )
 
 
 @pytest.mark.parametrize(
@@ -89,11 +91,14 @@ def test_rungs_leave_most_of_the_time_to_the_winner(network_s, steps_s, most):
     assert 1 <= number <= most
     assert overhead(number, rungs) <= SPENT
     if number > 1:
-        assert rungs[-1].keep == 1 and rungs[0].share in FIRST
+        assert rungs[-1].keep == 1
+        assert rungs[0].share in FIRST
         middle = sorted(steps_s[:number])[number // 2]
         assert rungs[0].share * network_s / middle >= LEAST_STEPS
 
 
 def test_more_time_affords_more_candidates():
     number = [divide(seconds, [0.3] * 12, 12)[0] for seconds in (60, 300, 1200, 7200)]
-    assert number == sorted(number) and number[0] == 1 and number[-1] > 6
+    assert number == sorted(number)
+    assert number[0] == 1
+    assert number[-1] > 6

@@ -54,19 +54,23 @@ def climbed(dataset, tmp_path_factory):
 
 
 def test_the_worse_is_dropped_at_its_rung(climbed):
-    folder, plan, winner, history, mark, said = climbed
+    folder, _plan, winner, history, mark, said = climbed
     assert [len(rung) for rung in history] == [2, 2]
     assert [one.kept for one in history[1]] == [True, False]
-    assert history[1][0].entry == winner and history[1][0].mark.loss <= history[1][1].mark.loss
+    assert history[1][0].entry == winner
+    assert history[1][0].mark.loss <= history[1][1].mark.loss
     loser = history[1][1].entry
     assert [mark.step for mark in read_marks(RunFolder.open(folder / loser.name))] == [4, 10]
-    assert mark.step == STEPS and len(said) == 5
+    assert mark.step == STEPS
+    assert len(said) == 5
 
 
 def test_a_winner_learnt_what_it_would_have_alone(climbed, dataset, tmp_path):
-    folder, plan, winner, *_ = climbed
+    folder, _plan, winner, *_ = climbed
     space, arch = winner.load_space(dataset.task), Arch.from_json(winner.arch)
-    alone = enter(tmp_path / "alone", space, arch, DataSettings("digits"), recipe(dataset, Pace(0.01, False), STEPS, 1, 0))
+    alone = enter(
+        tmp_path / "alone", space, arch, DataSettings("digits"), recipe(dataset, Pace(0.01, False), STEPS, 1, 0)
+    )
     assert train(alone, progress=False)
     ours, theirs = weights(folder / winner.name), weights(tmp_path / "alone")
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
@@ -91,9 +95,10 @@ def test_killed_after_a_training_and_before_its_mark_it_is_judged_again(climbed,
 
 
 def test_processor_time_adds_up_over_parts(climbed):
-    folder, plan, winner, *_ = climbed
+    folder, _plan, winner, *_ = climbed
     spent = [mark.cpu_s for mark in read_marks(RunFolder.open(folder / winner.name))]
-    assert spent == sorted(spent) and spent[0] > 0
+    assert spent == sorted(spent)
+    assert spent[0] > 0
 
 
 @pytest.mark.ray
@@ -105,5 +110,7 @@ def test_workers_on_ray_find_the_same(climbed, dataset, tmp_path):
         [again] = train_whole([found], tmp_path, executor, lambda text: None)
     assert found == winner
     for ours, theirs in zip(told, history, strict=True):
-        assert [(one.entry, one.mark.loss, one.kept) for one in ours] == [(one.entry, one.mark.loss, one.kept) for one in theirs]
+        assert [(one.entry, one.mark.loss, one.kept) for one in ours] == [
+            (one.entry, one.mark.loss, one.kept) for one in theirs
+        ]
     assert (again.loss, again.accuracy) == (mark.loss, mark.accuracy)

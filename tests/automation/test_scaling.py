@@ -28,7 +28,8 @@ def test_the_largest_uniform_arch_keeps_the_limit_and_the_next_but_few_does_not(
     low, high = (ms["iphone12"] for ms in ends)
     clock = Clock({"iphone12": (low + high) / 2})
     found = largest_uniform(space, clock)
-    assert found is not None and found.share <= 1
+    assert found is not None
+    assert found.share <= 1
     line = uniform_line(space)
     shares = [clock.share(ms) for ms in clock.ms(space, line)]
     best = max(share for share in shares if share <= 1)

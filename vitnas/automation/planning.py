@@ -33,6 +33,8 @@ SPENT = 0.4
 """What the rungs may cost, as a share of one whole training."""
 MOST = 12
 """Candidates that begin at most unless told."""
+USUAL_STEP_S = 0.2
+"""A step of a small network, to know how many spaces are worth looking at before any is measured."""
 
 
 @dataclass(frozen=True)
@@ -106,12 +108,13 @@ def make_plan(dataset: Dataset, settings: AutoSettings, clock: Clock, threads: i
     each = max(1, threads // workers)
     total_s = settings.seconds
     names = settings.spaces or tuple(name for name in LIKELY if name in SPACES)
-    most = settings.candidates or MOST
+    afforded, _ = divide(_network_s(total_s, workers, len(settings.baselines)) * each, [USUAL_STEP_S] * MOST, MOST)
+    most = settings.candidates or (len(settings.spaces) or afforded)
     found = fits(names, dataset.task, clock, say, most)
     rng = np.random.default_rng(settings.seed)
     looked_s = time.monotonic() - start
     network_s = _network_s(max(total_s - looked_s, total_s / 2), workers, len(settings.baselines)) * each
-    number, rungs = divide(network_s, [fit.pace.step_s for fit in found], most)
+    number, rungs = divide(network_s, [fit.pace.step_s for fit in found], settings.candidates or MOST)
     whole_s = network_s / (1 + overhead(number, rungs))
 
     def entry(role: Role, fit: Fit, placed: Placed, pace: Pace, seconds: float) -> Entry:
@@ -150,7 +153,7 @@ def divide(network_s: float, steps_s: Sequence[float], most: int) -> tuple[int, 
         most: candidates at most.
     """
     for number in range(most, 1, -1):
-        middle = float(np.median(steps_s[:number]))
+        middle = float(np.median(steps_s[:number]))  # further archs of the same spaces cost about as much
         left = max(1, round(number / 3))
         for first in FIRST:
             rungs = (Rung(first, left), Rung(SECOND, 1)) if left > 1 else (Rung(first, 1),)

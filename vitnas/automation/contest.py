@@ -1,0 +1,84 @@
+"""A plan as it is followed: its networks in runs of their own, trained on one worker or several."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from vitnas.automation.contender import Mark, enter, network_of, read_marks
+from vitnas.automation.pace import Pace
+from vitnas.automation.plan import Entry, Plan
+from vitnas.automation.recipe import recipe
+from vitnas.automation.rungs import Standing, climb, train_whole
+from vitnas.nas.execution.executor import Executor, SerialExecutor
+from vitnas.run import RunFolder
+from vitnas.search_spaces import Arch
+from vitnas.supernets.data import Dataset, DataSettings, load_dataset
+from vitnas.supernets.evaluation import EvaluationResult, evaluate
+
+
+@dataclass(frozen=True)
+class Contest:
+    """What following a plan has at hand.
+
+    Attributes:
+        folder: with the run of each entry, under its name.
+        plan: to follow.
+        data: the images, of any size.
+        say: told what happens.
+        init: first weights, for those that they fit.
+    """
+
+    folder: Path
+    plan: Plan
+    data: DataSettings
+    say: Callable[[str], None]
+    init: str | None = None
+
+    def choose(self) -> tuple[Entry, list[list[Standing]]]:
+        """The winner of the candidates, and who stood where."""
+        self._enter(self.plan.candidates)
+        with self._executor() as executor:
+            return climb(self.plan, self.folder, executor, self.say)
+
+    def finish(self, entries: Sequence[Entry]) -> list[Mark]:
+        """Trains entries to their end, those that began as well as those that did not."""
+        self._enter(entries)
+        with self._executor() as executor:
+            return train_whole(entries, self.folder, executor, self.say)
+
+    def images(self, entry: Entry) -> Dataset:
+        """The images as an entry sees them."""
+        return load_dataset(replace(self.data, image_size=entry.image_size))
+
+    def run(self, entry: Entry) -> RunFolder:
+        return RunFolder.open(self.folder / entry.name)
+
+    def tested(self, entry: Entry) -> EvaluationResult:
+        """An entry on the test images, or on the validation images where none are kept."""
+        dataset = self.images(entry)
+        return evaluate(network_of(self.run(entry), dataset), dataset.test or dataset.val)
+
+    def spent_s(self, entry: Entry) -> float:
+        """Processor seconds that led to an entry: its own, and of a candidate those of all that were dropped."""
+        led = self.plan.candidates if entry.role == "candidate" else [entry]
+        marks = [read_marks(RunFolder(self.folder / one.name)) for one in led]
+        return sum(found[-1].cpu_s for found in marks if found)
+
+    def _enter(self, entries: Sequence[Entry]) -> None:
+        loaded: dict[int, Dataset] = {}
+        for entry in entries:
+            if entry.image_size not in loaded:
+                loaded[entry.image_size] = self.images(entry)
+            dataset, pace = loaded[entry.image_size], Pace(entry.step_s, entry.channels_last)
+            settings = recipe(dataset, pace, entry.steps, self.plan.threads, self.plan.seed, self.init)
+            space, arch = entry.load_space(dataset.task), Arch.from_json(entry.arch)
+            enter(self.folder / entry.name, space, arch, replace(self.data, image_size=entry.image_size), settings)
+
+    def _executor(self) -> Executor:
+        if self.plan.workers == 1:
+            return SerialExecutor()
+        from vitnas.nas.execution.ray import RayExecutor
+
+        return RayExecutor(self.plan.workers)
