@@ -47,6 +47,19 @@ SHORTER = (
 """The same with less to do: a tiny space, and archs that exist in it."""
 
 
+def runnable() -> dict[str, list[str]]:
+    """Each command with the pages that show it: what several pages say alike is run once."""
+    found: dict[str, list[str]] = {}
+    for page, line in sorted(set(commands())):
+        text = line.partition("#")[0] if " #" in line else line
+        if "..." in text or any(word in text for word in (*NOT_HERE, "COMMAND")):
+            continue
+        for long, short in SHORTER:
+            text = text.replace(long, short)
+        found.setdefault(" ".join(text.split()), []).append(page)
+    return found
+
+
 def world(folder: Path) -> Path:
     """A folder that holds what the pages speak of, as small as it can be."""
     scene = make_scene(folder / "scene")
@@ -89,12 +102,7 @@ def world(folder: Path) -> Path:
 def test_commands_of_the_pages_run(tmp_path: Path) -> None:
     home = world(tmp_path)
     failed = []
-    for page, line in sorted(set(commands())):
-        text = line.partition("#")[0] if " #" in line else line
-        if "..." in text or any(word in text for word in (*NOT_HERE, "COMMAND")):
-            continue
-        for long, short in SHORTER:
-            text = text.replace(long, short)
+    for text, pages in runnable().items():
         copy = tmp_path / "copy"
         shutil.rmtree(copy, ignore_errors=True)
         shutil.copytree(home, copy)
@@ -105,7 +113,7 @@ def test_commands_of_the_pages_run(tmp_path: Path) -> None:
             shutil.rmtree(copy / written, ignore_errors=True)
         if "train-supernet" in text and "--resume" not in text:
             shutil.rmtree(copy / "runs")
-        said = run_here(text.strip().removeprefix("vitnas "), copy)
+        said = run_here(text.removeprefix("vitnas "), copy)
         if said.code != 0:
-            failed.append(f"{page}: {text}\n{said.err[-600:]}")
+            failed.append(f"{', '.join(pages)}: {text}\n{said.err[-600:]}")
     assert not failed, "\n".join(failed)
