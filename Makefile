@@ -14,7 +14,7 @@ PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesse
 help:
 	@echo "make demo      the main job on a small scale: train, profile, search, export, plot"
 	@echo "make test      the tests (minutes)"
-	@echo "make test-fast those that take no seconds, for while you work (under three minutes)"
+	@echo "make test-fast those that take no seconds, for while you work (under two minutes)"
 	@echo "make check     formatting, lint, types, who may import whom, no circles; also the code in README and docs"
 	@echo ""
 	@echo "make test-all  the tests with the slow ones; test-nightly: every space exported at full size (hours)"

@@ -27,13 +27,15 @@ NOT_HERE = {
 }
 """What no test can run from the pages, and why."""
 SHORTER = (
-    ("--budget 15m", "--budget 40s --quick"),
-    ("--budget 10m", "--budget 40s --quick"),
-    ("--budget 5m", "--budget 40s --quick"),
+    ("--budget 15m", "--budget 15s --quick"),
+    ("--budget 10m", "--budget 15s --quick"),
+    ("--budget 5m", "--budget 15s --quick"),
     ("--workers 4", "--workers 2"),
     ("--workers 8", "--workers 2"),
     ("--samples 200", "--samples 12"),
     ("--time 10m", "--time 10s"),
+    ("--finetune 10", "--finetune 1"),
+    ("--epochs 20", "--epochs 2"),
     ("--evaluations 500", "--evaluations 12"),
     ("--space asvit --arch As-ViT-seed --params 28M", "--space tiny.toml --params 60k"),
     ("--space elasticvit", "--space tiny.toml"),

@@ -172,7 +172,7 @@ def test_a_command_ends_with_a_message(tmp_path):
     words = ["50", "predictor", "--help"]
     assert subprocess.run([sys.executable, "-c", COMMAND, *words], capture_output=True).returncode == 0
     (tmp_path / "short.toml").write_text("[train]\nsteps = 2\nthreads = 1\n")
-    words = "5000 train-supernet --space autoformer-mini --data digits --out run --config short.toml".split()
+    words = ["5000", "train-supernet", "--space", "autoformer-mini", "--data", "digits", "--out", "run", "--config", "short.toml"]
     done = subprocess.run([sys.executable, "-c", COMMAND, *words], capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 2, done.stderr
     assert "Traceback" not in done.stderr
