@@ -102,6 +102,7 @@ def test_what_cannot_be_told_apart_is_shown_as_one(tmp_path):
     assert "cannot be told apart" not in texts(tmp_path / "q.svg")
 
 
+@pytest.mark.heavy
 def test_devices_stand_side_by_side_and_a_search_looks_alike_in_both(tmp_path):
     cpu, phone = ({"origin": {"device": name}} for name in ("cpu", "phone"))
     fronts = {"s, cpu alone": front(config=cpu), "s, phone alone": front(1, config=phone), "t": front(2, config=phone)}

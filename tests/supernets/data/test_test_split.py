@@ -175,6 +175,7 @@ def sealed(dataset: Dataset) -> Dataset:
     return replace(dataset, test=Sealed(**values))
 
 
+@pytest.mark.heavy
 def test_nothing_that_chooses_looks_at_the_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     space = load_space("autoformer-mini").restrict(width=(48,), depth=(3,), mlp_ratio=(2.0,), heads=(3, 4))
     dataset = sealed(load_dataset("digits"))
