@@ -52,7 +52,7 @@ class Counts:
 @lru_cache(maxsize=1_000_000)
 def count_layer(spec: LayerSpec) -> Counts:
     """Counts of one layer, from building it without memory and running it on one image."""
-    with torch.device("meta"), _Undrawn():
+    with torch.device("meta"), _Undrawn():  # type: ignore[no-untyped-call]
         layer = build(spec).to("meta").eval()
         x = torch.empty(1, *spec.in_shape)
     memory = flops = _Meter()
