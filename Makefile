@@ -4,8 +4,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 # One process a core, each with one thread: tests are many and small. Each process begins with a stretch of whole files,
-# so fixtures of a module are built once, and takes tests from the others when it has done its own.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --maxprocesses 8 --dist worksteal
+# so fixtures of a module are built once, and takes tests from the others when it has done its own. Bytecode is kept, also
+# where the surroundings ask for none: tests start hundreds of programs.
+PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --maxprocesses 8 --dist worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: help setup parity demo test test-fast test-slow test-all test-nightly check reference docs format lock clean
@@ -13,7 +14,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --maxprocesses 8 -
 help:
 	@echo "make demo      the main job on a small scale: train, profile, search, export, plot"
 	@echo "make test      the tests (minutes)"
-	@echo "make test-fast those that take no seconds, for while you work (under three minutes)"
+	@echo "make test-fast those that take no seconds, for while you work (under two minutes)"
 	@echo "make check     formatting, lint, types, who may import whom, no circles; also the code in README and docs"
 	@echo ""
 	@echo "make test-all  the tests with the slow ones; test-nightly: every space exported at full size (hours)"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from benchmarks.problems.scene import run_here
 from vitnas.cli import main
 
 pytestmark = pytest.mark.heavy  # most of them work for a second or more
@@ -41,11 +41,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "max_passes = 1\n"
         "[search]\nevaluations = 6\ninitial = 4\nbatch = 2\npopulation = 10\ngenerations = 3\n"
     )
-    for words in (
-        ["train-supernet", "--out", folder / "run", "--config", config],
-        ["profile", "--run", folder / "run", "--config", config],
-    ):
-        subprocess.run([sys.executable, "-m", "vitnas.cli", *map(str, words)], check=True, timeout=280)
+    for command in ("train-supernet --out run --config quick.toml", "profile --run run --config quick.toml"):
+        said = run_here(command, folder)
+        assert said.code == 0, said.err
     return folder / "run"
 
 

@@ -21,6 +21,7 @@ def random_logits(seed: int, scale: float = 1.0) -> torch.Tensor:
 
 
 @given(seed=st.integers(0, 1000), scale=st.floats(1e-3, 1e3), noise=st.floats(1e-6, 0.5))
+@pytest.mark.heavy
 def test_differences_are_in_units_of_the_logits(seed, scale, noise):
     expected = random_logits(seed, scale)
     found = expected + random_logits(seed + 1, noise * scale)

@@ -140,6 +140,7 @@ def test_other_errors_are_left_as_they_are(tmp_path):
         raise KeyError("x")
 
 
+@pytest.mark.heavy
 def test_a_study_on_a_full_disk_says_so_and_keeps_what_it_has(tmp_path):
     def study() -> Study:
         return Study(SMALL, [Objective.named("accuracy")], database(tmp_path), "s", {})
@@ -171,6 +172,7 @@ cli.main()
 def test_a_command_ends_with_a_message(tmp_path):
     words = ["50", "predictor", "--help"]
     assert subprocess.run([sys.executable, "-c", COMMAND, *words], capture_output=True).returncode == 0
+    (tmp_path / "short.toml").write_text("[train]\nsteps = 2\nthreads = 1\n")
     words = [
         "5000",
         "train-supernet",
@@ -179,11 +181,11 @@ def test_a_command_ends_with_a_message(tmp_path):
         "--data",
         "digits",
         "--out",
-        str(tmp_path / "run"),
-        "--threads",
-        "1",
+        "run",
+        "--config",
+        "short.toml",
     ]
-    done = subprocess.run([sys.executable, "-c", COMMAND, *words], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", COMMAND, *words], capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 2, done.stderr
     assert "Traceback" not in done.stderr
     assert "File too large" in done.stderr

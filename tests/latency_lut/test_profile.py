@@ -185,6 +185,7 @@ def test_a_budget_that_the_protocol_alone_exceeds_is_refused_before_anything_is_
 LARGE = load_space("swin")
 
 
+@pytest.mark.heavy
 def test_a_large_space_is_measured_in_part_and_says_which(path):
     device = PretendedDevice()
     table = profile(LARGE, device, path, dataclasses.replace(FEW, test_networks=20), progress=False)
@@ -203,6 +204,7 @@ def test_a_large_space_is_measured_in_part_and_says_which(path):
     assert table.header.fidelity.mape < 0.01
 
 
+@pytest.mark.heavy
 def test_what_matters_most_is_measured_first():
     specs = LARGE.lowering.specs
     interpolator = Interpolator(specs, work_of(LARGE))

@@ -55,6 +55,7 @@ def test_a_front_for_all_devices_and_one_for_each(tmp_path):
         np.testing.assert_allclose([p.errors["latency_ms"] for p in own.points], any_day)
 
 
+@pytest.mark.heavy
 def test_what_all_latencies_share_comes_from_the_sitting(tmp_path):
     front = run(tmp_path / "a")
     assert front.shared == {f"latency_ms@{t.name}": t.sitting.shared for t in targets()}

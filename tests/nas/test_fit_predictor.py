@@ -78,6 +78,7 @@ def test_a_kill_loses_only_what_was_in_work_and_more_samples_only_add(tmp_path):
         call(Counting(), origin={"supernet": "step-00000999"})
 
 
+@pytest.mark.heavy
 def test_one_call_evaluates_learns_reports_and_keeps(trained):
     folder = trained.path / "predictor"
     fit = fit_predictor(trained, 10, predictor="ridge", quantity="loss", progress=False)
@@ -122,6 +123,7 @@ def test_a_report_that_is_missing_or_damaged_is_refused(tmp_path, trained):
         PredictorFit.load(tmp_path)
 
 
+@pytest.mark.heavy
 def test_the_command_writes_a_picture_and_goes_on_from_what_is_known(trained, monkeypatch, capsys, tmp_path):
     words = ["--run", trained.path, "--samples", 10, "--predictor", "ridge", "--quantity", "loss", "--json"]
 

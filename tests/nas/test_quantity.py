@@ -11,6 +11,7 @@ devices = st.text("abc12-@ ", min_size=1, max_size=6)
 
 
 @given(st.text(max_size=20) | st.text("a_std@", max_size=12))
+@pytest.mark.heavy
 def test_every_name_is_printed_as_it_was_read(text):
     assert str(Quantity.parse(text)) == text
 

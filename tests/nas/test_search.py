@@ -94,6 +94,7 @@ def test_points_say_where_their_figures_come_from(tmp_path):
     assert ParetoFront.load(tmp_path / "a" / "front.json", BIG) == front
 
 
+@pytest.mark.heavy
 def test_seed_and_settings_decide_the_front(tmp_path):
     def bytes_of(name, **changed):
         run(BIG, tmp_path / name, replace(QUICK, **changed))

@@ -148,6 +148,7 @@ def test_a_database_that_another_holds_for_a_moment_is_waited_for(tmp_path, monk
     assert len(study.trials) == 2
 
 
+@pytest.mark.heavy
 def test_a_study_written_one_trial_at_a_time_goes_on(tmp_path):
     """As version 0.1 wrote them."""
     url = f"sqlite:///{tmp_path / 'study.db'}"

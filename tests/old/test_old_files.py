@@ -45,6 +45,7 @@ def rows(search: Path) -> list[dict[str, Any]]:
     return found
 
 
+@pytest.mark.heavy
 def test_a_search_is_resumed_from_what_was_evaluated(run, capsys):
     """Seconds are those of the evaluations before: nothing is evaluated again."""
     settings = run / "settings.toml"
@@ -124,6 +125,7 @@ def test_a_subnet_is_evaluated_as_it_was(run, capsys):
     assert [one["accuracy"] for one in found] == pytest.approx(told, abs=2 / 324)  # other processors round otherwise
 
 
+@pytest.mark.heavy
 def test_results_are_compared_and_drawn(run, capsys):
     found = answer(capsys, "compare", run / "search-cpu", run / "search-cpu+iphone12" / "front-cpu.json")
     assert len(json.dumps(found)) > 100

@@ -32,6 +32,7 @@ def test_a_weak_candidate_does_not_win():
     assert found.winner.predictor != "ridge"
 
 
+@pytest.mark.heavy
 def test_options_are_varied_for_as_long_as_it_may(monkeypatch):
     monkeypatch.setattr(auto, "CANDIDATES", ("gp", "trees", "ridge"))
     start = time.monotonic()

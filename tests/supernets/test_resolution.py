@@ -102,6 +102,7 @@ def test_fewer_tokens_cost_less_and_train_the_same_weights(name: str, image_size
     assert any(g is not None and g.any() for g in grads)
 
 
+@pytest.mark.heavy
 def test_a_restricted_space_and_a_space_with_a_resolution_take_smaller_images() -> None:
     space = load_space("elasticvit").restrict(resolution=(256,))
     arch = space.largest()

@@ -77,6 +77,7 @@ def test_a_run_is_judged_by_the_average_of_its_weights(tmp_path: Path, small_run
         assert torch.equal(weight, average[name])
 
 
+@pytest.mark.heavy
 def test_an_outside_teacher_takes_the_place_of_the_labels(tmp_path: Path, small_run: MakeRun) -> None:
     teacher = trained(small_run, tmp_path / "teacher")
     taught, untaught, half = (

@@ -140,12 +140,16 @@ def _table(
             f"{MOST_COMBINATIONS:,}; split it into sites that read fewer genes"
         )
     table = np.full(shape, -1, dtype=np.int32)
-    for where in itertools.product(*(range(len(columns[i].choices)) for i in scope)):
-        codes = dict(zip(scope, where, strict=True))
-        parents = {i: columns[i].parent for i in scope}
-        if not all(columns[i].allowed[codes[p], codes[i]] for i, p in parents.items() if p in codes):
-            continue  # no arch has these values together
-        spec = site.spec(*(columns[i].choices[code] for i, code in codes.items()))
+    choices = [columns[i].choices for i in scope]
+    rules = [  # which of two axes' values an arch may have together
+        (scope.index(parent), axis, columns[i].allowed.tolist())
+        for axis, i in enumerate(scope)
+        if (parent := columns[i].parent) in scope
+    ]
+    for where in itertools.product(*map(range, map(len, choices))):
+        if not all(allowed[where[before]][where[after]] for before, after, allowed in rules):
+            continue
+        spec = site.spec(*(values[code] for values, code in zip(choices, where, strict=True)))
         if spec is not None:
             table[where] = numbers.setdefault(spec, len(numbers))
     return table

@@ -150,6 +150,7 @@ def test_the_command_estimates_an_arch_of_a_space():
 
 
 @needs_timm
+@pytest.mark.heavy
 def test_the_command_estimates_a_timm_model():
     told = json.loads(run("--timm", "mobileone_s0", "--json").stdout)
     assert told["placement"] == "neural engine"

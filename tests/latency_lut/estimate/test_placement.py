@@ -66,6 +66,7 @@ def test_what_stays_is_not_flagged(op):
 
 
 @given(st.integers(0, 50), st.integers(0, 50))
+@pytest.mark.heavy
 def test_one_network_that_contradicts_is_enough(fits, contradicts):
     assert Support(fits, contradicts).believed == (fits >= 3 and contradicts == 0)
 

@@ -68,6 +68,7 @@ def test_more_of_a_gene_is_never_less_important(supernet, importance):
     assert importance(space.encode([space.largest()]))[0] == pytest.approx(1.0)
 
 
+@pytest.mark.heavy
 def test_units_that_do_nothing_do_not_matter(dataset):
     net = Supernet(load_space("autoformer-mini", dataset.task), seed=1)
     space = net.space

@@ -83,6 +83,7 @@ def test_it_goes_on_where_its_predictor_sees_nothing():
     assert best(0.2) > best(0.0)
 
 
+@pytest.mark.heavy
 def test_one_objective_that_is_maximised_below_a_limit():
     """The best arch of all within the limit, with another inner searcher."""
     costs = {"latency_ms": latency(SMALL)}

@@ -102,6 +102,7 @@ def test_a_finished_search_measures_nothing_again(tmp_path, table):
     assert ParetoFront.load(tmp_path / "a" / "front.json", SMALL) == first
 
 
+@pytest.mark.heavy
 def test_interrupted_while_measuring_it_goes_on_to_the_same_front(tmp_path, table):
     class Unplugged(Slower):
         def time(self, blueprints, settings, reference=None):

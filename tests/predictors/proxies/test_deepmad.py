@@ -39,6 +39,7 @@ def test_published_scores_and_effectiveness_come_back(label):
     assert effectiveness(blueprint) == pytest.approx(rho, abs=6e-6)
 
 
+@pytest.mark.heavy
 def test_the_side_of_excited_stages_counts():
     assert entropy(_blueprint("29M-224")) == pytest.approx(19135.93, abs=0.01)
     assert entropy(_blueprint("R18")) == entropy(_blueprint("R18"), as_released=True)

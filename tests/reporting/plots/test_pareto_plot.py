@@ -89,6 +89,7 @@ def test_several_fronts_have_a_name_and_a_knee_each(tmp_path):
     assert not any(word.startswith("evaluated") for word in words)
 
 
+@pytest.mark.heavy
 def test_what_cannot_be_told_apart_is_shown_as_one(tmp_path):
     close = front()
     blurred = {"latency_ms": 0.2, "accuracy": 0.02}
@@ -101,6 +102,7 @@ def test_what_cannot_be_told_apart_is_shown_as_one(tmp_path):
     assert "cannot be told apart" not in texts(tmp_path / "q.svg")
 
 
+@pytest.mark.heavy
 def test_devices_stand_side_by_side_and_a_search_looks_alike_in_both(tmp_path):
     cpu, phone = ({"origin": {"device": name}} for name in ("cpu", "phone"))
     fronts = {"s, cpu alone": front(config=cpu), "s, phone alone": front(1, config=phone), "t": front(2, config=phone)}
@@ -194,6 +196,7 @@ def test_a_front_of_one_point_and_other_quantities(tmp_path):
     assert {"Parameters (M)", "Score", "best: 2.5 M, 0"} <= set(texts(tmp_path / "p.svg"))
 
 
+@pytest.mark.heavy
 def test_the_same_fronts_give_the_same_bytes(tmp_path):
     for name in ("a", "b"):
         plot_fronts({"front": front()}, [tmp_path / f"{name}.svg", tmp_path / f"{name}.png"])

@@ -48,6 +48,7 @@ def test_hypervolume_over_evaluations(run: Path, tmp_path: Path, capsys: pytest.
         assert f"{result.name}: {box.share_of(result):.1%}" in words
 
 
+@pytest.mark.heavy
 def test_genes_along_the_front(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = plot(capsys, tmp_path, run / "search-pretended", "--what", "genes")
     assert {"width", "depth", "heads[0]", "mlp_ratio[5]", "knee", "Variance explained by the gene alone (%)"} <= set(

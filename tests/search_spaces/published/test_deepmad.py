@@ -83,6 +83,7 @@ def test_published_sizes_and_flops_come_back_to_the_last_digit(label: str) -> No
     assert params / 1e6 == pytest.approx(millions, abs=5.1e-4)
 
 
+@pytest.mark.heavy
 def test_every_choice_of_strides_ends_at_one_thirty_second() -> None:
     for name in ("deepmad-resnet", "deepmad-mobile"):
         space = load_space(name)

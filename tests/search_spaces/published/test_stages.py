@@ -35,6 +35,7 @@ def test_resolutions_are_near_their_share_of_the_image(published: tuple[int, ...
 
 @pytest.mark.parametrize("name", PUBLISHED)
 @pytest.mark.parametrize("size", [8, 32, 96])
+@pytest.mark.heavy
 def test_the_last_map_of_small_images_has_more_than_one_token(name: str, size: int) -> None:
     space = load_space(name, Task(image_size=size, num_classes=10))
     for arch in (space.smallest(), space.largest()):

@@ -143,6 +143,7 @@ def test_a_new_run_says_its_share_and_finds_its_test_again(tmp_path: Path) -> No
     assert np.array_equal(dataset_of(run).test.rows, load_dataset("digits").test.rows)
 
 
+@pytest.mark.heavy
 def test_first_weights_that_saw_the_test_are_warned_of(tmp_path: Path) -> None:
     space = load_space("autoformer-mini").restrict(width=(48,), depth=(3,), mlp_ratio=(2.0,), heads=(3, 4))
     settings = TrainSettings(steps=1, threads=1, tensorboard=False)
@@ -174,6 +175,7 @@ def sealed(dataset: Dataset) -> Dataset:
     return replace(dataset, test=Sealed(**values))
 
 
+@pytest.mark.heavy
 def test_nothing_that_chooses_looks_at_the_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     space = load_space("autoformer-mini").restrict(width=(48,), depth=(3,), mlp_ratio=(2.0,), heads=(3, 4))
     dataset = sealed(load_dataset("digits"))

@@ -105,6 +105,7 @@ def test_a_published_arch_is_called_by_its_name(tmp_path: Path) -> None:
         (8, 48, r"site 'stem': 'position' has shape \(3, 3, 192\), in the space \(2, 2, 192\)"),
     ],
 )
+@pytest.mark.heavy
 def test_a_network_outside_the_space_is_refused_with_what_differs(
     tmp_path: Path, depth: int, side: int, why: str
 ) -> None:

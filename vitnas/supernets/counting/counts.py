@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import flop_registry
 
 from vitnas.search_spaces import LayerSpec
 from vitnas.supernets.layers import build
@@ -52,24 +52,23 @@ class Counts:
 @lru_cache(maxsize=1_000_000)
 def count_layer(spec: LayerSpec) -> Counts:
     """Counts of one layer, from building it without memory and running it on one image."""
-    with torch.device("meta"):
+    with torch.device("meta"), _Undrawn():  # type: ignore[no-untyped-call]
         layer = build(spec).to("meta").eval()
         x = torch.empty(1, *spec.in_shape)
-    flops = FlopCounterMode(display=False)
-    memory = _PeakMemory()
-    with torch.no_grad(), flops, memory:
+    memory = flops = _Meter()
+    with torch.no_grad(), memory:
         memory.hold(x)
         y = layer(x)
     if (counted := layer.counted()) is not layer:
-        flops = FlopCounterMode(display=False)
+        flops = _Meter()
         with torch.no_grad(), flops:
             counted(x)
     if tuple(y.shape) != (1, *spec.out_shape):
         raise AssertionError(f"layer '{spec.key}' gives {tuple(y.shape[1:])}")
-    saved = [*layer.parameters(), *(b for n, b in layer.named_buffers() if n in layer.state_dict())]
+    saved = layer.state_dict().values()
     return Counts(
         num_params=sum(p.numel() for p in layer.parameters() if p.requires_grad),
-        macs=flops.get_total_flops() // 2,
+        macs=flops.flops // 2,
         weight_bytes=sum(t.numel() * t.element_size() for t in saved),
         activation_bytes=memory.peak,
     )
@@ -80,11 +79,19 @@ def count(layers: Iterable[LayerSpec]) -> Counts:
     return Counts.over(count_layer(spec) for spec in layers)
 
 
-class _PeakMemory(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Follows the storages that eager execution keeps alive, and their largest sum."""
+class _Undrawn(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Leaves weights as they are instead of drawing them: without memory that gives nothing and takes milliseconds."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return args[0] if func in _DRAWS else func(*args, **(kwargs or {}))
+
+
+class _Meter(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Adds up operations by torch's own formulas, and follows the storages that eager execution keeps alive and their largest sum."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
+        self.flops = 0
         self.now = 0
         self.peak = 0
         self._seen: set[int] = set()
@@ -106,6 +113,8 @@ class _PeakMemory(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = _run(func, args, kwargs or {})
+        if (formula := flop_registry.get(func._overloadpacket)) is not None:
+            self.flops += formula(*args, **(kwargs or {}), out_val=result)
         inputs = {t.untyped_storage()._cdata for t in tree_leaves((args, kwargs)) if isinstance(t, Tensor)}
         for tensor in tree_leaves(result):
             if isinstance(tensor, Tensor) and tensor.untyped_storage()._cdata not in inputs:
@@ -113,6 +122,7 @@ class _PeakMemory(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return result
 
 
+_DRAWS = {getattr(torch.ops.aten, name).default for name in ("normal_", "uniform_")}
 _ACTIVATIONS = {getattr(torch.ops.aten, name).default for name in ("hardswish", "hardsigmoid", "relu", "silu", "gelu")}
 _BATCH_NORM = torch.ops.aten.native_batch_norm.default
 _LAYER_NORM = torch.ops.aten.native_layer_norm.default

@@ -76,6 +76,7 @@ def test_a_live_teacher_gives_distributions(run, digits):
     assert make_teacher(Distil(), digits, Augment(), 16, 0, 10) is None
 
 
+@pytest.mark.heavy
 def test_timm_weights_of_a_file_teach_images_of_another_size(tmp_path):
     timm = import_timm()
     torch.manual_seed(0)

@@ -107,6 +107,7 @@ def test_a_larger_network_with_timm_weights_answers_like_timm(name: str) -> None
     _compare(name)
 
 
+@pytest.mark.heavy
 def test_other_image_sizes_pad_their_windows_as_timm_does() -> None:
     space = load_space("tinyvit", Task(image_size=256))
     model = _model("tiny_vit_5m_224")
@@ -120,12 +121,14 @@ def test_other_image_sizes_of_efficientformerv2_agree() -> None:
     _assert_same_answers(model, network_from_timm(space, arch, model.state_dict()).eval(), 192)
 
 
+@pytest.mark.heavy
 def test_one_head_that_is_the_mean_of_two_answers_the_same() -> None:
     space = efficientformer(distilled=False)
     model = _model("efficientformer_l1")
     _assert_same_answers(model, network_from_timm(space, space.named("EfficientFormer-L1"), model.state_dict()).eval())
 
 
+@pytest.mark.heavy
 def test_a_supernet_takes_the_weights_into_the_slices_of_an_arch() -> None:
     space: SearchSpace = load_space("tinyvit").restrict(
         **{"width.s4": (320, 352), "width.s3": (160, 192), "width.s2": (128, 160), "width.s1": (64, 96)}

@@ -91,23 +91,26 @@ def _fit(run: RunFolder, notes: Path, workers: int, cores: int, on_gpu: bool) ->
         torch_config=meeting(notes, "nccl" if on_gpu else "gloo"),
         run_config=RunConfig(storage_path=str(notes), name="train", failure_config=FailureConfig(RESTARTS)),
     )
+    failure: Exception | None = None
     try:
         _beside(trainer.fit)
     except Exception as error:  # whatever Ray wraps the failures of its workers in
-        if (told := _told(notes)) is not None:
-            raise TrainingError(told) from None
+        failure = error
+    if (told := _told(notes)) is not None:
+        raise TrainingError(told)
+    if failure is not None:
         stop_if_asked()  # where the signal went to Ray as well
         raise TrainingError(
-            f"training of '{run.path}' stopped: {str(error).strip()}; "
+            f"training of '{run.path}' stopped: {str(failure).strip()}; "
             f"go on from the last checkpoint with --resume {run.path}"
-        ) from None
+        )
 
 
 def _work(config: dict[str, Any]) -> None:
     """What every worker does."""
     notes = Path(config["notes"])
-    if (told := _told(notes)) is not None:
-        raise TrainingError(told)  # what went wrong would go wrong again
+    if _told(notes) is not None:
+        return  # what went wrong would go wrong again, at every start that Ray has left
     from ray.train import get_context
 
     place = get_context()
