@@ -4,93 +4,33 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 
 import numpy as np
 
 from vitnas.automation.clock import Clock
-from vitnas.automation.pace import Pace, measure_pace
+from vitnas.automation.fitting import Fit, at_the_limits, of_cost, random_fit
 from vitnas.automation.plan import Entry, Plan, Role, Rung
-from vitnas.automation.recipe import BATCH
-from vitnas.automation.scaling import Placed, at_random, largest_uniform
 from vitnas.automation.settings import AutoSettings
-from vitnas.errors import SearchError, VitnasError
-from vitnas.search_spaces import SPACES, SearchSpace, Task, load_space
+from vitnas.search_spaces import SPACES
 from vitnas.supernets.data import Dataset
-from vitnas.supernets.data.dataset import check_size
 
 LIKELY = (
-    "efficientformerv2", "deepmad-resnet", "tinyvit", "pvtv2", "convnext", "asvit", "efficientformer", "elasticvit",
+    "efficientformerv2", "tinyvit", "deepmad-resnet", "asvit", "elasticvit", "efficientformer", "pvtv2", "convnext",
     "nextvit", "swin", "attentivenas", "matformer-tiny", "deit", "autoformer-mini",
 )  # fmt: skip
-"""Spaces in the order in which they are tried."""
-SMALL = 64
-"""Images smaller than this are also tried enlarged to it, which most spaces of many stages need."""
+"""Spaces in the order in which they are tried: hybrids first, which learn most from few images in little time."""
 FIRST, SECOND = (0.03, 0.06, 0.1), 0.25
 """Shares of a training at which candidates are compared: first, the least at which there are enough steps, then again."""
 LEAST_STEPS = 60
+"""Of a training when its network is first compared."""
+ENOUGH_STEPS = 600
+"""Of a whole training; a network that time does not train for so long loses to a smaller one."""
 SPENT = 0.4
 """What the rungs may cost, as a share of one whole training."""
 MOST = 12
 """Candidates that begin at most unless told."""
 USUAL_STEP_S = 0.2
 """A step of a small network, to know how many spaces are worth looking at before any is measured."""
-
-
-@dataclass(frozen=True)
-class Fit:
-    """A space that has an arch within the limits, at one image size."""
-
-    space: SearchSpace
-    placed: Placed
-    pace: Pace
-
-
-def fits(
-    names: Sequence[str], task: Task, clock: Clock, say: Callable[[str], None], most: int | None = None
-) -> list[Fit]:
-    """The largest uniformly scaled arch within the limits of each space that has one.
-
-    Args:
-        names: of spaces, the likeliest first.
-        task: of the images, at their own size.
-        clock: with the limits.
-        say: told which spaces fit and which do not.
-        most: ends when so many are found.
-    """
-    found: list[Fit] = []
-    for name in names:
-        if most is not None and len(found) >= most:
-            break
-        space = _for_images(name, task)
-        if space is None:
-            say(f"{name}: not for images of {task.image_size} pixels")
-            continue
-        placed = largest_uniform(space, clock)
-        if placed is None:
-            say(f"{name}: its smallest arch is slower than the limit")
-            continue
-        pace = measure_pace(space, placed.arch, BATCH)
-        found.append(Fit(space, placed, pace))
-        told = ", ".join(f"{ms:.2f} ms on {device}" for device, ms in placed.ms.items())
-        say(f"{name}, {space.task.image_size} px: {told}, {pace.step_s:.2f} s a training step")
-    if not found:
-        wanted = " and ".join(f"{ms:g} ms on {device}" for device, ms in clock.limits.items())
-        raise SearchError(f"no arch of {', '.join(names)} keeps {wanted}; allow more, or name other spaces")
-    return found
-
-
-def _for_images(name: str, task: Task) -> SearchSpace | None:
-    """The space for images of this size, or enlarged where the space needs that."""
-    for size in dict.fromkeys((task.image_size, max(task.image_size, SMALL))):
-        sized = replace(task, image_size=size)
-        try:
-            space = load_space(name, sized)
-            check_size(space)
-        except VitnasError:
-            continue
-        return space
-    return None
 
 
 def make_plan(dataset: Dataset, settings: AutoSettings, clock: Clock, threads: int, say: Callable[[str], None]) -> Plan:
@@ -106,59 +46,70 @@ def make_plan(dataset: Dataset, settings: AutoSettings, clock: Clock, threads: i
     start = time.monotonic()
     workers = settings.workers or max(1, min(threads, 1 + len(settings.baselines)))
     each = max(1, threads // workers)
-    total_s = settings.seconds
+    most = settings.candidates or MOST
+    rounds = -(-(1 + len(settings.baselines)) // workers)  # of trainings side by side, each as long as the others
+
+    def left_s() -> float:
+        """Processor seconds for all that leads to the network; each baseline gets as many."""
+        spent_s = min(time.monotonic() - start, settings.seconds / 2)
+        return each * (settings.seconds - spent_s) / rounds
+
+    afforded, _ = divide(left_s(), USUAL_STEP_S, most)
     names = settings.spaces or tuple(name for name in LIKELY if name in SPACES)
-    afforded, _ = divide(_network_s(total_s, workers, len(settings.baselines)) * each, [USUAL_STEP_S] * MOST, MOST)
-    most = settings.candidates or (len(settings.spaces) or afforded)
-    found = fits(names, dataset.task, clock, say, most)
-    rng = np.random.default_rng(settings.seed)
-    looked_s = time.monotonic() - start
-    network_s = _network_s(max(total_s - looked_s, total_s / 2), workers, len(settings.baselines)) * each
-    number, rungs = divide(network_s, [fit.pace.step_s for fit in found], settings.candidates or MOST)
+    found = at_the_limits(names, dataset.task, clock, say, len(settings.spaces) or -(-afforded // 2))
+    candidates = propose(found, left_s(), most, clock)
+    step_s = float(np.median([fit.pace.step_s for fit in candidates]))
+    number, rungs = divide(left_s(), step_s, min(most, len(candidates)))
+    network_s = left_s()
     whole_s = network_s / (1 + overhead(number, rungs))
-
-    def entry(role: Role, fit: Fit, placed: Placed, pace: Pace, seconds: float) -> Entry:
-        steps = max(1, int(seconds / pace.step_s))
-        size, arch = fit.space.task.image_size, placed.arch.to_json()
-        return Entry(role, fit.space.name, size, arch, dict(placed.ms), pace.step_s, pace.channels_last, steps)
-
-    entries = [entry("candidate", fit, fit.placed, fit.pace, whole_s) for fit in found[:number]]
-    for fit in _more(found, number - len(entries), clock, rng):
-        entries.append(entry("candidate", fit, fit.placed, fit.pace, whole_s))
+    entries = [entry_of("candidate", fit, whole_s) for fit in candidates[:number]]
+    spaces = {(entry.space, entry.image_size) for entry in entries}
     if "uniform" in settings.baselines:
-        entries += [entry("uniform", fit, fit.placed, fit.pace, network_s) for fit in found[:number]]
+        entries += [
+            entry_of("uniform", f, network_s) for f in found if (f.space.name, f.space.task.image_size) in spaces
+        ]
     if "random" in settings.baselines:
-        fit = found[int(rng.integers(len(found)))]
-        drawn = at_random(fit.space, clock, fit.placed.arch, 1, rng) or [fit.placed]
-        entries.append(entry("random", fit, drawn[0], measure_pace(fit.space, drawn[0].arch, BATCH), network_s))
+        entries.append(entry_of("random", random_fit(found, clock, np.random.default_rng(settings.seed)), network_s))
     return Plan(tuple(entries), rungs, workers, each, settings.seed, time.monotonic() - start)
 
 
-def _more(found: Sequence[Fit], number: int, clock: Clock, rng: np.random.Generator) -> list[Fit]:
-    """So many further archs at the limits, of the likeliest spaces in turn."""
-    more: list[Fit] = []
-    for turn in range(number):
-        fit = found[turn % len(found)]
-        for placed in at_random(fit.space, clock, fit.placed.arch, 1, rng):
-            more.append(replace(fit, placed=placed, pace=measure_pace(fit.space, placed.arch, BATCH)))
-    return more
+def propose(found: Sequence[Fit], seconds: float, most: int, clock: Clock) -> list[Fit]:
+    """Candidates, the likeliest first: of each space the size that the time can train, then half and twice of it.
+
+    A limit says how large a network may be, and the time how large it should be. Where a network at the limit would see
+    fewer than `ENOUGH_STEPS` steps, a smaller one of its space learns more.
+
+    Args:
+        found: the largest archs within the limits.
+        seconds: of processor time for one training.
+        most: candidates at most.
+        clock: times what is smaller.
+    """
+    right = [of_cost(fit, min(1.0, seconds / (fit.pace.step_s * ENOUGH_STEPS)), clock) for fit in found]
+    candidates = {(fit.space.name, fit.placed.arch): fit for fit in right}
+    for factor in (0.5, 2.0):
+        for fit, largest in zip(right, found, strict=True):
+            if len(candidates) < most:
+                share = factor * fit.pace.step_s / largest.pace.step_s
+                other = of_cost(largest, min(1.0, share), clock)
+                candidates.setdefault((other.space.name, other.placed.arch), other)
+    return list(candidates.values())[:most]
 
 
-def divide(network_s: float, steps_s: Sequence[float], most: int) -> tuple[int, tuple[Rung, ...]]:
+def divide(network_s: float, step_s: float, most: int) -> tuple[int, tuple[Rung, ...]]:
     """How many candidates a time affords, and the rungs that they climb.
 
     Args:
         network_s: processor seconds for all that leads to the network.
-        steps_s: of a step of each candidate, the likeliest first.
+        step_s: of a step of a candidate, usually.
         most: candidates at most.
     """
     for number in range(most, 1, -1):
-        middle = float(np.median(steps_s[:number]))  # further archs of the same spaces cost about as much
         left = max(1, round(number / 3))
         for first in FIRST:
             rungs = (Rung(first, left), Rung(SECOND, 1)) if left > 1 else (Rung(first, 1),)
             spent = overhead(number, rungs)
-            if spent <= SPENT and first * network_s / (1 + spent) / middle >= LEAST_STEPS:
+            if spent <= SPENT and first * network_s / (1 + spent) / step_s >= LEAST_STEPS:
                 return number, rungs
     return 1, ()
 
@@ -172,6 +123,8 @@ def overhead(number: int, rungs: Sequence[Rung]) -> float:
     return spent
 
 
-def _network_s(total_s: float, workers: int, baselines: int) -> float:
-    """Seconds on one worker for all that leads to the network, where each baseline gets as many."""
-    return total_s / -(-(1 + baselines) // workers)
+def entry_of(role: Role, fit: Fit, seconds: float) -> Entry:
+    """An arch as a plan has it, with as many steps as so many processor seconds give."""
+    steps = max(1, int(seconds / fit.pace.step_s))
+    size, arch = fit.space.task.image_size, fit.placed.arch.to_json()
+    return Entry(role, fit.space.name, size, arch, dict(fit.placed.ms), fit.pace.step_s, fit.pace.channels_last, steps)

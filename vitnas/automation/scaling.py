@@ -47,14 +47,14 @@ def uniform_line(space: SearchSpace) -> list[Arch]:
 def largest_uniform(space: SearchSpace, clock: Clock) -> Placed | None:
     """The largest arch of the line that keeps the limits, or one close below it; None where the smallest does not."""
     line = uniform_line(space)
-    best, low, high = _placed(space, line[0], clock), 0, len(line)
+    best, low, high = place(space, line[0], clock), 0, len(line)
     if best.share > 1:
         return None
     for _ in range(TIMINGS - 1):
         if high - low < 2 or best.share >= NEAR:
             break
         middle = (low + high) // 2
-        found = _placed(space, line[middle], clock)
+        found = place(space, line[middle], clock)
         if found.share <= 1:
             low, best = middle, found
         else:
@@ -96,6 +96,7 @@ def _near(space: SearchSpace, count: PopulationCounter, macs: float, rng: np.ran
     return chosen
 
 
-def _placed(space: SearchSpace, arch: Arch, clock: Clock) -> Placed:
+def place(space: SearchSpace, arch: Arch, clock: Clock) -> Placed:
+    """An arch with what it takes."""
     [ms] = clock.ms(space, [arch])
     return Placed(arch, ms, clock.share(ms))

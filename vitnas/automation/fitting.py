@@ -1,0 +1,99 @@
+"""Which spaces have archs within the limits, and what a training step of those costs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from vitnas.automation.clock import Clock
+from vitnas.automation.pace import Pace, measure_pace
+from vitnas.automation.recipe import BATCH
+from vitnas.automation.scaling import Placed, at_random, largest_uniform, place, uniform_line
+from vitnas.errors import SearchError, VitnasError
+from vitnas.search_spaces import SearchSpace, Task, load_space
+from vitnas.supernets.counting.population import PopulationCounter
+from vitnas.supernets.data.dataset import check_size
+
+SMALL = 64
+"""Images smaller than this are also tried enlarged to it, which most spaces of many stages need."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """An arch within the limits, of a space for one image size, and what a step of it costs."""
+
+    space: SearchSpace
+    placed: Placed
+    pace: Pace
+
+    def other(self, placed: Placed) -> Fit:
+        """Another arch of the same space, at its own pace."""
+        return _fit(self.space, placed)
+
+
+def at_the_limits(
+    names: Sequence[str], task: Task, clock: Clock, say: Callable[[str], None], most: int | None = None
+) -> list[Fit]:
+    """The largest uniformly scaled arch within the limits of each space that has one.
+
+    Args:
+        names: of spaces, the likeliest first.
+        task: of the images, at their own size.
+        clock: with the limits.
+        say: told which spaces fit and which do not.
+        most: ends when so many are found.
+    """
+    found: list[Fit] = []
+    for name in names:
+        if most is not None and len(found) >= most:
+            break
+        space = _for_images(name, task)
+        if space is None:
+            say(f"{name}: not for images of {task.image_size} pixels")
+            continue
+        placed = largest_uniform(space, clock)
+        if placed is None:
+            say(f"{name}: its smallest arch is slower than the limit")
+            continue
+        found.append(_fit(space, placed))
+        told = ", ".join(f"{ms:.2f} ms on {device}" for device, ms in placed.ms.items())
+        say(f"{name}, {space.task.image_size} px: {told}, {found[-1].pace.step_s:.2f} s a training step")
+    if not found:
+        wanted = " and ".join(f"{ms:g} ms on {device}" for device, ms in clock.limits.items())
+        raise SearchError(f"no arch of {', '.join(names)} keeps {wanted}; allow more, or name other spaces")
+    return found
+
+
+def of_cost(largest: Fit, share: float, clock: Clock) -> Fit:
+    """The arch of the line whose MACs are about a share of those of the largest within the limits."""
+    space = largest.space
+    line = uniform_line(space)
+    archs = line[: line.index(largest.placed.arch) + 1]
+    macs = PopulationCounter(space)(space.encode(archs)).macs
+    arch = archs[int(np.abs(np.log(macs / (share * macs[-1]))).argmin())]
+    return largest if arch == largest.placed.arch else _fit(space, place(space, arch, clock))
+
+
+def random_fit(found: Sequence[Fit], clock: Clock, rng: np.random.Generator) -> Fit:
+    """A random arch at the limits of a random one of the spaces."""
+    fit = found[int(rng.integers(len(found)))]
+    drawn = at_random(fit.space, clock, fit.placed.arch, 1, rng)
+    return _fit(fit.space, drawn[0]) if drawn else fit
+
+
+def _fit(space: SearchSpace, placed: Placed) -> Fit:
+    return Fit(space, placed, measure_pace(space, placed.arch, BATCH))
+
+
+def _for_images(name: str, task: Task) -> SearchSpace | None:
+    """The space for images of this size, or enlarged where the space needs that."""
+    for size in dict.fromkeys((task.image_size, max(task.image_size, SMALL))):
+        try:
+            space = load_space(name, replace(task, image_size=size))
+            check_size(space)
+        except VitnasError:
+            continue
+        return space
+    return None
