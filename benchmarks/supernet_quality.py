@@ -43,11 +43,13 @@ from vitnas.supernets.training.samplers.single import Single
 
 IMAGES = Path(__file__).parents[2] / "shared" / "data" / "images"
 FILES = {"fashion": "fashion_mnist_28x28_gray.npz", "cifar10": "cifar10_32x32_rgb_full_jpegpack.npz"}
+AT_FIRST = {"label_steps": 300}
+"""The steps in which pupils learn from labels too."""
 METHODS: dict[str, dict[str, Any]] = {
     "uniform": {"sampler": "uniform"},
-    "sandwich": {"sampler": "sandwich"},
-    "complexity": {"sampler": "complexity"},
-    "performance": {"sampler": "performance"},
+    "sandwich": {"sampler": "sandwich", "sampler_options": AT_FIRST},
+    "complexity": {"sampler": "complexity", "sampler_options": AT_FIRST},
+    "performance": {"sampler": "performance", "sampler_options": AT_FIRST},
     "multi": {"sampler": "multi"},
 }
 SEEDS = (0, 1, 2)

@@ -66,7 +66,7 @@ def measure(quick: bool) -> frame.Results:
                 ours_s, timm_s = frame.interleaved_s([_train(net, x, y, arch), _train(_timm(space), x, y)], rounds)
                 others["timm_ratio"] = ours_s / timm_s
                 rows.append(_row(f"{name} {label}", "beside timm's", ours_s, timm_s))
-        lessons = Sandwich(space, seed=0, label_steps=0).plan(0)
+        lessons = Sandwich(space, seed=0, num_steps=1, label_share=0.0).plan(0)
         plains = [_train(net.extract(lesson.arch), x, y) for lesson in lessons]
 
         step_s, *plain_s = frame.interleaved_s([_sandwich(net, x, y), *plains], max(1, rounds // 3))
@@ -174,7 +174,7 @@ def _train(network: nn.Module, x: Tensor, y: Tensor, *arch: Arch) -> Callable[[]
 
 
 def _sandwich(net: Supernet, x: Tensor, y: Tensor) -> Callable[[], None]:
-    lessons = Sandwich(net.space, seed=0).plan(0)
+    lessons = Sandwich(net.space, seed=0, num_steps=1).plan(0)
     share = Batch(x, y, nn.functional.one_hot(y, net.space.task.num_classes).float())
 
     def call() -> None:

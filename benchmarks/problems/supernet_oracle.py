@@ -114,6 +114,7 @@ def measure() -> None:
         checkpoint_every=10**9,
         tensorboard=False,
         sampler="sandwich",
+        sampler_options={"label_steps": 300},
     )
     rng = np.random.default_rng(0)
     half = NUM_ARCHS // 2

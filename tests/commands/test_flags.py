@@ -71,14 +71,14 @@ def test_values_are_those_that_a_file_would_have() -> None:
         train_compile=False,
         train_augment_flip=0.5,
         train_resolution_sizes=["160,192", "224"],
-        train_sampler_options=["label_steps=0", "mix=one", 'distil="alpha"', "shares=[0.5, 0.5]"],
+        train_sampler_options=["label_share=0", "mix=one", 'distil="alpha"', "shares=[0.5, 0.5]"],
     )
     assert told.values == {
         "epochs": 3,
         "compile": False,
         "augment": {"flip": 0.5},
         "resolution": {"sizes": [160, 192, 224]},
-        "sampler_options": {"label_steps": 0, "mix": "one", "distil": "alpha", "shares": [0.5, 0.5]},
+        "sampler_options": {"label_share": 0, "mix": "one", "distil": "alpha", "shares": [0.5, 0.5]},
     }
     assert told.flags == ("--epochs", "--sampler-options", "--augment-flip", "--resolution-sizes", "--compile")
     pairs = given(TrainSettings, train_resolution_progressive="[[0.3, 4], [0.6, 2]]").settings(None)
@@ -97,10 +97,10 @@ def test_flags_win_over_what_is_assumed_and_that_over_the_file(tmp_path: Path) -
 
 def test_a_flag_of_an_inner_table_leaves_the_rest_of_it_to_the_file(tmp_path: Path) -> None:
     file = tmp_path / "vitnas.toml"
-    file.write_text("[train.augment]\nflip = 0.5\nmixup = 0.2\n[train.sampler_options]\nlabel_steps = 7\n")
-    read = given(TrainSettings, train_augment_flip=0.25, train_sampler_options=["num_random=1"]).settings(file)
+    file.write_text("[train.augment]\nflip = 0.5\nmixup = 0.2\n[train.sampler_options]\nwarmup = 0.5\n")
+    read = given(TrainSettings, train_augment_flip=0.25, train_sampler_options=["num_archs=3"]).settings(file)
     assert (read.augment.flip, read.augment.mixup) == (0.25, 0.2)
-    assert read.sampler_options == {"num_random": 1}
+    assert read.sampler_options == {"num_archs": 3}
 
 
 @pytest.mark.parametrize(
@@ -116,8 +116,8 @@ def test_a_flag_of_an_inner_table_leaves_the_rest_of_it_to_the_file(tmp_path: Pa
         ),
         (
             TrainSettings,
-            {"train_sampler_options": ["label_steps"]},
-            "--sampler-options label_steps: expected KEY=VALUE",
+            {"train_sampler_options": ["warmup"]},
+            "--sampler-options warmup: expected KEY=VALUE",
         ),
         (SearchSettings, {"search_seconds": "10"}, "--seconds 10: expected a positive number with a unit"),
     ],

@@ -13,12 +13,18 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.test_cli import vitnas
+from vitnas.deployment.export import ExportSettings
+from vitnas.deployment.finetuning import finetuned
 from vitnas.latency_lut.table import LatencyTable
 from vitnas.nas.objectives import Objective
 from vitnas.nas.pareto.front import ParetoFront
 from vitnas.nas.study import Study, database
 from vitnas.predictors.ridge import Ridge
 from vitnas.run import RunFolder
+from vitnas.settings import make_settings
+from vitnas.supernets.data import dataset_of
+from vitnas.supernets.settings.train import TrainSettings
+from vitnas.supernets.training.loop import plan_sampler
 
 OLD = Path(__file__).parent / "0.1"
 
@@ -155,6 +161,20 @@ def test_an_export_is_verified_and_made_again(run, capsys):
     code, _, err = vitnas(capsys, "export", "--run", run, *words, "--out", run / "anew")
     assert code == 0, err
     assert (run / "anew" / "arch.json").read_bytes() == old
+
+
+def test_label_steps_hold_where_the_settings_have_them(run, capsys):
+    config = run / "config.toml"
+    text = config.read_text().replace("\nsteps = 40\n", "\nsteps = 44\n")
+    config.write_text(text.replace("[train.sampler_options]\n", "[train.sampler_options]\nlabel_steps = 42\n"))
+    opened = RunFolder.open(run)
+    settings = make_settings(TrainSettings, opened.config["train"], "[train]")
+    sampler = plan_sampler(settings, dataset_of(opened), opened.space)
+    taught = [any(lesson.teachers for lesson in sampler.plan(step)) for step in range(40, 44)]
+    assert taught == [False, False, True, True]
+    code, _, err = vitnas(capsys, "train-supernet", "--resume", run)
+    assert code == 0, err
+    assert finetuned(opened, opened.space.smallest(), ExportSettings(finetune=1)) is not None
 
 
 def test_training_goes_on(run, capsys):

@@ -7,14 +7,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from vitnas.errors import SettingsError
 from vitnas.run import RunFolder
-from vitnas.search_spaces import SearchSpace
+from vitnas.search_spaces import SearchSpace, Task, load_space
 from vitnas.settings import make_settings
+from vitnas.supernets.data import DataSettings
 from vitnas.supernets.settings.train import TrainSettings
 from vitnas.supernets.training.train import start_run, train
 from vitnas.supernets.weights.checkpoints import checkpoint_folders, load_supernet
@@ -33,8 +35,10 @@ def trained(make: MakeRun, path: Path, **options: Any) -> RunFolder:
     return run
 
 
-def test_accumulated_gradients_are_those_of_the_whole_batch(tmp_path: Path, small_run: MakeRun) -> None:
-    whole, shared = (weights(trained(small_run, tmp_path / str(n), accumulate=n, optimizer="sgd")) for n in (1, 4))
+@pytest.mark.parametrize("sampler", ["uniform", "multi"])
+def test_accumulated_gradients_are_those_of_the_whole_batch(tmp_path: Path, small_run: MakeRun, sampler: str) -> None:
+    options = {"optimizer": "sgd", "sampler": sampler, "sampler_options": {"warmup": 0.0} if sampler == "multi" else {}}
+    whole, shared = (weights(trained(small_run, tmp_path / str(n), accumulate=n, **options)) for n in (1, 4))
     for name, weight in whole.items():
         torch.testing.assert_close(shared[name], weight, rtol=0, atol=1e-6)
 
@@ -46,7 +50,7 @@ def test_accumulated_gradients_are_those_of_the_whole_batch(tmp_path: Path, smal
         {"average": 0.9},
         {"experts": {"num": 2}, "average": 0.9},
         {"sharpness": 0.05, "drop_path": 0.2},
-        {"conflict": "project", "sampler": "sandwich", "sampler_options": {"label_steps": 0, "num_random": 1}},
+        {"conflict": "project", "sampler": "sandwich", "sampler_options": {"label_share": 0, "num_random": 1}},
         {"precision": "bf16", "optimizer": "nadam", "channels_last": True},
         {"augment": {"mixup": 0.4, "rand_augment": 1, "erase": 0.5}, "sampler": "performance"},
         {"resolution": {"progressive": [[0.5, 4.0]]}, "sampler": "multi", "optimizer": "sgd"},
@@ -110,7 +114,7 @@ def test_smallest_middle_and_largest_are_shown(tmp_path: Path, small_run: MakeRu
     [
         ({"batch_size": 10, "accumulate": 3}, "10, which does not divide into 3 equal shares"),
         ({"resolution": {"sizes": [5]}}, "cannot look at images of 5"),
-        ({"sampler_options": {"nun_random": 1}}, "no option 'nun_random'"),
+        ({"sampler_options": {"num_arch": 1}}, "no option 'num_arch'"),
         ({"precision": "fp16"}, "fp16 is for torch_device"),
         ({"optimizer": "adam"}, "optimizer cannot be .adam.; have .*adamw"),
         ({"compile": True, "drop_path": 0.1}, "compile must be false with drop_path"),
@@ -121,8 +125,19 @@ def test_smallest_middle_and_largest_are_shown(tmp_path: Path, small_run: MakeRu
             {"sampler": "multi", "sampler_options": {"num_archs": 4}, "batch_size": 3},
             "among 4 archs.*choose at least 4",
         ),
+        ({"batch_size": 1}, "'multi' divides a batch among 2 archs, .*is 1 images .*; choose at least 2$"),
+        ({"batch_size": 4, "accumulate": 4}, r"is 1 images \(1 processes, accumulate 4\); choose at least 8$"),
+        (
+            {"conflict": "project"},
+            r"conflict is 'project', but in \d+ steps sampler 'multi' has no lesson that another one teaches; choose",
+        ),
+        ({"conflict": "project", "sampler": "sandwich"}, "sampler 'sandwich' has no lesson.*label_share below 1"),
+        (
+            {"conflict": "project", "sampler": "pareto", "steps": 5, "sampler_options": {"label_steps": 5}},
+            "in 5 steps sampler 'pareto' has no lesson.*label_steps below 5",
+        ),
         ({"sampler": "multi", "sampler_options": {"warmup": 2.0}}, "warmup must be from 0 to 1"),
-        ({"sampler_options": {"num_random": -1}}, "num_random"),
+        ({"sampler": "sandwich", "sampler_options": {"num_random": -1}}, "num_random must be at least 0"),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
 )
@@ -134,3 +149,34 @@ def test_what_cannot_work_is_refused_before_a_folder_is_made(
         start_run(path, small_space, "digits", make_settings(TrainSettings, options, "[train]"))
     assert isinstance(caught.value, SettingsError) or "nowhere" in message
     assert not path.exists()
+
+
+def test_the_default_learns_from_as_few_images_as_there_are_archs(tmp_path: Path) -> None:
+    """Four images make a batch for two shares of two archs; three do not, and what does is told."""
+    space = load_space("autoformer-mini", Task(image_size=8, num_classes=2, in_channels=1))
+    settings = TrainSettings(steps=2, accumulate=2, threads=1, tensorboard=False)
+    with pytest.warns(UserWarning, match="there are 4 training images; a step takes 4"):
+        run = start_run(tmp_path / "run", space, few_images(tmp_path, 4), settings)
+    train(run, progress=False)
+    load_supernet(run)
+    three = few_images(tmp_path, 3)
+    with (
+        pytest.warns(UserWarning, match="a step takes 2"),
+        pytest.raises(SettingsError, match="; the 3 training images allow sampler 'uniform', or fewer processes and"),
+    ):
+        start_run(tmp_path / "other", space, three, settings)
+    with (
+        pytest.warns(UserWarning, match="a step takes 2"),
+        pytest.raises(SettingsError, match=r"is 1 images \(2 processes, accumulate 1\)"),
+    ):
+        start_run(tmp_path / "other", space, three, TrainSettings(steps=2), workers=2)
+    assert not (tmp_path / "other").exists()
+
+
+def few_images(folder: Path, num_images: int) -> DataSettings:
+    """Noise to train on, and twenty other images to judge by."""
+    x = np.random.default_rng(0).integers(0, 256, (num_images + 20, 8, 8, 1), dtype=np.uint8)
+    y = np.arange(len(x)) % 2
+    file = folder / f"{num_images}.npz"
+    np.savez(file, x_train=x[20:], y_train=y[20:], x_val=x[:20], y_val=y[:20])
+    return DataSettings(str(file), test_share=0.0)

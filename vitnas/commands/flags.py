@@ -101,7 +101,7 @@ class SettingFlag:
     def _pair(self, text: str) -> tuple[str, Any]:
         key, equals, value = text.partition("=")
         if not equals or not key:
-            raise SettingsError(f"{self.name} {text}: expected KEY=VALUE, such as {self.name} label_steps=0")
+            raise SettingsError(f"{self.name} {text}: expected KEY=VALUE, such as {self.name} num_random=2")
         try:
             return key, self._toml(value)
         except SettingsError:

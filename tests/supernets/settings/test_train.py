@@ -17,7 +17,7 @@ from vitnas.supernets.settings.train import TrainSettings
         ({"batch_size": -4}, "batch_size must be at least 1; got -4"),
         ({"threads": 0}, "threads must be at least 1"),
         ({"seed": -1}, "seed must be at least 0"),
-        ({"sampler_options": {"num_rnd": 1}}, "no option 'num_rnd'.*Did you mean 'num_random'"),
+        ({"sampler_options": {"num_arch": 1}}, "'multi' has no option 'num_arch'.*Did you mean 'num_archs'"),
         ({"learning_rate": 0.0}, "learning_rate must be more than 0"),
         ({"learning_rate": float("nan")}, "learning_rate must be more than 0"),
         ({"weight_decay": -0.1}, "weight_decay must be at least 0"),

@@ -63,7 +63,7 @@ def test_low_precision_stays_what_it_was_and_does_not_overflow() -> None:
 
 def test_those_who_teach_lead() -> None:
     space = load_space("autoformer-mini")
-    sandwich = make_sampler("sandwich", space, 0, {"label_steps": 0}, 10, 10)
+    sandwich = make_sampler("sandwich", space, 0, {"label_share": 0}, 10, 10)
     assert split(sandwich.plan(0)) == ([0], [1, 2, 3])
     arch = space.smallest()
     assert split((Lesson(arch), Lesson(arch), Lesson(arch, (0, 1)))) == ([0, 1], [2])

@@ -39,7 +39,7 @@ def assert_close(found: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
 
 def test_gradients_of_a_sandwich_are_the_sum_of_each() -> None:
     given = batch()
-    lessons = Sandwich(SPACE, 0, label_steps=0).plan(0)
+    lessons = Sandwich(SPACE, 0, num_steps=10, label_share=0.0).plan(0)
     net = Supernet(SPACE, 1)
     marks = take_lessons(net, lessons, [batch()])
 
@@ -85,9 +85,19 @@ def test_archs_that_see_a_part_each_make_one_step_together() -> None:
     given = batch()
     net, alone = Supernet(SPACE, 1), Supernet(SPACE, 1)
     take_lessons(net, (Lesson(SMALL, part=(0, 2)), Lesson(LARGE, part=(1, 2))), [given])
-    logits = torch.cat([alone(given.x[:4], SMALL), alone(given.x[4:], LARGE)])
-    soft_cross_entropy(logits, given.target).backward()
+    logits = torch.cat([alone(given.x[::2], SMALL), alone(given.x[1::2], LARGE)])
+    soft_cross_entropy(logits, torch.cat([given.target[::2], given.target[1::2]])).backward()
     assert_close(gradients(net), gradients(alone))
+
+
+def test_shares_of_a_batch_keep_who_learns_from_which_image() -> None:
+    lessons = (Lesson(SMALL, part=(0, 2)), Lesson(LARGE, part=(1, 2)))
+    whole, shared, given = Supernet(SPACE, 1), Supernet(SPACE, 1), batch()
+    expected = take_lessons(whole, lessons, [given])
+    parts = [Batch(*part) for part in zip(*(t.split((6, 2)) for t in (given.x, given.y, given.target)), strict=True)]
+    marks = take_lessons(shared, lessons, parts)
+    assert_close(gradients(shared), gradients(whole))
+    assert marks.losses == pytest.approx(expected.losses, rel=1e-5)
 
 
 def test_lessons_can_be_taken_one_group_after_the_other() -> None:

@@ -55,7 +55,7 @@ class TrainSettings(Settings):
         NotNegative,
         about("Radius of sharpness-aware steps, such as 0.05; 0 takes plain steps, at half the cost."),
     ] = 0.0
-    sampler: Annotated[str, about("Which archs a step trains, see docs/samplers.md.")] = "sandwich"
+    sampler: Annotated[str, about("Which archs a step trains, see docs/samplers.md.")] = "multi"
     sampler_options: Annotated[dict[str, Any], about("Options of the sampler, as docs/samplers.md lists them.")] = (
         field(default_factory=dict)
     )
@@ -66,7 +66,7 @@ class TrainSettings(Settings):
         Literal["sum", "project"],
         about(
             '"sum" adds up the gradients of the lessons; "project" first removes from the gradients of the teachers '
-            "what opposes those of the pupils (NASViT)."
+            "what opposes those of the pupils (NASViT); it needs a sampler with pupils, see docs/samplers.md."
         ),
     ] = "sum"
     augment: Annotated[Augment, about("How images are changed.")] = field(default_factory=Augment)
@@ -83,8 +83,8 @@ class TrainSettings(Settings):
     compile: Annotated[
         bool,
         about(
-            "Compile the smallest and the largest arch, which samplers repeat, with torch.compile; needs a C++ compiler, "
-            "and minutes before the first step."
+            "Compile the smallest and the largest arch, which samplers such as sandwich repeat, with torch.compile; "
+            "needs a C++ compiler, and minutes before the first step."
         ),
     ] = False
     channels_last: Annotated[bool, about("Memory layout that suits convolutions on some processors and GPUs.")] = False

@@ -51,9 +51,11 @@ def start_run(
     wanted = DataSettings(data) if isinstance(data, str) else data
     dataset = load_dataset(wanted)
     dataset.check(space)
-    shares = max(workers, int(os.environ.get("WORLD_SIZE", 1))) * settings.accumulate
-    settings = replace(settings, batch_size=fitting_size(settings.batch_size, len(dataset.train), shares))
-    _check(settings, dataset, space, 1)
+    processes = max(workers, int(os.environ.get("WORLD_SIZE", 1)))
+    size = fitting_size(settings.batch_size, len(dataset.train), processes * settings.accumulate)
+    settings = replace(settings, batch_size=size)
+    _check(settings, dataset, space, processes)
+    _check_pupils(settings, dataset, space)
     if space.source is not None:
         count_specs(space)  # refuses layers that cannot be built; the spaces of vitnas are tested for it
     if settings.init is not None:
@@ -130,13 +132,30 @@ def _check(settings: TrainSettings, dataset: Dataset, space: SearchSpace, num_pr
         )
     parts, share = plan_sampler(settings, dataset, space).parts, settings.batch_size // shares
     if share < parts:
+        num_images = len(dataset.train)
+        enough = num_images >= parts * shares
+        instead = f"the {num_images} training images allow sampler 'uniform', or fewer processes and shares"
         raise SettingsError(
             f"[train] sampler '{settings.sampler}' divides a batch among {parts} archs, but a share of batch_size "
-            f"{settings.batch_size} is {share} images; choose at least {parts * shares}"
+            f"{settings.batch_size} is {share} images ({num_processes} processes, accumulate {settings.accumulate}); "
+            f"{f'choose at least {parts * shares}' if enough else instead}"
         )
     if settings.torch_device.startswith("cuda") and not torch.cuda.is_available():
         raise SettingsError(
             f"[train] torch_device is '{settings.torch_device}', but torch finds no GPU here; choose 'cpu'"
+        )
+
+
+def _check_pupils(settings: TrainSettings, dataset: Dataset, space: SearchSpace) -> None:
+    """Refuses a projection for pupils that there never are: who has any has them in the last step."""
+    if settings.conflict == "sum":
+        return
+    num_steps = count_steps(settings, dataset)
+    if not any(lesson.teachers for lesson in plan_sampler(settings, dataset, space).plan(num_steps - 1)):
+        raise SettingsError(
+            f"[train] conflict is '{settings.conflict}', but in {num_steps} steps sampler '{settings.sampler}' has no "
+            f"lesson that another one teaches; choose conflict 'sum', or sampler 'sandwich', 'pareto', 'complexity' or "
+            f"'performance' with a label_share below 1 (or label_steps below {num_steps}) in [train.sampler_options]"
         )
 
 

@@ -45,7 +45,7 @@ def test_ranks_spend_the_same_budget_on_archs_of_their_own(space: SearchSpace) -
 
 @pytest.mark.parametrize("keep", ["best", "worst"])
 def test_of_the_candidates_the_best_or_the_worst_is_trained(space: SearchSpace, keep: str) -> None:
-    sampler = Pareto(space, 0, keep=keep, label_steps=0)  # type: ignore[arg-type]
+    sampler = Pareto(space, 0, num_steps=100, keep=keep, label_share=0.0)  # type: ignore[arg-type]
     for step in range(10):
         losses = {arch: float(int(arch.id, 16) % 101) for arch in sampler.audition(step)}
         sampler.hear(step, losses)
@@ -57,7 +57,7 @@ def test_of_the_candidates_the_best_or_the_worst_is_trained(space: SearchSpace, 
 
 
 def test_candidates_of_one_budget_cost_about_the_same(space: SearchSpace) -> None:
-    sampler = Pareto(space, 0, groups=10)
+    sampler = Pareto(space, 0, num_steps=100, groups=10)
     width = sampler.budgets.bands[0].high - sampler.budgets.bands[0].low
     for step in range(10):
         for draws in sampler.draws(step):

@@ -23,7 +23,7 @@ def space() -> SearchSpace:
 
 @pytest.fixture(scope="module")
 def sampler(space: SearchSpace) -> Complexity:
-    return Complexity(space, 3, tabulated=300)
+    return Complexity(space, 3, num_steps=1200, tabulated=300, label_share=0.25)
 
 
 def test_the_walk_is_lazy_never_jumps_and_is_everywhere_equally_often(sampler: Complexity) -> None:
@@ -68,7 +68,7 @@ def test_the_minimum_arch_learns_from_the_mean_of_the_others(sampler: Complexity
 
 def test_minimum_archs_rise_together_and_bound_the_random_ones_from_below() -> None:
     space = load_space("deit")
-    sampler = Complexity(space, 0, tabulated=300)
+    sampler = Complexity(space, 0, num_steps=100, tabulated=300)
     numeric = np.array([is_numeric(g) for c in space.columns for g in space.all_genes if g.name == c.gene])
     distinct = [row for i, row in enumerate(sampler.minimums) if i == 0 or (row != sampler.minimums[i - 1]).any()]
     assert len(distinct) == 3
@@ -100,7 +100,7 @@ def test_a_clamped_space_gives_codes_of_the_whole_one() -> None:
 
 def test_bands_that_hold_one_arch_repeat_it_and_levels_between_archs_are_left_out() -> None:
     space = load_space("autoformer-mini").restrict(width=(48, 80), depth=(3,), heads=(2,), mlp_ratio=(2.0,))
-    sampler = Complexity(space, 0, levels=5, num_random=2)
+    sampler = Complexity(space, 0, num_steps=100, levels=5, num_random=2)
     assert len(sampler.bands) == 2
     drawn = Counter(lesson.arch for step in range(50) for lesson in sampler.plan(step)[:2])
     assert set(drawn) == {space.smallest(), space.largest()}
@@ -109,7 +109,7 @@ def test_bands_that_hold_one_arch_repeat_it_and_levels_between_archs_are_left_ou
 @pytest.mark.slow
 def test_the_published_levels_of_elasticvit() -> None:
     space = load_space("elasticvit")
-    sampler = Complexity(space, 0, levels=PUBLISHED_LEVELS, band_width=20e6)
+    sampler = Complexity(space, 0, num_steps=100, levels=PUBLISHED_LEVELS, band_width=20e6)
     assert [band.low for band in sampler.bands] == list(PUBLISHED_LEVELS)
     for band in sampler.bands:
         macs = PopulationCounter(space)(band.codes).macs

@@ -17,7 +17,7 @@ def space() -> SearchSpace:
 
 
 def make(space: SearchSpace, seed: int = 0, **options: float) -> Performance:
-    quick = {"tabulated": 200, "capacity": 6, "label_steps": 0, **options}
+    quick = {"tabulated": 200, "capacity": 6, "label_share": 0.0, **options}
     return Performance(space, seed, steps_per_epoch=100, num_steps=600, **quick)  # type: ignore[arg-type]
 
 

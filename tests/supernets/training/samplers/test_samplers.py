@@ -13,6 +13,7 @@ import pytest
 
 from vitnas.errors import SettingsError
 from vitnas.search_spaces import SPACES, SearchSpace, load_space
+from vitnas.supernets.settings.train import TrainSettings
 from vitnas.supernets.training.samplers import SAMPLERS, Lesson, Sampler
 from vitnas.supernets.training.samplers.options import make_sampler
 
@@ -21,12 +22,12 @@ CHEAP = ["autoformer-mini", "matformer-tiny", *sorted(map(str, EXAMPLES.glob("ow
 AGREEING = ("complexity", "nested", "pareto", "performance")
 """Samplers whose ranks train the same archs by default."""
 QUICK: dict[str, dict[str, Any]] = {
-    "complexity": {"tabulated": 200, "label_steps": 2},
+    "complexity": {"tabulated": 200, "label_share": 0.02},
     "constrained": {"tabulated": 100},
     "nested": {"mix": "one"},
-    "pareto": {"tabulated": 100, "label_steps": 2},
-    "performance": {"tabulated": 200, "label_steps": 2, "capacity": 4},
-    "sandwich": {"label_steps": 2},
+    "pareto": {"tabulated": 100, "label_share": 0.02},
+    "performance": {"tabulated": 200, "label_share": 0.02, "capacity": 4},
+    "sandwich": {"label_share": 0.02},
 }
 SCRIPT = """
 import json, sys
@@ -91,6 +92,18 @@ def test_it_plans_for_the_space(name: str, of: str) -> None:
 def test_they_plan_for_every_space(of: str) -> None:
     for name in SAMPLERS:
         check_contract(name, of)
+
+
+@pytest.mark.parametrize("of", SPACES.names())
+def test_the_default_takes_every_space_through_its_warm_up(of: str) -> None:
+    default = TrainSettings()
+    sampler = make_sampler(default.sampler, space(of), 0, default.sampler_options, steps_per_epoch=10, num_steps=40)
+    planned = plans(sampler, 40)
+    assert {lesson.arch for lesson in planned[0]} == {space(of).largest()}
+    for lessons in planned:
+        assert sorted(lesson.part for lesson in lessons) == [(0, 2), (1, 2)]
+        assert all(space(of).why_invalid(lesson.arch) is None for lesson in lessons)
+    assert len({lesson.arch for lessons in planned[10:] for lesson in lessons}) > 20
 
 
 @pytest.mark.parametrize("name", SAMPLERS.names())

@@ -8,7 +8,7 @@ import numpy as np
 
 from vitnas.errors import SettingsError
 from vitnas.search_spaces import Codes, SearchSpace
-from vitnas.settings import Count, Natural, Positive
+from vitnas.settings import Count, Natural, Positive, Probability
 from vitnas.supernets.training.samplers.bands import (
     Band,
     Row,
@@ -20,7 +20,8 @@ from vitnas.supernets.training.samplers.bands import (
     reach_of,
     tabulate,
 )
-from vitnas.supernets.training.samplers.sampler import Lesson, Sampler
+from vitnas.supernets.training.samplers.sampler import Lesson
+from vitnas.supernets.training.samplers.taught import Taught
 
 _WALK = 3
 """Keeps the draws of the walk apart from all others."""
@@ -30,14 +31,15 @@ MINIMUM_SHARE = 0.55
 """MACs of a minimum arch, as a share of the lowest level it serves; the published ones have 0.54 and 0.58."""
 
 
-class Complexity(Sampler):
+class Complexity(Taught):
     """All archs of a step lie in one band of MACs, and from step to step the band moves by one level at most.
 
     The random archs learn from the labels or the training's teacher, a minimum arch that is smaller than all
     of them from their mean prediction. Levels lie in equal ratios between the least and the most MACs of the
     space, and they are cut into as many groups as there are minimum archs: the smallest arch for the lowest
     group, for each other one an arch in proportion whose MACs are about half of its lowest level. No random arch
-    has any amount below its minimum arch's. For the first `label_steps` steps all learn from the labels.
+    has any amount below its minimum arch's. In the first `label_share` of the steps all learn from the
+    labels.
 
     All ranks train the same archs.
     """
@@ -48,16 +50,18 @@ class Complexity(Sampler):
         self,
         space: SearchSpace,
         seed: int,
+        *,
+        num_steps: int,
         num_random: Count = 3,
         levels: int | tuple[float, ...] = 8,
         band_width: Positive = 0.05,
         minimums: Count = 3,
         tabulated: Count = 2000,
-        label_steps: Natural = 300,
+        label_share: Probability = 1.0,
+        label_steps: Natural | None = None,
     ) -> None:
-        super().__init__(space, seed)
+        super().__init__(space, seed, num_steps, label_share, label_steps)
         self.num_random = num_random
-        self.label_steps = label_steps
         self.macs = macs_of(space)
         self.bands = self._tabulate(levels, band_width, minimums, tabulated)
         self._walk = lru_cache(maxsize=1)(self._walk_block)
@@ -67,7 +71,7 @@ class Complexity(Sampler):
         level = self.level(step)
         codes = self.pick(level, step, self.rng(step))
         pupil, *others = self.space.decode(np.concatenate([self.minimums[level][None], codes]))
-        teachers = () if step < self.label_steps else tuple(range(len(others)))
+        teachers = self.teachers(step, tuple(range(len(others))))
         return *(Lesson(arch) for arch in others), Lesson(pupil, teachers, "alpha")
 
     def pick(self, level: int, step: int, rng: np.random.Generator) -> Codes:

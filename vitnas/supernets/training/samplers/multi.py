@@ -13,8 +13,8 @@ class Multi(Sampler):
     """Random archs share a batch; none is taught by another and none need be the largest.
 
     At first every gene has its largest choice alone, and the smaller ones join one by one, the last at the end of
-    the warm-up: of K choices ``min(K, 1 + floor(step * (K - 1) / warm-up steps))`` are allowed. Every rank draws
-    archs of its own.
+    the warm-up: of K choices ``min(K, 1 + floor(step * (K - 1) / warm-up steps))`` are allowed. Ranks may
+    draw archs of their own.
     """
 
     def __init__(

@@ -51,14 +51,25 @@ class Performance(Complexity):
         band_width: Positive = 0.05,
         minimums: Count = 3,
         tabulated: Count = 2000,
-        label_steps: Natural = 300,
+        label_share: Probability = 1.0,
+        label_steps: Natural | None = None,
         capacity: Count = 150,
         candidates: Count = 5,
         exploit_first: Probability = 0.2,
         exploit_last: Probability = 0.95,
     ) -> None:
-        super().__init__(space, seed, num_random, levels, band_width, minimums, tabulated, label_steps)
-        self.num_steps = num_steps
+        super().__init__(
+            space,
+            seed,
+            num_steps=num_steps,
+            num_random=num_random,
+            levels=levels,
+            band_width=band_width,
+            minimums=minimums,
+            tabulated=tabulated,
+            label_share=label_share,
+            label_steps=label_steps,
+        )
         self.candidates = candidates
         self.exploit = (exploit_first, exploit_last)
         self.banks = [Bank(capacity) for _ in self.bands]

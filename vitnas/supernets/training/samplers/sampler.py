@@ -25,7 +25,9 @@ class Lesson:
             target; none means that the labels are, or the teacher network of the training.
         loss: the distance to what the teachers say: "soft" cross-entropy, or the adaptive
             "alpha"-divergence of AlphaNet.
-        part: ``(i, k)``: learns from the i-th of k equal parts of the batch; its share of the step is 1/k.
+        part: ``(i, k)``: learns from every k-th image of the batch, beginning with the i-th; its share of the step
+            is 1/k. So processes that share a batch, and shares of it, agree on who learns from which image, wherever
+            k divides them.
     """
 
     arch: Arch
