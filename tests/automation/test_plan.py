@@ -18,7 +18,7 @@ def entries(n: int, role: str = "candidate") -> tuple[Entry, ...]:
     space = load_space("autoformer-mini")
     archs = space.decode(space.genome.enumerate()[:n])
     return tuple(
-        Entry(role, "autoformer-mini", 8, arch.to_json(), {"cpu": 1.5}, 0.5, False, 100 + i)  # type: ignore[arg-type]
+        Entry(role, "autoformer-mini", 8, arch.to_json(), {"cpu": 1.5}, 0.5, False, 100 + i, 2e-3)  # type: ignore[arg-type]
         for i, arch in enumerate(archs)
     )
 

@@ -29,11 +29,17 @@ def dataset():
 def entered(folder, dataset, names=("smallest", "largest")) -> Plan:
     entries = []
     for name in names:
-        entry = Entry("candidate", "autoformer-mini", 8, {}, {"cpu": 1.0}, 0.01, False, STEPS)
+        entry = Entry("candidate", "autoformer-mini", 8, {}, {"cpu": 1.0}, 0.01, False, STEPS, 2e-3)
         space = entry.load_space(dataset.task)
         arch = getattr(space, name)()
-        entry = Entry("candidate", "autoformer-mini", 8, arch.to_json(), {"cpu": 1.0}, 0.01, False, STEPS)
-        enter(folder / entry.name, space, arch, DataSettings("digits"), recipe(dataset, Pace(0.01, False), STEPS, 1, 0))
+        entry = Entry("candidate", "autoformer-mini", 8, arch.to_json(), {"cpu": 1.0}, 0.01, False, STEPS, 2e-3)
+        enter(
+            folder / entry.name,
+            space,
+            arch,
+            DataSettings("digits"),
+            recipe(dataset, Pace(0.01, False), STEPS, threads=1),
+        )
         entries.append(entry)
     return Plan(tuple(entries), (Rung(0.2, 2), Rung(0.5, 1)), workers=1, threads=1, seed=0, looked_s=1.0)
 
@@ -69,7 +75,7 @@ def test_a_winner_learnt_what_it_would_have_alone(climbed, dataset, tmp_path):
     folder, _plan, winner, *_ = climbed
     space, arch = winner.load_space(dataset.task), Arch.from_json(winner.arch)
     alone = enter(
-        tmp_path / "alone", space, arch, DataSettings("digits"), recipe(dataset, Pace(0.01, False), STEPS, 1, 0)
+        tmp_path / "alone", space, arch, DataSettings("digits"), recipe(dataset, Pace(0.01, False), STEPS, threads=1)
     )
     assert train(alone, progress=False)
     ours, theirs = weights(folder / winner.name), weights(tmp_path / "alone")

@@ -72,7 +72,8 @@ class Contest:
             if entry.image_size not in loaded:
                 loaded[entry.image_size] = self.images(entry)
             dataset, pace = loaded[entry.image_size], Pace(entry.step_s, entry.channels_last)
-            settings = recipe(dataset, pace, entry.steps, self.plan.threads, self.plan.seed, self.init)
+            how = {"learning_rate": entry.learning_rate, "threads": self.plan.threads, "seed": self.plan.seed}
+            settings = recipe(dataset, pace, entry.steps, init=self.init, **how)
             space, arch = entry.load_space(dataset.task), Arch.from_json(entry.arch)
             enter(self.folder / entry.name, space, arch, replace(self.data, image_size=entry.image_size), settings)
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from vitnas.automation.clock import Clock
 from vitnas.automation.pace import Pace, measure_pace
-from vitnas.automation.recipe import BATCH
+from vitnas.automation.recipe import BATCH, LEARNING_RATE
 from vitnas.automation.scaling import Placed, at_random, largest_uniform, place, uniform_line
 from vitnas.errors import SearchError, VitnasError
 from vitnas.search_spaces import SearchSpace, Task, load_space
@@ -22,11 +22,12 @@ SMALL = 64
 
 @dataclass(frozen=True)
 class Fit:
-    """An arch within the limits, of a space for one image size, and what a step of it costs."""
+    """An arch within the limits, of a space for one image size; what a step of it costs, and how fast it shall learn."""
 
     space: SearchSpace
     placed: Placed
     pace: Pace
+    learning_rate: float = LEARNING_RATE
 
     def other(self, placed: Placed) -> Fit:
         """Another arch of the same space, at its own pace."""

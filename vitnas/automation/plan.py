@@ -30,6 +30,7 @@ class Entry:
         step_s: processor seconds of a training step.
         channels_last: the memory layout in which that is so.
         steps: of its whole training.
+        learning_rate: at its peak.
     """
 
     role: Role
@@ -40,11 +41,12 @@ class Entry:
     step_s: float
     channels_last: bool
     steps: int
+    learning_rate: float
 
     @property
     def name(self) -> str:
         """Of its folder."""
-        return f"{self.role}-{self.space}-{self.image_size}px-{Arch.from_json(self.arch).id}"
+        return f"{self.role}-{self.space}-{self.image_size}px-{Arch.from_json(self.arch).id}-{self.learning_rate:g}"
 
     @property
     def seconds(self) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -25,6 +26,8 @@ LEAST_STEPS = 60
 """Of a training when its network is first compared."""
 ENOUGH_STEPS = 600
 """Of a whole training; a network that time does not train for so long loses to a smaller one."""
+NEAR = ((1.0, 2.0), (0.5, 1.0), (2.0, 1.0), (1.0, 0.5))
+"""Cost and learning rate of further candidates, as multiples of those of the first of their space."""
 SPENT = 0.4
 """What the rungs may cost, as a share of one whole training."""
 MOST = 12
@@ -74,10 +77,11 @@ def make_plan(dataset: Dataset, settings: AutoSettings, clock: Clock, threads: i
 
 
 def propose(found: Sequence[Fit], seconds: float, most: int, clock: Clock) -> list[Fit]:
-    """Candidates, the likeliest first: of each space the size that the time can train, then half and twice of it.
+    """Candidates, the likeliest first: of each space the size that the time can train, then what is near it.
 
     A limit says how large a network may be, and the time how large it should be. Where a network at the limit would see
-    fewer than `ENOUGH_STEPS` steps, a smaller one of its space learns more.
+    fewer than `ENOUGH_STEPS` steps, a smaller one of its space learns more. Near are networks of half and twice the cost, and
+    the same one at twice and half the learning rate.
 
     Args:
         found: the largest archs within the limits.
@@ -86,14 +90,15 @@ def propose(found: Sequence[Fit], seconds: float, most: int, clock: Clock) -> li
         clock: times what is smaller.
     """
     right = [of_cost(fit, min(1.0, seconds / (fit.pace.step_s * ENOUGH_STEPS)), clock) for fit in found]
-    candidates = {(fit.space.name, fit.placed.arch): fit for fit in right}
-    for factor in (0.5, 2.0):
+    candidates = list(right)
+    for cost, rate in NEAR:
         for fit, largest in zip(right, found, strict=True):
             if len(candidates) < most:
-                share = factor * fit.pace.step_s / largest.pace.step_s
-                other = of_cost(largest, min(1.0, share), clock)
-                candidates.setdefault((other.space.name, other.placed.arch), other)
-    return list(candidates.values())[:most]
+                share = cost * fit.pace.step_s / largest.pace.step_s
+                other = fit if cost == 1 else of_cost(largest, min(1.0, share), clock)
+                if rate != 1 or other.placed.arch != fit.placed.arch:
+                    candidates.append(replace(other, learning_rate=rate * fit.learning_rate))
+    return candidates[:most]
 
 
 def divide(network_s: float, step_s: float, most: int) -> tuple[int, tuple[Rung, ...]]:
@@ -127,4 +132,14 @@ def entry_of(role: Role, fit: Fit, seconds: float) -> Entry:
     """An arch as a plan has it, with as many steps as so many processor seconds give."""
     steps = max(1, int(seconds / fit.pace.step_s))
     size, arch = fit.space.task.image_size, fit.placed.arch.to_json()
-    return Entry(role, fit.space.name, size, arch, dict(fit.placed.ms), fit.pace.step_s, fit.pace.channels_last, steps)
+    return Entry(
+        role,
+        fit.space.name,
+        size,
+        arch,
+        dict(fit.placed.ms),
+        fit.pace.step_s,
+        fit.pace.channels_last,
+        steps,
+        fit.learning_rate,
+    )

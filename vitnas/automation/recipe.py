@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from vitnas.automation.pace import Pace
 from vitnas.supernets.data import Dataset
@@ -10,6 +11,7 @@ from vitnas.supernets.settings.augment import Augment
 from vitnas.supernets.settings.train import TrainSettings
 
 BATCH = 64
+LEARNING_RATE = 4e-3
 AVERAGE = 0.99
 PADDING = 8
 """Images shift by up to their side divided by this."""
@@ -27,10 +29,19 @@ def augment_for(dataset: Dataset) -> Augment:
     return Augment(crop_padding=size // (2 * PADDING))
 
 
-def recipe(dataset: Dataset, pace: Pace, steps: int, threads: int, seed: int, init: str | None = None) -> TrainSettings:
-    """The settings of a training of so many steps; it is judged by its averaged weights."""
+def recipe(dataset: Dataset, pace: Pace, steps: int, **given: Any) -> TrainSettings:
+    """The settings of a training of so many steps; it is judged by its averaged weights.
+
+    Args:
+        dataset: the images.
+        pace: whose memory layout it takes.
+        steps: of the whole training.
+        given: further settings, such as its learning rate.
+    """
     return replace(
-        TrainSettings(steps=steps, batch_size=min(BATCH, len(dataset.train)), threads=threads, seed=seed, init=init),
+        TrainSettings(
+            steps=steps, batch_size=min(BATCH, len(dataset.train)), **{"learning_rate": LEARNING_RATE, **given}
+        ),
         sampler="single",
         average=AVERAGE,
         augment=augment_for(dataset),

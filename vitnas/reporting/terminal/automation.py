@@ -29,13 +29,14 @@ def print_plan(plan: Plan) -> None:
     error = Console(stderr=True, highlight=False)
     print_table(
         ["role", "arch"],
-        ["px", "latency", "steps", "minutes"],
+        ["px", "latency", "learning rate", "steps", "minutes"],
         [
             (
                 e.role,
                 f"{e.space} {Arch.from_json(e.arch).id}",
                 str(e.image_size),
                 ", ".join(f"{ms:.2f} ms" for ms in e.ms.values()),
+                f"{e.learning_rate:g}",
                 str(e.steps),
                 f"{e.seconds / 60:.1f}",
             )
