@@ -13,6 +13,7 @@ from typing import Any
 
 import typer
 
+from vitnas.automation.settings import AutoSettings
 from vitnas.cli import app
 from vitnas.deployment.settings import ExportSettings
 from vitnas.latency_lut.settings import ProfileSettings
@@ -30,6 +31,7 @@ TABLES = {
     "profile": ProfileSettings,
     "search": SearchSettings,
     "export": ExportSettings,
+    "auto": AutoSettings,
 }
 NOTE = "<!-- Written by tools/reference.py; edit the code and run `make reference`. -->"
 

@@ -1,6 +1,7 @@
 """Hardware-aware neural architecture search for vision transformers."""
 
 from vitnas.api.automating import auto as auto
+from vitnas.api.automating import suggest_spaces as suggest_spaces
 from vitnas.api.counting import count as count
 from vitnas.api.estimating import estimate as estimate
 from vitnas.api.evaluating import evaluate as evaluate
@@ -36,7 +37,11 @@ from vitnas.api.showing import report as report
 from vitnas.api.teaching import teach as teach
 from vitnas.api.training import resume as resume
 from vitnas.api.training import train as train
+from vitnas.automation.answer import Answer as Answer
+from vitnas.automation.automate import Found as Found
+from vitnas.automation.plan import Plan as Plan
 from vitnas.automation.settings import AutoSettings as AutoSettings
+from vitnas.automation.suggest import Suggestion as Suggestion
 from vitnas.deployment.exporters import Exporter as Exporter
 from vitnas.deployment.settings import ExportSettings as ExportSettings
 from vitnas.errors import VitnasError as VitnasError

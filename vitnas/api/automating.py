@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from vitnas.api.loading import Place
@@ -9,6 +10,7 @@ from vitnas.api.telling import teller
 from vitnas.automation.automate import Found, automate
 from vitnas.automation.plan import Plan
 from vitnas.automation.settings import AutoSettings
+from vitnas.automation.suggest import Suggestion, suggest
 from vitnas.interruption import going_on
 from vitnas.reporting.terminal.automation import print_plan
 from vitnas.reporting.terminal.exports import draw
@@ -42,6 +44,27 @@ def auto(
     folder = Path(path) if path is not None else FOLDER / name
     with going_on("what is trained so far is kept; the same command goes on"):
         return automate(wanted, settings, folder, teller(progress), print_plan if progress else _keep, draw, dry_run)
+
+
+def suggest_spaces(
+    data: DataSettings | Place,
+    limits: Mapping[str, float],
+    *,
+    spaces: Sequence[str] = (),
+    seconds: float = 0.0,
+    progress: bool = False,
+) -> list[Suggestion]:
+    """The spaces that suit images and limits, with the evidence, the best first.
+
+    Args:
+        data: the images.
+        limits: device -> the most milliseconds that an image may take there.
+        spaces: names of those to look at; all that are known to suit, unless some are named.
+        seconds: of processor time for short trainings, the same for each space; 0 trains nothing.
+        progress: prints what is found to standard error.
+    """
+    wanted = data if isinstance(data, DataSettings) else DataSettings(str(data))
+    return suggest(wanted, limits, spaces, seconds, teller(progress))
 
 
 def _keep(plan: Plan) -> None:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from vitnas.commands.limits import Devices, Latencies, latency_limits
 from vitnas.commands.options import AsJson, Channels, Classes, ImageSize, emit, given_space
 
 spaces_app = typer.Typer(invoke_without_command=True, help="List the search spaces, or show one.")
@@ -38,3 +39,36 @@ def spaces_show(
     from vitnas.reporting.terminal.spaces import describe_space, print_space
 
     emit(describe_space(given_space(name, image_size, classes, channels)), as_json, print_space)
+
+
+@spaces_app.command("suggest")
+def spaces_suggest(
+    data: Annotated[str, typer.Option(help="Folder or file of images with labels, or a data set by name.")],
+    device: Devices = None,
+    latency: Latencies = None,
+    space: Annotated[
+        list[str] | None, typer.Option(help="Space to look at; several times (default: all known to suit).")
+    ] = None,
+    time: Annotated[
+        str | None, typer.Option(help="Time for short trainings, which tell what learns most, such as 10m.")
+    ] = None,
+    image_size: Annotated[int | None, typer.Option(help="Image side in pixels; default: that of the images.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell which spaces have networks for your images within your limits.
+
+    Example: vitnas spaces suggest --data photos/ --device iphone12 --latency 2ms
+    """
+    from vitnas.api.automating import suggest_spaces
+    from vitnas.quantities import parse_duration
+    from vitnas.reporting.terminal.automation import describe_suggestions, print_suggestions
+    from vitnas.supernets.settings.data import DataSettings
+
+    found = suggest_spaces(
+        DataSettings(data, image_size=image_size),
+        latency_limits(device, latency),
+        spaces=space or (),
+        seconds=parse_duration(time, "--time") if time is not None else 0.0,
+        progress=True,
+    )
+    emit(describe_suggestions(found), as_json, print_suggestions)

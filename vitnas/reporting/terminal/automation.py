@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -10,6 +11,8 @@ from rich.console import Console
 from vitnas.automation.answer import COLUMNS, Answer, rows
 from vitnas.automation.automate import Found
 from vitnas.automation.plan import Plan
+from vitnas.automation.suggest import Suggestion
+from vitnas.quantities import format_count
 from vitnas.reporting.terminal.tables import print_table
 from vitnas.search_spaces import Arch
 
@@ -61,3 +64,20 @@ def print_found(described: dict[str, Any]) -> None:
     for sentence in answer.verdict():
         print(f"{sentence}.")
     print(f"written to {folder}: README.md, and the network in {folder}/network")
+
+
+def describe_suggestions(found: Sequence[Suggestion]) -> list[dict[str, Any]]:
+    return [msgspec.to_builtins(one) for one in found]
+
+
+def print_suggestions(described: Sequence[dict[str, Any]]) -> None:
+    """A line a space."""
+    trained = any(one["steps"] for one in described)
+    columns = ["px", "latency", "params", "MACs", "s a step", *(["steps", "loss", "accuracy"] if trained else [])]
+    rows = []
+    for one in described:
+        learnt = [str(one["steps"]), f"{one['loss']:.3f}", f"{one['accuracy']:.1%}"] if trained else []
+        ms = ", ".join(f"{ms:.2f} ms on {device}" for device, ms in one["ms"].items())
+        counts = [format_count(one["num_params"]), format_count(one["macs"]), f"{one['step_s']:.2f}"]
+        rows.append([one["space"], one["arch_id"], str(one["image_size"]), ms, *counts, *learnt])
+    print_table(["space", "arch"], columns, rows)
