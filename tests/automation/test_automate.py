@@ -15,6 +15,8 @@ from vitnas.errors import SearchError, SettingsError
 from vitnas.files import read_json
 from vitnas.supernets.data import DataSettings, load_dataset
 
+pytestmark = pytest.mark.heavy  # networks are trained and exported
+
 DIGITS = DataSettings("digits")
 ASKED = AutoSettings(limits={"iphone12": 1.5}, seconds=4.0, spaces=("autoformer-mini",), workers=1)
 

@@ -18,6 +18,8 @@ from vitnas.supernets.data import DataSettings, load_dataset
 from vitnas.supernets.training.train import train
 from vitnas.supernets.weights.checkpoints import load_supernet
 
+pytestmark = pytest.mark.heavy  # networks are trained
+
 STEPS = 20
 
 

@@ -1,0 +1,80 @@
+"""Spaces for images and limits, with the evidence."""
+
+from __future__ import annotations
+
+import pytest
+
+from vitnas.automation.clock import Clock
+from vitnas.automation.fitting import at_the_limits
+from vitnas.automation.planning import ENOUGH_STEPS, propose
+from vitnas.automation.scaling import uniform_line
+from vitnas.automation.suggest import suggest
+from vitnas.errors import SettingsError
+from vitnas.search_spaces import Task, load_space
+from vitnas.supernets.counting.counts import count
+from vitnas.supernets.data import DataSettings
+
+pytestmark = pytest.mark.heavy  # measuring a few steps takes seconds
+
+LIMITS = {"iphone12": 1.0}
+SPACES = ("autoformer-mini", "swin", "efficientformerv2")
+
+
+@pytest.fixture(scope="module")
+def found():
+    said: list[str] = []
+    return suggest(DataSettings("digits"), LIMITS, SPACES, 0.0, said.append), said
+
+
+def test_each_space_has_an_arch_within_the_limit_or_it_is_said_why_not(found):
+    suggestions, said = found
+    assert {one.space for one in suggestions} | {line.partition(":")[0] for line in said if "slower" in line} == set(
+        SPACES
+    )
+    assert all(one.ms["iphone12"] <= 1.0 for one in suggestions)
+
+
+def test_small_images_are_enlarged_for_spaces_of_many_stages(found):
+    sizes = {one.space: one.image_size for one in found[0]}
+    assert sizes["autoformer-mini"] == 8
+    assert sizes["efficientformerv2"] == 64
+
+
+def test_counts_are_those_of_the_arch(found):
+    one = next(one for one in found[0] if one.space == "autoformer-mini")
+    space = load_space(one.space, Task(8, 10, 1))
+    [arch] = [arch for arch in uniform_line(space) if arch.id == one.arch_id]
+    counts = count(space.lower(arch))
+    assert (counts.num_params, counts.macs) == (one.num_params, one.macs)
+
+
+def test_short_trainings_put_those_that_learnt_most_first():
+    found = suggest(DataSettings("digits"), LIMITS, ("autoformer-mini", "deit"), 3.0, lambda text: None)
+    losses = [one.loss for one in found]
+    assert None not in losses
+    assert losses == sorted(losses)  # type: ignore[type-var]
+    assert all(one.steps > 0 for one in found)
+
+
+def test_without_a_limit_there_is_no_question():
+    with pytest.raises(SettingsError, match="no limit is given"):
+        suggest(DataSettings("digits"), {}, (), 0.0, print)
+
+
+def test_a_network_is_no_larger_than_the_time_can_train():
+    clock = Clock({"iphone12": 5.0})
+    found = at_the_limits(("autoformer-mini",), Task(32, 10, 3), clock, lambda text: None)
+    step_s = found[0].pace.step_s
+    [plenty] = propose(found, 2 * step_s * ENOUGH_STEPS, 1, clock)
+    [little] = propose(found, 0.1 * step_s * ENOUGH_STEPS, 1, clock)
+    assert plenty == found[0]
+    assert count(little.space.lower(little.placed.arch)).macs < count(plenty.space.lower(plenty.placed.arch)).macs
+
+
+def test_candidates_near_the_first_differ_in_cost_or_learning_rate():
+    clock = Clock({"iphone12": 5.0})
+    found = at_the_limits(("autoformer-mini",), Task(32, 10, 3), clock, lambda text: None)
+    seconds = 0.3 * found[0].pace.step_s * ENOUGH_STEPS
+    candidates = propose(found, seconds, 5, clock)
+    assert len({(fit.placed.arch, fit.learning_rate) for fit in candidates}) == len(candidates) == 5
+    assert propose(found, seconds, 3, clock)[0].placed == candidates[0].placed
