@@ -38,7 +38,7 @@ from vitnas.api.teaching import teach as teach
 from vitnas.api.training import resume as resume
 from vitnas.api.training import train as train
 from vitnas.automation.answer import Answer as Answer
-from vitnas.automation.automate import Found as Found
+from vitnas.automation.automate import AutoResult as AutoResult
 from vitnas.automation.plan import Plan as Plan
 from vitnas.automation.settings import AutoSettings as AutoSettings
 from vitnas.automation.suggest import Suggestion as Suggestion

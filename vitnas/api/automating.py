@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vitnas.api.loading import Place
 from vitnas.api.telling import teller
-from vitnas.automation.automate import Found, automate
+from vitnas.automation.automate import AutoResult, automate
 from vitnas.automation.plan import Plan
 from vitnas.automation.settings import AutoSettings
 from vitnas.automation.suggest import Suggestion, suggest
@@ -27,7 +27,7 @@ def auto(
     *,
     dry_run: bool = False,
     progress: bool = False,
-) -> Found:
+) -> AutoResult:
     """Finds, trains, compares and exports a network within limits and a time.
 
     Killed at any moment, the same call goes on where it stopped and ends with the same network.

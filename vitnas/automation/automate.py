@@ -35,7 +35,7 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Found:
+class AutoResult:
     """What an automatic search left.
 
     Attributes:
@@ -62,7 +62,7 @@ def automate(
     show: Callable[[Plan], None],
     draw: Draw | None = None,
     dry_run: bool = False,
-) -> Found:
+) -> AutoResult:
     """Plans, trains, compares and exports.
 
     Args:
@@ -85,7 +85,7 @@ def automate(
         plan = _plan(folder, dataset, settings, clock, say)
         show(plan)
         if dry_run:
-            return Found(folder, plan)
+            return AutoResult(folder, plan)
         contest = Contest(folder / "runs", plan, data, say, settings.init)
         winner, standings = contest.choose()
         write_json(folder / STANDINGS, [[_standing(one) for one in rung] for rung in standings])
@@ -97,7 +97,7 @@ def automate(
         if not network.exists():
             _export(contest, winner, network, settings, draw)
         write_answer(answer, folder, _commands(contest, winner, network, settings))
-    return Found(folder, plan, answer)
+    return AutoResult(folder, plan, answer)
 
 
 def _judge(contest: Contest, entries: Sequence[Entry], limits: Mapping[str, float]) -> Answer:

@@ -14,7 +14,7 @@ from vitnas.files import write_bytes
 from vitnas.search_spaces import Arch, SearchSpace, Task, load_space
 from vitnas.settings import Count, Natural, Positive, Probability, Settings, about, make_settings, read_toml
 
-Role = Literal["candidate", "uniform", "random"]
+Role = Literal["candidate", "uniform", "vit", "random"]
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,11 @@ class Plan(Settings):
         """Part -> minutes that it will take here if nothing else disturbs."""
         wide = max(1, min(self.workers, len(self.candidates)))
         parts = {"looking": self.looked_s, "rungs": self.rung_s / wide / self.threads}
-        lasting = [self.last_s, *(entry.seconds for entry in self.baselines)]
+        of_spaces = [
+            entry.seconds for entry in self.baselines if entry.role == "uniform"
+        ]  # the winner's alone is trained
+        others = [entry.seconds for entry in self.baselines if entry.role != "uniform"]
+        lasting = [self.last_s, *others, *([max(of_spaces)] if of_spaces else [])]
         parts["training"] = makespan(lasting, self.workers) / self.threads
         return {name: seconds / 60 for name, seconds in parts.items()}
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from vitnas.automation.clock import Clock
-from vitnas.automation.fitting import Fit, at_the_limits, of_cost, random_fit
+from vitnas.automation.fitting import SMALL, Fit, at_the_limits, of_cost, random_fit
 from vitnas.automation.plan import Entry, Plan, Role, Rung
 from vitnas.automation.settings import AutoSettings
 from vitnas.search_spaces import SPACES
@@ -28,6 +28,8 @@ ENOUGH_STEPS = 600
 """Of a whole training; a network that time does not train for so long loses to a smaller one."""
 NEAR = ((1.0, 2.0), (0.5, 1.0), (2.0, 1.0), (1.0, 0.5))
 """Cost and learning rate of further candidates, as multiples of those of the first of their space."""
+PLAIN, PLAIN_SMALL = "deit", "autoformer-mini"
+"""Spaces of plain vision transformers, which people take who do not search; the other one cuts small images into enough patches."""
 SPENT = 0.4
 """What the rungs may cost, as a share of one whole training."""
 MOST = 12
@@ -71,6 +73,9 @@ def make_plan(dataset: Dataset, settings: AutoSettings, clock: Clock, threads: i
         entries += [
             entry_of("uniform", f, network_s) for f in found if (f.space.name, f.space.task.image_size) in spaces
         ]
+    if "vit" in settings.baselines:
+        plain = PLAIN_SMALL if dataset.task.image_size < SMALL else PLAIN
+        entries += [entry_of("vit", fit, network_s) for fit in at_the_limits((plain,), dataset.task, clock, say)]
     if "random" in settings.baselines:
         entries.append(entry_of("random", random_fit(found, clock, np.random.default_rng(settings.seed)), network_s))
     return Plan(tuple(entries), rungs, workers, each, settings.seed, time.monotonic() - start)

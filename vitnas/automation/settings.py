@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from vitnas.settings import Count, Natural, Positive, Seconds, Settings, about
 
 Strategy = Literal["auto", "halving", "supernet"]
-Baseline = Literal["uniform", "random"]
+Baseline = Literal["uniform", "vit", "random"]
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,8 @@ class AutoSettings(Settings):
         tuple[Baseline, ...],
         about(
             "What the network is held against, each trained as long as all that led to the network: uniform scales all "
-            "genes of the space alike, random is drawn among all spaces. Each takes a share of the time."
+            "genes of its space alike up to the limit, vit so scales a plain vision transformer (DeiT), random is drawn at "
+            "the limit among all spaces. Each takes a share of the time."
         ),
     ] = ("uniform",)
     init: Annotated[

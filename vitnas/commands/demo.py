@@ -10,12 +10,18 @@ import typer
 
 def demo(
     out: Annotated[Path, typer.Option(help="Folder of everything that the demo makes.")] = Path("demo"),
-    workers: Annotated[int, typer.Option(min=1, help="Ray workers that evaluate.")] = 2,
+    walk: Annotated[
+        bool, typer.Option("--walk", help="Go the long way on digits instead: supernet, table, search, front, export.")
+    ] = False,
+    workers: Annotated[int, typer.Option(min=1, help="With --walk: Ray workers that evaluate.")] = 2,
 ) -> None:
-    """Walk the whole way on handwritten digits.
+    """Find a network for drawn shapes and hold it against a plain vision transformer.
 
     Interrupted, it goes on where it stopped. Example: vitnas demo --out demo
     """
-    from vitnas.demo import run_demo
+    from vitnas.demo import run_demo, run_walk
 
-    run_demo(out, workers)
+    if walk:
+        run_walk(out, workers)
+    else:
+        run_demo(out)

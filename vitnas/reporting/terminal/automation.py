@@ -9,7 +9,7 @@ import msgspec
 from rich.console import Console
 
 from vitnas.automation.answer import COLUMNS, Answer, rows
-from vitnas.automation.automate import Found
+from vitnas.automation.automate import AutoResult
 from vitnas.automation.plan import Plan
 from vitnas.automation.suggest import Suggestion
 from vitnas.quantities import format_count
@@ -17,7 +17,7 @@ from vitnas.reporting.terminal.tables import print_table
 from vitnas.search_spaces import Arch
 
 
-def describe_found(found: Found) -> dict[str, Any]:
+def describe_found(found: AutoResult) -> dict[str, Any]:
     """Folder, the minutes that the plan gives to each part, its entries, and the answer if there is one."""
     return {
         "folder": str(found.folder),
