@@ -48,6 +48,10 @@ class AutoResult:
     plan: Plan
     answer: Answer | None = None
 
+    def verdict(self) -> list[str]:
+        """What the answer says of each baseline; nothing where only the plan was asked for."""
+        return self.answer.verdict() if self.answer is not None else []
+
     @property
     def network(self) -> Path:
         """The folder of the exported network."""
