@@ -37,9 +37,9 @@ from vitnas.api.showing import report as report
 from vitnas.api.teaching import teach as teach
 from vitnas.api.training import resume as resume
 from vitnas.api.training import train as train
-from vitnas.automation.answer import Answer as Answer
 from vitnas.automation.automate import AutoResult as AutoResult
 from vitnas.automation.plan import Plan as Plan
+from vitnas.automation.scoreboard import Scoreboard as Scoreboard
 from vitnas.automation.settings import AutoSettings as AutoSettings
 from vitnas.automation.suggest import Suggestion as Suggestion
 from vitnas.deployment.exporters import Exporter as Exporter

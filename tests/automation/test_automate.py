@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from vitnas.automation.answer import Answer, Line, ahead, write_answer
 from vitnas.automation.automate import automate
 from vitnas.automation.plan import Rung
+from vitnas.automation.scoreboard import Line, Scoreboard, ahead, write_scoreboard
 from vitnas.automation.settings import AutoSettings
 from vitnas.errors import SearchError, SettingsError
 from vitnas.files import read_json
@@ -23,7 +23,7 @@ ASKED = AutoSettings(limits={"iphone12": 1.5}, seconds=4.0, spaces=("autoformer-
 
 def ask(folder, settings=ASKED, dry_run=False):
     said: list[str] = []
-    found = automate(DIGITS, settings, folder, said.append, lambda plan: None, dry_run=dry_run)
+    found = automate(DIGITS, settings, folder, said.append, dry_run=dry_run)
     return found, said
 
 
@@ -32,7 +32,7 @@ def answered(tmp_path_factory):
     """A plan that was edited to have three candidates and two rungs, followed to its end."""
     folder = tmp_path_factory.mktemp("auto") / "digits"
     found, _ = ask(folder, dry_run=True)
-    assert found.answer is None
+    assert found.scoreboard is None
     assert not (folder / "runs").exists()
     [uniform] = found.plan.baselines
     one = replace(found.plan.candidates[0], steps=30)
@@ -45,11 +45,11 @@ def answered(tmp_path_factory):
 
 def test_the_answer_is_the_winner_beside_the_baseline_of_its_space(answered):
     folder, found, _ = answered
-    network, uniform = found.answer.lines
+    network, uniform = found.scoreboard.lines
     assert (network.role, uniform.role) == ("network", "uniform")
     assert network.space == uniform.space == "autoformer-mini"
-    assert found.answer.split == "test"
-    assert found.answer.num_images == 180
+    assert found.scoreboard.split == "test"
+    assert found.scoreboard.num_images == 180
     assert network.ms["iphone12"] <= 1.5
     standings = read_json(folder / "standings.json")
     assert [len(rung) for rung in standings] == [3, 2]
@@ -61,16 +61,16 @@ def test_the_answer_is_the_winner_beside_the_baseline_of_its_space(answered):
 def test_its_accuracy_is_that_of_the_exported_network(answered):
     folder, found, _ = answered
     report = read_json(folder / "network" / "report.json")
-    assert report["accuracy"]["test"]["accuracy"] == found.answer.lines[0].accuracy
+    assert report["accuracy"]["test"]["accuracy"] == found.scoreboard.lines[0].accuracy
     assert report["formats"]["onnx"]
-    assert report["arch_id"] == found.answer.lines[0].arch_id
+    assert report["arch_id"] == found.scoreboard.lines[0].arch_id
 
 
 def test_all_that_it_spent_is_counted(answered):
     folder, found, _ = answered
     standings = read_json(folder / "standings.json")
     dropped = sum(one["cpu_s"] for rung in standings for one in rung if not one["kept"])
-    assert found.answer.lines[0].minutes * 60 > dropped
+    assert found.scoreboard.lines[0].minutes * 60 > dropped
 
 
 def test_asked_again_it_answers_at_once(answered):
@@ -78,7 +78,7 @@ def test_asked_again_it_answers_at_once(answered):
     before = {file: file.stat().st_mtime_ns for file in folder.rglob("*.safetensors")}
     again, said = ask(folder)
     assert before == {file: file.stat().st_mtime_ns for file in folder.rglob("*.safetensors")}
-    assert again.answer == found.answer
+    assert again.scoreboard == found.scoreboard
     assert said[0].startswith("following")
 
 
@@ -91,7 +91,7 @@ def test_another_question_needs_another_folder(answered):
 def test_the_card_says_what_was_found(answered):
     folder, found, _ = answered
     text = (folder / "README.md").read_text()
-    assert found.answer.lines[0].arch_id in text
+    assert found.scoreboard.lines[0].arch_id in text
     assert "180 test images" in text
     assert "vitnas export" in text
 
@@ -133,7 +133,7 @@ def test_the_interval_holds_the_truth_as_often_as_it_says():
 
 def test_a_verdict_says_better_worse_or_neither(tmp_path):
     line = Line("network", "deit", 32, "0" * 12, 0.5, (0.4, 0.6), {"cpu": 1.0}, 10, 1.0)
-    answer = Answer(
+    answer = Scoreboard(
         "images",
         "test",
         100,
@@ -145,5 +145,5 @@ def test_a_verdict_says_better_worse_or_neither(tmp_path):
     assert "better by 2.0 points" in better
     assert "worse by 2.0 points" in worse
     assert "cannot be told apart" in neither
-    write_answer(answer, tmp_path, [])
+    write_scoreboard(answer, tmp_path, [])
     assert all(sentence in (tmp_path / "README.md").read_text() for sentence in answer.verdict())

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 
-from vitnas.automation.contender import Part, enter, read_marks, train_part
+from vitnas.automation.contender import Stretch, enter, read_marks, train_stretch
 from vitnas.automation.pace import Pace
 from vitnas.automation.plan import Entry, Plan, Rung
+from vitnas.automation.progress import steps_of
 from vitnas.automation.recipe import recipe
-from vitnas.automation.rungs import climb, train_whole
+from vitnas.automation.rungs import Trainer, climb
 from vitnas.nas.execution.executor import SerialExecutor
 from vitnas.nas.execution.ray import RayExecutor
 from vitnas.run import RunFolder
@@ -56,8 +57,9 @@ def climbed(dataset, tmp_path_factory):
     plan = entered(folder, dataset)
     said: list[str] = []
     with SerialExecutor() as executor:
-        winner, history = climb(plan, folder, executor, said.append)
-        [mark] = train_whole([winner], folder, executor, said.append)
+        trainer = Trainer(folder, executor, said.append, show=True)
+        winner, history = climb(plan, trainer)
+        [mark] = trainer.train([winner], 1.0, "training").values()
     return folder, plan, winner, history, mark, said
 
 
@@ -88,18 +90,24 @@ def test_asked_again_it_recalls(climbed):
     folder, plan, winner, history, *_ = climbed
     before = {file: file.stat().st_mtime_ns for file in folder.rglob("*.safetensors")}
     with SerialExecutor() as executor:
-        again, told = climb(plan, folder, executor, lambda text: None)
+        again, told = climb(plan, Trainer(folder, executor, lambda text: None))
     assert (again, told) == (winner, history)
     assert before == {file: file.stat().st_mtime_ns for file in folder.rglob("*.safetensors")}
 
 
 def test_killed_after_a_training_and_before_its_mark_it_is_judged_again(climbed, dataset, tmp_path):
     plan = entered(tmp_path, dataset, ["smallest"])
-    part = Part(tmp_path / plan.entries[0].name, 8)
-    first = train_part(part)
+    part = Stretch(tmp_path / plan.entries[0].name, 8)
+    first = train_stretch(part)
     (part.path / "marks.json").unlink()
-    again = train_part(part)
+    again = train_stretch(part)
     assert (again.loss, again.accuracy, again.step) == (first.loss, first.accuracy, 8)
+
+
+def test_a_bar_knows_how_far_a_run_is(climbed, tmp_path):
+    folder, _plan, winner, *_ = climbed
+    assert steps_of(folder / winner.name) == STEPS
+    assert steps_of(tmp_path) == 0
 
 
 def test_processor_time_adds_up_over_parts(climbed):
@@ -114,8 +122,9 @@ def test_workers_on_ray_find_the_same(climbed, dataset, tmp_path):
     _, _, winner, history, mark, _ = climbed
     plan = entered(tmp_path, dataset)
     with RayExecutor(2) as executor:
-        found, told = climb(plan, tmp_path, executor, lambda text: None)
-        [again] = train_whole([found], tmp_path, executor, lambda text: None)
+        trainer = Trainer(tmp_path, executor, lambda text: None)
+        found, told = climb(plan, trainer)
+        [again] = trainer.train([found], 1.0, "training").values()
     assert found == winner
     for ours, theirs in zip(told, history, strict=True):
         assert [(one.entry, one.mark.loss, one.kept) for one in ours] == [

@@ -17,7 +17,7 @@ from vitnas.deployment.settings import ExportSettings
 from vitnas.latency_lut.settings import ProfileSettings
 from vitnas.nas.settings import SearchSettings
 from vitnas.run import RunFolder
-from vitnas.settings import TABLES, make_settings, read_settings
+from vitnas.settings import make_settings, read_settings
 from vitnas.supernets.settings.data import DataSettings
 from vitnas.supernets.settings.train import TrainSettings
 
@@ -52,7 +52,7 @@ def filled(cls: Any, values: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("table", KINDS)
 def test_a_file_of_every_key_means_what_it_meant(table: str, tmp_path: Path) -> None:
     text = (FOLDER / "vitnas.toml").read_text()
     written = tomllib.loads(text)[table]

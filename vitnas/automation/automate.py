@@ -11,12 +11,12 @@ import msgspec
 import tomli_w
 import torch
 
-from vitnas.automation.answer import Answer, Line, ahead, write_answer
 from vitnas.automation.clock import Clock
 from vitnas.automation.contest import Contest
 from vitnas.automation.plan import Entry, Plan
 from vitnas.automation.planning import make_plan
 from vitnas.automation.rungs import Standing
+from vitnas.automation.scoreboard import Line, Scoreboard, ahead, write_scoreboard
 from vitnas.automation.settings import AutoSettings
 from vitnas.deployment.export import Draw, export
 from vitnas.deployment.exporters.choose import choose_exporters
@@ -41,16 +41,16 @@ class AutoResult:
     Attributes:
         folder: with all of it.
         plan: that was followed.
-        answer: None where only the plan was asked for.
+        scoreboard: None where only the plan was asked for.
     """
 
     folder: Path
     plan: Plan
-    answer: Answer | None = None
+    scoreboard: Scoreboard | None = None
 
     def verdict(self) -> list[str]:
-        """What the answer says of each baseline; nothing where only the plan was asked for."""
-        return self.answer.verdict() if self.answer is not None else []
+        """What the table says of each baseline; nothing where only the plan was asked for."""
+        return self.scoreboard.verdict() if self.scoreboard is not None else []
 
     @property
     def network(self) -> Path:
@@ -63,7 +63,7 @@ def automate(
     settings: AutoSettings,
     folder: Path,
     say: Say,
-    show: Callable[[Plan], None],
+    show: Callable[[Plan], None] | None = None,
     draw: Draw | None = None,
     dry_run: bool = False,
 ) -> AutoResult:
@@ -74,7 +74,7 @@ def automate(
         settings: limits, time and choices.
         folder: of everything; one that holds the same question goes on with it, by the plan that lies there.
         say: told every step.
-        show: shows the plan before it is followed.
+        show: shows the plan before it is followed; with it, bars are drawn as well.
         draw: draws the network for its card.
         dry_run: ends with the plan.
     """
@@ -87,24 +87,25 @@ def automate(
     with only_here(folder, "automatic search"):
         clock = Clock(settings.limits, folder / "latencies.json")
         plan = _plan(folder, dataset, settings, clock, say)
-        show(plan)
+        if show is not None:
+            show(plan)
         if dry_run:
             return AutoResult(folder, plan)
-        contest = Contest(folder / "runs", plan, data, say, settings.init)
+        contest = Contest(folder / "runs", plan, data, say, settings.init, show is not None)
         winner, standings = contest.choose()
         write_json(folder / STANDINGS, [[_standing(one) for one in rung] for rung in standings])
         entries = [winner, *(e for e in plan.baselines if e.role != "uniform" or _beside(e, winner))]
         contest.finish(entries)
         say("judging on the test images")
-        answer = _judge(contest, entries, settings.limits)
+        board = _judge(contest, entries, settings.limits)
         network = folder / "network"
         if not network.exists():
             _export(contest, winner, network, settings, draw)
-        write_answer(answer, folder, _commands(contest, winner, network, settings))
-    return AutoResult(folder, plan, answer)
+        write_scoreboard(board, folder, _commands(contest, winner, network, settings))
+    return AutoResult(folder, plan, board)
 
 
-def _judge(contest: Contest, entries: Sequence[Entry], limits: Mapping[str, float]) -> Answer:
+def _judge(contest: Contest, entries: Sequence[Entry], limits: Mapping[str, float]) -> Scoreboard:
     """The networks on the test images, and timed once more, side by side."""
     clock = Clock(limits)
     lines, right = [], []
@@ -128,7 +129,7 @@ def _judge(contest: Contest, entries: Sequence[Entry], limits: Mapping[str, floa
             )
         )
         right.append(found.right)
-    return Answer(
+    return Scoreboard(
         dataset=dataset.name,
         split="validation" if dataset.test is None else "test",
         num_images=len(right[0]),

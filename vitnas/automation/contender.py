@@ -40,7 +40,7 @@ class Mark:
 
 
 @dataclass(frozen=True)
-class Part:
+class Stretch:
     """What a worker is asked: a run, trained to a step and judged there."""
 
     path: Path
@@ -54,17 +54,17 @@ def enter(path: Path, space: SearchSpace, arch: Arch, data: DataSettings, settin
     return start_run(path, space.alone(arch), data, settings)
 
 
-def train_part(part: Part) -> Mark:
+def train_stretch(stretch: Stretch) -> Mark:
     """Trains to a step and judges, or recalls the mark of that step. Killed at any moment, it can be asked again."""
-    run = RunFolder.open(part.path)
+    run = RunFolder.open(stretch.path)
     known = read_marks(run)
-    if (mark := next((mark for mark in known if mark.step == part.until), None)) is not None:
+    if (mark := next((mark for mark in known if mark.step == stretch.until), None)) is not None:
         return mark
     start = time.process_time()
-    train(run, progress=False, until=part.until)
+    train(run, progress=False, until=stretch.until)
     found = evaluate(network_of(run, dataset := dataset_of(run)), dataset.val)
     spent = time.process_time() - start + (known[-1].cpu_s if known else 0.0)
-    mark = Mark(part.until, found.loss, found.accuracy, spent)
+    mark = Mark(stretch.until, found.loss, found.accuracy, spent)
     write_json(run.path / MARKS, msgspec.to_builtins([*known, mark]))
     return mark
 

@@ -10,7 +10,7 @@ from vitnas.automation.contender import Mark, enter, network_of, read_marks
 from vitnas.automation.pace import Pace
 from vitnas.automation.plan import Entry, Plan
 from vitnas.automation.recipe import recipe
-from vitnas.automation.rungs import Standing, climb, train_whole
+from vitnas.automation.rungs import Standing, Trainer, climb
 from vitnas.nas.execution.executor import Executor, SerialExecutor
 from vitnas.run import RunFolder
 from vitnas.search_spaces import Arch
@@ -28,6 +28,7 @@ class Contest:
         data: the images, of any size.
         say: told what happens.
         init: first weights, for those that they fit.
+        show: draws a bar over what is trained.
     """
 
     folder: Path
@@ -35,18 +36,20 @@ class Contest:
     data: DataSettings
     say: Callable[[str], None]
     init: str | None = None
+    show: bool = False
 
     def choose(self) -> tuple[Entry, list[list[Standing]]]:
         """The winner of the candidates, and who stood where."""
         self._enter(self.plan.candidates)
         with self._executor() as executor:
-            return climb(self.plan, self.folder, executor, self.say)
+            return climb(self.plan, Trainer(self.folder, executor, self.say, self.show))
 
     def finish(self, entries: Sequence[Entry]) -> list[Mark]:
         """Trains entries to their end, those that began as well as those that did not."""
         self._enter(entries)
         with self._executor() as executor:
-            return train_whole(entries, self.folder, executor, self.say)
+            marks = Trainer(self.folder, executor, self.say, self.show).train(entries, 1.0, "training")
+        return [marks[entry.name] for entry in entries]
 
     def images(self, entry: Entry) -> Dataset:
         """The images as an entry sees them."""

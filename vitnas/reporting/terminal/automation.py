@@ -1,4 +1,4 @@
-"""The plan of an automatic search and its answer, as data and as tables."""
+"""The plan of an automatic search and its table, as data and as tables."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 from rich.console import Console
 
-from vitnas.automation.answer import COLUMNS, Answer, rows
 from vitnas.automation.automate import AutoResult
 from vitnas.automation.plan import Plan
+from vitnas.automation.scoreboard import COLUMNS, Scoreboard, rows
 from vitnas.automation.suggest import Suggestion
 from vitnas.quantities import format_count
 from vitnas.reporting.terminal.tables import print_table
@@ -18,12 +18,12 @@ from vitnas.search_spaces import Arch
 
 
 def describe_found(found: AutoResult) -> dict[str, Any]:
-    """Folder, the minutes that the plan gives to each part, its entries, and the answer if there is one."""
+    """Folder, the minutes that the plan gives to each part, its entries, and the table if there is one."""
     return {
         "folder": str(found.folder),
         "minutes": found.plan.minutes(),
         "entries": [{**msgspec.to_builtins(e), "arch_id": Arch.from_json(e.arch).id} for e in found.plan.entries],
-        "answer": msgspec.to_builtins(found.answer) if found.answer is not None else None,
+        "scoreboard": msgspec.to_builtins(found.scoreboard) if found.scoreboard is not None else None,
     }
 
 
@@ -53,15 +53,15 @@ def print_plan(plan: Plan) -> None:
 
 
 def print_found(described: dict[str, Any]) -> None:
-    """The table against the baselines and what it says; without an answer, where the plan lies."""
+    """The table against the baselines and what it says; without one, where the plan lies."""
     folder = described["folder"]
-    if described["answer"] is None:
+    if described["scoreboard"] is None:
         print(f"plan written to {folder}/plan.toml; edit it if you like, and give the command without --dry-run")
         return
-    answer = msgspec.convert(described["answer"], Answer)
-    cells = rows(answer)
+    board = msgspec.convert(described["scoreboard"], Scoreboard)
+    cells = rows(board)
     print_table(["", COLUMNS[1]], COLUMNS[2:], cells)
-    for sentence in answer.verdict():
+    for sentence in board.verdict():
         print(f"{sentence}.")
     print(f"written to {folder}: README.md, and the network in {folder}/network")
 

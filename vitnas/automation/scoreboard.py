@@ -1,4 +1,4 @@
-"""The answer: the network against the baselines, on images that nothing was learnt from or chosen by."""
+"""The network against the baselines, on images that nothing was learnt from or chosen by."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from vitnas.files import write_bytes, write_json
 from vitnas.supernets.accuracy import NORMAL_95, with_interval
 
-ANSWER, CARD = "answer.json", "README.md"
+SCOREBOARD, CARD = "scoreboard.json", "README.md"
 Right = NDArray[np.bool_]
 """One answer an image."""
 
@@ -47,7 +47,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Scoreboard:
     """What a search came to.
 
     Attributes:
@@ -93,7 +93,7 @@ def ahead(ours: Right, theirs: Right) -> tuple[float, float, float]:
     return 100 * mean, 100 * (mean - half), 100 * (mean + half)
 
 
-def rows(answer: Answer) -> list[list[str]]:
+def rows(board: Scoreboard) -> list[list[str]]:
     """Cells of the table: network, arch, accuracy, milliseconds, parameters, minutes."""
     return [
         [
@@ -104,26 +104,26 @@ def rows(answer: Answer) -> list[list[str]]:
             f"{line.num_params / 1e6:.2f}M",
             f"{line.minutes:.1f}",
         ]
-        for line in answer.lines
+        for line in board.lines
     ]
 
 
 COLUMNS = ("", "arch", "accuracy", "latency", "parameters", "minutes")
 
 
-def write_answer(answer: Answer, folder: Path, commands: Sequence[str]) -> None:
-    """Writes `answer.json` and `README.md` with the table, the verdict and the commands."""
-    write_json(folder / ANSWER, msgspec.to_builtins(answer))
-    limits = " and ".join(f"{ms:g} ms on {device}" for device, ms in answer.limits.items())
-    table = ["| " + " | ".join(cells) + " |" for cells in (COLUMNS, ["---"] * len(COLUMNS), *rows(answer))]
+def write_scoreboard(board: Scoreboard, folder: Path, commands: Sequence[str]) -> None:
+    """Writes `scoreboard.json` and `README.md` with the table, the verdict and the commands."""
+    write_json(folder / SCOREBOARD, msgspec.to_builtins(board))
+    limits = " and ".join(f"{ms:g} ms on {device}" for device, ms in board.limits.items())
+    table = ["| " + " | ".join(cells) + " |" for cells in (COLUMNS, ["---"] * len(COLUMNS), *rows(board))]
     text = [
-        f"# A network for {answer.dataset} within {limits}",
+        f"# A network for {board.dataset} within {limits}",
         "",
-        f"Accuracy on {answer.num_images} {answer.split} images, with the interval at 95 %; minutes of processor time for all that led to a network.",
+        f"Accuracy on {board.num_images} {board.split} images, with the interval at 95 %; minutes of processor time for all that led to a network.",
         "",
         *table,
         "",
-        *(f"{sentence}." for sentence in answer.verdict()),
+        *(f"{sentence}." for sentence in board.verdict()),
         "",
         "The files of the network and its card are in `network/`. The same steps one by one:",
         "",
