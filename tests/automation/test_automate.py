@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from vitnas.automation.automate import automate
-from vitnas.automation.plan import Rung
+from vitnas.automation.plan import Plan, Rung
 from vitnas.automation.scoreboard import Line, Scoreboard, ahead, write_scoreboard
 from vitnas.automation.settings import AutoSettings
 from vitnas.errors import SearchError, SettingsError
@@ -86,6 +86,30 @@ def test_another_question_needs_another_folder(answered):
     folder, *_ = answered
     with pytest.raises(SettingsError, match=r"answers another question.*auto\.limits"):
         ask(folder, replace(ASKED, limits={"iphone12": 2.0}))
+
+
+def test_a_folder_of_somebody_else_is_left_as_it_is(tmp_path):
+    (tmp_path / "README.md").write_text("mine")
+    with pytest.raises(SettingsError, match="holds other files"):
+        ask(tmp_path)
+    assert (tmp_path / "README.md").read_text() == "mine"
+
+
+def test_first_weights_are_taken_by_those_that_they_fit(answered, tmp_path):
+    """Those of the winner fit itself; an arch of another width draws its own, which is said."""
+    folder, found, _ = answered
+    weights = folder / "network" / "weights.safetensors"
+    settings = replace(ASKED, init=str(weights), baselines=())
+    ask(tmp_path / "a", settings, dry_run=True)
+    plan = Plan.read(tmp_path / "a" / "plan.toml")
+    winner = next(e for e in found.plan.candidates if found.scoreboard.lines[0].arch_id in e.name)
+    other = next(e for e in found.plan.candidates if e.arch["genes"]["width"] != winner.arch["genes"]["width"])
+    rungs = (Rung(0.2, 1),)
+    replace(plan, entries=(replace(winner, steps=10), replace(other, steps=10)), rungs=rungs).write(
+        tmp_path / "a" / "plan.toml"
+    )
+    _, said = ask(tmp_path / "a", settings)
+    assert [line.partition(" ")[0] for line in said if "drawn weights" in line] == [other.name]
 
 
 def test_the_card_says_what_was_found(answered):

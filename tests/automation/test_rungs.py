@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import re
+
 import pytest
 import torch
 
@@ -11,6 +14,7 @@ from vitnas.automation.plan import Entry, Plan, Rung
 from vitnas.automation.progress import steps_of
 from vitnas.automation.recipe import recipe
 from vitnas.automation.rungs import Trainer, climb
+from vitnas.errors import SettingsError
 from vitnas.nas.execution.executor import SerialExecutor
 from vitnas.nas.execution.ray import RayExecutor
 from vitnas.run import RunFolder
@@ -108,6 +112,26 @@ def test_a_bar_knows_how_far_a_run_is(climbed, tmp_path):
     folder, _plan, winner, *_ = climbed
     assert steps_of(folder / winner.name) == STEPS
     assert steps_of(tmp_path) == 0
+
+
+def test_a_training_that_goes_astray_loses(climbed, dataset, tmp_path):
+    """One candidate learns so fast that its weights are no numbers after a few steps; the other wins whatever it learnt."""
+    plan = entered(tmp_path, dataset)
+    astray = tmp_path / plan.entries[0].name / "config.toml"
+    astray.write_text(re.sub(r"learning_rate = \S+", "learning_rate = 1e30", astray.read_text(), count=1))
+    with SerialExecutor() as executor:
+        winner, history = climb(plan, Trainer(tmp_path, executor, lambda text: None))
+    assert winner == plan.entries[1]
+    assert [one.mark.loss for one in history[0]][1] == math.inf
+
+
+def test_a_run_that_was_begun_for_other_steps_is_refused(climbed, dataset):
+    folder, _plan, winner, *_ = climbed
+    space, arch = winner.load_space(dataset.task), Arch.from_json(winner.arch)
+    with pytest.raises(SettingsError, match=r"begun for 20 steps, and the plan says 30"):
+        enter(
+            folder / winner.name, space, arch, DataSettings("digits"), recipe(dataset, Pace(0.01, False), 30, threads=1)
+        )
 
 
 def test_processor_time_adds_up_over_parts(climbed):

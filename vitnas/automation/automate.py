@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -181,6 +182,8 @@ def _ask(folder: Path, data: DataSettings, settings: AutoSettings) -> None:
                 f"'{folder}' answers another question, which differs in {', '.join(sorted(changed))}; ask that one again to go on with it, or choose another folder"
             )
         return
+    if folder.is_dir() and any(folder.iterdir()):
+        raise SettingsError(f"'{folder}' holds other files than an automatic search's; choose another folder")
     folder.mkdir(parents=True, exist_ok=True)
     write_bytes(file, tomli_w.dumps(asked).encode())
 
@@ -201,7 +204,9 @@ def _beside(uniform: Entry, winner: Entry) -> bool:
 
 
 def _standing(one: Standing) -> Mapping[str, Any]:
-    return {"name": one.entry.name, "kept": one.kept, **msgspec.to_builtins(one.mark)}
+    """As JSON holds it, which knows no infinite loss."""
+    told = {"name": one.entry.name, "kept": one.kept, **msgspec.to_builtins(one.mark)}
+    return {**told, "loss": one.mark.loss if math.isfinite(one.mark.loss) else None}
 
 
 def _plain(table: Mapping[str, Any]) -> dict[str, Any]:

@@ -29,11 +29,6 @@ class Clock:
         self._file = file
         self._known: dict[str, float] = _read(file) if file is not None and file.is_file() else {}
 
-    @property
-    def measured(self) -> bool:
-        """Whether any of the devices is here, so that each network takes seconds."""
-        return any(device.origin == "measured here" for device in self.devices.values())
-
     def ms(self, space: SearchSpace, archs: Sequence[Arch]) -> list[dict[str, float]]:
         """Device -> milliseconds, for each arch."""
         found: list[dict[str, float]] = [{} for _ in archs]

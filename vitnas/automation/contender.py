@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from vitnas.errors import DataError
+from vitnas.errors import DataError, SettingsError, TrainingError
 from vitnas.files import read_json, write_json
 from vitnas.run import RunFolder
 from vitnas.search_spaces import Arch, SearchSpace
 from vitnas.supernets.data import Dataset, DataSettings, dataset_of
-from vitnas.supernets.evaluation import cut_out, evaluate
+from vitnas.supernets.evaluation import cut_out, evaluate, one_thread
 from vitnas.supernets.settings.train import TrainSettings
 from vitnas.supernets.training.train import start_run, train
 from vitnas.supernets.weights.checkpoints import load_supernet
@@ -48,23 +50,39 @@ class Stretch:
 
 
 def enter(path: Path, space: SearchSpace, arch: Arch, data: DataSettings, settings: TrainSettings) -> RunFolder:
-    """The run of a contender, made if it is not there."""
-    if RunFolder(path).config_file.is_file():
-        return RunFolder.open(path)
-    return start_run(path, space.alone(arch), data, settings)
+    """The run of a contender, made if it is not there; one that was made for another training is refused."""
+    if not RunFolder(path).config_file.is_file():
+        return start_run(path, space.alone(arch), data, settings)
+    run = RunFolder.open(path)
+    begun = run.config["train"].get("steps")
+    if begun != settings.steps:
+        raise SettingsError(
+            f"'{path}' was begun for {begun} steps, and the plan says {settings.steps}; put {begun} back into the plan, or "
+            f"remove that folder, and it begins anew"
+        )
+    return run
 
 
 def train_stretch(stretch: Stretch) -> Mark:
-    """Trains to a step and judges, or recalls the mark of that step. Killed at any moment, it can be asked again."""
+    """Trains to a step and judges, or recalls the mark of that step. Killed at any moment, it can be asked again.
+
+    A training that goes astray ends with an infinite loss, so that others win.
+    """
     run = RunFolder.open(stretch.path)
     known = read_marks(run)
     if (mark := next((mark for mark in known if mark.step == stretch.until), None)) is not None:
         return mark
-    start = time.process_time()
-    train(run, progress=False, until=stretch.until)
-    found = evaluate(network_of(run, dataset := dataset_of(run)), dataset.val)
-    spent = time.process_time() - start + (known[-1].cpu_s if known else 0.0)
-    mark = Mark(stretch.until, found.loss, found.accuracy, spent)
+    start, before_s = time.process_time(), known[-1].cpu_s if known else 0.0
+    loss, accuracy = math.inf, 0.0
+    with suppress(TrainingError):
+        train(run, progress=False, until=stretch.until)
+        with one_thread():  # the same bits whatever the number of workers
+            found = evaluate(network_of(run, dataset := dataset_of(run)), dataset.val)
+        loss, accuracy = found.loss, found.accuracy
+    spent_s = before_s + time.process_time() - start
+    if not math.isfinite(loss):
+        return Mark(stretch.until, math.inf, 0.0, spent_s)
+    mark = Mark(stretch.until, loss, accuracy, spent_s)
     write_json(run.path / MARKS, msgspec.to_builtins([*known, mark]))
     return mark
 

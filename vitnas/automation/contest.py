@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from vitnas.automation.pace import Pace
 from vitnas.automation.plan import Entry, Plan
 from vitnas.automation.recipe import recipe
 from vitnas.automation.rungs import Standing, Trainer, climb
+from vitnas.errors import TrainingError, VitnasError
 from vitnas.nas.execution.executor import Executor, SerialExecutor
 from vitnas.run import RunFolder
 from vitnas.search_spaces import Arch
@@ -49,6 +51,11 @@ class Contest:
         self._enter(entries)
         with self._executor() as executor:
             marks = Trainer(self.folder, executor, self.say, self.show).train(entries, 1.0, "training")
+        for name, mark in marks.items():
+            if not math.isfinite(mark.loss):
+                raise TrainingError(
+                    f"'{self.folder / name}' was not trained to its end: its loss is no number any more; remove its entry from the plan, or lower its learning_rate and remove the folder"
+                )
         return [marks[entry.name] for entry in entries]
 
     def images(self, entry: Entry) -> Dataset:
@@ -78,7 +85,14 @@ class Contest:
             how = {"learning_rate": entry.learning_rate, "threads": self.plan.threads, "seed": self.plan.seed}
             settings = recipe(dataset, pace, entry.steps, init=self.init, **how)
             space, arch = entry.load_space(dataset.task), Arch.from_json(entry.arch)
-            enter(self.folder / entry.name, space, arch, replace(self.data, image_size=entry.image_size), settings)
+            where = self.folder / entry.name, space, arch, replace(self.data, image_size=entry.image_size)
+            try:
+                enter(*where, settings)
+            except VitnasError as error:
+                if self.init is None:
+                    raise
+                enter(*where, replace(settings, init=None))  # raises again what has another cause
+                self.say(f"{entry.name} begins with drawn weights: {error}")
 
     def _executor(self) -> Executor:
         if self.plan.workers == 1:

@@ -7,7 +7,6 @@ from typing import Annotated, Literal
 
 from vitnas.settings import Count, Natural, Positive, Seconds, Settings, about
 
-Strategy = Literal["auto", "halving", "supernet"]
 Baseline = Literal["uniform", "vit", "random"]
 
 
@@ -28,13 +27,6 @@ class AutoSettings(Settings):
         tuple[str, ...],
         about("Spaces that candidates come from; left out, all that suit the images, the likeliest first."),
     ] = ()
-    strategy: Annotated[
-        Strategy,
-        about(
-            "halving trains a few archs alone and drops the worse of them on the way; supernet trains one supernet, "
-            "searches it and trains what it finds; auto takes halving for one or two limits."
-        ),
-    ] = "auto"
     baselines: Annotated[
         tuple[Baseline, ...],
         about(
