@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from vitnas.api.archs import OneArch
 from vitnas.api.loading import RUNS, Source, load_arch, load_space, source_of
 from vitnas.api.telling import Say, teller
 from vitnas.interruption import going_on
 from vitnas.nas.run_search import SearchRequest, SearchResult, start_search
-from vitnas.nas.settings import SearchSettings
+from vitnas.nas.settings import UNTRAINED, SearchSettings
 from vitnas.run import RunFolder, newest_run
 from vitnas.search_spaces import SearchSpace
 
@@ -63,9 +64,14 @@ def search(
         fitted=Path(fitted) if fitted is not None else None,
     )
     if settings is None:
-        settings = SearchSettings.untrained() if run is None and fitted is None else SearchSettings()
+        settings = SearchSettings(**defaults_for(run, fitted is not None))
     with going_on("the archs evaluated so far are kept; the same command goes on"):
         return start_search(request, settings, say, progress)
+
+
+def defaults_for(run: RunFolder | None, fitted: bool) -> dict[str, Any]:
+    """Settings that a search takes unless told otherwise: without training an evaluation takes seconds, so there are fewer."""
+    return {} if run is not None or fitted else UNTRAINED
 
 
 def judge_of(source: Source | None, say: Say, fitted: bool = False) -> tuple[RunFolder | None, SearchSpace]:

@@ -12,7 +12,7 @@ from vitnas.commands.options import AsJson, Channels, Classes, Config, ImageSize
 from vitnas.commands.with_settings import Flags, Given, with_settings
 from vitnas.errors import SettingsError
 from vitnas.nas.quantity import Quantity
-from vitnas.nas.settings import UNTRAINED, SearchSettings
+from vitnas.nas.settings import SearchSettings
 from vitnas.quantities import parse_bytes, parse_count, parse_mj, parse_ms
 
 
@@ -76,11 +76,10 @@ def search(
     limited = {"limits": limits} if limits else {}
 
     from vitnas.api.loading import run_of
-    from vitnas.api.searching import judge_of
+    from vitnas.api.searching import defaults_for, judge_of
     from vitnas.api.searching import search as search_networks
     from vitnas.api.telling import teller
     from vitnas.reporting.terminal.fronts import describe_search, plot_search, print_search
-    from vitnas.settings import read_toml
 
     if run is not None and space is not None:
         raise SettingsError("--run brings its space; give --run or --space, not both")
@@ -93,13 +92,10 @@ def search(
         raise SettingsError("--image-size, --classes and --channels go with --space; a run has its own")
     if source is None and opened is None:
         searched = given_space(searched.name, image_size, classes, channels)
-    told = (read_toml(config) if config is not None else {}).get("search", {})
-    untrained = opened is None and fitted is None
-    assumed = {name: value for name, value in UNTRAINED.items() if untrained and name not in told}
     found = search_networks(
         opened or searched,
         device or "cpu",
-        search.settings(config, assumed | limited),
+        search.settings(config, limited, defaults_for(opened, fitted is not None)),
         tables=table or (),
         folder=out,
         warm_start=warm_start,

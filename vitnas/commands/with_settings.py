@@ -32,9 +32,11 @@ class Given(Generic[S]):
     values: dict[str, Any]
     flags: tuple[str, ...]
 
-    def settings(self, config: Path | None, assumed: Mapping[str, Any] | None = None) -> S:
+    def settings(
+        self, config: Path | None, assumed: Mapping[str, Any] | None = None, defaults: Mapping[str, Any] | None = None
+    ) -> S:
         """The settings: what was given wins over what is assumed, that over the file, and that over the defaults."""
-        return read_settings(self.cls, config, self.cls.table, {**(assumed or {}), **self.values})
+        return read_settings(self.cls, config, self.cls.table, {**(assumed or {}), **self.values}, defaults)
 
 
 @dataclass(frozen=True)

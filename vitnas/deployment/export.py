@@ -83,20 +83,9 @@ def export(
         draw: draws the network for the model card.
         progress: told every step.
     """
-    job = _Job(
-        space,
-        network,
-        dataset,
-        settings,
-        choose_exporters(settings),
-        run,
-        dict(tables or {}),
-        draw,
-        progress or _silent,
-    )
-    out = check_folder(out, force)
-    job.check_settings()
-    arch = job.check(arch)
+    job = _Job(space, network, dataset, settings, choose_exporters(settings), run, dict(tables or {}), draw, progress)
+    out = job.check(out, force)
+    arch = job.check_arch(arch)
     with whole_folder(out) as draft:
         report = job.write(arch, latency_ms or {}, draft, chosen)
     job.keep_tests([report])
@@ -122,22 +111,11 @@ def export_all(
 
     `report.json` of the whole folder lists them. All are written, or none.
     """
-    job = _Job(
-        space,
-        supernet,
-        dataset,
-        settings,
-        choose_exporters(settings),
-        run,
-        dict(tables or {}),
-        draw,
-        progress or _silent,
-    )
-    out = check_folder(out, force)
-    job.check_settings()
+    job = _Job(space, supernet, dataset, settings, choose_exporters(settings), run, dict(tables or {}), draw, progress)
+    out = job.check(out, force)
     if not archs:
         raise ExportError("there is no arch to export; give a front that has points")
-    checked = [job.check(arch) for arch in archs]
+    checked = [job.check_arch(arch) for arch in archs]
     latencies = latency_ms or [{}] * len(checked)
     reports = {}
     with whole_folder(out) as draft:
@@ -162,17 +140,24 @@ class _Job:
     run: RunFolder | None
     tables: Mapping[str, Path]
     draw: Draw | None
-    say: Callable[[str], None]
+    progress: Callable[[str], None] | None
 
-    def check_settings(self) -> None:
+    def say(self, step: str) -> None:
+        if self.progress is not None:
+            self.progress(step)
+
+    def check(self, out: Path, force: bool) -> Path:
+        """The folder, free to be written, once the settings can be followed."""
+        out = check_folder(out, force)
         if self.settings.measure:
             devices_here(self.settings.devices, ())
         if self.settings.finetune and self.run is None:
             raise ExportError(
                 "fine-tuning goes on as the supernet was trained, so it needs the run; give run=RunFolder"
             )
+        return out
 
-    def check(self, arch: Arch) -> Arch:
+    def check_arch(self, arch: Arch) -> Arch:
         dataset, arch = self.dataset, self.space.check(arch)
         dataset.check(self.space)
         for split, images in (("train", dataset.train), ("val", dataset.val)):
@@ -252,10 +237,6 @@ class _Job:
             self.draw(blueprint, folder / DIAGRAM, f"{space.name} {arch.id}")
         write_bytes(folder / CARD, model_card(report, has_diagram=self.draw is not None).encode())
         return report
-
-
-def _silent(step: str) -> None:
-    pass
 
 
 def _provenance() -> Report:

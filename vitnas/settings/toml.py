@@ -68,7 +68,9 @@ TABLES = ("data", "train", "profile", "search", "export", "auto")
 """The tables a settings file may have: the images, and one a command."""
 
 
-def read_settings(cls: type[S], path: Path | None, table: str, flags: Mapping[str, Any]) -> S:
+def read_settings(
+    cls: type[S], path: Path | None, table: str, flags: Mapping[str, Any], defaults: Mapping[str, Any] | None = None
+) -> S:
     """One table of a settings file, with the flags given on the command line on top.
 
     Args:
@@ -76,6 +78,7 @@ def read_settings(cls: type[S], path: Path | None, table: str, flags: Mapping[st
         path: a TOML file, or None for the defaults.
         table: the name of the table in it, one of `TABLES`.
         flags: values from the command line; None means not given.
+        defaults: in place of those of the class.
     """
     tables = read_toml(path) if path is not None else {}
     for name in tables:
@@ -89,4 +92,4 @@ def read_settings(cls: type[S], path: Path | None, table: str, flags: Mapping[st
     for key, inner in values.items():
         if isinstance(inner, Mapping) and dataclasses.is_dataclass(get_type_hints(cls).get(key)) and key in given:
             given[key] = {**inner, **given[key]}
-    return make_settings(cls, {**values, **given}, where)
+    return make_settings(cls, {**(defaults or {}), **values, **given}, where)
