@@ -73,6 +73,14 @@ def test_all_that_it_spent_is_counted(answered):
     assert found.scoreboard.lines[0].minutes * 60 > dropped
 
 
+def test_the_table_is_painted_where_somebody_can(answered):
+    folder, found, _ = answered
+    painted = []
+    again = automate(DIGITS, ASKED, folder, lambda text: None, paint=lambda board, path: painted.append((board, path)))
+    assert painted == [(again.scoreboard, folder / "scoreboard.png")]
+    assert "scoreboard.png" in (folder / "README.md").read_text()
+
+
 def test_asked_again_it_answers_at_once(answered):
     folder, found, _ = answered
     before = {file: file.stat().st_mtime_ns for file in folder.rglob("*.safetensors")}

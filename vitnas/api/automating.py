@@ -8,6 +8,7 @@ from pathlib import Path
 from vitnas.api.loading import Place
 from vitnas.api.telling import teller
 from vitnas.automation.automate import AutoResult, automate
+from vitnas.automation.scoreboard import Scoreboard
 from vitnas.automation.settings import AutoSettings
 from vitnas.automation.suggest import Suggestion, suggest
 from vitnas.interruption import going_on
@@ -42,7 +43,9 @@ def auto(
     name = wanted.name if wanted.name in DATASETS else Path(wanted.name).absolute().name
     folder = Path(path) if path is not None else FOLDER / name
     with going_on("what is trained so far is kept; the same command goes on"):
-        return automate(wanted, settings, folder, teller(progress), print_plan if progress else None, draw, dry_run)
+        return automate(
+            wanted, settings, folder, teller(progress), print_plan if progress else None, draw, _paint, dry_run
+        )
 
 
 def suggest_spaces(
@@ -64,3 +67,10 @@ def suggest_spaces(
     """
     wanted = data if isinstance(data, DataSettings) else DataSettings(str(data))
     return suggest(wanted, limits, spaces, seconds, teller(progress))
+
+
+def _paint(board: Scoreboard, path: Path) -> None:
+    from vitnas.reporting.plots.figure import save_figure
+    from vitnas.reporting.plots.scoreboard_plot import plot_scoreboard
+
+    save_figure(plot_scoreboard(board), path)

@@ -17,7 +17,7 @@ from vitnas.automation.contest import Contest
 from vitnas.automation.plan import Entry, Plan
 from vitnas.automation.planning import make_plan
 from vitnas.automation.rungs import Standing
-from vitnas.automation.scoreboard import Line, Scoreboard, ahead, write_scoreboard
+from vitnas.automation.scoreboard import PICTURE, Line, Scoreboard, ahead, write_scoreboard
 from vitnas.automation.settings import AutoSettings
 from vitnas.deployment.export import Draw, export
 from vitnas.deployment.exporters.choose import choose_exporters
@@ -33,6 +33,7 @@ from vitnas.supernets.weights.checkpoints import load_supernet
 
 QUESTION, PLAN, STANDINGS = "question.toml", "plan.toml", "standings.json"
 Say = Callable[[str], None]
+Paint = Callable[[Scoreboard, Path], None]
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ def automate(
     say: Say,
     show: Callable[[Plan], None] | None = None,
     draw: Draw | None = None,
+    paint: Paint | None = None,
     dry_run: bool = False,
 ) -> AutoResult:
     """Plans, trains, compares and exports.
@@ -77,6 +79,7 @@ def automate(
         say: told every step.
         show: shows the plan before it is followed; with it, bars are drawn as well.
         draw: draws the network for its card.
+        paint: draws the table.
         dry_run: ends with the plan.
     """
     if not settings.limits:
@@ -102,7 +105,9 @@ def automate(
         network = folder / "network"
         if not network.exists():
             _export(contest, winner, network, settings, draw)
-        write_scoreboard(board, folder, _commands(contest, winner, network, settings))
+        if paint is not None:
+            paint(board, folder / PICTURE)
+        write_scoreboard(board, folder, _commands(contest, winner, network, settings), paint is not None)
     return AutoResult(folder, plan, board)
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from vitnas.files import write_bytes, write_json
 from vitnas.supernets.accuracy import NORMAL_95, with_interval
 
-SCOREBOARD, CARD = "scoreboard.json", "README.md"
+SCOREBOARD, CARD, PICTURE = "scoreboard.json", "README.md", "scoreboard.png"
 Right = NDArray[np.bool_]
 """One answer an image."""
 
@@ -111,7 +111,7 @@ def rows(board: Scoreboard) -> list[list[str]]:
 COLUMNS = ("", "arch", "accuracy", "latency", "parameters", "minutes")
 
 
-def write_scoreboard(board: Scoreboard, folder: Path, commands: Sequence[str]) -> None:
+def write_scoreboard(board: Scoreboard, folder: Path, commands: Sequence[str], has_picture: bool = False) -> None:
     """Writes `scoreboard.json` and `README.md` with the table, the verdict and the commands."""
     write_json(folder / SCOREBOARD, msgspec.to_builtins(board))
     limits = " and ".join(f"{ms:g} ms on {device}" for device, ms in board.limits.items())
@@ -123,6 +123,7 @@ def write_scoreboard(board: Scoreboard, folder: Path, commands: Sequence[str]) -
         "",
         *table,
         "",
+        *([f"![The network against the baselines]({PICTURE})", ""] if has_picture else []),
         *(f"{sentence}." for sentence in board.verdict()),
         "",
         "The files of the network and its card are in `network/`. The same steps one by one:",
