@@ -41,6 +41,7 @@ VIEWS: Registry[View[Any]] = Registry(
         "fit": "vitnas.reporting.views.fit:VIEW",
         "front": "vitnas.reporting.views.front:VIEW",
         "run": "vitnas.reporting.views.run:VIEW",
+        "scoreboard": "vitnas.reporting.views.scoreboard:VIEW",
         "search": "vitnas.reporting.views.search:VIEW",
         "table": "vitnas.reporting.views.table:VIEW",
     },

@@ -74,7 +74,7 @@ def test_all_that_it_spent_is_counted(answered):
 
 
 def test_the_table_is_painted_where_somebody_can(answered):
-    folder, found, _ = answered
+    folder, _found, _ = answered
     painted = []
     again = automate(DIGITS, ASKED, folder, lambda text: None, paint=lambda board, path: painted.append((board, path)))
     assert painted == [(again.scoreboard, folder / "scoreboard.png")]

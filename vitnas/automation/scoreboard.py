@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from vitnas.display import Shown
 from vitnas.files import write_bytes, write_json
 from vitnas.supernets.accuracy import NORMAL_95, with_interval
 
@@ -47,7 +48,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Scoreboard:
+class Scoreboard(Shown, view="scoreboard"):
     """What a search came to.
 
     Attributes:

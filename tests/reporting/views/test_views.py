@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import vitnas
+from vitnas.automation.scoreboard import Line
 from vitnas.display import VIEWS, Shown
 from vitnas.nas.fit_predictor import PredictorFit
 from vitnas.reporting.per_arch import ArchTable, EvaluatedArch
@@ -42,6 +43,14 @@ def results(run: Path, front: vitnas.ParetoFront, table: vitnas.LatencyTable) ->
         "fit": PredictorFit.load(run / "predictor"),
         "front": front,
         "run": vitnas.load_run(run),
+        "scoreboard": vitnas.Scoreboard(
+            "digits",
+            "test",
+            180,
+            {"cpu": 1.5},
+            (Line("network", "deit", 64, "a" * 12, 0.9, (0.8, 0.95), {"cpu": 1.0}, 1000, 2.0),),
+            {},
+        ),
         "search": vitnas.SearchResult(run / "search-pretended", front, {}),
         "table": table,
     }
