@@ -15,12 +15,12 @@ All train by the recipe of auto, at the pace that was measured for their arch. T
 any method: a device keeps its latencies from one data set to the next.
 
 Keys, DATA-LIMIT one problem: acc.METHOD.DATA-LIMIT (percent of the test images, mean over seeds), std.METHOD.DATA-LIMIT (over
-seeds), cpu_s.METHOD.DATA-LIMIT, seeds.DATA-LIMIT; ri.all, ri.within, ri.same (percent by which auto's accuracy is above that of
+seeds), cpu_s.METHOD.DATA-LIMIT, seeds.METHOD.DATA-LIMIT; ri.all, ri.within, ri.same (percent by which auto's accuracy is above that of
 the random arch) with ri_low.* (lower end of 95 %, bootstrap over seeds); points_over_uniform, points_over_largest; space_regret
-(points that the best fixed space is better than auto over all problems). With --quick one seed at a tenth of the time.
+(points that the best fixed space is better than auto over all problems). With --quick one seed, one space and a few seconds.
 
-It takes hours on two cores; finished jobs are kept beside the results and not done again. VITNAS_VALUE_SEEDS=2 stops after
-two seeds, and results tell of the seeds that are complete.
+It takes hours on two cores. Finished jobs are kept below VITNAS_BENCHMARK_WORK and not done again; with VITNAS_VALUE_MINUTES=60 no
+job begins after an hour, and the results tell of what is there, each method against auto on the seeds that both have.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ import io
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -57,9 +58,12 @@ LIMITS_MS = {"cifar10": (1.0, 2.0), "fashion": (0.7, 1.4)}
 SPACES = LIKELY[:8]
 """Those that candidates, and random archs, come from."""
 FIXED = LIKELY[:3]
-METHODS = ("random.all", "random.within", "same", "uniform", "largest", *(f"fixed.{name}" for name in FIXED))
+FIRST: tuple[str, ...] = ("random.all", "random.within", "uniform", "same")
+LAST: tuple[str, ...] = ("largest", *(f"fixed.{name}" for name in FIXED))
+"""Methods that come when the first have all their seeds."""
 SECONDS = float(os.environ.get("VITNAS_VALUE_SECONDS", "180"))
-SEEDS = int(os.environ.get("VITNAS_VALUE_SEEDS", "5"))
+SEEDS = 5
+MINUTES = float(os.environ.get("VITNAS_VALUE_MINUTES", "inf"))
 TRAIN, VAL = 6000, 2000
 DRAWN = 8
 """Random archs of which "largest" takes the one with the most MACs."""
@@ -73,6 +77,7 @@ class Problem:
     data: str
     limit_ms: float
     seconds: float
+    spaces: tuple[str, ...] = SPACES
 
     @property
     def name(self) -> str:
@@ -94,7 +99,8 @@ class Problem:
             shutil.copy(common, file)
         return Clock({"cpu": self.limit_ms}, file)
 
-    def settings(self, seed: int, spaces: tuple[str, ...] = SPACES) -> AutoSettings:
+    def settings(self, seed: int, spaces: tuple[str, ...] = ()) -> AutoSettings:
+        """Auto chooses among all spaces that it knows unless some are named."""
         limits = {"cpu": self.limit_ms}
         return AutoSettings(limits=limits, seconds=self.seconds, spaces=spaces, baselines=(), workers=1, seed=seed)
 
@@ -103,18 +109,19 @@ def measure(quick: bool) -> dict[str, float]:
     if missing := [FILES[data] for data in FILES if not (IMAGES / FILES[data]).is_file()]:
         raise SystemExit(f"needs {missing} in {IMAGES}")
     problems = [Problem(d, ms, SECONDS) for d, limits in LIMITS_MS.items() for ms in limits]
-    seeds = range(SEEDS)
+    seeds, first, last = range(SEEDS), FIRST, LAST
     if quick:
-        problems, seeds = [Problem("fashion", 0.7, 8.0)], range(1)
+        problems, seeds, first, last = [Problem("fashion", 0.7, 4.0, LIKELY[:1])], range(1), FIRST[1:3], ()
     for data in {problem.data for problem in problems}:
         prepare(data)
-    methods = METHODS[:5] if quick else METHODS
+    deadline = time.time() + 60 * MINUTES
     with ProcessPoolExecutor(os.cpu_count(), initializer=torch.set_num_threads, initargs=(1,)) as pool:
         list(pool.map(look, problems))
-        for seed in seeds:
-            list(pool.map(job, [(p, seed, "auto") for p in problems]))
-            list(pool.map(job, [(p, seed, method) for p in problems for method in methods]))
-    return summary(problems, methods)
+        for methods in (first, last):
+            for seed in seeds:
+                list(pool.map(job, [(p, seed, "auto", deadline) for p in problems]))
+                list(pool.map(job, [(p, seed, method, deadline) for method in methods for p in problems]))
+    return summary(problems, (*first, *last))
 
 
 def prepare(data: str) -> None:
@@ -151,7 +158,7 @@ def look(problem: Problem) -> None:
     clock = Clock({"cpu": problem.limit_ms}, problem.folder / "latencies.json")
     dataset = load_dataset(problem.images)
     fits_of(problem, dataset, clock)
-    for spaces in (SPACES, *((name,) for name in FIXED)):
+    for spaces in ((), *((name,) for name in FIXED)) if problem.spaces == SPACES else ():
         try:
             make_plan(dataset, problem.settings(0, spaces), clock, 1, print)
         except Exception as error:  # a fixed space that has no arch within the limit
@@ -160,20 +167,21 @@ def look(problem: Problem) -> None:
 
 
 def fits_of(problem: Problem, dataset: Dataset, clock: Clock) -> list[Fit]:
-    return at_the_limits(SPACES, dataset.task, clock, lambda text: None)
+    return at_the_limits(problem.spaces, dataset.task, clock, lambda text: None)
 
 
-def job(task: tuple[Problem, int, str]) -> None:
+def job(task: tuple[Problem, int, str, float]) -> None:
     """One method on one problem with one seed; what it found is kept."""
-    problem, seed, method = task
+    problem, seed, method, deadline = task
     folder = problem.folder / str(seed)
     file = folder / f"{method}.json"
-    if file.is_file():
+    ready = method == "auto" or method.startswith("fixed.") or (folder / "auto.json").is_file()
+    if file.is_file() or time.time() > deadline or not ready:
         return
     clock = problem.clock(folder / method / "latencies.json")
     dataset = load_dataset(problem.images)
     if method == "auto" or method.startswith("fixed."):
-        spaces = (method.removeprefix("fixed."),) if method != "auto" else SPACES
+        spaces = (method.removeprefix("fixed."),) if method != "auto" else ()
         try:
             plan = make_plan(dataset, problem.settings(seed, spaces), clock, 1, lambda text: None)
         except Exception as error:
@@ -227,39 +235,43 @@ def summary(problems: list[Problem], methods: tuple[str, ...]) -> dict[str, floa
     results: dict[str, float] = {}
     table = []
     for problem in problems:
-        seeds = [
-            s for s in range(100) if all((problem.folder / str(s) / f"{m}.json").is_file() for m in ("auto", *methods))
-        ]
-        found = {m: [read_json(problem.folder / str(s) / f"{m}.json") for s in seeds] for m in ("auto", *methods)}
-        right = {m: [one for one in runs if "error" not in one] for m, runs in found.items()}
-        acc = {m: np.array([100 * one["accuracy"] for one in runs]) for m, runs in right.items() if runs}
         name = problem.name
-        results[f"seeds.{name}"] = len(seeds)
-        for method, values in acc.items():
-            results[f"acc.{method}.{name}"] = values.mean()
-            results[f"std.{method}.{name}"] = values.std()
-            results[f"cpu_s.{method}.{name}"] = np.mean([one["cpu_s"] for one in right[method]])
-            table.append(
-                (
-                    f"{name} {method}",
-                    f"{values.mean():.2f}",
-                    f"{values.std():.2f}",
-                    f"{results[f'cpu_s.{method}.{name}']:.0f}",
-                )
-            )
-        for key, method in (("all", "random.all"), ("within", "random.within"), ("same", "same")):
-            gains = 100 * (acc["auto"] - acc[method]) / acc[method]
-            results[f"ri.{key}.{name}"] = gains.mean()
-            results[f"ri_low.{key}.{name}"] = lower(gains)
-        results[f"points_over_uniform.{name}"] = (acc["auto"] - acc["uniform"]).mean()
-        results[f"points_over_largest.{name}"] = (acc["auto"] - acc["largest"]).mean()
-    frame.show("methods", ("problem and method", "test %", "std", "CPU s"), table)
+        ours = runs_of(problem, "auto")
+        for method in ("auto", *methods):
+            runs = runs_of(problem, method)
+            both = [seed for seed in ours if seed in runs]
+            if not both:
+                continue
+            theirs, own = (np.array([100 * of[seed]["accuracy"] for seed in both]) for of in (runs, ours))
+            cpu_s = np.mean([runs[seed]["cpu_s"] for seed in both])
+            told = {"acc": theirs.mean(), "std": theirs.std(), "cpu_s": cpu_s, "seeds": len(both)}
+            results |= {f"{key}.{method}.{name}": float(value) for key, value in told.items()}
+            table.append((f"{name} {method}", f"{theirs.mean():.2f}", f"{theirs.std():.2f}", f"{cpu_s:.0f}", len(both)))
+            if (key := RELATIVE.get(method)) is not None:
+                gains = 100 * (own - theirs) / theirs
+                results[f"ri.{key}.{name}"] = float(gains.mean())
+                results[f"ri_low.{key}.{name}"] = lower(gains)
+            if method in ("uniform", "largest"):
+                results[f"points_over_{method}.{name}"] = float((own - theirs).mean())
+    frame.show("methods", ("problem and method", "test %", "std", "CPU s", "seeds"), table)
     fixed = [m for m in methods if m.startswith("fixed.") and all(f"acc.{m}.{p.name}" in results for p in problems)]
     if fixed:
-        own = np.mean([results[f"acc.auto.{p.name}"] for p in problems])
-        best = max(np.mean([results[f"acc.{m}.{p.name}"] for p in problems]) for m in fixed)
-        results["space_regret"] = float(best - own)
-    return {key: float(value) for key, value in results.items()}
+        gaps = [
+            np.mean([results[f"acc.{m}.{p.name}"] - results[f"acc.auto.{p.name}"] for p in problems]) for m in fixed
+        ]
+        results["space_regret"] = float(max(gaps))
+    return results
+
+
+RELATIVE = {"random.all": "all", "random.within": "within", "same": "same"}
+"""Methods that auto's relative improvement is told over -> its key."""
+
+
+def runs_of(problem: Problem, method: str) -> dict[int, Any]:
+    """Seed -> what a method found."""
+    files = {seed: problem.folder / str(seed) / f"{method}.json" for seed in range(SEEDS)}
+    found = {seed: read_json(file) for seed, file in files.items() if file.is_file()}
+    return {seed: one for seed, one in found.items() if "error" not in one}
 
 
 def lower(gains: Any) -> float:
