@@ -28,6 +28,24 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
 
+HELD = """
+import torch
+from pathlib import Path
+from vitnas.supernets.training.malloc import keep_freed_blocks, return_freed_blocks
+
+def held():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+keep_freed_blocks()
+before = held()
+blocks = [torch.ones(4 << 18) for _ in range(50)]  # 200 MB
+del blocks
+kept = held() - before
+return_freed_blocks()
+print(kept, held() - before)
+"""
+
+
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="speaks of glibc's malloc")
 def test_steps_take_no_new_pages() -> None:
     """Each page that a step takes anew is a fault: of the largest tensor alone there are some 170 of 4 kB a MB."""
@@ -40,3 +58,10 @@ def test_steps_take_no_new_pages() -> None:
         for kept in (False, True)
     }
     assert faults[True] < 100 < 1000 < faults[False]
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="speaks of glibc's malloc")
+def test_what_is_free_goes_back_at_the_end() -> None:
+    done = subprocess.run([sys.executable, "-c", HELD], capture_output=True, text=True, check=True)
+    kept, left = map(int, done.stdout.split())
+    assert left < 20e6 < 150e6 < kept

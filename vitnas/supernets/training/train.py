@@ -27,7 +27,7 @@ from vitnas.supernets.resolution import check_sizes
 from vitnas.supernets.settings.train import TrainSettings
 from vitnas.supernets.supernet import Supernet
 from vitnas.supernets.training.loop import TrainingLoop, count_steps, plan_sampler
-from vitnas.supernets.training.malloc import keep_freed_blocks
+from vitnas.supernets.training.malloc import keep_freed_blocks, return_freed_blocks
 from vitnas.supernets.training.processes.distributed import World, join_world
 from vitnas.supernets.training.seen import warning_of_seen
 from vitnas.supernets.training.teachers import make_teacher
@@ -171,6 +171,7 @@ def _surroundings(settings: TrainSettings, world: World) -> Iterator[None]:
             yield
     finally:
         torch.set_num_threads(before)
+        return_freed_blocks()
 
 
 __all__ = ["TrainSettings", "start_run", "train", "wait_for_run"]
