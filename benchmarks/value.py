@@ -64,6 +64,7 @@ LAST: tuple[str, ...] = ("largest", *(f"fixed.{name}" for name in FIXED))
 SECONDS = float(os.environ.get("VITNAS_VALUE_SECONDS", "180"))
 SEEDS = 5
 MINUTES = float(os.environ.get("VITNAS_VALUE_MINUTES", "inf"))
+JOBS = int(os.environ.get("VITNAS_VALUE_JOBS", os.cpu_count() or 1))
 TRAIN, VAL = 6000, 2000
 DRAWN = 8
 """Random archs of which "largest" takes the one with the most MACs."""
@@ -105,17 +106,18 @@ class Problem:
         return AutoSettings(limits=limits, seconds=self.seconds, spaces=spaces, baselines=(), workers=1, seed=seed)
 
 
-def measure(quick: bool) -> dict[str, float]:
+def measure(quick: bool, only: str | None = None) -> dict[str, float]:
     if missing := [FILES[data] for data in FILES if not (IMAGES / FILES[data]).is_file()]:
         raise SystemExit(f"needs {missing} in {IMAGES}")
     problems = [Problem(d, ms, SECONDS) for d, limits in LIMITS_MS.items() for ms in limits]
+    problems = [problem for problem in problems if only in (None, problem.name)]
     seeds, first, last = range(SEEDS), FIRST, LAST
     if quick:
         problems, seeds, first, last = [Problem("fashion", 0.7, 4.0, LIKELY[:1])], range(1), FIRST[1:3], ()
     for data in {problem.data for problem in problems}:
         prepare(data)
     deadline = time.time() + 60 * MINUTES
-    with ProcessPoolExecutor(os.cpu_count(), initializer=torch.set_num_threads, initargs=(1,)) as pool:
+    with ProcessPoolExecutor(JOBS, initializer=torch.set_num_threads, initargs=(1,)) as pool:
         list(pool.map(look, problems))
         for methods in (first, last):
             for seed in seeds:
@@ -254,7 +256,11 @@ def summary(problems: list[Problem], methods: tuple[str, ...]) -> dict[str, floa
             if method in ("uniform", "largest"):
                 results[f"points_over_{method}.{name}"] = float((own - theirs).mean())
     frame.show("methods", ("problem and method", "test %", "std", "CPU s", "seeds"), table)
-    fixed = [m for m in methods if m.startswith("fixed.") and all(f"acc.{m}.{p.name}" in results for p in problems)]
+    fixed = (
+        []
+        if len(problems) < len(LIMITS_MS)
+        else [m for m in methods if m.startswith("fixed.") and all(f"acc.{m}.{p.name}" in results for p in problems)]
+    )
     if fixed:
         gaps = [
             np.mean([results[f"acc.{m}.{p.name}"] - results[f"acc.auto.{p.name}"] for p in problems]) for m in fixed
@@ -282,4 +288,4 @@ def lower(gains: Any) -> float:
 
 
 if __name__ == "__main__":
-    frame.run(__doc__, measure)
+    frame.run(__doc__, measure, {"--only": {"help": "one problem, such as cifar10-2ms"}})

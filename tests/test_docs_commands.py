@@ -27,9 +27,9 @@ NOT_HERE = {
 }
 """What no test can run from the pages, and why."""
 SHORTER = (
-    ("--budget 15m", "--budget 15s --quick"),
-    ("--budget 10m", "--budget 15s --quick"),
-    ("--budget 5m", "--budget 15s --quick"),
+    ("--budget 15m", "--budget 30s --quick"),
+    ("--budget 10m", "--budget 30s --quick"),
+    ("--budget 5m", "--budget 30s --quick"),
     ("--workers 4", "--workers 2"),
     ("--workers 8", "--workers 2"),
     ("--samples 200", "--samples 12"),

@@ -115,6 +115,29 @@ def test_what_is_postponed_ends_first() -> None:
 STUCK = "lock = ctypes.create_string_buffer(256)\nfor _ in range(2): ctypes.CDLL(None).pthread_mutex_lock(lock)"
 
 
+DROPPED = """
+import weakref
+class Thing: pass
+thing = Thing()
+link = weakref.ref(thing, lambda _: os.kill(os.getpid(), 15))
+{wrap}
+    del thing
+    for _ in range(200): time.sleep(0.02)
+    print("went on", flush=True)
+"""
+
+
+@pytest.mark.parametrize("wrap", ["if True:", "with postponed():"])
+def test_a_signal_where_python_drops_errors_is_told_all_the_same(wrap: str) -> None:
+    """It comes within a callback for an object that goes, whose errors Python only prints."""
+    process = start(DROPPED.format(wrap=wrap).strip())
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert "stopped by SIGTERM: inner" in out
+    assert ("went on" in out) == ("postponed" in wrap)
+    assert err == ""
+
+
 @pytest.mark.parametrize("work", ["with postponed(): time.sleep(60)", STUCK], ids=["postponed", "waiting in C"])
 def test_a_second_signal_ends_at_once(work: str) -> None:
     process = start(work)

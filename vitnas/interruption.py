@@ -19,6 +19,9 @@ SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP"
 ONE_EVENT_S = 1.0
 """Signals within this time are one wish: `timeout`, `torchrun` and terminals send theirs to a process more than once."""
 
+MOMENT_S = 0.02
+"""After this time a signal is raised again that was dropped."""
+
 AGAIN = "nothing half-written is left; the same command begins anew"
 
 
@@ -64,6 +67,7 @@ def watch() -> None:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _on_signal)
     sys.excepthook = _tell_uncaught
+    sys.unraisablehook = _raise_again
     # The handler waits for the main thread to come back from C++, which may wait for another process: a second signal does not.
     reader, writer = socket.socketpair()
     writer.setblocking(False)
@@ -174,6 +178,32 @@ def _tell_uncaught(kind: type[BaseException], error: BaseException, trace: Trace
         print(error, file=sys.stderr, flush=True)
         os._exit(error.code)
     sys.__excepthook__(kind, error, trace)
+
+
+def _raise_again(lost: sys.UnraisableHookArgs) -> None:
+    """A signal that comes while Python calls back for an object that goes is dropped there: it is raised a moment later."""
+    if not isinstance(lost.exc_value, Stopped):
+        sys.__unraisablehook__(lost)
+        return
+    timer = threading.Timer(MOMENT_S, _raise_in_main_thread)
+    timer.daemon = True
+    timer.start()
+
+
+def _raise_in_main_thread() -> None:
+    if _state.ending or _state.postponed:  # what postpones will look whether it was asked to stop
+        return
+    import ctypes
+
+    main = ctypes.c_ulong(threading.main_thread().ident or 0)
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(main, ctypes.py_object(_StoppedLate))
+
+
+class _StoppedLate(Stopped):
+    """As Python makes it, which gives no arguments."""
+
+    def __init__(self) -> None:
+        super().__init__(_state.asked or signal.SIGTERM)
 
 
 def _end_at_second(reader: socket.socket) -> None:
