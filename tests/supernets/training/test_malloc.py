@@ -20,7 +20,7 @@ def step():
     for size in (2, 40, 3, 70):  # MB
         torch.ones(size << 18)
 
-for _ in range(3):  # until the heap is as large as a step needs
+for _ in range(10):  # until the heap is as large as a step needs
     step()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 for _ in range(10):

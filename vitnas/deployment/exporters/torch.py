@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
+from types import ModuleType
 
 import torch
 from safetensors.torch import save
@@ -71,10 +71,10 @@ def save_program(network: nn.Module, example: Tensor, path: Path, dynamic_batch:
 
 
 def _build(path: Path) -> nn.Module:
-    spec = importlib.util.spec_from_file_location("network", path / SOURCE)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    """The network of the source, which is run without an import: that would leave its bytecode in the folder."""
+    source = path / SOURCE
+    module = ModuleType("network")
+    module.__file__ = str(source)
+    exec(compile(source.read_bytes(), str(source), "exec"), module.__dict__)
     network: nn.Module = module.build()
     return network

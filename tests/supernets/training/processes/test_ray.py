@@ -58,6 +58,7 @@ def test_a_worker_that_dies_changes_nothing(tmp_path: Path, small_run: MakeRun) 
 
 
 @pytest.mark.ray
+@pytest.mark.timeout(900)
 def test_an_error_of_the_training_ends_it_with_its_own_words(tmp_path: Path, small_run: MakeRun) -> None:
     run = small_run(tmp_path / "run", steps=20, learning_rate=1e30, clip_norm=0.0, warmup=0.0, max_bad_steps=2)
     with pytest.raises(TrainingError, match=r"stopped at step .* lower learning_rate") as caught:
