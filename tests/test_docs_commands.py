@@ -27,14 +27,15 @@ NOT_HERE = {
 }
 """What no test can run from the pages, and why."""
 SHORTER = (
-    ("--budget 15m", "--budget 30s --quick"),
-    ("--budget 10m", "--budget 30s --quick"),
-    ("--budget 5m", "--budget 30s --quick"),
+    ("--budget 15m", "--budget 40s --quick"),
+    ("--budget 10m", "--budget 40s --quick"),
+    ("--budget 5m", "--budget 40s --quick"),
     ("--workers 4", "--workers 2"),
     ("--workers 8", "--workers 2"),
     ("--samples 200", "--samples 12"),
     ("--time 10m", "--time 10s"),
-    ("--time 2h", "--time 10s"),
+    ("--time 2h", "--time 10s --space efficientformerv2"),
+    ("suggest --data photos/", "suggest --data photos/ --space efficientformerv2"),
     ("--time 3m", "--time 10s"),
     ("--finetune 10", "--finetune 1"),
     ("--epochs 20", "--epochs 2"),

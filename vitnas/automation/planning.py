@@ -24,7 +24,7 @@ FIRST, SECOND = (0.03, 0.06, 0.1), 0.25
 """Shares of a training at which candidates are compared: first, the least at which there are enough steps, then again."""
 LEAST_STEPS = 60
 """Of a training when its network is first compared."""
-ENOUGH_STEPS = 600
+ENOUGH_STEPS = 1500
 """Of a whole training; a network that time does not train for so long loses to a smaller one."""
 NEAR = ((1.0, 2.0), (0.5, 1.0), (2.0, 1.0), (1.0, 0.5))
 """Cost and learning rate of further candidates, as multiples of those of the first of their space."""
