@@ -192,6 +192,9 @@ def job(task: tuple[Problem, int, str, float]) -> None:
     else:
         found = read_json(folder / "auto.json")
         fit = fit_for(method, problem, dataset, clock, seed, found)
+        if fit is None:
+            write_json(file, {"error": "no random arch has this latency"})
+            return
         plan = Plan((entry_of("candidate", fit, problem.seconds),), (), 1, 1, seed, 1.0)
     contest = Contest(folder / method, plan, problem.images, lambda text: None)
     winner, _ = contest.choose()
@@ -212,8 +215,10 @@ def job(task: tuple[Problem, int, str, float]) -> None:
     shutil.rmtree(folder / method)
 
 
-def fit_for(method: str, problem: Problem, dataset: Dataset, clock: Clock, seed: int, auto: Mapping[str, Any]) -> Fit:
-    """The arch of a method that chooses none by training."""
+def fit_for(
+    method: str, problem: Problem, dataset: Dataset, clock: Clock, seed: int, auto: Mapping[str, Any]
+) -> Fit | None:
+    """The arch of a method that chooses none by training; None where no random one was found at its latency."""
     rng = np.random.default_rng([seed, 7])
     fits = fits_of(problem, dataset, clock)
     if method == "random.all":
@@ -226,8 +231,8 @@ def fit_for(method: str, problem: Problem, dataset: Dataset, clock: Clock, seed:
     if method == "same":
         at = Clock({"cpu": 1.04 * auto["ms"]}, problem.folder / str(seed) / method / "latencies.json")
         arch = own.space.check(Arch.from_json(auto["arch"]))
-        [alike] = at_random(own.space, at, arch, 1, rng) or [own.placed]
-        return own.other(alike)
+        alike = at_random(own.space, at, arch, 1, rng)
+        return own.other(alike[0]) if alike else None
     archs = [own.placed, *at_random(own.space, clock, own.placed.arch, DRAWN, rng)]
     macs = PopulationCounter(own.space)(own.space.encode([one.arch for one in archs])).macs
     return own.other(archs[int(macs.argmax())])
