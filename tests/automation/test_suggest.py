@@ -9,7 +9,7 @@ from vitnas.automation.fitting import at_the_limits
 from vitnas.automation.planning import ENOUGH_STEPS, propose
 from vitnas.automation.scaling import uniform_line
 from vitnas.automation.suggest import suggest
-from vitnas.errors import SettingsError
+from vitnas.errors import SettingsError, UnknownNameError
 from vitnas.search_spaces import Task, load_space
 from vitnas.supernets.counting.counts import count
 from vitnas.supernets.data import DataSettings
@@ -59,6 +59,11 @@ def test_short_trainings_put_those_that_learnt_most_first():
 def test_without_a_limit_there_is_no_question():
     with pytest.raises(SettingsError, match="no limit is given"):
         suggest(DataSettings("digits"), {}, (), 0.0, print)
+
+
+def test_a_space_that_nobody_has_is_refused():
+    with pytest.raises(UnknownNameError, match="efficientformerv2"):
+        suggest(DataSettings("digits"), LIMITS, ("efficientformerv9",), 0.0, print)
 
 
 def test_a_network_is_no_larger_than_the_time_can_train():
