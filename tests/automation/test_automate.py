@@ -81,6 +81,15 @@ def test_the_table_is_painted_where_somebody_can(answered):
     assert "scoreboard.png" in (folder / "README.md").read_text()
 
 
+def test_the_page_is_told_all_that_was_found(answered):
+    folder, *_ = answered
+    told = []
+    again = automate(DIGITS, ASKED, folder, lambda text: None, report=told.append)
+    assert told == [again]
+    assert any(command.startswith("vitnas export") for command in again.commands)
+    assert "(report.html)" in (folder / "README.md").read_text()
+
+
 def test_asked_again_it_answers_at_once(answered):
     folder, found, _ = answered
     before = {file: file.stat().st_mtime_ns for file in folder.rglob("*.safetensors")}

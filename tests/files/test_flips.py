@@ -37,7 +37,7 @@ from vitnas.nas.study import Evaluation, Study, database
 from vitnas.predictors import PREDICTORS, load_predictor
 from vitnas.predictors.metrics import RankReport
 from vitnas.reporting.evaluated import read_evaluated
-from vitnas.reporting.page.page_data import _describe_training
+from vitnas.reporting.page.page_data import training_curves
 from vitnas.run import RunFolder
 from vitnas.search_spaces import Arch, Blueprint
 from vitnas.supernets.counting import cache as count_cache
@@ -115,7 +115,7 @@ def metrics(folder: Path) -> tuple[Path, Read]:
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # lines that are left out are told
             try:
-                return _describe_training(run.metrics_file)
+                return training_curves(run.metrics_file)
             except UserWarning as told:
                 raise VitnasError(str(told)) from None
 

@@ -8,10 +8,12 @@ from pathlib import Path
 from vitnas.api.loading import Place
 from vitnas.api.telling import teller
 from vitnas.automation.automate import AutoResult, automate
-from vitnas.automation.scoreboard import Scoreboard
+from vitnas.automation.scoreboard import PAGE, Scoreboard
 from vitnas.automation.settings import AutoSettings
 from vitnas.automation.suggest import Suggestion, suggest
 from vitnas.interruption import going_on
+from vitnas.reporting.page.automation_data import describe_automation
+from vitnas.reporting.page.html import AUTOMATION, write_page
 from vitnas.reporting.terminal.automation import print_plan
 from vitnas.reporting.terminal.exports import draw
 from vitnas.supernets.data import DATASETS, DataSettings
@@ -44,7 +46,7 @@ def auto(
     folder = Path(path) if path is not None else FOLDER / name
     with going_on("what is trained so far is kept; the same command goes on"):
         return automate(
-            wanted, settings, folder, teller(progress), print_plan if progress else None, draw, _paint, dry_run
+            wanted, settings, folder, teller(progress), print_plan if progress else None, draw, _paint, _report, dry_run
         )
 
 
@@ -74,3 +76,7 @@ def _paint(board: Scoreboard, path: Path) -> None:
     from vitnas.reporting.plots.scoreboard_plot import plot_scoreboard
 
     save_figure(plot_scoreboard(board), path)
+
+
+def _report(found: AutoResult) -> None:
+    write_page(describe_automation(found), found.folder / PAGE, AUTOMATION)

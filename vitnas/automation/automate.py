@@ -44,11 +44,13 @@ class AutoResult:
         folder: with all of it.
         plan: that was followed.
         scoreboard: None where only the plan was asked for.
+        commands: that a user would type for the same network.
     """
 
     folder: Path
     plan: Plan
     scoreboard: Scoreboard | None = None
+    commands: tuple[str, ...] = ()
 
     def verdict(self) -> list[str]:
         """What the table says of each baseline; nothing where only the plan was asked for."""
@@ -60,6 +62,10 @@ class AutoResult:
         return self.folder / "network"
 
 
+Report = Callable[[AutoResult], None]
+"""Writes `PAGE` into the folder."""
+
+
 def automate(
     data: DataSettings,
     settings: AutoSettings,
@@ -68,6 +74,7 @@ def automate(
     show: Callable[[Plan], None] | None = None,
     draw: Draw | None = None,
     paint: Paint | None = None,
+    report: Report | None = None,
     dry_run: bool = False,
 ) -> AutoResult:
     """Plans, trains, compares and exports.
@@ -80,6 +87,7 @@ def automate(
         show: shows the plan before it is followed; with it, bars are drawn as well.
         draw: draws the network for its card.
         paint: draws the table.
+        report: writes the page of all that was found.
         dry_run: ends with the plan.
     """
     if not settings.limits:
@@ -107,8 +115,12 @@ def automate(
             _export(contest, winner, network, settings, draw)
         if paint is not None:
             paint(board, folder / PICTURE)
-        write_scoreboard(board, folder, _commands(contest, winner, network, settings), paint is not None)
-    return AutoResult(folder, plan, board)
+        commands = _commands(contest, winner, network, settings)
+        write_scoreboard(board, folder, commands, paint is not None, report is not None)
+        found = AutoResult(folder, plan, board, tuple(commands))
+        if report is not None:
+            report(found)
+    return found
 
 
 def _judge(contest: Contest, entries: Sequence[Entry], limits: Mapping[str, float]) -> Scoreboard:

@@ -15,7 +15,7 @@ from vitnas.display import Shown
 from vitnas.files import write_bytes, write_json
 from vitnas.supernets.accuracy import NORMAL_95, with_interval
 
-SCOREBOARD, CARD, PICTURE = "scoreboard.json", "README.md", "scoreboard.png"
+SCOREBOARD, CARD, PICTURE, PAGE = "scoreboard.json", "README.md", "scoreboard.png", "report.html"
 Right = NDArray[np.bool_]
 """One answer an image."""
 
@@ -67,6 +67,11 @@ class Scoreboard(Shown, view="scoreboard"):
     lines: tuple[Line, ...]
     ahead: Mapping[str, tuple[float, float, float]]
 
+    @property
+    def within(self) -> str:
+        """The limits in words."""
+        return " and ".join(f"{ms:g} ms on {device}" for device, ms in self.limits.items())
+
     def verdict(self) -> list[str]:
         """A sentence a baseline, as plain where the network is behind."""
         return [f"{_told(points, low, high)} the baseline '{name}'" for name, (points, low, high) in self.ahead.items()]
@@ -112,13 +117,14 @@ def rows(board: Scoreboard) -> list[list[str]]:
 COLUMNS = ("", "arch", "accuracy", "latency", "parameters", "minutes")
 
 
-def write_scoreboard(board: Scoreboard, folder: Path, commands: Sequence[str], has_picture: bool = False) -> None:
+def write_scoreboard(
+    board: Scoreboard, folder: Path, commands: Sequence[str], has_picture: bool = False, has_page: bool = False
+) -> None:
     """Writes `scoreboard.json` and `README.md` with the table, the verdict and the commands."""
     write_json(folder / SCOREBOARD, msgspec.to_builtins(board))
-    limits = " and ".join(f"{ms:g} ms on {device}" for device, ms in board.limits.items())
     table = ["| " + " | ".join(cells) + " |" for cells in (COLUMNS, ["---"] * len(COLUMNS), *rows(board))]
     text = [
-        f"# A network for {board.dataset} within {limits}",
+        f"# A network for {board.dataset} within {board.within}",
         "",
         f"Accuracy on {board.num_images} {board.split} images, with the interval at 95 %; minutes of processor time for all that led to a network.",
         "",
@@ -127,6 +133,11 @@ def write_scoreboard(board: Scoreboard, folder: Path, commands: Sequence[str], h
         *([f"![The network against the baselines]({PICTURE})", ""] if has_picture else []),
         *(f"{sentence}." for sentence in board.verdict()),
         "",
+        *(
+            [f"[The whole of it as a page]({PAGE}): the plan, who stood where, how the trainings went.", ""]
+            if has_page
+            else []
+        ),
         "The files of the network and its card are in `network/`. The same steps one by one:",
         "",
         "```sh",

@@ -67,11 +67,11 @@ function span(values, share = 0.05) {
   return [low - room, high + room];
 }
 
-// An empty figure: {svg, x, y, place}. x and y turn values into pixels.
-function figure(holder, { xTitle, yTitle, xSpan, ySpan, label, height = 0.62, interactive = false }) {
+// An empty figure: {svg, x, y, place, box}. x and y turn values into pixels. Without yTitle it has no upright axis.
+function figure(holder, { xTitle, yTitle = null, xSpan, ySpan, label, height = 0.62, pixels = null, interactive = false }) {
   const width = Math.max(260, Math.floor(holder.clientWidth) || 600);
-  const tall = Math.max(230, Math.min(430, Math.round(width * height)));
-  const box = { left: 58, right: width - 10, top: 12, bottom: tall - 46 };
+  const tall = pixels ?? Math.max(230, Math.min(430, Math.round(width * height)));
+  const box = { left: yTitle === null ? 12 : 58, right: width - 10, top: 12, bottom: tall - 46 };
   const x = (value) => box.left + ((value - xSpan[0]) / (xSpan[1] - xSpan[0])) * (box.right - box.left);
   const y = (value) => box.bottom - ((value - ySpan[0]) / (ySpan[1] - ySpan[0])) * (box.bottom - box.top);
   const svg = shape("svg", {
@@ -84,7 +84,7 @@ function figure(holder, { xTitle, yTitle, xSpan, ySpan, label, height = 0.62, in
       shape("text", { class: "tick", x: x(value), y: box.bottom + 17, "text-anchor": "middle" }, value.toFixed(across.digits)),
     );
   }
-  for (const value of up.values) {
+  for (const value of yTitle === null ? [] : up.values) {
     svg.append(
       shape("line", { class: "grid", x1: box.left, x2: box.right, y1: y(value), y2: y(value) }),
       shape("text", { class: "tick", x: box.left - 7, y: y(value) + 4, "text-anchor": "end" }, value.toFixed(up.digits)),
@@ -92,10 +92,14 @@ function figure(holder, { xTitle, yTitle, xSpan, ySpan, label, height = 0.62, in
   }
   svg.append(
     shape("line", { class: "axis", x1: box.left, x2: box.right, y1: box.bottom, y2: box.bottom }),
-    shape("line", { class: "axis", x1: box.left, x2: box.left, y1: box.top, y2: box.bottom }),
     shape("text", { x: (box.left + box.right) / 2, y: tall - 8, "text-anchor": "middle" }, xTitle),
-    shape("text", { transform: `translate(14 ${(box.top + box.bottom) / 2}) rotate(-90)`, "text-anchor": "middle" }, yTitle),
   );
+  if (yTitle !== null) {
+    svg.append(
+      shape("line", { class: "axis", x1: box.left, x2: box.left, y1: box.top, y2: box.bottom }),
+      shape("text", { transform: `translate(14 ${(box.top + box.bottom) / 2}) rotate(-90)`, "text-anchor": "middle" }, yTitle),
+    );
+  }
   const clip = `clip-${++figure.count}`;
   svg.append(shape("clipPath", { id: clip }, shape("rect", {
     x: box.left, y: box.top - 8, width: box.right - box.left + 8, height: box.bottom - box.top + 8,

@@ -57,7 +57,7 @@ def describe_page(path: Path, live: bool = False) -> dict[str, Any]:
         "vitnas": __version__,
         "results": [_describe_result(result, run, room) for result in results],
         "test": _describe_test(run) if run is not None else None,
-        "training": _describe_training(run.metrics_file) if run is not None else None,
+        "training": training_curves(run.metrics_file) if run is not None else None,
         "tables": [_describe_table(file) for file in sorted(run.path.glob("latency/*.parquet"))] if run else [],
         "exports": _describe_exports(path),
         "predictor": _describe_predictor(run.path / "predictor") if run is not None else None,
@@ -148,7 +148,7 @@ def _quantity(name: str, scale: Scale, factor_90: float | None) -> dict[str, Any
     }
 
 
-def _describe_training(file: Path) -> dict[str, Any] | None:
+def training_curves(file: Path) -> dict[str, Any] | None:
     """The curves of metrics.jsonl, each a list of ``[step, value]``: losses, and accuracies of subnets."""
     if not file.is_file():
         return None

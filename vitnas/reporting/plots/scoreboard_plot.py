@@ -31,8 +31,7 @@ def plot_scoreboard(board: Scoreboard) -> Picture:
         axes.margins(x=0.12)
         axes.grid(axis="y", visible=False)
         axes.set_xlabel(f"% of {board.num_images:,} {board.split} images named right, with the interval at 95 %")
-        limits = " and ".join(f"{ms:g} ms on {device}" for device, ms in board.limits.items())
-        axes.set_title(f"{board.dataset} within {limits}", loc="left", fontweight="bold")
+        axes.set_title(f"{board.dataset} within {board.within}", loc="left", fontweight="bold")
     return figure
 
 

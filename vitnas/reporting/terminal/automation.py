@@ -27,29 +27,38 @@ def describe_found(found: AutoResult) -> dict[str, Any]:
     }
 
 
+PLAN_NAMES = ("role", "arch")
+PLAN_COLUMNS = ("px", "latency", "learning rate", "steps", "minutes")
+
+
+def plan_rows(plan: Plan) -> list[list[str]]:
+    """A line an entry: its names, then its figures."""
+    return [
+        [
+            e.role,
+            f"{e.space} {Arch.from_json(e.arch).id}",
+            str(e.image_size),
+            ", ".join(f"{ms:.2f} ms" for ms in e.ms.values()),
+            f"{e.learning_rate:g}",
+            str(e.steps),
+            f"{e.seconds / 60:.1f}",
+        ]
+        for e in plan.entries
+    ]
+
+
+def minutes_text(plan: Plan) -> str:
+    """What the parts of a plan take, and all of it."""
+    parts = plan.minutes()
+    told = ", ".join(f"{name} {minutes:.1f}" for name, minutes in parts.items())
+    return f"minutes: {told}; {sum(parts.values()):.1f} in all"
+
+
 def print_plan(plan: Plan) -> None:
     """A line an entry, then the minutes of each part; to standard error, for it is no result."""
     error = Console(stderr=True, highlight=False)
-    print_table(
-        ["role", "arch"],
-        ["px", "latency", "learning rate", "steps", "minutes"],
-        [
-            (
-                e.role,
-                f"{e.space} {Arch.from_json(e.arch).id}",
-                str(e.image_size),
-                ", ".join(f"{ms:.2f} ms" for ms in e.ms.values()),
-                f"{e.learning_rate:g}",
-                str(e.steps),
-                f"{e.seconds / 60:.1f}",
-            )
-            for e in plan.entries
-        ],
-        on=error,
-    )
-    parts = plan.minutes()
-    told = ", ".join(f"{name} {minutes:.1f}" for name, minutes in parts.items())
-    error.print(f"minutes: {told}; {sum(parts.values()):.1f} in all")
+    print_table(PLAN_NAMES, PLAN_COLUMNS, plan_rows(plan), on=error)
+    error.print(minutes_text(plan))
 
 
 def print_found(described: dict[str, Any]) -> None:
