@@ -144,6 +144,7 @@ def _judge(contest: Contest, entries: Sequence[Entry], limits: Mapping[str, floa
                 ms=ms,
                 num_params=count(space.lower(arch)).num_params,
                 minutes=contest.spent_s(entry) / 60,
+                published=space.name_of(arch),
             )
         )
         right.append(found.right)

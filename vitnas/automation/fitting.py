@@ -31,7 +31,7 @@ class Fit:
 
     def other(self, placed: Placed) -> Fit:
         """Another arch of the same space, at its own pace."""
-        return _fit(self.space, placed)
+        return fit_of(self.space, placed)
 
 
 def at_the_limits(
@@ -60,7 +60,7 @@ def at_the_limits(
         if placed is None:
             say(f"{name}: its smallest arch is slower than the limit")
             continue
-        found.append(_fit(space, placed))
+        found.append(fit_of(space, placed))
         told = ", ".join(f"{ms:.2f} ms on {device}" for device, ms in placed.ms.items())
         say(f"{name}, {space.task.image_size} px: {told}, {found[-1].pace.step_s:.2f} s a training step")
     if not found:
@@ -76,17 +76,18 @@ def of_cost(largest: Fit, share: float, clock: Clock) -> Fit:
     archs = line[: line.index(largest.placed.arch) + 1]
     macs = PopulationCounter(space)(space.encode(archs)).macs
     arch = archs[int(np.abs(np.log(macs / (share * macs[-1]))).argmin())]
-    return largest if arch == largest.placed.arch else _fit(space, place(space, arch, clock))
+    return largest if arch == largest.placed.arch else fit_of(space, place(space, arch, clock))
 
 
 def random_fit(found: Sequence[Fit], clock: Clock, rng: np.random.Generator) -> Fit:
     """A random arch at the limits of a random one of the spaces."""
     fit = found[int(rng.integers(len(found)))]
     drawn = at_random(fit.space, clock, fit.placed.arch, 1, rng)
-    return _fit(fit.space, drawn[0]) if drawn else fit
+    return fit_of(fit.space, drawn[0]) if drawn else fit
 
 
-def _fit(space: SearchSpace, placed: Placed) -> Fit:
+def fit_of(space: SearchSpace, placed: Placed) -> Fit:
+    """An arch with its pace."""
     return Fit(space, placed, measure_pace(space, placed.arch, BATCH))
 
 

@@ -14,7 +14,7 @@ from vitnas.files import write_bytes
 from vitnas.search_spaces import Arch, SearchSpace, Task, load_space
 from vitnas.settings import Count, Natural, Positive, Probability, Settings, about, make_settings, read_toml
 
-Role = Literal["candidate", "uniform", "vit", "random"]
+Role = Literal["candidate", "uniform", "vit", "random", "stock"]
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from vitnas.automation.clock import Clock
 from vitnas.automation.fitting import SMALL, Fit, at_the_limits, of_cost, random_fit
 from vitnas.automation.plan import Entry, Plan, Role, Rung
 from vitnas.automation.settings import AutoSettings
+from vitnas.automation.stock import slowest_stock
 from vitnas.search_spaces import SPACES
 from vitnas.supernets.data import Dataset
 
@@ -49,6 +50,9 @@ def make_plan(dataset: Dataset, settings: AutoSettings, clock: Clock, threads: i
         say: told what is found.
     """
     start = time.monotonic()
+    stock = slowest_stock(dataset.task, clock, say) if "stock" in settings.baselines else None
+    if stock is None:
+        settings = replace(settings, baselines=tuple(name for name in settings.baselines if name != "stock"))
     workers = settings.workers or max(1, min(threads, 1 + len(settings.baselines)))
     each = max(1, threads // workers)
     most = settings.candidates or MOST
@@ -78,6 +82,8 @@ def make_plan(dataset: Dataset, settings: AutoSettings, clock: Clock, threads: i
         entries += [entry_of("vit", fit, network_s) for fit in at_the_limits((plain,), dataset.task, clock, say)]
     if "random" in settings.baselines:
         entries.append(entry_of("random", random_fit(found, clock, np.random.default_rng(settings.seed)), network_s))
+    if stock is not None:
+        entries.append(entry_of("stock", stock, network_s))
     return Plan(tuple(entries), rungs, workers, each, settings.seed, time.monotonic() - start)
 
 

@@ -34,6 +34,7 @@ class Line:
         ms: device -> milliseconds.
         num_params: of the network.
         minutes: of processor time for all that led to it.
+        published: the name under which its arch was published, if it was.
     """
 
     role: str
@@ -45,6 +46,7 @@ class Line:
     ms: Mapping[str, float]
     num_params: int
     minutes: float
+    published: str | None = None
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ def rows(board: Scoreboard) -> list[list[str]]:
     return [
         [
             line.role,
-            f"{line.space} {line.arch_id}, {line.image_size} px",
+            f"{line.space} {line.published or line.arch_id}, {line.image_size} px",
             with_interval(line.accuracy, line.interval),
             ", ".join(f"{ms:.2f} ms on {device}" for device, ms in line.ms.items()),
             f"{line.num_params / 1e6:.2f}M",

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from vitnas.settings import Count, Natural, Positive, Seconds, Settings, about
 
-Baseline = Literal["uniform", "vit", "random"]
+Baseline = Literal["uniform", "vit", "random", "stock"]
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,8 @@ class AutoSettings(Settings):
         about(
             "What the network is held against, each trained as long as all that led to the network: uniform scales all "
             "genes of its space alike up to the limit, vit so scales a plain vision transformer (DeiT), random is drawn at "
-            "the limit among all spaces. Each takes a share of the time."
+            "the limit among all spaces, stock is the slowest within the limit of the networks that timm has too, as they "
+            "were published. Each takes a share of the time."
         ),
     ] = ("uniform",)
     init: Annotated[

@@ -212,6 +212,10 @@ class SearchSpace(ABC):
             raise InvalidArchError(f"space '{self.name}' has no published arch '{name}'; {suggest(name, known)}")
         return self.arch(**known[name].genes)
 
+    def name_of(self, arch: Arch) -> str | None:
+        """The name that an arch was published under."""
+        return next((name for name, known in self.published().items() if dict(known.genes) == dict(arch.genes)), None)
+
     # -- codes -----------------------------------------------------------------------------
 
     def encode(self, archs: Sequence[Arch]) -> Codes:

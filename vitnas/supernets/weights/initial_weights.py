@@ -184,9 +184,8 @@ def _supernet_at(run: RunFolder, checkpoint: Path) -> Supernet:
 
 
 def _told(net: Supernet, arch: Arch, source: str, other_classes: int | None) -> str:
-    names = [name for name in net.space.published() if dict(net.space.published()[name].genes) == dict(arch.genes)]
     head = f"; its {other_classes} classes are others, so the head is new" if other_classes else ""
-    return f"took the weights of {source}: arch {names[0] if names else arch.id} of space '{net.space.name}'{head}"
+    return f"took the weights of {source}: arch {net.space.name_of(arch) or arch.id} of space '{net.space.name}'{head}"
 
 
 def _task(report: Path) -> dict[str, Any]:
