@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from safetensors.torch import load_file
 
 from vitnas.deployment.export import ExportSettings, export
@@ -60,6 +61,37 @@ def test_before_and_after_are_two_measurements_on_the_same_images(run, tmp_path)
     (tested,) = read_tested(run)
     assert (tested.arch_id, tested.weights) == (arch.id, "exported, 3 epochs by itself")
     assert tested.accuracy == evaluate(network, dataset.test).accuracy
+
+
+@pytest.mark.heavy
+def test_a_rate_that_is_given_holds(run):
+    """Ten times slower goes about a tenth as far; the averages of weights that hardly move hardly move."""
+    arch = run.space.sample(4, np.random.default_rng(1))[2]
+    before = load_supernet(run).extract(arch).block0_ffn.expand.weight.detach()
+    usual = TrainSettings().learning_rate
+    far = [
+        float((finetuned(run, arch, settings).block0_ffn.expand.weight.detach() - before).norm())
+        for settings in (
+            ExportSettings(finetune=1),
+            *(ExportSettings(finetune=1, finetune_rate=r) for r in (usual, usual / 10)),
+        )
+    ]
+    assert far[0] == far[1]
+    assert 0.05 < far[2] / far[1] < 0.2
+
+
+@pytest.mark.heavy
+def test_it_is_a_training_of_the_arch_alone_with_averaged_weights(run, tmp_path):
+    """The same, written out, from the weights of the run to the same bits."""
+    arch = run.space.sample(4, np.random.default_rng(1))[2]
+    settings = TrainSettings(
+        epochs=1, batch_size=64, threads=1, tensorboard=False, init=str(run.path), sampler="single", average=0.99
+    )
+    alone = start_run(tmp_path / "alone", run.space.alone(arch), "digits", settings)
+    train(alone, progress=False)
+    wanted = load_supernet(alone).extract(arch).state_dict()
+    given = finetuned(run, arch, ExportSettings(finetune=1)).state_dict()
+    assert all(torch.equal(given[name], wanted[name]) for name in wanted)
 
 
 def test_needs_the_run(tmp_path: Path):

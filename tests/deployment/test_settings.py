@@ -33,7 +33,13 @@ def test_a_format_whose_tools_are_missing_names_the_remedy(monkeypatch):
 
 
 def test_numbers_and_teachers_without_sense_are_refused(tmp_path):
-    for odd in ({"verify_images": 0}, {"calibration_images": 0}, {"finetune": -1}, {"teacher": "run:x"}):
+    for odd in (
+        {"verify_images": 0},
+        {"calibration_images": 0},
+        {"finetune": -1},
+        {"teacher": "run:x"},
+        {"finetune_rate": 1e-3},
+    ):
         with pytest.raises(SettingsError, match=next(iter(odd))):
             ExportSettings(**odd)
     with pytest.raises(SettingsError, match="does not exist; name a folder of images"):

@@ -9,13 +9,12 @@ from vitnas.automation.pace import Pace
 from vitnas.supernets.data import Dataset
 from vitnas.supernets.settings.augment import Augment
 from vitnas.supernets.settings.train import TrainSettings
+from vitnas.supernets.training.alone import AVERAGE, NEVER
 
 BATCH = 64
 LEARNING_RATE = 4e-3
-AVERAGE = 0.99
 PADDING = 8
 """Images shift by up to their side divided by this."""
-NEVER = 10**9
 
 
 def augment_for(dataset: Dataset) -> Augment:

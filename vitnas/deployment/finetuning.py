@@ -16,29 +16,33 @@ from vitnas.supernets.settings.distil import Distil
 from vitnas.supernets.settings.experts import ExpertSettings
 from vitnas.supernets.settings.resolution import Resolution
 from vitnas.supernets.settings.train import TrainSettings
+from vitnas.supernets.training.alone import AVERAGE, NEVER
 from vitnas.supernets.training.train import start_run, train
 from vitnas.supernets.weights.checkpoints import load_supernet
-
-SLOWER = 0.1
-"""Share of the run's learning rate: the weights are good already."""
 
 
 def finetuned(run: RunFolder, arch: Arch, settings: ExportSettings, progress: bool = False) -> nn.Module:
     """The network of an arch, trained on from the weights of a run for `settings.finetune` epochs.
 
-    The settings of the run hold, but for the sampler, what only a supernet needs, and a learning rate a tenth as high.
+    The settings of the run hold, but for the sampler and what only a supernet needs. The weights are averaged, as in every
+    training of one network alone, and the rate is that of the run: after a tenth of the steps a lower one looks better and
+    at the end it is worse, so a short trial of several rates would choose the wrong one (docs/export.md has the figures).
     """
     tables = run.config
     told = make_settings(TrainSettings, tables["train"], f"{run.config_file}, [train]")
     data = data_settings_of(run)
+    rate = settings.finetune_rate or told.learning_rate
     with temporary_folder() as folder:
         one = replace(
             told,
             epochs=settings.finetune,
             steps=None,
             init=str(run.path.resolve()),
-            learning_rate=SLOWER * told.learning_rate,
-            final_learning_rate=SLOWER * told.final_learning_rate,
+            learning_rate=rate,
+            final_learning_rate=told.final_learning_rate * rate / told.learning_rate,
+            average=told.average or AVERAGE,
+            evaluate_every=NEVER,
+            checkpoint_every=NEVER,
             sampler="single",
             sampler_options={},
             conflict="sum",

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from vitnas.errors import SettingsError
 from vitnas.latency_lut.settings import Int8Range
-from vitnas.settings import Count, Natural, Settings, about
+from vitnas.settings import Count, Natural, Positive, Settings, about
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,9 @@ class ExportSettings(Settings):
     calibration_images: Annotated[Count, about("Images on which ranges of activations are measured.")] = 128
     calibration: Annotated[str | None, about("Folder of images for calibration; left out, training images.")] = None
     finetune: Annotated[Natural, about("Epochs that the extracted network is trained for by itself.")] = 0
+    finetune_rate: Annotated[
+        Positive | None, about("Peak learning rate of that training; left out, that of the run.")
+    ] = None
     teacher: Annotated[
         str | None,
         about("Who teaches meanwhile, as in table train.distil, such as run:FOLDER; left out, the labels alone."),
@@ -56,6 +59,10 @@ class ExportSettings(Settings):
         if self.teacher is not None and not self.finetune:
             raise SettingsError(
                 f"[export] teacher '{self.teacher}' has nothing to teach; give finetune, the epochs, as well"
+            )
+        if self.finetune_rate is not None and not self.finetune:
+            raise SettingsError(
+                f"[export] finetune_rate {self.finetune_rate:g} is of no training; give finetune, the epochs, as well"
             )
         if self.calibration is not None and not Path(self.calibration).is_dir():
             raise SettingsError(
