@@ -12,6 +12,7 @@ from vitnas.automation.pace import Pace, measure_pace
 from vitnas.automation.recipe import BATCH, LEARNING_RATE
 from vitnas.automation.scaling import Placed, at_random, largest_uniform, place, uniform_line
 from vitnas.errors import SearchError, VitnasError
+from vitnas.quantities import format_limits
 from vitnas.search_spaces import SearchSpace, Task, load_space
 from vitnas.supernets.counting.population import PopulationCounter
 from vitnas.supernets.data.dataset import check_size
@@ -64,8 +65,9 @@ def at_the_limits(
         told = ", ".join(f"{ms:.2f} ms on {device}" for device, ms in placed.ms.items())
         say(f"{name}, {space.task.image_size} px: {told}, {found[-1].pace.step_s:.2f} s a training step")
     if not found:
-        wanted = " and ".join(f"{ms:g} ms on {device}" for device, ms in clock.limits.items())
-        raise SearchError(f"no arch of {', '.join(names)} keeps {wanted}; allow more, or name other spaces")
+        raise SearchError(
+            f"no arch of {', '.join(names)} keeps {format_limits(clock.limits)}; allow more, or name other spaces"
+        )
     return found
 
 

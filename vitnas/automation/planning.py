@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -48,37 +48,93 @@ def make_plan(dataset: Dataset, settings: AutoSettings, clock: Clock, threads: i
         threads: processor threads that all trainings have together.
         say: told what is found.
     """
-    start = time.monotonic()
-    workers = settings.workers or max(1, min(threads, 1 + len(settings.baselines)))
-    each = max(1, threads // workers)
-    most = settings.candidates or MOST
-    rounds = -(-(1 + len(settings.baselines)) // workers)  # of trainings side by side, each as long as the others
-
-    def left_s() -> float:
-        """Processor seconds for all that leads to the network; each baseline gets as many."""
-        spent_s = min(time.monotonic() - start, settings.seconds / 2)
-        return each * (settings.seconds - spent_s) / rounds
-
-    afforded, _ = divide(left_s(), USUAL_STEP_S, most)
+    purse, most = Purse.of(settings, threads), settings.candidates or MOST
+    afforded, _ = divide(purse.left_s(), USUAL_STEP_S, most)
     names = settings.spaces or tuple(name for name in LIKELY if name in SPACES)
     found = at_the_limits(names, dataset.task, clock, say, len(settings.spaces) or -(-afforded // 2))
-    candidates = propose(found, left_s(), most, clock)
+    candidates = propose(found, purse.left_s(), most, clock)
+    entries, rungs, network_s = compete(candidates, purse, most)
+    entries += baselines(found, entries, network_s, dataset, settings, clock, say)
+    return Plan(tuple(entries), rungs, purse.workers, purse.threads, settings.seed, purse.spent_s)
+
+
+@dataclass(frozen=True)
+class Purse:
+    """The time of a question, from when its planning began.
+
+    Attributes:
+        seconds: in all.
+        workers: trainings at a time.
+        threads: of each.
+        rounds: of trainings side by side, each as long as the others: of the network and of its baselines.
+        start: by the system's clock.
+        before_s: processor seconds that baselines get beside, for they were spent on the network before.
+    """
+
+    seconds: float
+    workers: int
+    threads: int
+    rounds: int
+    start: float
+    before_s: float = 0.0
+
+    @classmethod
+    def of(cls, settings: AutoSettings, threads: int, before_s: float = 0.0) -> Purse:
+        trained = 1 + len(settings.baselines)
+        workers = settings.workers or max(1, min(threads, trained))
+        each, rounds = max(1, threads // workers), -(-trained // workers)
+        beside_s = before_s if settings.baselines else 0.0
+        return cls(settings.seconds, workers, each, rounds, time.monotonic(), beside_s)
+
+    @property
+    def spent_s(self) -> float:
+        return time.monotonic() - self.start
+
+    def left_s(self) -> float:
+        """Processor seconds for all that leads to the network; each baseline gets as many, and those spent before."""
+        left_s = self.threads * (self.seconds - min(self.spent_s, self.seconds / 2)) / self.rounds
+        return max(left_s - self.before_s, left_s / 10)
+
+
+def compete(candidates: Sequence[Fit], purse: Purse, most: int) -> tuple[list[Entry], tuple[Rung, ...], float]:
+    """The candidates that a time affords, their rungs, and the processor seconds of all that."""
     step_s = float(np.median([fit.pace.step_s for fit in candidates]))
-    number, rungs = divide(left_s(), step_s, min(most, len(candidates)))
-    network_s = left_s()
+    number, rungs = divide(purse.left_s(), step_s, min(most, len(candidates)))
+    network_s = purse.left_s()
     whole_s = network_s / (1 + overhead(number, rungs))
-    entries = [entry_of("candidate", fit, whole_s) for fit in candidates[:number]]
-    spaces = {(entry.space, entry.image_size) for entry in entries}
+    return [entry_of("candidate", fit, whole_s) for fit in candidates[:number]], rungs, network_s
+
+
+def baselines(
+    found: Sequence[Fit],
+    candidates: Sequence[Entry],
+    seconds: float,
+    dataset: Dataset,
+    settings: AutoSettings,
+    clock: Clock,
+    say: Callable[[str], None],
+) -> list[Entry]:
+    """What the network will be held against, each with so many processor seconds.
+
+    Args:
+        found: the largest archs within the limits, of all spaces that were looked at.
+        candidates: whose spaces are scaled uniformly.
+        seconds: for each.
+        dataset: the images.
+        settings: which baselines, and the seed.
+        clock: times networks.
+        say: told what is found.
+    """
+    entries: list[Entry] = []
+    spaces = {(entry.space, entry.image_size) for entry in candidates}
     if "uniform" in settings.baselines:
-        entries += [
-            entry_of("uniform", f, network_s) for f in found if (f.space.name, f.space.task.image_size) in spaces
-        ]
+        entries += [entry_of("uniform", f, seconds) for f in found if (f.space.name, f.space.task.image_size) in spaces]
     if "vit" in settings.baselines:
         plain = PLAIN_SMALL if dataset.task.image_size < SMALL else PLAIN
-        entries += [entry_of("vit", fit, network_s) for fit in at_the_limits((plain,), dataset.task, clock, say)]
+        entries += [entry_of("vit", fit, seconds) for fit in at_the_limits((plain,), dataset.task, clock, say)]
     if "random" in settings.baselines:
-        entries.append(entry_of("random", random_fit(found, clock, np.random.default_rng(settings.seed)), network_s))
-    return Plan(tuple(entries), rungs, workers, each, settings.seed, time.monotonic() - start)
+        entries.append(entry_of("random", random_fit(found, clock, np.random.default_rng(settings.seed)), seconds))
+    return entries
 
 
 def propose(found: Sequence[Fit], seconds: float, most: int, clock: Clock) -> list[Fit]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,11 +13,14 @@ from numpy.typing import NDArray
 
 from vitnas.display import Shown
 from vitnas.files import write_bytes, write_json
+from vitnas.quantities import format_limits
 from vitnas.supernets.accuracy import NORMAL_95, with_interval
 
 SCOREBOARD, CARD, PICTURE = "scoreboard.json", "README.md", "scoreboard.png"
 Right = NDArray[np.bool_]
 """One answer an image."""
+NETWORK = "network"
+"""The role of what was found, and the folder that it lies in."""
 
 
 @dataclass(frozen=True)
@@ -112,13 +115,30 @@ def rows(board: Scoreboard) -> list[list[str]]:
 COLUMNS = ("", "arch", "accuracy", "latency", "parameters", "minutes")
 
 
-def write_scoreboard(board: Scoreboard, folder: Path, commands: Sequence[str], has_picture: bool = False) -> None:
-    """Writes `scoreboard.json` and `README.md` with the table, the verdict and the commands."""
+Paint = Callable[[Scoreboard, Path], None]
+"""Draws a table into a file."""
+
+
+def write_scoreboard(
+    board: Scoreboard,
+    folder: Path,
+    networks: Sequence[Path],
+    commands: Sequence[str] = (),
+    has_picture: bool = False,
+) -> None:
+    """Writes `scoreboard.json` and `README.md` with the table and the verdict.
+
+    Args:
+        board: the table.
+        folder: for both files.
+        networks: folders of the exported networks, within that one.
+        commands: that a user would give for the same network.
+        has_picture: whether the picture lies there.
+    """
     write_json(folder / SCOREBOARD, msgspec.to_builtins(board))
-    limits = " and ".join(f"{ms:g} ms on {device}" for device, ms in board.limits.items())
     table = ["| " + " | ".join(cells) + " |" for cells in (COLUMNS, ["---"] * len(COLUMNS), *rows(board))]
     text = [
-        f"# A network for {board.dataset} within {limits}",
+        f"# {'A network' if len(networks) == 1 else f'{len(networks)} networks'} for {board.dataset} within {format_limits(board.limits)}",
         "",
         f"Accuracy on {board.num_images} {board.split} images, with the interval at 95 %; minutes of processor time for all that led to a network.",
         "",
@@ -127,11 +147,8 @@ def write_scoreboard(board: Scoreboard, folder: Path, commands: Sequence[str], h
         *([f"![The network against the baselines]({PICTURE})", ""] if has_picture else []),
         *(f"{sentence}." for sentence in board.verdict()),
         "",
-        "The files of the network and its card are in `network/`. The same steps one by one:",
+        f"Files and cards are in {', '.join(f'`{network}/`' for network in networks)}.",
         "",
-        "```sh",
-        *commands,
-        "```",
-        "",
+        *(["The same steps one by one:", "", "```sh", *commands, "```", ""] if commands else []),
     ]
     write_bytes(folder / CARD, "\n".join(text).encode())
