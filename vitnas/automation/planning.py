@@ -20,8 +20,8 @@ LIKELY = (
     "swin", "attentivenas", "matformer-tiny", "deit", "asvit", "autoformer-mini",
 )  # fmt: skip
 """Spaces in the order in which they are tried: hybrids first, which learn most from few images in little time."""
-FIRST, SECOND = (0.03, 0.06, 0.1), 0.25
-"""Shares of a training at which candidates are compared: first, the least at which there are enough steps, then again."""
+FIRST, LAST_FIRST, SECOND = 0.03, 0.1, 0.25
+"""Shares of a training at which candidates are compared: between the first two, where there are enough steps, then again."""
 LEAST_STEPS = 60
 """Of a training when its network is first compared."""
 ENOUGH_STEPS = 1500
@@ -30,8 +30,9 @@ NEAR = ((1.0, 2.0), (0.5, 1.0), (2.0, 1.0), (1.0, 0.5))
 """Cost and learning rate of further candidates, as multiples of those of the first of their space."""
 PLAIN, PLAIN_SMALL = "deit", "autoformer-mini"
 """Spaces of plain vision transformers, which people take who do not search; the other one cuts small images into enough patches."""
-SPENT = 0.4
-"""What the rungs may cost, as a share of one whole training."""
+SPENT, SPENT_SHORT = 0.4, 0.15
+"""What the rungs may cost, as a share of one whole training; in a short one every step counts, and the likeliest candidate wins."""
+SHORT_STEPS = 2 * ENOUGH_STEPS
 MOST = 12
 """Candidates that begin at most unless told."""
 USUAL_STEP_S = 0.2
@@ -170,13 +171,16 @@ def divide(network_s: float, step_s: float, most: int) -> tuple[int, tuple[Rung,
         step_s: of a step of a candidate, usually.
         most: candidates at most.
     """
+    steps = network_s / step_s
+    allowed = SPENT if steps >= SHORT_STEPS else SPENT_SHORT
+    first = max(FIRST, LEAST_STEPS * (1 + allowed) / steps)
+    if first > LAST_FIRST:
+        return 1, ()
     for number in range(most, 1, -1):
         left = max(1, round(number / 3))
-        for first in FIRST:
-            rungs = (Rung(first, left), Rung(SECOND, 1)) if left > 1 else (Rung(first, 1),)
-            spent = overhead(number, rungs)
-            if spent <= SPENT and first * network_s / (1 + spent) / step_s >= LEAST_STEPS:
-                return number, rungs
+        rungs = (Rung(first, left), Rung(SECOND, 1)) if left > 1 else (Rung(first, 1),)
+        if overhead(number, rungs) <= allowed:
+            return number, rungs
     return 1, ()
 
 
