@@ -14,7 +14,7 @@ import tomli_w
 from vitnas.automation.clock import Clock
 from vitnas.automation.contender import Mark, Stretch, enter, train_stretch
 from vitnas.automation.fitting import Fit, at_the_limits, of_cost
-from vitnas.automation.pace import Pace, measure_pace
+from vitnas.automation.pace import Pace, measure_shared_pace
 from vitnas.automation.progress import bar
 from vitnas.automation.recipe import BATCH, recipe
 from vitnas.errors import SearchError, TrainingError
@@ -28,6 +28,8 @@ SHARE = 0.5
 """What a supernet takes of all that leads to a network, if the networks divide it among them."""
 ENOUGH_STEPS = 1500
 """Of a supernet; archs that time does not train for so long are not part of it."""
+PAIRS = 3
+"""Pairs of archs that are timed to know what a step costs."""
 WARMUP = 0.25
 """Share of the sampler's steps in which large archs are more frequent."""
 
@@ -118,7 +120,7 @@ def plan_shared(
     share_s = max(1.0, num_networks * SHARE * cpu_s - (time.process_time() - start))
     fit = of_cost(fit, min(1.0, share_s / (fit.pace.step_s * ENOUGH_STEPS)), wide)
     space = up_to(fit.space, fit.placed.arch)
-    pace = pace_of(space, fit.pace, seed)
+    pace = pace_of(space, seed)
     return SharedPlan(
         space=fit.space.name,
         image_size=fit.space.task.image_size,
@@ -142,12 +144,13 @@ def widest(names: tuple[str, ...], task: Task, tight: Clock, wide: Clock, say: C
     return fit
 
 
-def pace_of(space: SearchSpace, largest: Pace, seed: int) -> Pace:
-    """What a step of the supernet costs: random archs in most of it, large ones while it warms up."""
-    drawn = space.decode(space.genome.sample(3, np.random.default_rng(seed)))
-    usual = [measure_pace(space, arch, BATCH) for arch in drawn]
+def pace_of(space: SearchSpace, seed: int) -> Pace:
+    """What a step of the supernet costs: random pairs of archs in most of it, large ones while it warms up."""
+    drawn = space.sample(2 * PAIRS, np.random.default_rng(seed))
+    large = measure_shared_pace(space, [space.largest()] * 2, BATCH)
+    usual = [measure_shared_pace(space, drawn[2 * i : 2 * i + 2], BATCH) for i in range(PAIRS)]
     mean_s = float(np.mean([pace.step_s for pace in usual]))
-    return replace(largest, step_s=WARMUP * largest.step_s + (1 - WARMUP) * mean_s)
+    return replace(large, step_s=WARMUP * large.step_s + (1 - WARMUP) * mean_s)
 
 
 def train_shared(plan: SharedPlan, data: DataSettings, path: Path, show: bool) -> tuple[RunFolder, Mark]:
