@@ -182,11 +182,7 @@ def look(problem: Problem) -> None:
     clock = Clock({"cpu": problem.limit_ms}, problem.folder / "latencies.json")
     dataset = load_dataset(problem.images)
     fits_of(problem, dataset, clock)
-    for method in ("auto", *(f"fixed.{name}" for name in FIXED)) if problem.spaces == SPACES else ():
-        try:
-            make_plan(dataset, problem.settings(0, method), clock, 1, print)
-        except Exception as error:  # a fixed space that has no arch within the limit
-            print(error)
+    make_plan(dataset, problem.settings(0), clock, 1, print)
     (problem.folder / "looked").touch()
 
 
@@ -289,10 +285,10 @@ def fit_for(
         at = Clock({"cpu": 1.04 * auto["ms"]}, problem.folder / str(seed) / method / "latencies.json")
         arch = own.space.check(Arch.from_json(auto["arch"]))
         alike = at_random(own.space, at, arch, 1, rng)
-        return own.other(alike[0]) if alike else None
+        return replace(own, placed=alike[0]) if alike else None
     archs = [own.placed, *at_random(own.space, clock, own.placed.arch, DRAWN, rng)]
     macs = PopulationCounter(own.space)(own.space.encode([one.arch for one in archs])).macs
-    return own.other(archs[int(macs.argmax())])
+    return replace(own, placed=archs[int(macs.argmax())])
 
 
 def summary(problems: list[Problem], methods: tuple[str, ...]) -> dict[str, float]:

@@ -76,6 +76,9 @@ def even_pace(monkeypatch):
         return Pace(1e-9 * count(space.lower(arch)).macs * batch_size, False)
 
     monkeypatch.setattr(fitting, "measure_pace", pace)
+    fitting.paced.cache_clear()
+    yield
+    fitting.paced.cache_clear()
 
 
 def test_a_network_is_no_larger_than_the_time_can_train(even_pace):

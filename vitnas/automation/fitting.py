@@ -1,9 +1,10 @@
-"""Which spaces have archs within the limits, and what a training step of those costs."""
+"""Which spaces have archs within the limits, at what pace these train, and which are smaller or drawn beside them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from vitnas.automation.recipe import BATCH, LEARNING_RATE
 from vitnas.automation.scaling import Placed, at_random, largest_uniform, place, uniform_line
 from vitnas.errors import SearchError, VitnasError
 from vitnas.quantities import format_limits
-from vitnas.search_spaces import SearchSpace, Task, load_space
+from vitnas.search_spaces import Arch, SearchSpace, Task, load_space
 from vitnas.supernets.counting.population import PopulationCounter
 from vitnas.supernets.data.dataset import check_size
 
@@ -23,16 +24,22 @@ SMALL = 64
 
 @dataclass(frozen=True)
 class Fit:
-    """An arch within the limits, of a space for one image size; what a step of it costs, and how fast it shall learn."""
+    """An arch within the limits, of a space for one image size, and how fast it shall learn."""
 
     space: SearchSpace
     placed: Placed
-    pace: Pace
     learning_rate: float = LEARNING_RATE
 
-    def other(self, placed: Placed) -> Fit:
-        """Another arch of the same space, at its own pace."""
-        return _fit(self.space, placed)
+    @property
+    def pace(self) -> Pace:
+        """What a training step of it costs; measured once, when it is first asked for."""
+        return paced(self.space, self.placed.arch)
+
+
+@lru_cache(maxsize=1024)
+def paced(space: SearchSpace, arch: Arch) -> Pace:
+    """The pace of an arch alone at the usual size of a batch."""
+    return measure_pace(space, arch, BATCH)
 
 
 def at_the_limits(
@@ -61,9 +68,9 @@ def at_the_limits(
         if placed is None:
             say(f"{name}: its smallest arch is slower than the limit")
             continue
-        found.append(_fit(space, placed))
+        found.append(Fit(space, placed))
         told = ", ".join(f"{ms:.2f} ms on {device}" for device, ms in placed.ms.items())
-        say(f"{name}, {space.task.image_size} px: {told}, {found[-1].pace.step_s:.2f} s a training step")
+        say(f"{name}, {space.task.image_size} px: {told}")
     if not found:
         raise SearchError(
             f"no arch of {', '.join(names)} keeps {format_limits(clock.limits)}; allow more, or name other spaces"
@@ -78,18 +85,14 @@ def of_cost(largest: Fit, share: float, clock: Clock) -> Fit:
     archs = line[: line.index(largest.placed.arch) + 1]
     macs = PopulationCounter(space)(space.encode(archs)).macs
     arch = archs[int(np.abs(np.log(macs / (share * macs[-1]))).argmin())]
-    return largest if arch == largest.placed.arch else _fit(space, place(space, arch, clock))
+    return largest if arch == largest.placed.arch else Fit(space, place(space, arch, clock))
 
 
 def random_fit(found: Sequence[Fit], clock: Clock, rng: np.random.Generator) -> Fit:
     """A random arch at the limits of a random one of the spaces."""
     fit = found[int(rng.integers(len(found)))]
     drawn = at_random(fit.space, clock, fit.placed.arch, 1, rng)
-    return _fit(fit.space, drawn[0]) if drawn else fit
-
-
-def _fit(space: SearchSpace, placed: Placed) -> Fit:
-    return Fit(space, placed, measure_pace(space, placed.arch, BATCH))
+    return Fit(fit.space, drawn[0]) if drawn else fit
 
 
 def _for_images(name: str, task: Task) -> SearchSpace | None:

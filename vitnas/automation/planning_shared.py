@@ -56,10 +56,7 @@ def plan_from(
     afforded = int(JUDGING * purse.left_s() / judging_s(pace.step_s, BATCH))
     best = shortlist(run, images, clock, min(MANY, max(FEW, afforded)), settings.seed, say)
     most = settings.candidates or CANDIDATES
-    fits = [
-        Fit(space, one.placed, measure_pace(space, one.placed.arch, BATCH), SLOWER * LEARNING_RATE)
-        for one in best[:most]
-    ]
+    fits = [Fit(space, one.placed, SLOWER * LEARNING_RATE) for one in best[:most]]
     entries, rungs, network_s = compete(fits, purse, most)
     if run.space.source is not None:
         entries = [replace(entry, space=_name(run)) for entry in entries]
