@@ -8,6 +8,8 @@ random.all     a random arch at the limit, of a random one of the spaces that fi
 random.within  a random arch at the limit, of the space that auto chose
 same           a random arch of the space that auto chose, as fast as the arch that it chose
 uniform        the largest uniformly scaled arch within the limit, of the space that auto chose
+single         auto with its first candidate alone, which is trained for all of the time
+supernet       auto's other strategy: half of the time for a supernet, then its best archs
 largest        of random archs within the limit, of the space that auto chose, the one with the most MACs
 fixed.SPACE    auto with this space alone
 
@@ -16,11 +18,13 @@ any method: a device keeps its latencies from one data set to the next.
 
 Keys, DATA-LIMIT one problem: acc.METHOD.DATA-LIMIT (percent of the test images, mean over seeds), std.METHOD.DATA-LIMIT (over
 seeds), cpu_s.METHOD.DATA-LIMIT, seeds.METHOD.DATA-LIMIT; ri.all, ri.within, ri.same (percent by which auto's accuracy is above that of
-the random arch) with ri_low.* (lower end of 95 %, bootstrap over seeds); points_over_uniform, points_over_largest; space_regret
+the random arch) with ri_low.* (lower end of 95 %, bootstrap over seeds); points_over_uniform, points_over_largest; strategy_regret
+(points that the best strategy, of auto, single and supernet, is better than auto, mean over the problems); space_regret
 (points that the best fixed space is better than auto over all problems). With --quick one seed, one space and a few seconds.
 
-It takes hours on two cores. Finished jobs are kept below VITNAS_BENCHMARK_WORK and not done again; with VITNAS_VALUE_MINUTES=60 no
-job begins after an hour, and the results tell of what is there, each method against auto on the seeds that both have.
+It takes hours on two cores. Finished jobs are kept below VITNAS_BENCHMARK_WORK and in results/value.runs.json, and not done again; with
+VITNAS_VALUE_MINUTES=60 no job begins after an hour, and the results tell of what is there, each method against auto on the seeds
+that both have.
 """
 
 from __future__ import annotations
@@ -32,7 +36,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,9 +49,12 @@ from vitnas.automation.contest import Contest
 from vitnas.automation.fitting import Fit, at_the_limits, random_fit
 from vitnas.automation.plan import Plan
 from vitnas.automation.planning import LIKELY, entry_of, make_plan
+from vitnas.automation.planning_shared import plan_from
 from vitnas.automation.scaling import at_random
 from vitnas.automation.settings import AutoSettings
-from vitnas.files import read_json, write_json
+from vitnas.automation.sharing import SHARE, Shared, plan_shared, train_shared
+from vitnas.files import KEY, read_json, without_seal, write_json
+from vitnas.run import RunFolder
 from vitnas.search_spaces import Arch
 from vitnas.supernets.counting.population import PopulationCounter
 from vitnas.supernets.data import Dataset, DataSettings, load_dataset
@@ -58,8 +65,8 @@ LIMITS_MS = {"cifar10": (1.0, 2.0), "fashion": (0.7, 1.4)}
 SPACES = LIKELY[:8]
 """Those that candidates, and random archs, come from."""
 FIXED = LIKELY[:3]
-FIRST: tuple[str, ...] = ("random.all", "random.within", "uniform", "same")
-LAST: tuple[str, ...] = ("largest", *(f"fixed.{name}" for name in FIXED))
+FIRST: tuple[str, ...] = ("random.all", "random.within", "uniform", "single", "supernet")
+LAST: tuple[str, ...] = ("same", "largest", *(f"fixed.{name}" for name in FIXED))
 """Methods that come when the first have all their seeds."""
 SECONDS = float(os.environ.get("VITNAS_VALUE_SECONDS", "180"))
 SEEDS = 5
@@ -68,6 +75,9 @@ JOBS = int(os.environ.get("VITNAS_VALUE_JOBS", os.cpu_count() or 1))
 TRAIN, VAL = 6000, 2000
 DRAWN = 8
 """Random archs of which "largest" takes the one with the most MACs."""
+STRATEGIES = ("auto", "single", "supernet")
+RUNS = Path(__file__).parent / "results" / "value.runs.json"
+"""What finished jobs found: problem and time -> seed -> method."""
 WORK = Path(os.environ.get("VITNAS_BENCHMARK_WORK", Path(tempfile.gettempdir()) / "vitnas-value"))
 
 
@@ -86,7 +96,11 @@ class Problem:
 
     @property
     def folder(self) -> Path:
-        return WORK / f"{self.seconds:g}s" / self.name
+        return WORK / self.key
+
+    @property
+    def key(self) -> str:
+        return f"{self.seconds:g}s/{self.name}"
 
     @property
     def images(self) -> DataSettings:
@@ -100,10 +114,14 @@ class Problem:
             shutil.copy(common, file)
         return Clock({"cpu": self.limit_ms}, file)
 
-    def settings(self, seed: int, spaces: tuple[str, ...] = ()) -> AutoSettings:
-        """Auto chooses among all spaces that it knows unless some are named."""
-        limits = {"cpu": self.limit_ms}
-        return AutoSettings(limits=limits, seconds=self.seconds, spaces=spaces, baselines=(), workers=1, seed=seed)
+    def settings(self, seed: int, method: str = "auto") -> AutoSettings:
+        """Auto chooses among all spaces that it knows unless one is fixed."""
+        asked = AutoSettings(limits={"cpu": self.limit_ms}, seconds=self.seconds, baselines=(), workers=1, seed=seed)
+        if method == "single":
+            return replace(asked, candidates=1)
+        if method == "supernet":
+            return replace(asked, strategy="supernet")
+        return replace(asked, spaces=(method.removeprefix("fixed."),) if method.startswith("fixed.") else ())
 
 
 def measure(quick: bool, only: str | None = None) -> dict[str, float]:
@@ -116,6 +134,8 @@ def measure(quick: bool, only: str | None = None) -> dict[str, float]:
         problems, seeds, first, last = [Problem("fashion", 0.7, 4.0, LIKELY[:1])], range(1), FIRST[1:3], ()
     for data in {problem.data for problem in problems}:
         prepare(data)
+    if not quick:
+        recall(problems)
     deadline = time.time() + 60 * MINUTES
     with ProcessPoolExecutor(JOBS, initializer=torch.set_num_threads, initargs=(1,)) as pool:
         list(pool.map(look, problems))
@@ -123,6 +143,8 @@ def measure(quick: bool, only: str | None = None) -> dict[str, float]:
             for seed in seeds:
                 list(pool.map(job, [(p, seed, "auto", deadline) for p in problems]))
                 list(pool.map(job, [(p, seed, method, deadline) for method in methods for p in problems]))
+    if not quick:
+        keep(problems)
     return summary(problems, (*first, *last))
 
 
@@ -160,11 +182,7 @@ def look(problem: Problem) -> None:
     clock = Clock({"cpu": problem.limit_ms}, problem.folder / "latencies.json")
     dataset = load_dataset(problem.images)
     fits_of(problem, dataset, clock)
-    for spaces in ((), *((name,) for name in FIXED)) if problem.spaces == SPACES else ():
-        try:
-            make_plan(dataset, problem.settings(0, spaces), clock, 1, print)
-        except Exception as error:  # a fixed space that has no arch within the limit
-            print(error)
+    make_plan(dataset, problem.settings(0), clock, 1, print)
     (problem.folder / "looked").touch()
 
 
@@ -177,15 +195,21 @@ def job(task: tuple[Problem, int, str, float]) -> None:
     problem, seed, method, deadline = task
     folder = problem.folder / str(seed)
     file = folder / f"{method}.json"
-    ready = method == "auto" or method.startswith("fixed.") or (folder / "auto.json").is_file()
+    plans = method in STRATEGIES or method.startswith("fixed.")
+    ready = plans or (folder / "auto.json").is_file()
     if file.is_file() or time.time() > deadline or not ready:
         return
     clock = problem.clock(folder / method / "latencies.json")
-    dataset = load_dataset(problem.images)
-    if method == "auto" or method.startswith("fixed."):
-        spaces = (method.removeprefix("fixed."),) if method != "auto" else ()
+    dataset, shared = load_dataset(problem.images), None
+    if plans:
+        settings = problem.settings(seed, method)
         try:
-            plan = make_plan(dataset, problem.settings(seed, spaces), clock, 1, lambda text: None)
+            if method == "supernet":
+                shared = share(problem, settings, clock, folder / method)
+                run, settings = RunFolder.open(shared.path), replace(settings, seconds=(1 - SHARE) * problem.seconds)
+                plan = plan_from(run, dataset, settings, clock, 1, lambda text: None)
+            else:
+                plan = make_plan(dataset, settings, clock, 1, lambda text: None)
         except Exception as error:
             write_json(file, {"error": str(error)})
             return
@@ -196,7 +220,7 @@ def job(task: tuple[Problem, int, str, float]) -> None:
             write_json(file, {"error": "no random arch has this latency"})
             return
         plan = Plan((entry_of("candidate", fit, problem.seconds),), (), 1, 1, seed, 1.0)
-    contest = Contest(folder / method, plan, problem.images, lambda text: None)
+    contest = Contest(folder / method, plan, problem.images, lambda text: None, shared=shared)
     winner, _ = contest.choose()
     contest.finish([winner])
     result = contest.tested(winner)
@@ -213,6 +237,35 @@ def job(task: tuple[Problem, int, str, float]) -> None:
     }
     write_json(file, told)
     shutil.rmtree(folder / method)
+
+
+def share(problem: Problem, settings: AutoSettings, clock: Clock, folder: Path) -> Shared:
+    """The supernet of one limit, with all of its cost."""
+    plan = plan_shared(LIKELY, problem.images, (clock, clock), problem.seconds, 1, 1, settings.seed, lambda text: None)
+    run, mark = train_shared(plan, problem.images, folder / "supernet", show=False)
+    return Shared(run.path, mark.cpu_s)
+
+
+def recall(problems: list[Problem]) -> None:
+    """Brings back what jobs found that were done elsewhere."""
+    kept = read_json(RUNS) if RUNS.is_file() else {}
+    for problem in problems:
+        for seed, found in kept.get(problem.key, {}).items():
+            for method, one in found.items():
+                if not (file := problem.folder / seed / f"{method}.json").is_file():
+                    write_json(file, one)
+
+
+def keep(problems: list[Problem]) -> None:
+    """Writes down what all jobs found."""
+    kept = read_json(RUNS) if RUNS.is_file() else {}
+    for problem in problems:
+        files = sorted(problem.folder.glob("*/*.json"))
+        found: dict[str, Any] = {}
+        for file in files:
+            found.setdefault(file.parent.name, {})[file.stem] = without_seal(read_json(file), str(file))
+        kept[problem.key] = found
+    write_json(RUNS, {key: one for key, one in kept.items() if key != KEY})
 
 
 def fit_for(
@@ -232,10 +285,10 @@ def fit_for(
         at = Clock({"cpu": 1.04 * auto["ms"]}, problem.folder / str(seed) / method / "latencies.json")
         arch = own.space.check(Arch.from_json(auto["arch"]))
         alike = at_random(own.space, at, arch, 1, rng)
-        return own.other(alike[0]) if alike else None
+        return replace(own, placed=alike[0]) if alike else None
     archs = [own.placed, *at_random(own.space, clock, own.placed.arch, DRAWN, rng)]
     macs = PopulationCounter(own.space)(own.space.encode([one.arch for one in archs])).macs
-    return own.other(archs[int(macs.argmax())])
+    return replace(own, placed=archs[int(macs.argmax())])
 
 
 def summary(problems: list[Problem], methods: tuple[str, ...]) -> dict[str, float]:
@@ -261,6 +314,15 @@ def summary(problems: list[Problem], methods: tuple[str, ...]) -> dict[str, floa
             if method in ("uniform", "largest"):
                 results[f"points_over_{method}.{name}"] = float((own - theirs).mean())
     frame.show("methods", ("problem and method", "test %", "std", "CPU s", "seeds"), table)
+    regrets = []
+    for problem in problems:
+        found = {m: runs_of(problem, m) for m in STRATEGIES}
+        seeds = set.intersection(*(set(runs) for runs in found.values()))
+        if seeds:
+            means = {m: np.mean([100 * runs[seed]["accuracy"] for seed in seeds]) for m, runs in found.items()}
+            regrets.append(max(means.values()) - means["auto"])
+    if regrets:
+        results["strategy_regret"] = float(np.mean(regrets))
     fixed = (
         []
         if len(problems) < len(LIMITS_MS)

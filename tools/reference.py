@@ -17,7 +17,7 @@ from vitnas.automation.settings import AutoSettings
 from vitnas.cli import app
 from vitnas.deployment.settings import ExportSettings
 from vitnas.latency_lut.settings import ProfileSettings
-from vitnas.nas.settings import SearchSettings
+from vitnas.nas.settings import FitSettings, SearchSettings
 from vitnas.settings import Kind, declared
 from vitnas.supernets.layers import LAYERS
 from vitnas.supernets.layers.attributes import declared_by
@@ -29,6 +29,7 @@ TABLES = {
     "data": DataSettings,
     "train": TrainSettings,
     "profile": ProfileSettings,
+    "predictor": FitSettings,
     "search": SearchSettings,
     "export": ExportSettings,
     "auto": AutoSettings,

@@ -56,6 +56,7 @@ from vitnas.nas.pareto.front import ParetoFront as ParetoFront
 from vitnas.nas.pareto.point import Point as Point
 from vitnas.nas.run_search import SearchResult as SearchResult
 from vitnas.nas.searchers import Searcher as Searcher
+from vitnas.nas.settings import FitSettings as FitSettings
 from vitnas.nas.settings import SearchSettings as SearchSettings
 from vitnas.predictors import Predictor as Predictor
 from vitnas.predictors import Regressor as Regressor

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from vitnas.errors import SettingsError
 
@@ -46,6 +47,11 @@ def _parse(text: str, flag: str, units: dict[str, float], examples: str) -> floa
     if value <= 0:
         raise SettingsError(f"{flag} {text}: must be more than zero, such as {examples}")
     return value
+
+
+def format_limits(limits: Mapping[str, float]) -> str:
+    """Device -> milliseconds, in words."""
+    return " and ".join(f"{ms:g} ms on {device}" for device, ms in limits.items())
 
 
 def format_count(value: float, digits: int = 4) -> str:

@@ -97,12 +97,12 @@ def test_what_is_exported_is_verified_and_loaded_again(run: vitnas.RunFolder) ->
 
 
 def test_a_fit_is_read_again(run: vitnas.RunFolder, capsys: pytest.CaptureFixture[str]) -> None:
-    fit = vitnas.fit_predictor(run, 14, predictor="ridge")
+    fit = vitnas.fit_predictor(run, vitnas.FitSettings(samples=14, predictor="ridge"))
     assert vitnas.load_fit(run) == fit
     assert vitnas.load_predictor(run.path / "predictor" / "predictor.safetensors", run.space).space == run.space
     assert capsys.readouterr() == ("", "")  # nothing is printed unless asked for
-    with pytest.raises(vitnas.VitnasError, match="a supernet tells accuracy or loss"):
-        vitnas.fit_predictor(run, 14, quantity="latency")
+    with pytest.raises(vitnas.VitnasError, match=r"quantity cannot be 'latency'"):
+        vitnas.FitSettings(quantity="latency")
 
 
 def test_pages_and_pictures(run: vitnas.RunFolder) -> None:

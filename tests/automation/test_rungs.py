@@ -42,8 +42,7 @@ def entered(folder, dataset, names=("smallest", "largest")) -> Plan:
         entry = Entry("candidate", "autoformer-mini", 8, arch.to_json(), {"cpu": 1.0}, 0.01, False, STEPS, 2e-3)
         enter(
             folder / entry.name,
-            space,
-            arch,
+            space.alone(arch),
             DataSettings("digits"),
             recipe(dataset, Pace(0.01, False), STEPS, threads=1),
         )
@@ -83,7 +82,10 @@ def test_a_winner_learnt_what_it_would_have_alone(climbed, dataset, tmp_path):
     folder, _plan, winner, *_ = climbed
     space, arch = winner.load_space(dataset.task), Arch.from_json(winner.arch)
     alone = enter(
-        tmp_path / "alone", space, arch, DataSettings("digits"), recipe(dataset, Pace(0.01, False), STEPS, threads=1)
+        tmp_path / "alone",
+        space.alone(arch),
+        DataSettings("digits"),
+        recipe(dataset, Pace(0.01, False), STEPS, threads=1),
     )
     assert train(alone, progress=False)
     ours, theirs = weights(folder / winner.name), weights(tmp_path / "alone")
@@ -130,7 +132,10 @@ def test_a_run_that_was_begun_for_other_steps_is_refused(climbed, dataset):
     space, arch = winner.load_space(dataset.task), Arch.from_json(winner.arch)
     with pytest.raises(SettingsError, match=r"begun for 20 steps, and the plan says 30"):
         enter(
-            folder / winner.name, space, arch, DataSettings("digits"), recipe(dataset, Pace(0.01, False), 30, threads=1)
+            folder / winner.name,
+            space.alone(arch),
+            DataSettings("digits"),
+            recipe(dataset, Pace(0.01, False), 30, threads=1),
         )
 
 

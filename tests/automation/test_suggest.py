@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from vitnas.automation import fitting
 from vitnas.automation.clock import Clock
 from vitnas.automation.fitting import at_the_limits
+from vitnas.automation.pace import Pace
 from vitnas.automation.planning import ENOUGH_STEPS, propose
 from vitnas.automation.scaling import uniform_line
 from vitnas.automation.suggest import suggest
@@ -16,7 +18,7 @@ from vitnas.supernets.data import DataSettings
 
 pytestmark = pytest.mark.heavy  # measuring a few steps takes seconds
 
-LIMITS = {"iphone12": 1.0}
+LIMITS = {"iphone12": 0.6}
 SPACES = ("autoformer-mini", "swin", "efficientformerv2")
 
 
@@ -31,7 +33,7 @@ def test_each_space_has_an_arch_within_the_limit_or_it_is_said_why_not(found):
     assert {one.space for one in suggestions} | {line.partition(":")[0] for line in said if "slower" in line} == set(
         SPACES
     )
-    assert all(one.ms["iphone12"] <= 1.0 for one in suggestions)
+    assert all(one.ms["iphone12"] <= LIMITS["iphone12"] for one in suggestions)
 
 
 def test_small_images_are_enlarged_for_spaces_of_many_stages(found):
@@ -49,7 +51,7 @@ def test_counts_are_those_of_the_arch(found):
 
 
 def test_short_trainings_put_those_that_learnt_most_first():
-    found = suggest(DataSettings("digits"), LIMITS, ("autoformer-mini", "deit"), 3.0, lambda text: None)
+    found = suggest(DataSettings("digits"), LIMITS, ("autoformer-mini", "deit"), 1.0, lambda text: None)
     losses = [one.loss for one in found]
     assert None not in losses
     assert losses == sorted(losses)  # type: ignore[type-var]
@@ -66,9 +68,22 @@ def test_a_space_that_nobody_has_is_refused():
         suggest(DataSettings("digits"), LIMITS, ("efficientformerv9",), 0.0, print)
 
 
-def test_a_network_is_no_larger_than_the_time_can_train():
+@pytest.fixture
+def even_pace(monkeypatch):
+    """Steps cost what their MACs say, so that no other work on this machine decides which archs are near."""
+
+    def pace(space, arch, batch_size):
+        return Pace(1e-9 * count(space.lower(arch)).macs * batch_size, False)
+
+    monkeypatch.setattr(fitting, "measure_pace", pace)
+    fitting.paced.cache_clear()
+    yield
+    fitting.paced.cache_clear()
+
+
+def test_a_network_is_no_larger_than_the_time_can_train(even_pace):
     clock = Clock({"iphone12": 5.0})
-    found = at_the_limits(("autoformer-mini",), Task(32, 10, 3), clock, lambda text: None)
+    found = at_the_limits(("autoformer-mini",), Task(8, 10, 1), clock, lambda text: None)
     step_s = found[0].pace.step_s
     [plenty] = propose(found, 2 * step_s * ENOUGH_STEPS, 1, clock)
     [little] = propose(found, 0.1 * step_s * ENOUGH_STEPS, 1, clock)
@@ -76,9 +91,9 @@ def test_a_network_is_no_larger_than_the_time_can_train():
     assert count(little.space.lower(little.placed.arch)).macs < count(plenty.space.lower(plenty.placed.arch)).macs
 
 
-def test_candidates_near_the_first_differ_in_cost_or_learning_rate():
+def test_candidates_near_the_first_differ_in_cost_or_learning_rate(even_pace):
     clock = Clock({"iphone12": 5.0})
-    found = at_the_limits(("autoformer-mini",), Task(32, 10, 3), clock, lambda text: None)
+    found = at_the_limits(("autoformer-mini",), Task(8, 10, 1), clock, lambda text: None)
     seconds = 0.3 * found[0].pace.step_s * ENOUGH_STEPS
     candidates = propose(found, seconds, 5, clock)
     assert len({(fit.placed.arch, fit.learning_rate) for fit in candidates}) == len(candidates) == 5

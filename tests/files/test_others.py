@@ -14,7 +14,7 @@ from vitnas.latency_lut.devices import load_device
 from vitnas.latency_lut.profile import check_target
 from vitnas.nas.fit_predictor import fit_predictor
 from vitnas.nas.search import search
-from vitnas.nas.settings import SearchSettings
+from vitnas.nas.settings import FitSettings, SearchSettings
 from vitnas.reporting.page.html import write_page
 from vitnas.run import RunFolder
 from vitnas.search_spaces import load_space
@@ -30,7 +30,7 @@ def fit(folder: Path) -> None:
     run = RunFolder(folder.parent / "run")  # it has no weights yet, so nothing was evaluated before this was refused
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(RunFolder, "space", TINY)
-        fit_predictor(run, 20, folder=folder)
+        fit_predictor(run, FitSettings(samples=20), folder=folder)
 
 
 WRITERS = {

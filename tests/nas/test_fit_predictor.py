@@ -19,6 +19,7 @@ from vitnas.nas.fit_predictor import (
     spread_over_macs,
 )
 from vitnas.nas.scores.supernet import SupernetScore
+from vitnas.nas.settings import FitSettings
 from vitnas.predictors import load_predictor
 from vitnas.predictors.metrics import compare, hold_out
 from vitnas.predictors.ridge import Ridge
@@ -81,7 +82,7 @@ def test_a_kill_loses_only_what_was_in_work_and_more_samples_only_add(tmp_path):
 @pytest.mark.heavy
 def test_one_call_evaluates_learns_reports_and_keeps(trained):
     folder = trained.path / "predictor"
-    fit = fit_predictor(trained, 10, predictor="ridge", quantity="loss", progress=False)
+    fit = fit_predictor(trained, FitSettings(samples=10, predictor="ridge", quantity="loss"), progress=False)
     assert {p.name for p in folder.iterdir()} == {".lock", "study.db", PREDICTOR_FILE, REPORT_FILE}
     assert PredictorFit.load(folder) == fit
     assert fit.origin == {"supernet": "step-00000006"}
@@ -101,17 +102,17 @@ def test_one_call_evaluates_learns_reports_and_keeps(trained):
 
 def test_what_cannot_be_fitted_is_refused_before_any_work(trained):
     with pytest.raises(SettingsError, match="at least 6 archs"):
-        fit_predictor(trained, 5)
+        fit_predictor(trained, FitSettings(samples=5))
     with pytest.raises(UnknownNameError, match="Did you mean 'ridge'"):
-        fit_predictor(trained, 10, predictor="rigde")
+        fit_predictor(trained, FitSettings(predictor="rigde"))
     with pytest.raises(SettingsError, match="leave it out"):
-        fit_predictor(trained, 10, predictor="ridge", tune_seconds=5)
+        fit_predictor(trained, FitSettings(predictor="ridge", tune_seconds=5))
 
 
 def test_a_report_that_is_missing_or_damaged_is_refused(tmp_path, trained):
     with pytest.raises(DataError, match="vitnas predictor fit"):
         PredictorFit.load(tmp_path)
-    fit = fit_predictor(trained, 10, predictor="ridge", quantity="loss", progress=False)
+    fit = fit_predictor(trained, FitSettings(samples=10, predictor="ridge", quantity="loss"), progress=False)
     replace(fit, std=fit.std[:-1]).save(tmp_path)
     with pytest.raises(DataError, match="damaged"):
         PredictorFit.load(tmp_path)
@@ -142,8 +143,13 @@ def test_the_command_writes_a_picture_and_goes_on_from_what_is_known(trained, mo
 
 @pytest.mark.ray
 def test_workers_find_the_same(trained, tmp_path):
-    serial = fit_predictor(trained, 8, predictor="ridge", quantity="loss", folder=tmp_path / "1", progress=False)
+    serial = fit_predictor(
+        trained, FitSettings(samples=8, predictor="ridge", quantity="loss"), folder=tmp_path / "1", progress=False
+    )
     parallel = fit_predictor(
-        trained, 8, predictor="ridge", quantity="loss", workers=2, folder=tmp_path / "2", progress=False
+        trained,
+        FitSettings(samples=8, predictor="ridge", quantity="loss", workers=2),
+        folder=tmp_path / "2",
+        progress=False,
     )
     assert parallel == serial

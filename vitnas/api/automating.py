@@ -8,6 +8,7 @@ from pathlib import Path
 from vitnas.api.loading import Place
 from vitnas.api.telling import teller
 from vitnas.automation.automate import AutoResult, automate
+from vitnas.automation.family import automate_family
 from vitnas.automation.scoreboard import PAGE, Scoreboard
 from vitnas.automation.settings import AutoSettings
 from vitnas.automation.suggest import Suggestion, suggest
@@ -42,10 +43,11 @@ def auto(
         progress: prints every step to standard error.
     """
     wanted = data if isinstance(data, DataSettings) else DataSettings(str(data))
+    find = automate_family if len(settings.targets) > 1 or _shares(settings) else automate
     name = wanted.name if wanted.name in DATASETS else Path(wanted.name).absolute().name
     folder = Path(path) if path is not None else FOLDER / name
     with going_on("what is trained so far is kept; the same command goes on"):
-        return automate(
+        return find(
             wanted, settings, folder, teller(progress), print_plan if progress else None, draw, _paint, _report, dry_run
         )
 
@@ -69,6 +71,11 @@ def suggest_spaces(
     """
     wanted = data if isinstance(data, DataSettings) else DataSettings(str(data))
     return suggest(wanted, limits, spaces, seconds, teller(progress))
+
+
+def _shares(settings: AutoSettings) -> bool:
+    """Whether a supernet is trained first."""
+    return settings.way == "supernet" and settings.run is None
 
 
 def _paint(board: Scoreboard, path: Path) -> None:

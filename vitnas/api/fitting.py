@@ -6,23 +6,18 @@ from pathlib import Path
 
 from vitnas.api.loading import run_of
 from vitnas.api.telling import teller
-from vitnas.errors import SettingsError
 from vitnas.interruption import going_on
 from vitnas.nas import fit_predictor as fitting
 from vitnas.nas.fit_predictor import PREDICTOR_FILE, PredictorFit
+from vitnas.nas.settings import FitSettings
 from vitnas.predictors import load_predictor
 from vitnas.run import RunFolder
 
 
 def fit_predictor(
     run: RunFolder | str | Path | None = None,
-    samples: int = 200,
+    settings: FitSettings | None = None,
     *,
-    predictor: str = "auto",
-    quantity: str = "accuracy",
-    tune_seconds: float = 0.0,
-    seed: int = 0,
-    workers: int = 1,
     ray_address: str | None = None,
     folder: str | Path | None = None,
     progress: bool = False,
@@ -33,30 +28,16 @@ def fit_predictor(
 
     Args:
         run: whose supernet evaluates; None takes the newest run below ``runs/``.
-        samples: archs to evaluate, spread from the smallest to the largest.
-        predictor: a name from `list_predictors`.
-        quantity: what to learn, accuracy or loss.
-        tune_seconds: how long "auto" may vary options, in all.
-        seed: of the archs.
-        workers: Ray workers; 1 stays in this process. The result does not depend on it.
+        settings: how many archs are evaluated, what learns from them, and what; the defaults unless given.
         ray_address: Ray cluster to join.
         folder: of the predictor; by default ``predictor`` in the run.
         progress: shows a bar, and prints what is said to standard error.
     """
-    if workers < 1:
-        raise SettingsError(f"cannot work with {workers} workers; give at least 1")
-    if quantity not in ("accuracy", "loss"):
-        raise SettingsError(f"quantity '{quantity}': a supernet tells accuracy or loss")
     opened = run_of(run, teller(progress))
     with going_on("the archs evaluated so far are kept; the same command goes on"):
         return fitting.fit_predictor(
             opened,
-            samples,
-            predictor=predictor,
-            quantity=quantity,
-            tune_seconds=tune_seconds,
-            seed=seed,
-            workers=workers,
+            settings or FitSettings(),
             ray_address=ray_address,
             folder=Path(folder) if folder is not None else None,
             progress=progress,

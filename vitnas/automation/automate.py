@@ -14,16 +14,20 @@ import torch
 
 from vitnas.automation.clock import Clock
 from vitnas.automation.contest import Contest
+from vitnas.automation.fitting import with_stock_if_any
 from vitnas.automation.plan import Entry, Plan
 from vitnas.automation.planning import make_plan
+from vitnas.automation.planning_shared import check_run, plan_from
 from vitnas.automation.rungs import Standing
-from vitnas.automation.scoreboard import PICTURE, Line, Scoreboard, ahead, write_scoreboard
+from vitnas.automation.scoreboard import NETWORK, PICTURE, Line, Paint, Scoreboard, ahead, write_scoreboard
 from vitnas.automation.settings import AutoSettings
+from vitnas.automation.sharing import Shared
 from vitnas.deployment.export import Draw, export
 from vitnas.deployment.exporters.choose import choose_exporters
 from vitnas.deployment.settings import ExportSettings
 from vitnas.errors import SettingsError
 from vitnas.files import only_here, write_bytes, write_json
+from vitnas.run import RunFolder
 from vitnas.search_spaces import Arch
 from vitnas.settings import read_toml
 from vitnas.supernets.accuracy import Accuracy
@@ -33,7 +37,6 @@ from vitnas.supernets.weights.checkpoints import load_supernet
 
 QUESTION, PLAN, STANDINGS = "question.toml", "plan.toml", "standings.json"
 Say = Callable[[str], None]
-Paint = Callable[[Scoreboard, Path], None]
 
 
 @dataclass(frozen=True)
@@ -42,15 +45,17 @@ class AutoResult:
 
     Attributes:
         folder: with all of it.
-        plan: that was followed.
+        plan: that was followed; None for several networks, each of which has its own.
         scoreboard: None where only the plan was asked for.
         commands: that a user would type for the same network.
+        parts: the results of the networks, where several were asked for.
     """
 
     folder: Path
-    plan: Plan
+    plan: Plan | None
     scoreboard: Scoreboard | None = None
     commands: tuple[str, ...] = ()
+    parts: tuple[AutoResult, ...] = ()
 
     def verdict(self) -> list[str]:
         """What the table says of each baseline; nothing where only the plan was asked for."""
@@ -58,8 +63,8 @@ class AutoResult:
 
     @property
     def network(self) -> Path:
-        """The folder of the exported network."""
-        return self.folder / "network"
+        """The folder of the exported network; of several, that of the first."""
+        return self.parts[0].network if self.parts else self.folder / NETWORK
 
 
 Report = Callable[[AutoResult], None]
@@ -76,8 +81,9 @@ def automate(
     paint: Paint | None = None,
     report: Report | None = None,
     dry_run: bool = False,
+    shared_s: float = 0.0,
 ) -> AutoResult:
-    """Plans, trains, compares and exports.
+    """Plans, trains, compares and exports one network.
 
     Args:
         data: the images.
@@ -89,34 +95,35 @@ def automate(
         paint: draws the table.
         report: writes the page of all that was found.
         dry_run: ends with the plan.
+        shared_s: processor seconds of the supernet of `settings.run` that this network answers for.
     """
-    if not settings.limits:
-        raise SettingsError("[auto] limits names no device; say how fast the network must be, such as cpu = 3.0 (ms)")
-    choose_exporters(ExportSettings(formats=settings.formats))  # refuses what cannot be written here
+    check_settings(settings)
     dataset = load_dataset(data)
     data = resolved(data, dataset)
-    _ask(folder, data, settings)
+    shared = _shared(settings, data, dataset, shared_s)
+    ask(folder, data, settings)
     with only_here(folder, "automatic search"):
-        clock = Clock(settings.limits, folder / "latencies.json")
-        plan = _plan(folder, dataset, settings, clock, say)
+        [limits] = settings.targets
+        clock = Clock(limits, folder / "latencies.json")
+        plan = _plan(folder, dataset, settings, clock, say, shared)
         if show is not None:
             show(plan)
         if dry_run:
             return AutoResult(folder, plan)
-        contest = Contest(folder / "runs", plan, data, say, settings.init, show is not None)
+        contest = Contest(folder / "runs", plan, data, say, settings.init, show is not None, shared)
         winner, standings = contest.choose()
         write_json(folder / STANDINGS, [[_standing(one) for one in rung] for rung in standings])
         entries = [winner, *(e for e in plan.baselines if e.role != "uniform" or _beside(e, winner))]
         contest.finish(entries)
         say("judging on the test images")
-        board = _judge(contest, entries, settings.limits)
-        network = folder / "network"
+        board = _judge(contest, entries, limits)
+        network = folder / NETWORK
         if not network.exists():
             _export(contest, winner, network, settings, draw)
         if paint is not None:
             paint(board, folder / PICTURE)
         commands = _commands(contest, winner, network, settings)
-        write_scoreboard(board, folder, commands, paint is not None, report is not None)
+        write_scoreboard(board, folder, [Path(NETWORK)], commands, paint is not None, report is not None)
         found = AutoResult(folder, plan, board, tuple(commands))
         if report is not None:
             report(found)
@@ -135,7 +142,7 @@ def _judge(contest: Contest, entries: Sequence[Entry], limits: Mapping[str, floa
         [ms] = clock.ms(space, [arch])
         lines.append(
             Line(
-                role="network" if entry.role == "candidate" else entry.role,
+                role=NETWORK if entry.role == "candidate" else entry.role,
                 space=space.name,
                 image_size=entry.image_size,
                 arch_id=arch.id,
@@ -185,7 +192,7 @@ def _commands(contest: Contest, winner: Entry, folder: Path, settings: AutoSetti
     ]
 
 
-def _ask(folder: Path, data: DataSettings, settings: AutoSettings) -> None:
+def ask(folder: Path, data: DataSettings, settings: AutoSettings) -> None:
     """Records the question; a folder that holds another one is left as it is."""
     asked = {"data": _plain(asdict(data)), "auto": _plain(asdict(settings))}
     file = folder / QUESTION
@@ -206,12 +213,35 @@ def _ask(folder: Path, data: DataSettings, settings: AutoSettings) -> None:
     write_bytes(file, tomli_w.dumps(asked).encode())
 
 
-def _plan(folder: Path, dataset: Dataset, settings: AutoSettings, clock: Clock, say: Say) -> Plan:
+def check_settings(settings: AutoSettings) -> None:
+    """Refuses what cannot be answered here."""
+    if not settings.limits:
+        raise SettingsError("[auto] limits names no device; say how fast the network must be, such as cpu = 3.0 (ms)")
+    choose_exporters(ExportSettings(formats=settings.formats))
+
+
+def _shared(settings: AutoSettings, data: DataSettings, dataset: Dataset, shared_s: float) -> Shared | None:
+    """The supernet that is there already, which must have seen these images and no others."""
+    if settings.run is None:
+        return None
+    run = RunFolder.open(Path(settings.run))
+    check_run(run, data, dataset)
+    return Shared(run.path.resolve(), shared_s)
+
+
+def _plan(
+    folder: Path, dataset: Dataset, settings: AutoSettings, clock: Clock, say: Say, shared: Shared | None
+) -> Plan:
     file = folder / PLAN
     if file.is_file():
         say(f"following '{file}'")
         return Plan.read(file)
-    plan = make_plan(dataset, settings, clock, torch.get_num_threads(), say)
+    threads = torch.get_num_threads()
+    settings = with_stock_if_any(settings, dataset.task, clock, say)
+    if shared is None:
+        plan = make_plan(dataset, settings, clock, threads, say)
+    else:
+        plan = plan_from(RunFolder.open(shared.path), dataset, settings, clock, threads, say, shared.cpu_s)
     plan.write(file)
     return plan
 

@@ -14,7 +14,7 @@ import msgspec
 from vitnas.errors import DataError, SettingsError, TrainingError
 from vitnas.files import read_json, write_json
 from vitnas.run import RunFolder
-from vitnas.search_spaces import Arch, SearchSpace
+from vitnas.search_spaces import SearchSpace
 from vitnas.supernets.data import Dataset, DataSettings, dataset_of
 from vitnas.supernets.evaluation import cut_out, evaluate, one_thread
 from vitnas.supernets.settings.train import TrainSettings
@@ -49,10 +49,10 @@ class Stretch:
     until: int
 
 
-def enter(path: Path, space: SearchSpace, arch: Arch, data: DataSettings, settings: TrainSettings) -> RunFolder:
+def enter(path: Path, space: SearchSpace, data: DataSettings, settings: TrainSettings) -> RunFolder:
     """The run of a contender, made if it is not there; one that was made for another training is refused."""
     if not RunFolder(path).config_file.is_file():
-        return start_run(path, space.alone(arch), data, settings)
+        return start_run(path, space, data, settings)
     run = RunFolder.open(path)
     begun = run.config["train"].get("steps")
     if begun != settings.steps:

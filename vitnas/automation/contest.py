@@ -12,10 +12,11 @@ from vitnas.automation.pace import Pace
 from vitnas.automation.plan import Entry, Plan
 from vitnas.automation.recipe import recipe
 from vitnas.automation.rungs import Standing, Trainer, climb
+from vitnas.automation.sharing import Shared
 from vitnas.errors import TrainingError, VitnasError
 from vitnas.nas.execution.executor import Executor, SerialExecutor
 from vitnas.run import RunFolder
-from vitnas.search_spaces import Arch
+from vitnas.search_spaces import Arch, SearchSpace
 from vitnas.supernets.data import Dataset, DataSettings, load_dataset
 from vitnas.supernets.evaluation import EvaluationResult, evaluate
 
@@ -30,6 +31,7 @@ class Contest:
         data: the images, of any size.
         say: told what happens.
         init: first weights, for those that they fit.
+        shared: the supernet whose weights candidates begin with.
         show: draws a bar over what is trained.
     """
 
@@ -39,6 +41,7 @@ class Contest:
     say: Callable[[str], None]
     init: str | None = None
     show: bool = False
+    shared: Shared | None = None
 
     def choose(self) -> tuple[Entry, list[list[Standing]]]:
         """The winner of the candidates, and who stood where."""
@@ -71,10 +74,13 @@ class Contest:
         return evaluate(network_of(self.run(entry), dataset), dataset.test or dataset.val)
 
     def spent_s(self, entry: Entry) -> float:
-        """Processor seconds that led to an entry: its own, and of a candidate those of all that were dropped."""
-        led = self.plan.candidates if entry.role == "candidate" else [entry]
+        """Processor seconds that led to an entry: its own, and of a candidate those of all that were dropped, and of the supernet its share."""
+        if entry.role == "candidate":
+            led, before_s = self.plan.candidates, self.shared.cpu_s if self.shared is not None else 0.0
+        else:
+            led, before_s = [entry], 0.0
         marks = [read_marks(RunFolder(self.folder / one.name)) for one in led]
-        return sum(found[-1].cpu_s for found in marks if found)
+        return before_s + sum(found[-1].cpu_s for found in marks if found)
 
     def _enter(self, entries: Sequence[Entry]) -> None:
         loaded: dict[int, Dataset] = {}
@@ -83,9 +89,13 @@ class Contest:
                 loaded[entry.image_size] = self.images(entry)
             dataset, pace = loaded[entry.image_size], Pace(entry.step_s, entry.channels_last)
             how = {"learning_rate": entry.learning_rate, "threads": self.plan.threads, "seed": self.plan.seed}
+            if entry.role == "candidate" and self.shared is not None:
+                enter(
+                    *self._where(entry, dataset), recipe(dataset, pace, entry.steps, init=str(self.shared.path), **how)
+                )
+                continue
             settings = recipe(dataset, pace, entry.steps, init=self.init, **how)
-            space, arch = entry.load_space(dataset.task), Arch.from_json(entry.arch)
-            where = self.folder / entry.name, space, arch, replace(self.data, image_size=entry.image_size)
+            where = self._where(entry, dataset)
             try:
                 enter(*where, settings)
             except VitnasError as error:
@@ -93,6 +103,10 @@ class Contest:
                     raise
                 enter(*where, replace(settings, init=None))  # raises again what has another cause
                 self.say(f"{entry.name} begins with drawn weights: {error}")
+
+    def _where(self, entry: Entry, dataset: Dataset) -> tuple[Path, SearchSpace, DataSettings]:
+        space, arch = entry.load_space(dataset.task), Arch.from_json(entry.arch)
+        return self.folder / entry.name, space.alone(arch), replace(self.data, image_size=entry.image_size)
 
     def _executor(self) -> Executor:
         if self.plan.workers == 1:

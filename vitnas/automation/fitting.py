@@ -1,9 +1,11 @@
-"""Which spaces have archs within the limits, and what a training step of those costs."""
+"""Which spaces have archs within the limits, at what pace these train, which are smaller or drawn beside them, and which are stock."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -11,27 +13,40 @@ from vitnas.automation.clock import Clock
 from vitnas.automation.pace import Pace, measure_pace
 from vitnas.automation.recipe import BATCH, LEARNING_RATE
 from vitnas.automation.scaling import Placed, at_random, largest_uniform, place, uniform_line
+from vitnas.automation.settings import AutoSettings
 from vitnas.errors import SearchError, VitnasError
-from vitnas.search_spaces import SearchSpace, Task, load_space
+from vitnas.quantities import format_limits
+from vitnas.search_spaces import Arch, SearchSpace, Task, load_space
 from vitnas.supernets.counting.population import PopulationCounter
 from vitnas.supernets.data.dataset import check_size
 
 SMALL = 64
 """Images smaller than this are also tried enlarged to it, which most spaces of many stages need."""
 
+IN_TIMM = ("efficientformerv2", "tinyvit", "pvtv2", "convnext", "deit", "efficientformer", "swin", "nextvit")
+"""Spaces whose published networks are models of timm, layer by layer: `--init timm:NAME` reads their weights."""
+PATIENCE = 3
+"""So many networks in a row that break the limits, in the order of their MACs, end the looking."""
+
 
 @dataclass(frozen=True)
 class Fit:
-    """An arch within the limits, of a space for one image size; what a step of it costs, and how fast it shall learn."""
+    """An arch within the limits, of a space for one image size, and how fast it shall learn."""
 
     space: SearchSpace
     placed: Placed
-    pace: Pace
     learning_rate: float = LEARNING_RATE
 
-    def other(self, placed: Placed) -> Fit:
-        """Another arch of the same space, at its own pace."""
-        return fit_of(self.space, placed)
+    @property
+    def pace(self) -> Pace:
+        """What a training step of it costs; measured once, when it is first asked for."""
+        return paced(self.space, self.placed.arch)
+
+
+@lru_cache(maxsize=1024)
+def paced(space: SearchSpace, arch: Arch) -> Pace:
+    """The pace of an arch alone at the usual size of a batch."""
+    return measure_pace(space, arch, BATCH)
 
 
 def at_the_limits(
@@ -60,12 +75,13 @@ def at_the_limits(
         if placed is None:
             say(f"{name}: its smallest arch is slower than the limit")
             continue
-        found.append(fit_of(space, placed))
+        found.append(Fit(space, placed))
         told = ", ".join(f"{ms:.2f} ms on {device}" for device, ms in placed.ms.items())
-        say(f"{name}, {space.task.image_size} px: {told}, {found[-1].pace.step_s:.2f} s a training step")
+        say(f"{name}, {space.task.image_size} px: {told}")
     if not found:
-        wanted = " and ".join(f"{ms:g} ms on {device}" for device, ms in clock.limits.items())
-        raise SearchError(f"no arch of {', '.join(names)} keeps {wanted}; allow more, or name other spaces")
+        raise SearchError(
+            f"no arch of {', '.join(names)} keeps {format_limits(clock.limits)}; allow more, or name other spaces"
+        )
     return found
 
 
@@ -76,19 +92,14 @@ def of_cost(largest: Fit, share: float, clock: Clock) -> Fit:
     archs = line[: line.index(largest.placed.arch) + 1]
     macs = PopulationCounter(space)(space.encode(archs)).macs
     arch = archs[int(np.abs(np.log(macs / (share * macs[-1]))).argmin())]
-    return largest if arch == largest.placed.arch else fit_of(space, place(space, arch, clock))
+    return largest if arch == largest.placed.arch else Fit(space, place(space, arch, clock))
 
 
 def random_fit(found: Sequence[Fit], clock: Clock, rng: np.random.Generator) -> Fit:
     """A random arch at the limits of a random one of the spaces."""
     fit = found[int(rng.integers(len(found)))]
     drawn = at_random(fit.space, clock, fit.placed.arch, 1, rng)
-    return fit_of(fit.space, drawn[0]) if drawn else fit
-
-
-def fit_of(space: SearchSpace, placed: Placed) -> Fit:
-    """An arch with its pace."""
-    return Fit(space, placed, measure_pace(space, placed.arch, BATCH))
+    return Fit(fit.space, drawn[0]) if drawn else fit
 
 
 def _for_images(name: str, task: Task) -> SearchSpace | None:
@@ -101,3 +112,88 @@ def _for_images(name: str, task: Task) -> SearchSpace | None:
             continue
         return space
     return None
+
+
+@dataclass(frozen=True)
+class Stock:
+    """A published network for the images at hand.
+
+    Attributes:
+        name: that it was published under.
+        space: that has it, for these images.
+        arch: of that space.
+        macs: for one image.
+    """
+
+    name: str
+    space: SearchSpace
+    arch: Arch
+    macs: int
+
+
+def stock_networks(task: Task, names: Sequence[str] = IN_TIMM) -> list[Stock]:
+    """The published networks of spaces, those of the fewest MACs first; images below `SMALL` pixels are enlarged to it."""
+    found = []
+    for space in (load_space(name, replace(task, image_size=max(task.image_size, SMALL))) for name in names):
+        archs = {name: space.named(name) for name in space.published()}
+        macs = PopulationCounter(space)(space.encode(list(archs.values()))).macs
+        found += [Stock(name, space, arch, int(n)) for (name, arch), n in zip(archs.items(), macs, strict=True)]
+    return sorted(found, key=lambda one: (one.macs, one.name))
+
+
+def slowest_stock(task: Task, clock: Clock, names: Sequence[str] = IN_TIMM) -> Fit | None:
+    """The stock network that comes nearest to the limits and keeps them; None where none does.
+
+    Args:
+        task: of the images, at their own size.
+        clock: with the limits.
+        names: of the spaces that they come from.
+    """
+    within = [(one, placed) for one, placed in _placed(task, clock, names) if placed.share <= 1]
+    if not within:
+        return None
+    stock, took = max(within, key=lambda pair: pair[1].share)
+    return Fit(stock.space, took)
+
+
+def with_stock_if_any(
+    settings: AutoSettings, task: Task, clock: Clock, say: Callable[[str], None], names: Sequence[str] = IN_TIMM
+) -> AutoSettings:
+    """The settings with the time that is left, and without the baseline where no stock network keeps the limits.
+
+    Args:
+        settings: with the baselines.
+        task: of the images, at their own size.
+        clock: with the limits.
+        say: told which network it is.
+        names: of the spaces that stock networks come from.
+    """
+    if "stock" not in settings.baselines:
+        return settings
+    start = time.monotonic()
+    found = slowest_stock(task, clock, names)
+    left_s = max(settings.seconds - (time.monotonic() - start), settings.seconds / 2)
+    settings = replace(settings, seconds=left_s)
+    if found is not None:
+        say(f"stock: {found.space.name_of(found.placed.arch)}, {_told(found.space, found.placed)}")
+        return settings
+    quickest, took = min(_placed(task, clock, names), key=lambda pair: pair[1].share)
+    say(f"no stock network keeps the limit: {quickest.name}, {_told(quickest.space, took)}; the baseline is left out")
+    return replace(settings, baselines=tuple(name for name in settings.baselines if name != "stock"))
+
+
+def _placed(task: Task, clock: Clock, names: Sequence[str]) -> list[tuple[Stock, Placed]]:
+    """Stock networks with what they take, up to those that are far too slow."""
+    found: list[tuple[Stock, Placed]] = []
+    late = 0
+    for one in stock_networks(task, names):
+        found.append((one, place(one.space, one.arch, clock)))
+        late = late + 1 if found[-1][1].share > 1 else 0
+        if late == PATIENCE:
+            break
+    return found
+
+
+def _told(space: SearchSpace, placed: Placed) -> str:
+    ms = ", ".join(f"{ms:.2f} ms on {device}" for device, ms in placed.ms.items())
+    return f"{space.task.image_size} px: {ms}"

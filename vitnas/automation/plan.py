@@ -46,7 +46,7 @@ class Entry:
     @property
     def name(self) -> str:
         """Of its folder."""
-        return f"{self.role}-{self.space}-{self.image_size}px-{Arch.from_json(self.arch).id}-{self.learning_rate:g}"
+        return f"{self.role}-{Path(self.space).stem}-{self.image_size}px-{Arch.from_json(self.arch).id}-{self.learning_rate:g}"
 
     @property
     def seconds(self) -> float:

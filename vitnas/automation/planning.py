@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from vitnas.automation.clock import Clock
-from vitnas.automation.fitting import SMALL, Fit, at_the_limits, of_cost, random_fit
+from vitnas.automation.fitting import SMALL, Fit, at_the_limits, of_cost, random_fit, slowest_stock
 from vitnas.automation.plan import Entry, Plan, Role, Rung
 from vitnas.automation.settings import AutoSettings
-from vitnas.automation.stock import slowest_stock
 from vitnas.search_spaces import SPACES
 from vitnas.supernets.data import Dataset
 
@@ -21,8 +20,8 @@ LIKELY = (
     "swin", "attentivenas", "matformer-tiny", "deit", "asvit", "autoformer-mini",
 )  # fmt: skip
 """Spaces in the order in which they are tried: hybrids first, which learn most from few images in little time."""
-FIRST, SECOND = (0.03, 0.06, 0.1), 0.25
-"""Shares of a training at which candidates are compared: first, the least at which there are enough steps, then again."""
+FIRST, LAST_FIRST, SECOND = 0.03, 0.1, 0.25
+"""Shares of a training at which candidates are compared: between the first two, where there are enough steps, then again."""
 LEAST_STEPS = 60
 """Of a training when its network is first compared."""
 ENOUGH_STEPS = 1500
@@ -31,8 +30,9 @@ NEAR = ((1.0, 2.0), (0.5, 1.0), (2.0, 1.0), (1.0, 0.5))
 """Cost and learning rate of further candidates, as multiples of those of the first of their space."""
 PLAIN, PLAIN_SMALL = "deit", "autoformer-mini"
 """Spaces of plain vision transformers, which people take who do not search; the other one cuts small images into enough patches."""
-SPENT = 0.4
-"""What the rungs may cost, as a share of one whole training."""
+SPENT, SPENT_SHORT = 0.4, 0.15
+"""What the rungs may cost, as a share of one whole training; in a short one every step counts, and the likeliest candidate wins."""
+SHORT_STEPS = 2 * ENOUGH_STEPS
 MOST = 12
 """Candidates that begin at most unless told."""
 USUAL_STEP_S = 0.2
@@ -49,42 +49,95 @@ def make_plan(dataset: Dataset, settings: AutoSettings, clock: Clock, threads: i
         threads: processor threads that all trainings have together.
         say: told what is found.
     """
-    start = time.monotonic()
-    stock = slowest_stock(dataset.task, clock, say) if "stock" in settings.baselines else None
-    if stock is None:
-        settings = replace(settings, baselines=tuple(name for name in settings.baselines if name != "stock"))
-    workers = settings.workers or max(1, min(threads, 1 + len(settings.baselines)))
-    each = max(1, threads // workers)
-    most = settings.candidates or MOST
-    rounds = -(-(1 + len(settings.baselines)) // workers)  # of trainings side by side, each as long as the others
-
-    def left_s() -> float:
-        """Processor seconds for all that leads to the network; each baseline gets as many."""
-        spent_s = min(time.monotonic() - start, settings.seconds / 2)
-        return each * (settings.seconds - spent_s) / rounds
-
-    afforded, _ = divide(left_s(), USUAL_STEP_S, most)
+    purse, most = Purse.of(settings, threads), settings.candidates or MOST
+    afforded, _ = divide(purse.left_s(), USUAL_STEP_S, most)
     names = settings.spaces or tuple(name for name in LIKELY if name in SPACES)
     found = at_the_limits(names, dataset.task, clock, say, len(settings.spaces) or -(-afforded // 2))
-    candidates = propose(found, left_s(), most, clock)
+    candidates = propose(found, purse.left_s(), most, clock)
+    entries, rungs, network_s = compete(candidates, purse, most)
+    entries += baselines(found, entries, network_s, dataset, settings, clock, say)
+    return Plan(tuple(entries), rungs, purse.workers, purse.threads, settings.seed, purse.spent_s)
+
+
+@dataclass(frozen=True)
+class Purse:
+    """The time of a question, from when its planning began.
+
+    Attributes:
+        seconds: in all.
+        workers: trainings at a time.
+        threads: of each.
+        rounds: of trainings side by side, each as long as the others: of the network and of its baselines.
+        start: by the system's clock.
+        before_s: processor seconds that baselines get beside, for they were spent on the network before.
+    """
+
+    seconds: float
+    workers: int
+    threads: int
+    rounds: int
+    start: float
+    before_s: float = 0.0
+
+    @classmethod
+    def of(cls, settings: AutoSettings, threads: int, before_s: float = 0.0) -> Purse:
+        trained = 1 + len(settings.baselines)
+        workers = settings.workers or max(1, min(threads, trained))
+        each, rounds = max(1, threads // workers), -(-trained // workers)
+        beside_s = before_s if settings.baselines else 0.0
+        return cls(settings.seconds, workers, each, rounds, time.monotonic(), beside_s)
+
+    @property
+    def spent_s(self) -> float:
+        return time.monotonic() - self.start
+
+    def left_s(self) -> float:
+        """Processor seconds for all that leads to the network; each baseline gets as many, and those spent before."""
+        left_s = self.threads * (self.seconds - min(self.spent_s, self.seconds / 2)) / self.rounds
+        return max(left_s - self.before_s, left_s / 10)
+
+
+def compete(candidates: Sequence[Fit], purse: Purse, most: int) -> tuple[list[Entry], tuple[Rung, ...], float]:
+    """The candidates that a time affords, their rungs, and the processor seconds of all that."""
     step_s = float(np.median([fit.pace.step_s for fit in candidates]))
-    number, rungs = divide(left_s(), step_s, min(most, len(candidates)))
-    network_s = left_s()
+    number, rungs = divide(purse.left_s(), step_s, min(most, len(candidates)))
+    network_s = purse.left_s()
     whole_s = network_s / (1 + overhead(number, rungs))
-    entries = [entry_of("candidate", fit, whole_s) for fit in candidates[:number]]
-    spaces = {(entry.space, entry.image_size) for entry in entries}
+    return [entry_of("candidate", fit, whole_s) for fit in candidates[:number]], rungs, network_s
+
+
+def baselines(
+    found: Sequence[Fit],
+    candidates: Sequence[Entry],
+    seconds: float,
+    dataset: Dataset,
+    settings: AutoSettings,
+    clock: Clock,
+    say: Callable[[str], None],
+) -> list[Entry]:
+    """What the network will be held against, each with so many processor seconds.
+
+    Args:
+        found: the largest archs within the limits, of all spaces that were looked at.
+        candidates: whose spaces are scaled uniformly.
+        seconds: for each.
+        dataset: the images.
+        settings: which baselines, and the seed.
+        clock: times networks.
+        say: told what is found.
+    """
+    entries: list[Entry] = []
+    spaces = {(entry.space, entry.image_size) for entry in candidates}
     if "uniform" in settings.baselines:
-        entries += [
-            entry_of("uniform", f, network_s) for f in found if (f.space.name, f.space.task.image_size) in spaces
-        ]
+        entries += [entry_of("uniform", f, seconds) for f in found if (f.space.name, f.space.task.image_size) in spaces]
     if "vit" in settings.baselines:
         plain = PLAIN_SMALL if dataset.task.image_size < SMALL else PLAIN
-        entries += [entry_of("vit", fit, network_s) for fit in at_the_limits((plain,), dataset.task, clock, say)]
+        entries += [entry_of("vit", fit, seconds) for fit in at_the_limits((plain,), dataset.task, clock, say)]
     if "random" in settings.baselines:
-        entries.append(entry_of("random", random_fit(found, clock, np.random.default_rng(settings.seed)), network_s))
-    if stock is not None:
-        entries.append(entry_of("stock", stock, network_s))
-    return Plan(tuple(entries), rungs, workers, each, settings.seed, time.monotonic() - start)
+        entries.append(entry_of("random", random_fit(found, clock, np.random.default_rng(settings.seed)), seconds))
+    if "stock" in settings.baselines and (stock := slowest_stock(dataset.task, clock)) is not None:
+        entries.append(entry_of("stock", stock, seconds))
+    return entries
 
 
 def propose(found: Sequence[Fit], seconds: float, most: int, clock: Clock) -> list[Fit]:
@@ -120,13 +173,16 @@ def divide(network_s: float, step_s: float, most: int) -> tuple[int, tuple[Rung,
         step_s: of a step of a candidate, usually.
         most: candidates at most.
     """
+    steps = network_s / step_s
+    allowed = SPENT if steps >= SHORT_STEPS else SPENT_SHORT
+    first = max(FIRST, LEAST_STEPS * (1 + allowed) / steps)
+    if first > LAST_FIRST:
+        return 1, ()
     for number in range(most, 1, -1):
         left = max(1, round(number / 3))
-        for first in FIRST:
-            rungs = (Rung(first, left), Rung(SECOND, 1)) if left > 1 else (Rung(first, 1),)
-            spent = overhead(number, rungs)
-            if spent <= SPENT and first * network_s / (1 + spent) / step_s >= LEAST_STEPS:
-                return number, rungs
+        rungs = (Rung(first, left), Rung(SECOND, 1)) if left > 1 else (Rung(first, 1),)
+        if overhead(number, rungs) <= allowed:
+            return number, rungs
     return 1, ()
 
 

@@ -29,7 +29,7 @@ def augment_for(dataset: Dataset) -> Augment:
 
 
 def recipe(dataset: Dataset, pace: Pace, steps: int, **given: Any) -> TrainSettings:
-    """The settings of a training of so many steps; it is judged by its averaged weights.
+    """The settings of a training of so many steps; it is judged by its averaged weights. A network learns alone unless told.
 
     Args:
         dataset: the images.
@@ -39,9 +39,10 @@ def recipe(dataset: Dataset, pace: Pace, steps: int, **given: Any) -> TrainSetti
     """
     return replace(
         TrainSettings(
-            steps=steps, batch_size=min(BATCH, len(dataset.train)), **{"learning_rate": LEARNING_RATE, **given}
+            steps=steps,
+            batch_size=min(BATCH, len(dataset.train)),
+            **{"learning_rate": LEARNING_RATE, "sampler": "single", **given},
         ),
-        sampler="single",
         average=AVERAGE,
         augment=augment_for(dataset),
         channels_last=pace.channels_last,

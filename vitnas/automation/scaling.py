@@ -62,7 +62,9 @@ def largest_uniform(space: SearchSpace, clock: Clock) -> Placed | None:
     return best
 
 
-def at_random(space: SearchSpace, clock: Clock, like: Arch, n: int, rng: np.random.Generator) -> list[Placed]:
+def at_random(
+    space: SearchSpace, clock: Clock, like: Arch, n: int, rng: np.random.Generator, share: float = 1.0
+) -> list[Placed]:
     """Random archs at the limits: drawn around the MACs of an arch that is, timed, and kept where they are.
 
     Args:
@@ -71,6 +73,7 @@ def at_random(space: SearchSpace, clock: Clock, like: Arch, n: int, rng: np.rand
         like: an arch at the limits.
         n: how many; fewer where not as many are found.
         rng: draws.
+        share: of the limits, at which both are.
     """
     count = PopulationCounter(space)
     middle = float(count(space.encode([like])).macs[0])
@@ -79,10 +82,10 @@ def at_random(space: SearchSpace, clock: Clock, like: Arch, n: int, rng: np.rand
         codes = _near(space, count, middle, rng)
         archs = space.decode(codes)
         placed = [Placed(arch, ms, clock.share(ms)) for arch, ms in zip(archs, clock.ms(space, archs), strict=True)]
-        found += [one for one in placed if NEAR - 0.08 <= one.share <= 1]
+        found += [one for one in placed if NEAR - 0.08 <= one.share / share <= 1]
         if len(found) >= n:
             break
-        shares = np.array([one.share for one in placed])
+        shares = np.array([one.share / share for one in placed])
         middle /= float(np.median(shares)) / (NEAR + 0.02)  # those drawn next should be nearer
     return found[:n]
 

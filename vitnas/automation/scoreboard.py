@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,11 +13,14 @@ from numpy.typing import NDArray
 
 from vitnas.display import Shown
 from vitnas.files import write_bytes, write_json
+from vitnas.quantities import format_limits
 from vitnas.supernets.accuracy import NORMAL_95, with_interval
 
 SCOREBOARD, CARD, PICTURE, PAGE = "scoreboard.json", "README.md", "scoreboard.png", "report.html"
 Right = NDArray[np.bool_]
 """One answer an image."""
+NETWORK = "network"
+"""The role of what was found, and the folder that it lies in."""
 
 
 @dataclass(frozen=True)
@@ -69,11 +72,6 @@ class Scoreboard(Shown, view="scoreboard"):
     lines: tuple[Line, ...]
     ahead: Mapping[str, tuple[float, float, float]]
 
-    @property
-    def within(self) -> str:
-        """The limits in words."""
-        return " and ".join(f"{ms:g} ms on {device}" for device, ms in self.limits.items())
-
     def verdict(self) -> list[str]:
         """A sentence a baseline, as plain where the network is behind."""
         return [f"{_told(points, low, high)} the baseline '{name}'" for name, (points, low, high) in self.ahead.items()]
@@ -119,14 +117,32 @@ def rows(board: Scoreboard) -> list[list[str]]:
 COLUMNS = ("", "arch", "accuracy", "latency", "parameters", "minutes")
 
 
+Paint = Callable[[Scoreboard, Path], None]
+"""Draws a table into a file."""
+
+
 def write_scoreboard(
-    board: Scoreboard, folder: Path, commands: Sequence[str], has_picture: bool = False, has_page: bool = False
+    board: Scoreboard,
+    folder: Path,
+    networks: Sequence[Path],
+    commands: Sequence[str] = (),
+    has_picture: bool = False,
+    has_page: bool = False,
 ) -> None:
-    """Writes `scoreboard.json` and `README.md` with the table, the verdict and the commands."""
+    """Writes `scoreboard.json` and `README.md` with the table and the verdict.
+
+    Args:
+        board: the table.
+        folder: for both files.
+        networks: folders of the exported networks, within that one.
+        commands: that a user would give for the same network.
+        has_picture: whether the picture lies there.
+        has_page: whether `PAGE` does.
+    """
     write_json(folder / SCOREBOARD, msgspec.to_builtins(board))
     table = ["| " + " | ".join(cells) + " |" for cells in (COLUMNS, ["---"] * len(COLUMNS), *rows(board))]
     text = [
-        f"# A network for {board.dataset} within {board.within}",
+        f"# {'A network' if len(networks) == 1 else f'{len(networks)} networks'} for {board.dataset} within {format_limits(board.limits)}",
         "",
         f"Accuracy on {board.num_images} {board.split} images, with the interval at 95 %; minutes of processor time for all that led to a network.",
         "",
@@ -135,16 +151,13 @@ def write_scoreboard(
         *([f"![The network against the baselines]({PICTURE})", ""] if has_picture else []),
         *(f"{sentence}." for sentence in board.verdict()),
         "",
+        f"Files and cards are in {', '.join(f'`{network}/`' for network in networks)}.",
         *(
-            [f"[The whole of it as a page]({PAGE}): the plan, who stood where, how the trainings went.", ""]
+            ["", f"[All that was found, as a page]({PAGE}): the plan, who stood where, the trainings."]
             if has_page
             else []
         ),
-        "The files of the network and its card are in `network/`. The same steps one by one:",
         "",
-        "```sh",
-        *commands,
-        "```",
-        "",
+        *(["The same steps one by one:", "", "```sh", *commands, "```", ""] if commands else []),
     ]
     write_bytes(folder / CARD, "\n".join(text).encode())

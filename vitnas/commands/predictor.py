@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
-from vitnas.commands.options import AsJson, RunPath, emit
+from vitnas.commands.options import AsJson, Config, RunPath, emit
+from vitnas.commands.with_settings import Flags, Given, with_flags, with_settings
+from vitnas.nas.settings import FitSettings
 
 predictor_app = typer.Typer(no_args_is_help=True, help="Learn how good archs are from a few that are evaluated.")
 
@@ -15,16 +17,14 @@ Folder = Annotated[Path | None, typer.Option("--out", help="Folder of the predic
 
 
 @predictor_app.command("fit")
+@with_flags
+@with_settings(how=Flags(FitSettings))
 def fit(
+    how: Given[FitSettings],
     run: RunPath = None,
-    samples: Annotated[int, typer.Option(help="Archs to evaluate, spread from the smallest to the largest.")] = 200,
-    predictor: Annotated[str, typer.Option(help="auto, gp, mlp, ridge or trees.")] = "auto",
-    quantity: Annotated[str, typer.Option(help="What to learn: accuracy or loss.")] = "accuracy",
-    tune_seconds: Annotated[float, typer.Option(min=0, help="How long auto may vary options, in all.")] = 0.0,
-    seed: Annotated[int, typer.Option(help="Of the archs.")] = 0,
-    workers: Annotated[int, typer.Option(help="Ray workers; 1 stays in this process. Same result.")] = 1,
     ray_address: Annotated[str | None, typer.Option(help="Ray cluster to join.")] = None,
     out: Folder = None,
+    config: Config = None,
     as_json: AsJson = False,
 ) -> None:
     """Evaluate archs with the supernet of a run, fit a predictor to them and report how well it ranks.
@@ -37,18 +37,7 @@ def fit(
     from vitnas.reporting.terminal.predictors import describe_fit, plot_fit, print_fit
 
     opened = run_of(run, teller(progress=True))
-    found = fit_predictor(
-        opened,
-        samples,
-        predictor=predictor,
-        quantity=quantity,
-        tune_seconds=tune_seconds,
-        seed=seed,
-        workers=workers,
-        ray_address=ray_address,
-        folder=out,
-        progress=True,
-    )
+    found = fit_predictor(opened, how.settings(config), ray_address=ray_address, folder=out, progress=True)
     folder = fit_folder(opened, out)
     plot_fit(found, folder / "held-out.png")
     emit(describe_fit(found), as_json, print_fit)

@@ -21,6 +21,7 @@ from vitnas.nas.objectives import objectives_named
 from vitnas.nas.problem import Problem
 from vitnas.nas.records import EvaluationBar
 from vitnas.nas.selection import spread_over_cost
+from vitnas.nas.settings import FitSettings
 from vitnas.nas.study import Study, database
 from vitnas.predictors import PREDICTORS, Predictor
 from vitnas.predictors.metrics import RankReport, compare, hold_out
@@ -84,13 +85,8 @@ class PredictorFit(Shown, view="fit"):
 
 def fit_predictor(
     run: RunFolder,
-    samples: int,
+    settings: FitSettings,
     *,
-    predictor: str = "auto",
-    quantity: str = "accuracy",
-    tune_seconds: float = 0.0,
-    seed: int = 0,
-    workers: int = 1,
     ray_address: str | None = None,
     folder: Path | None = None,
     progress: bool = True,
@@ -101,21 +97,17 @@ def fit_predictor(
 
     Args:
         run: with a trained supernet.
-        samples: archs to evaluate, at even steps of MACs from the least to the most.
-        predictor: a name from `PREDICTORS`.
-        quantity: "accuracy" or "loss".
-        tune_seconds: how long the automatic choice may vary the options of its candidates.
-        seed: of the archs.
-        workers: processes that evaluate.
+        settings: how many archs, what learns, and what.
         ray_address: of a running Ray cluster to join.
         folder: by default ``predictor`` in the run.
         progress: shows a bar on stderr.
     """
-    if samples < FEWEST_SAMPLES:
-        raise SettingsError(
-            f"--samples {samples}: a fit needs at least {FEWEST_SAMPLES} archs, to hold some of them out"
-        )
-    make = _maker(run.space, predictor, tune_seconds)
+    settings.demand(
+        "samples",
+        settings.samples >= FEWEST_SAMPLES,
+        f"{FEWEST_SAMPLES} or more, for a fit needs at least {FEWEST_SAMPLES} archs, to hold some of them out",
+    )
+    make = _maker(run.space, settings.predictor, settings.tune_seconds)
     folder = folder or run.path / "predictor"
     refuse_other(folder / REPORT_FILE, b'"predictor"', "report of a predictor")
     from vitnas.nas.scores.supernet import SupernetScore
@@ -124,9 +116,9 @@ def fit_predictor(
 
     score = SupernetScore.of(run)
     origin = {"supernet": checkpoint_folders(run)[-1].name}
-    codes = spread_over_macs(run.space, samples, seed)
-    with only_here(folder, "fit"), make_executor(workers, ray_address) as executor:
-        good, scores = evaluate_archs(run.space, codes, score, quantity, folder, executor, origin, progress)
+    codes = spread_over_macs(run.space, settings.samples, settings.seed)
+    with only_here(folder, "fit"), make_executor(settings.workers, ray_address) as executor:
+        good, scores = evaluate_archs(run.space, codes, score, settings.quantity, folder, executor, origin, progress)
         if len(good) < FEWEST_SAMPLES:
             raise SearchError(
                 f"{len(codes) - len(good)} of {len(codes)} evaluations failed; too few are left to learn from"
@@ -137,8 +129,8 @@ def fit_predictor(
         fit = PredictorFit(
             run.space.name,
             origin,
-            quantity,
-            predictor,
+            settings.quantity,
+            settings.predictor,
             _winner(fitted),
             compare(held_out, scores, num_params),
             [arch.id for arch in run.space.decode(good)],

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
 from vitnas.nas.quantity import Quantity, spell_out
-from vitnas.settings import Count, Natural, Positive, Seconds, Settings, about
+from vitnas.settings import Count, Natural, NotNegative, Positive, Seconds, Settings, about
 
 NO_PREDICTOR = "none"
 AUTO = "auto"
@@ -108,3 +108,19 @@ class SearchSettings(Settings):
         for name in ("strict", "workers", "timeout", "storage", "study"):
             del kept[name]
         return {**kept, "objectives": list(self.objectives)}
+
+
+@dataclass(frozen=True)
+class FitSettings(Settings):
+    """How a predictor is learned from archs that the supernet of a run evaluates."""
+
+    table = "predictor"
+
+    samples: Annotated[Count, about("Archs to evaluate, at even steps of MACs from the least to the most.")] = 200
+    predictor: Annotated[str, about("What learns, see docs/predictors.md; auto takes what ranks best.")] = AUTO
+    quantity: Annotated[Literal["accuracy", "loss"], about("What to learn.")] = "accuracy"
+    tune_seconds: Annotated[
+        NotNegative, about("Seconds for which auto may vary the options of its candidates, in all.")
+    ] = 0.0
+    seed: Annotated[Natural, about("Random seed of the archs.")] = 0
+    workers: Annotated[Count, about("Ray workers; 1 stays in this process. Same result.")] = 1

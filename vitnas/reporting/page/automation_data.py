@@ -11,6 +11,7 @@ from vitnas.automation.automate import STANDINGS, AutoResult
 from vitnas.automation.plan import Entry, Plan
 from vitnas.automation.scoreboard import COLUMNS, Scoreboard, rows
 from vitnas.files import read_json
+from vitnas.quantities import format_limits
 from vitnas.reporting.page.page_data import training_curves
 from vitnas.reporting.terminal.automation import PLAN_COLUMNS, PLAN_NAMES, minutes_text, plan_rows
 from vitnas.run import RunFolder
@@ -23,9 +24,10 @@ def describe_automation(found: AutoResult) -> dict[str, Any]:
     """The table against the baselines, the plan, who stood where, the curves of what was trained to its end, the commands."""
     board, plan = found.scoreboard, found.plan
     assert board is not None
+    assert plan is not None
     standings: list[list[dict[str, Any]]] = read_json(found.folder / STANDINGS)
     return {
-        "title": f"A network for {board.dataset} within {board.within}",
+        "title": f"A network for {board.dataset} within {format_limits(board.limits)}",
         "summary": f"{_counted(len(plan.candidates), 'candidate')}, {_counted(len(board.lines) - 1, 'baseline')}; "
         f"{sum(line.minutes for line in board.lines):.1f} minutes of processor time in all",
         "live": False,
@@ -34,7 +36,7 @@ def describe_automation(found: AutoResult) -> dict[str, Any]:
         "board": _describe_board(board),
         "plan": {**_table([*PLAN_NAMES, *PLAN_COLUMNS], plan_rows(plan), len(PLAN_NAMES)), "note": minutes_text(plan)},
         "rungs": [_describe_rung(plan, number, rung) for number, rung in enumerate(standings)],
-        "curves": _curves(found, _winner(plan, standings)),
+        "curves": _curves(found, plan, _winner(plan, standings)),
         "commands": list(found.commands),
     }
 
@@ -81,12 +83,12 @@ def _winner(plan: Plan, standings: Sequence[Sequence[dict[str, Any]]]) -> Entry:
     return next(entry for entry in plan.candidates if entry.name == best)
 
 
-def _curves(found: AutoResult, winner: Entry) -> dict[str, list[list[float]]]:
+def _curves(found: AutoResult, plan: Plan, winner: Entry) -> dict[str, list[list[float]]]:
     """The training loss of the network, and of the baselines that are in the table."""
     assert found.scoreboard is not None
     judged = {(line.role, line.arch_id) for line in found.scoreboard.lines}
     entries = {"network": winner} | {
-        entry.role: entry for entry in found.plan.baselines if (entry.role, Arch.from_json(entry.arch).id) in judged
+        entry.role: entry for entry in plan.baselines if (entry.role, Arch.from_json(entry.arch).id) in judged
     }
     curves = {
         name: training_curves(RunFolder(found.folder / "runs" / entry.name).metrics_file)

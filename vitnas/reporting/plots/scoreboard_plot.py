@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vitnas.automation.scoreboard import Line, Scoreboard
+from vitnas.automation.scoreboard import NETWORK, Line, Scoreboard
+from vitnas.quantities import format_limits
 from vitnas.reporting.plots.figure import FAINT, PALETTE, style
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ def plot_scoreboard(board: Scoreboard) -> Picture:
         figure = Picture(figsize=(7.2, 1.5 + 0.75 * len(board.lines)), layout="constrained")
         axes = figure.add_subplot()
         for place, line in enumerate(board.lines):
-            colour = PALETTE[0] if place == 0 else FAINT
+            colour = PALETTE[0] if line.role.startswith(NETWORK) else FAINT
             low, high = (100 * end for end in line.interval)
             axes.plot([low, high], [place, place], color=colour, linewidth=3, solid_capstyle="round")
             axes.plot(100 * line.accuracy, place, "o", color=colour, markersize=9)
@@ -31,7 +32,7 @@ def plot_scoreboard(board: Scoreboard) -> Picture:
         axes.margins(x=0.12)
         axes.grid(axis="y", visible=False)
         axes.set_xlabel(f"% of {board.num_images:,} {board.split} images named right, with the interval at 95 %")
-        axes.set_title(f"{board.dataset} within {board.within}", loc="left", fontweight="bold")
+        axes.set_title(f"{board.dataset} within {format_limits(board.limits)}", loc="left", fontweight="bold")
     return figure
 
 

@@ -18,12 +18,15 @@ from vitnas.search_spaces import Arch
 
 
 def describe_found(found: AutoResult) -> dict[str, Any]:
-    """Folder, the minutes that the plan gives to each part, its entries, and the table if there is one."""
+    """Folder, the minutes that the plan gives to each part, its entries, and the table if there is one; of several networks the same for each."""
+    plan = found.plan
+    entries = plan.entries if plan is not None else ()
     return {
         "folder": str(found.folder),
-        "minutes": found.plan.minutes(),
-        "entries": [{**msgspec.to_builtins(e), "arch_id": Arch.from_json(e.arch).id} for e in found.plan.entries],
+        "minutes": plan.minutes() if plan is not None else {},
+        "entries": [{**msgspec.to_builtins(e), "arch_id": Arch.from_json(e.arch).id} for e in entries],
         "scoreboard": msgspec.to_builtins(found.scoreboard) if found.scoreboard is not None else None,
+        "networks": [describe_found(part) for part in found.parts],
     }
 
 
@@ -65,14 +68,16 @@ def print_found(described: dict[str, Any]) -> None:
     """The table against the baselines and what it says; without one, where the plan lies."""
     folder = described["folder"]
     if described["scoreboard"] is None:
-        print(f"plan written to {folder}/plan.toml; edit it if you like, and give the command without --dry-run")
+        plans = [f"{one['folder']}/plan.toml" for one in described["networks"] or [described]]
+        print(f"plan written to {', '.join(plans)}; edit it if you like, and give the command without --dry-run")
         return
     board = msgspec.convert(described["scoreboard"], Scoreboard)
     cells = rows(board)
     print_table(["", COLUMNS[1]], COLUMNS[2:], cells)
     for sentence in board.verdict():
         print(f"{sentence}.")
-    print(f"written to {folder}: README.md, and the network in {folder}/network")
+    places = ", ".join(f"{one['folder']}/network" for one in described["networks"] or [described])
+    print(f"written to {folder}: README.md, and the network in {places}")
 
 
 def describe_suggestions(found: Sequence[Suggestion]) -> list[dict[str, Any]]:

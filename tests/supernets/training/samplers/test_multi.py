@@ -33,3 +33,12 @@ def test_the_largest_choices_come_first() -> None:
     assert {arch["width"] for arch in late} == {48, 64, 80}
     expected = SPACE.sample(2, np.random.default_rng([0, 1, 250, 0]))
     assert [lesson.arch for lesson in sampler.plan(250)] == expected
+
+
+def test_places_that_are_kept_to_fewer_choices_keep_to_them() -> None:
+    part = SPACE.restrict(**{"mlp_ratio[0]": (2.0, 3.0), "width": (48, 64)})
+    sampler = Multi(part, 0, num_steps=100, warmup=0.5)
+    for step in range(0, 100, 5):
+        for lesson in sampler.plan(step):
+            assert part.check(lesson.arch) == lesson.arch
+    assert {lesson.arch for lesson in sampler.plan(0)} == {part.largest()}

@@ -33,11 +33,11 @@ class Multi(Sampler):
         return min(num_choices, 1 + step * (num_choices - 1) // self.warmup_steps)
 
     def plan(self, step: int, rank: int = 0) -> tuple[Lesson, ...]:
-        counts = tuple(self.num_allowed(len(gene.choices), step) for gene in self.space.all_genes)
+        counts = tuple(self.num_allowed(len(column.choices), step) for column in self.space.columns)
         archs = self._allowed(counts).sample(self.num_archs, self.rng(step, rank))
         return tuple(Lesson(arch, part=(i, self.num_archs)) for i, arch in enumerate(archs))
 
     def _restrict(self, counts: tuple[int, ...]) -> SearchSpace:
-        genes = zip(self.space.all_genes, counts, strict=True)
-        only = {gene.name: gene.choices[-n:] for gene, n in genes if n < len(gene.choices)}
+        columns = zip(self.space.columns, counts, strict=True)
+        only = {column.name: column.choices[-n:] for column, n in columns if n < len(column.choices)}
         return self.space.restrict(**only) if only else self.space

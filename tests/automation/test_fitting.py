@@ -8,8 +8,8 @@ import pytest
 
 from vitnas.automation.automate import automate
 from vitnas.automation.clock import Clock
+from vitnas.automation.fitting import IN_TIMM, slowest_stock, stock_networks, with_stock_if_any
 from vitnas.automation.settings import AutoSettings
-from vitnas.automation.stock import IN_TIMM, slowest_stock, stock_networks
 from vitnas.search_spaces import Task, load_space
 from vitnas.supernets.data import DataSettings
 from vitnas.supernets.weights.pretrained import FAMILIES
@@ -33,27 +33,31 @@ def test_small_images_are_enlarged():
     assert {one.space.task for one in stock_networks(DIGITS, ("deit",))} == {Task(64, 10, 1)}
 
 
-@pytest.mark.heavy
 def test_the_slowest_that_keeps_the_limit_is_taken():
     names = ("efficientformerv2",)
     each = stock_networks(DIGITS, names)
     ms = {one.name: Clock({"iphone12": 1.0}).ms(one.space, [one.arch])[0]["iphone12"] for one in each}
     limit = 1.05 * ms[QUICK]
     best = max((name for name in ms if ms[name] <= limit), key=ms.__getitem__)
-    said: list[str] = []
-    found = slowest_stock(DIGITS, Clock({"iphone12": limit}), said.append, names)
+    found = slowest_stock(DIGITS, Clock({"iphone12": limit}), names)
     assert found is not None
     assert found.space.name_of(found.placed.arch) == best == QUICK
     assert found.placed.ms["iphone12"] == ms[best]
-    assert found.pace.step_s > 0
-    [line] = said
-    assert line.startswith(f"stock: {QUICK}, 64 px: {ms[best]:.2f} ms on iphone12")
 
 
-def test_where_none_keeps_the_limit_that_is_said():
+@pytest.mark.parametrize("limit", [0.3, 0.72])
+def test_the_baseline_is_told_or_left_out(limit):
     said: list[str] = []
-    assert slowest_stock(DIGITS, Clock({"iphone12": 0.3}), said.append, ("efficientformerv2",)) is None
-    assert said[0].startswith(f"no stock network keeps the limit: {SMALLER}, 64 px: ")
+    asked = AutoSettings(limits={"iphone12": limit}, baselines=("uniform", "stock"))
+    found = with_stock_if_any(asked, DIGITS, Clock({"iphone12": limit}), said.append, ("efficientformerv2",))
+    [line] = said
+    if limit > 0.5:
+        assert found.baselines == asked.baselines
+        assert line.startswith(f"stock: {SMALLER}, 64 px: 0.")
+    else:
+        assert found.baselines == ("uniform",)
+        assert line.startswith(f"no stock network keeps the limit: {SMALLER}, 64 px: ")
+    assert asked.seconds / 2 <= found.seconds < asked.seconds
 
 
 @pytest.mark.heavy

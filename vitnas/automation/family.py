@@ -1,0 +1,149 @@
+"""Several networks from one question: one a limit, each found alone or from a supernet that they share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from vitnas.automation.automate import AutoResult, Report, Say, ask, automate, check_settings
+from vitnas.automation.clock import Clock
+from vitnas.automation.plan import Plan
+from vitnas.automation.planning import LIKELY, Purse
+from vitnas.automation.scoreboard import PICTURE, Line, Paint, Scoreboard, write_scoreboard
+from vitnas.automation.settings import AutoSettings
+from vitnas.automation.sharing import SHARE, SharedPlan, plan_shared, train_shared
+from vitnas.deployment.export import Draw
+from vitnas.files import only_here
+from vitnas.quantities import format_limits
+from vitnas.search_spaces import SPACES, Arch
+from vitnas.supernets.data import DataSettings, load_dataset, resolved
+
+SUPERNET, SHARED_PLAN = "supernet", "supernet.toml"
+
+
+@dataclass(frozen=True)
+class Division:
+    """How the time is divided among a supernet and the networks.
+
+    Attributes:
+        cpu_s: processor seconds that lead to one network, its share of the supernet included.
+        seconds: of each network's own question, by the clock.
+    """
+
+    cpu_s: float
+    seconds: float
+
+
+def divided(settings: AutoSettings, threads: int, shares: bool) -> Division:
+    """The same time for each network.
+
+    Args:
+        settings: of all.
+        threads: processor threads there are.
+        shares: whether a supernet is trained for all of them, with all threads.
+    """
+    number = len(settings.targets)
+    if not shares:
+        return Division(0.0, settings.seconds / number)
+    purse = Purse.of(settings, threads)
+    alone = 1.0 if settings.baselines else 1 - SHARE  # of a network's time; a baseline trains for all of it
+    by_clock = alone * purse.rounds / purse.threads
+    cpu_s = settings.seconds / number / (SHARE / threads + by_clock)
+    return Division(cpu_s, cpu_s * by_clock)
+
+
+def automate_family(
+    data: DataSettings,
+    settings: AutoSettings,
+    folder: Path,
+    say: Say,
+    show: Callable[[Plan], None] | None = None,
+    draw: Draw | None = None,
+    paint: Paint | None = None,
+    report: Report | None = None,
+    dry_run: bool = False,
+) -> AutoResult:
+    """A network for each limit, in a folder that is called so; the arguments are those of `automate`."""
+    check_settings(settings)
+    dataset = load_dataset(data)
+    data = resolved(data, dataset)
+    ask(folder, data, settings)
+    threads = torch.get_num_threads()
+    shares = settings.way == "supernet" and settings.run is None
+    division, shared_s, run = divided(settings, threads, shares), 0.0, settings.run
+    with only_here(folder, "automatic search"):
+        if shares:
+            plan = _shared_plan(folder, data, settings, division, threads, say)
+            _announce(plan, division, len(settings.targets), say)
+            if dry_run:
+                return AutoResult(folder, None)
+            trained, mark = train_shared(plan, data, (folder / SUPERNET).resolve(), show is not None)
+            say(f"the largest arch of the supernet: loss {mark.loss:.3f}, accuracy {mark.accuracy:.1%}")
+            run, shared_s = str(trained.path), mark.cpu_s / len(settings.targets)
+        parts = []
+        for limits in settings.targets:
+            say(f"within {format_limits(limits)}:")
+            own = replace(settings, limits=limits, seconds=division.seconds, strategy="auto", run=run)
+            parts.append(
+                automate(data, own, folder / name_of(limits), say, show, draw, paint, report, dry_run, shared_s)
+            )
+        board = together([part.scoreboard for part in parts if part.scoreboard is not None])
+        if board is not None:
+            if paint is not None:
+                paint(board, folder / PICTURE)
+            write_scoreboard(board, folder, [part.network.relative_to(folder) for part in parts], (), paint is not None)
+    return AutoResult(folder, None, board, parts=tuple(parts))
+
+
+def _announce(plan: SharedPlan, division: Division, number: int, say: Say) -> None:
+    arch = Arch.from_json(plan.up_to)
+    minutes = plan.seconds / plan.threads / 60
+    say(
+        f"supernet of {plan.space} at {plan.image_size} px, archs up to {arch.id}: {plan.steps} steps in {minutes:.1f} "
+        f"minutes; then {division.seconds / 60:.1f} minutes for each of {number} networks"
+    )
+
+
+def _shared_plan(
+    folder: Path, data: DataSettings, settings: AutoSettings, division: Division, threads: int, say: Say
+) -> SharedPlan:
+    file = folder / SHARED_PLAN
+    if file.is_file():
+        say(f"following '{file}'")
+        return SharedPlan.read(file)
+    tight, wide = (Clock(of(settings.targets), folder / "latencies.json") for of in (tightest, widest))
+    names = settings.spaces or tuple(name for name in LIKELY if name in SPACES)
+    plan = plan_shared(names, data, (tight, wide), division.cpu_s, len(settings.targets), threads, settings.seed, say)
+    plan.write(file)
+    return plan
+
+
+def tightest(targets: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """The least limit of each device."""
+    return {name: min(one[name] for one in targets) for name in targets[0]}
+
+
+def widest(targets: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """The most that is allowed on each device."""
+    return {name: max(one[name] for one in targets) for name in targets[0]}
+
+
+def together(boards: Sequence[Scoreboard]) -> Scoreboard | None:
+    """One table of several, whose lines say within which limits; None of none."""
+    if not boards:
+        return None
+    lines: list[Line] = []
+    ahead: dict[str, tuple[float, float, float]] = {}
+    for board in boards:
+        within = format_limits(board.limits)
+        lines += [replace(line, role=f"{line.role}, {within}") for line in board.lines]
+        ahead |= {f"{role}, {within}": points for role, points in board.ahead.items()}
+    return replace(boards[0], limits=widest([b.limits for b in boards]), lines=tuple(lines), ahead=ahead)
+
+
+def name_of(limits: Mapping[str, float]) -> str:
+    """A folder for them."""
+    return "-".join(f"{ms:g}ms" if len(limits) == 1 else f"{device}-{ms:g}ms" for device, ms in limits.items())

@@ -1,0 +1,170 @@
+"""One supernet for several limits: how much of a space it spans, how long it is trained, and its run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import tomli_w
+
+from vitnas.automation.clock import Clock
+from vitnas.automation.contender import Mark, Stretch, enter, train_stretch
+from vitnas.automation.fitting import Fit, at_the_limits, of_cost
+from vitnas.automation.pace import Pace, measure_shared_pace
+from vitnas.automation.progress import bar
+from vitnas.automation.recipe import BATCH, recipe
+from vitnas.errors import SearchError, TrainingError
+from vitnas.files import write_bytes
+from vitnas.run import RunFolder
+from vitnas.search_spaces import OFF, Arch, SearchSpace, Task, load_space
+from vitnas.settings import Count, Natural, Positive, Settings, about, make_settings, read_toml
+from vitnas.supernets.data import DataSettings, load_dataset
+
+SHARE = 0.5
+"""What a supernet takes of all that leads to a network, if the networks divide it among them."""
+ENOUGH_STEPS = 1500
+"""Of a supernet; archs that time does not train for so long are not part of it."""
+PAIRS = 3
+"""Pairs of archs that are timed to know what a step costs."""
+WARMUP = 0.25
+"""Share of the sampler's steps in which large archs are more frequent."""
+
+
+@dataclass(frozen=True)
+class SharedPlan(Settings):
+    """The supernet that will be trained for all limits. `vitnas auto` follows the file as it stands."""
+
+    table = "supernet"
+
+    space: Annotated[str, about("Space of its archs.")]
+    image_size: Annotated[Count, about("Pixels that its networks look at.")]
+    up_to: Annotated[dict[str, Any], about("The largest arch.")]
+    step_s: Annotated[Positive, about("Processor seconds of a training step.")]
+    channels_last: Annotated[bool, about("The memory layout in which that is so.")]
+    steps: Annotated[Count, about("Steps of its training.")]
+    learning_rate: Annotated[Positive, about("At its peak.")]
+    threads: Annotated[Count, about("Processor threads.")]
+    seed: Annotated[Natural, about("Random seed.")]
+    network_s: Annotated[Positive, about("Processor seconds for each network afterwards.")]
+
+    @property
+    def seconds(self) -> float:
+        """Of processor time for its training."""
+        return self.step_s * self.steps
+
+    def load_space(self, task: Task) -> SearchSpace:
+        """The part of the space that the supernet spans, for images of its size."""
+        space = load_space(self.space, replace(task, image_size=self.image_size))
+        return up_to(space, Arch.from_json(self.up_to))
+
+    def write(self, file: Path) -> None:
+        write_bytes(file, tomli_w.dumps(asdict(self)).encode())
+
+    @classmethod
+    def read(cls, file: Path) -> SharedPlan:
+        """The plan of a file that `write` wrote, perhaps edited since."""
+        return make_settings(cls, read_toml(file), str(file))
+
+
+@dataclass(frozen=True)
+class Shared:
+    """A trained supernet whose archs go on alone.
+
+    Attributes:
+        path: of its run.
+        cpu_s: processor seconds that each network has to answer for; its baselines get as many.
+    """
+
+    path: Path
+    cpu_s: float = 0.0
+
+
+def up_to(space: SearchSpace, largest: Arch) -> SearchSpace:
+    """The archs none of whose genes goes beyond those of one arch."""
+    codes = space.encode([space.check(largest)])[0]
+    return space.restrict(
+        **{c.name: c.choices[: code + 1] for c, code in zip(space.columns, codes, strict=True) if code != OFF}
+    )
+
+
+def plan_shared(
+    names: tuple[str, ...],
+    data: DataSettings,
+    clocks: tuple[Clock, Clock],
+    cpu_s: float,
+    num_networks: int,
+    threads: int,
+    seed: int,
+    say: Callable[[str], None],
+) -> SharedPlan:
+    """Which supernet a time affords: of the likeliest space that keeps the tightest limits, up to what the widest allow.
+
+    Args:
+        names: of spaces, the likeliest first.
+        data: the images.
+        clocks: with the tightest and the widest limits.
+        cpu_s: processor seconds that lead to one network, its share of the supernet included.
+        num_networks: that will be cut from it.
+        threads: processor threads.
+        seed: of the training.
+        say: told what is found.
+    """
+    start = time.process_time()
+    task = load_dataset(data).task
+    tight, wide = clocks
+    fit = widest(names, task, tight, wide, say)
+    share_s = max(1.0, num_networks * SHARE * cpu_s - (time.process_time() - start))
+    fit = of_cost(fit, min(1.0, share_s / (fit.pace.step_s * ENOUGH_STEPS)), wide)
+    space = up_to(fit.space, fit.placed.arch)
+    pace = pace_of(space, seed)
+    return SharedPlan(
+        space=fit.space.name,
+        image_size=fit.space.task.image_size,
+        up_to=fit.placed.arch.to_json(),
+        step_s=pace.step_s,
+        channels_last=pace.channels_last,
+        steps=max(1, int(share_s / pace.step_s)),
+        learning_rate=fit.learning_rate,
+        threads=threads,
+        seed=seed,
+        network_s=(1 - SHARE) * cpu_s,
+    )
+
+
+def widest(names: tuple[str, ...], task: Task, tight: Clock, wide: Clock, say: Callable[[str], None]) -> Fit:
+    """The largest uniformly scaled arch within the widest limits, of the first space that keeps the tightest as well."""
+    [fits] = [at_the_limits(names, task, tight, say, 1)]
+    [fit] = at_the_limits((fits[0].space.name,), task, wide, say)
+    if fit.space.task != fits[0].space.task:
+        raise SearchError(f"space '{fit.space.name}' looks at images of two sizes; name another with --space")
+    return fit
+
+
+def pace_of(space: SearchSpace, seed: int) -> Pace:
+    """What a step of the supernet costs: random pairs of archs in most of it, large ones while it warms up."""
+    drawn = space.sample(2 * PAIRS, np.random.default_rng(seed))
+    large = measure_shared_pace(space, [space.largest()] * 2, BATCH)
+    usual = [measure_shared_pace(space, drawn[2 * i : 2 * i + 2], BATCH) for i in range(PAIRS)]
+    mean_s = float(np.mean([pace.step_s for pace in usual]))
+    return replace(large, step_s=WARMUP * large.step_s + (1 - WARMUP) * mean_s)
+
+
+def train_shared(plan: SharedPlan, data: DataSettings, path: Path, show: bool) -> tuple[RunFolder, Mark]:
+    """Trains the supernet of a plan; killed at any moment, it goes on."""
+    images = replace(data, image_size=plan.image_size)
+    dataset = load_dataset(images)
+    how = {"learning_rate": plan.learning_rate, "threads": plan.threads, "seed": plan.seed, "sampler": "multi"}
+    settings = recipe(dataset, Pace(plan.step_s, plan.channels_last), plan.steps, **how)
+    run = enter(path, plan.load_space(dataset.task), images, settings)
+    with bar("supernet", {path: plan.steps}, {path: plan.step_s}, show):
+        mark = train_stretch(Stretch(path, plan.steps))
+    if mark.loss == float("inf"):
+        raise TrainingError(
+            f"the supernet '{path}' was not trained to its end: its loss is no number any more; lower its learning_rate "
+            f"in the plan and remove the folder"
+        )
+    return run, mark
