@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from pathlib import Path
 
@@ -135,3 +136,26 @@ def test_a_space_profiles_without_a_run(tmp_path: Path, monkeypatch: pytest.Monk
     assert vitnas.load_table("autoformer-mini-iphone12.parquet").rows == table.rows
     with pytest.raises(vitnas.VitnasError, match="names no way to measure"):
         vitnas.profile_elsewhere("autoformer-mini", "board", vitnas.Elsewhere())
+
+
+def test_a_front_is_held_against_archs_that_nobody_searched_for(run: vitnas.RunFolder) -> None:
+    from vitnas.reporting.baselines import read_baselines
+    from vitnas.reporting.terminal.fronts import describe_search, plot_search, print_search
+    from vitnas.reporting.unsearched import held_against
+
+    found = vitnas.search(run, "phone", dataclasses.replace(FEW, evaluations=12, baselines=2))
+    beaten = held_against(found)
+    assert {one.name.partition(" ")[0] for one in beaten} == {"uniform", "random"}
+    costs = [one.figures["latency_ms"] for one in beaten]
+    assert costs == sorted(costs)
+    for one in beaten:  # the search evaluated them, so the front is at least as good
+        assert one.front is not None
+        assert one.front >= one.figures["accuracy"]
+    marked = read_baselines(found.folder / "baselines.json")
+    assert [one.name for one in marked] == [one.name for one in beaten]
+    described = describe_search(found)
+    assert len(described["baselines"]) == len(beaten)
+    plot_search(found)
+    print_search(described)
+    with pytest.raises(vitnas.VitnasError, match="name a cost"):
+        vitnas.search(run, "phone", dataclasses.replace(FEW, objectives=("accuracy",), baselines=2))

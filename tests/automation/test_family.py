@@ -129,9 +129,9 @@ def test_supernet_and_networks_take_the_time_that_was_given(number, threads, bas
     """With as many workers as trainings, or one; the supernet takes half of what leads to a network."""
     limits = {"cpu": tuple(range(1, number + 1))}
     settings = AutoSettings(limits=limits, seconds=seconds, baselines=baselines, strategy="supernet")
-    division = divided(settings, threads, shares=True)
-    supernet_s = number * division.cpu_s / 2 / threads
-    assert supernet_s + number * division.seconds == pytest.approx(seconds)
+    portions = divided(settings, threads, shares=True)
+    supernet_s = number * portions.cpu_s / 2 / threads
+    assert supernet_s + number * portions.seconds == pytest.approx(seconds)
 
 
 def test_limits_are_numbers_as_many_for_each_device():

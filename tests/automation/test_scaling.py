@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from vitnas.automation.clock import Clock
-from vitnas.automation.scaling import NEAR, at_random, largest_uniform, uniform_line
+from vitnas.automation.scaling import NEAR, at_random, largest_uniform
 from vitnas.search_spaces import Task, load_space
+from vitnas.search_spaces.uniform import uniform_line
 
 
 @pytest.fixture(scope="module")

@@ -9,10 +9,10 @@ from vitnas.automation.clock import Clock
 from vitnas.automation.fitting import at_the_limits
 from vitnas.automation.pace import Pace
 from vitnas.automation.planning import ENOUGH_STEPS, propose
-from vitnas.automation.scaling import uniform_line
 from vitnas.automation.suggest import suggest
 from vitnas.errors import SettingsError, UnknownNameError
 from vitnas.search_spaces import Task, load_space
+from vitnas.search_spaces.uniform import uniform_line
 from vitnas.supernets.counting.counts import count
 from vitnas.supernets.data import DataSettings
 

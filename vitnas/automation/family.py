@@ -25,7 +25,7 @@ SUPERNET, SHARED_PLAN = "supernet", "supernet.toml"
 
 
 @dataclass(frozen=True)
-class Division:
+class Portions:
     """How the time is divided among a supernet and the networks.
 
     Attributes:
@@ -37,7 +37,7 @@ class Division:
     seconds: float
 
 
-def divided(settings: AutoSettings, threads: int, shares: bool) -> Division:
+def divided(settings: AutoSettings, threads: int, shares: bool) -> Portions:
     """The same time for each network.
 
     Args:
@@ -47,12 +47,12 @@ def divided(settings: AutoSettings, threads: int, shares: bool) -> Division:
     """
     number = len(settings.targets)
     if not shares:
-        return Division(0.0, settings.seconds / number)
+        return Portions(0.0, settings.seconds / number)
     purse = Purse.of(settings, threads)
     alone = 1.0 if settings.baselines else 1 - SHARE  # of a network's time; a baseline trains for all of it
     by_clock = alone * purse.rounds / purse.threads
     cpu_s = settings.seconds / number / (SHARE / threads + by_clock)
-    return Division(cpu_s, cpu_s * by_clock)
+    return Portions(cpu_s, cpu_s * by_clock)
 
 
 def automate_family(
@@ -73,11 +73,11 @@ def automate_family(
     ask(folder, data, settings)
     threads = torch.get_num_threads()
     shares = settings.way == "supernet" and settings.run is None
-    division, shared_s, run = divided(settings, threads, shares), 0.0, settings.run
+    portions, shared_s, run = divided(settings, threads, shares), 0.0, settings.run
     with only_here(folder, "automatic search"):
         if shares:
-            plan = _shared_plan(folder, data, settings, division, threads, say)
-            _announce(plan, division, len(settings.targets), say)
+            plan = _shared_plan(folder, data, settings, portions, threads, say)
+            _announce(plan, portions, len(settings.targets), say)
             if dry_run:
                 return AutoResult(folder, None)
             trained, mark = train_shared(plan, data, (folder / SUPERNET).resolve(), show is not None)
@@ -86,7 +86,7 @@ def automate_family(
         parts = []
         for limits in settings.targets:
             say(f"within {format_limits(limits)}:")
-            own = replace(settings, limits=limits, seconds=division.seconds, strategy="auto", run=run)
+            own = replace(settings, limits=limits, seconds=portions.seconds, strategy="auto", run=run)
             parts.append(
                 automate(data, own, folder / name_of(limits), say, show, draw, paint, report, dry_run, shared_s)
             )
@@ -98,17 +98,17 @@ def automate_family(
     return AutoResult(folder, None, board, parts=tuple(parts))
 
 
-def _announce(plan: SharedPlan, division: Division, number: int, say: Say) -> None:
+def _announce(plan: SharedPlan, portions: Portions, number: int, say: Say) -> None:
     arch = Arch.from_json(plan.up_to)
     minutes = plan.seconds / plan.threads / 60
     say(
         f"supernet of {plan.space} at {plan.image_size} px, archs up to {arch.id}: {plan.steps} steps in {minutes:.1f} "
-        f"minutes; then {division.seconds / 60:.1f} minutes for each of {number} networks"
+        f"minutes; then {portions.seconds / 60:.1f} minutes for each of {number} networks"
     )
 
 
 def _shared_plan(
-    folder: Path, data: DataSettings, settings: AutoSettings, division: Division, threads: int, say: Say
+    folder: Path, data: DataSettings, settings: AutoSettings, portions: Portions, threads: int, say: Say
 ) -> SharedPlan:
     file = folder / SHARED_PLAN
     if file.is_file():
@@ -116,7 +116,7 @@ def _shared_plan(
         return SharedPlan.read(file)
     tight, wide = (Clock(of(settings.targets), folder / "latencies.json") for of in (tightest, widest))
     names = settings.spaces or tuple(name for name in LIKELY if name in SPACES)
-    plan = plan_shared(names, data, (tight, wide), division.cpu_s, len(settings.targets), threads, settings.seed, say)
+    plan = plan_shared(names, data, (tight, wide), portions.cpu_s, len(settings.targets), threads, settings.seed, say)
     plan.write(file)
     return plan
 

@@ -12,11 +12,12 @@ import numpy as np
 from vitnas.automation.clock import Clock
 from vitnas.automation.pace import Pace, measure_pace
 from vitnas.automation.recipe import BATCH, LEARNING_RATE
-from vitnas.automation.scaling import Placed, at_random, largest_uniform, place, uniform_line
+from vitnas.automation.scaling import Placed, at_random, largest_uniform, place
 from vitnas.automation.settings import AutoSettings
 from vitnas.errors import SearchError, VitnasError
 from vitnas.quantities import format_limits
 from vitnas.search_spaces import Arch, SearchSpace, Task, load_space
+from vitnas.search_spaces.uniform import uniform_line
 from vitnas.supernets.counting.population import PopulationCounter
 from vitnas.supernets.data.dataset import check_size
 

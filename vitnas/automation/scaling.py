@@ -10,10 +10,9 @@ import numpy as np
 from vitnas.automation.clock import Clock
 from vitnas.search_spaces import Arch, Codes, SearchSpace
 from vitnas.search_spaces.genome import distinct
+from vitnas.search_spaces.uniform import uniform_line
 from vitnas.supernets.counting.population import PopulationCounter
 
-STEPS = 64
-"""Points of the line from the smallest arch to the largest."""
 NEAR = 0.93
 """From this share of a limit on, an arch is at the limit."""
 TIMINGS = 6
@@ -35,13 +34,6 @@ class Placed:
     arch: Arch
     ms: Mapping[str, float]
     share: float
-
-
-def uniform_line(space: SearchSpace) -> list[Arch]:
-    """From the smallest arch to the largest, all genes in step; each arch once."""
-    top = np.array([len(column.choices) - 1 for column in space.columns])
-    rows = np.rint(np.linspace(0.0, 1.0, STEPS)[:, None] * top).astype(np.int16)
-    return space.decode(distinct(space.genome.repair(rows)))
 
 
 def largest_uniform(space: SearchSpace, clock: Clock) -> Placed | None:

@@ -104,8 +104,9 @@ def search(
         ray_address=ray_address,
         progress=True,
     )
+    described = describe_search(found)
     plot_search(found)
-    emit(describe_search(found), as_json, print_search)
+    emit(described, as_json, print_search)
     if not as_json:
         print(f"written to {found.folder}")
 

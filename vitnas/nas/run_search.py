@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from vitnas.display import Shown
@@ -22,6 +22,7 @@ from vitnas.nas.search import device_front_file, search
 from vitnas.nas.settings import NO_PREDICTOR, SearchSettings
 from vitnas.nas.targets.find import Say, find_target
 from vitnas.nas.targets.target import Target
+from vitnas.nas.unsearched import unsearched, weighed
 from vitnas.run import RunFolder
 from vitnas.search_spaces import Arch, SearchSpace
 from vitnas.search_spaces.cost_range import CostOf
@@ -38,11 +39,13 @@ class SearchResult(Shown, view="search"):
         folder: where all of it lies.
         front: over all objectives.
         of_devices: device -> its own front, where the search was for several.
+        baselines: name -> arch that was evaluated to hold the front against.
     """
 
     folder: Path
     front: ParetoFront
     of_devices: Mapping[str, ParetoFront]
+    baselines: Mapping[str, Arch] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,8 @@ def start_search(
         settings = _without_training(settings, say)
     scores = (predicted.quantity,) if predicted is not None else SCORES if run is not None else ("score",)
     _check_names(settings, request.devices, scores)
+    if settings.baselines:
+        weighed(objectives_named(settings.objectives))
     warm = _warm(request.warm, space) if request.warm is not None else []
     label = "+".join(request.devices)
     folder = request.folder or (
@@ -130,14 +135,14 @@ def start_search(
             score, warm = free, [*warm, *free.reference]
             supernet = f"none: scored without training among archs {free.id}"
             problem = problem.stating({"supernet": supernet}, {"score": "training-free"})
+        baselines = unsearched(problem, settings.baselines, settings.seed) if settings.baselines else {}
         front = search(
             problem, score, settings, folder,
-            include=request.include, warm=warm, executor=executor, progress=progress,
+            include=(*request.include, *baselines.values()), warm=warm, executor=executor, progress=progress,
         )  # fmt: skip
     several = request.devices if len(request.devices) > 1 else ()
-    return SearchResult(
-        folder, front, {name: ParetoFront.load(device_front_file(folder, name), space) for name in several}
-    )
+    of_devices = {name: ParetoFront.load(device_front_file(folder, name), space) for name in several}
+    return SearchResult(folder, front, of_devices, baselines)
 
 
 def _without_training(settings: SearchSettings, say: Say) -> SearchSettings:

@@ -57,6 +57,13 @@ class SearchSettings(Settings):
     predictor: Annotated[str, about("What learns scores from the evaluated archs, or none.")] = "gp"
     population: Annotated[AtLeastTwo, about("Archs in a generation.")] = 100
     generations: Annotated[Count, about("Generations on predictions for every batch of true evaluations.")] = 100
+    baselines: Annotated[
+        Natural,
+        about(
+            "Archs that nobody searched for, to hold the front against: so many uniformly scaled and as many random ones "
+            "within the limits. They count as evaluations."
+        ),
+    ] = 0
     measure: Annotated[bool, about("Time archs whose latency is uncertain and matters, if the device is here.")] = True
     strict: Annotated[bool, about("Refuse a table that misses its stated error, instead of warning.")] = False
     seed: Annotated[Natural, about("Random seed; the same settings, seed included, give the same front.")] = 0

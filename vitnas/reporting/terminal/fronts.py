@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
+
+import msgspec
 
 from vitnas.nas.pareto.front import ParetoFront
 from vitnas.nas.pareto.point import Point
@@ -14,6 +17,7 @@ from vitnas.reporting.picks import describe_picks, pick_lines
 from vitnas.reporting.sittings import sitting_notes
 from vitnas.reporting.terminal.estimates import estimated_factor
 from vitnas.reporting.terminal.tables import print_table
+from vitnas.reporting.unsearched import BASELINES, held_against
 
 MARKED = ("best", "knee")
 """Points of a front that are named where it is printed."""
@@ -56,6 +60,8 @@ def describe_search(found: SearchResult) -> dict[str, Any]:
             "devices": fronts,
             "on_every_front": [point.arch.id for point in first.points if point.arch in serving],
         }
+    if found.baselines:
+        data["baselines"] = [msgspec.to_builtins(one) for one in held_against(found)]
     return data
 
 
@@ -67,6 +73,31 @@ def print_search(found: dict[str, Any]) -> None:
     if "devices" in found:
         ids = ", ".join(found["on_every_front"]) or "none"
         print(f"\non the front of every device: {ids}; the first table weighs all devices at once")
+    if "baselines" in found:
+        print()
+        print_baselines(found["baselines"])
+
+
+def print_baselines(baselines: Sequence[dict[str, Any]]) -> None:
+    """A line an arch that nobody searched for, and what the front has at no more of its cost."""
+    if not baselines:
+        print("no baseline: the evaluations of all of them failed")
+        return
+    cost, worth = baselines[0]["cost"], baselines[0]["worth"]
+    rows = [
+        (
+            one["name"],
+            f"{one['figures'][cost]:.4g}",
+            _worth(worth, one["figures"][worth]),
+            _worth(worth, one["front"]) if one["front"] is not None else "none so cheap",
+        )
+        for one in baselines
+    ]
+    print_table(["baseline"], [cost, worth, f"{worth} of the front at no more {cost}"], rows)
+
+
+def _worth(name: str, value: float) -> str:
+    return f"{value:.2%}" if name == "accuracy" else f"{value:.3f}"
 
 
 def print_front(front: dict[str, Any]) -> None:
@@ -90,6 +121,7 @@ def print_front(front: dict[str, Any]) -> None:
 
 def plot_search(found: SearchResult) -> None:
     """Pictures beside the fronts, where there is something to weigh against something."""
+    from vitnas.reporting.baselines import read_baselines
     from vitnas.reporting.evaluated import read_evaluated
     from vitnas.reporting.plots.pareto_plot import plot_fronts
 
@@ -98,7 +130,8 @@ def plot_search(found: SearchResult) -> None:
     for name, front in files.items():
         if {o.direction for o in front.objectives} == {"maximise", "minimise"}:
             evaluated = {front.space: everything} if front is found.front else {}
-            plot_fronts({front.space: front}, [found.folder / name], evaluated=evaluated)
+            beside = read_baselines(found.folder / BASELINES) if front is found.front and found.baselines else ()
+            plot_fronts({front.space: front}, [found.folder / name], evaluated=evaluated, baselines=beside)
 
 
 def _intervals(front: ParetoFront, point: Point) -> dict[str, tuple[float, float]]:
