@@ -6,9 +6,9 @@ import pytest
 
 from vitnas.automation import fitting
 from vitnas.automation.clock import Clock
-from vitnas.automation.fitting import at_the_limits
+from vitnas.automation.fitting import ENOUGH_STEPS, Fit, at_the_limits, trainable
 from vitnas.automation.pace import Pace
-from vitnas.automation.planning import ENOUGH_STEPS, propose
+from vitnas.automation.planning import propose
 from vitnas.automation.suggest import suggest
 from vitnas.errors import SettingsError, UnknownNameError
 from vitnas.search_spaces import Task, load_space
@@ -98,3 +98,16 @@ def test_candidates_near_the_first_differ_in_cost_or_learning_rate(even_pace):
     candidates = propose(found, seconds, 5, clock)
     assert len({(fit.placed.arch, fit.learning_rate) for fit in candidates}) == len(candidates) == 5
     assert propose(found, seconds, 3, clock)[0].placed == candidates[0].placed
+
+
+def test_small_networks_whose_steps_cost_more_than_their_macs_say_are_sought_again(monkeypatch):
+    """Half of what a step of the largest costs is spent whatever the arch, as on small maps."""
+    clock = Clock({"iphone12": 5.0})
+    [largest] = at_the_limits(("autoformer-mini",), Task(8, 10, 1), clock, lambda text: None)
+    monkeypatch.setattr(Fit, "pace", property(lambda self: Pace(0.5 + 0.5 * self.macs / largest.macs, False)))
+    assert trainable(largest, 2.0 * ENOUGH_STEPS, clock) == largest
+    seconds = 0.6 * ENOUGH_STEPS
+    found = trainable(largest, seconds, clock)
+    assert 0.8 * ENOUGH_STEPS <= seconds / found.pace.step_s <= 1.2 * ENOUGH_STEPS
+    smallest = trainable(largest, 0.1 * ENOUGH_STEPS, clock)
+    assert smallest.placed.arch == largest.space.smallest()

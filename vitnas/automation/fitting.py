@@ -29,6 +29,10 @@ IN_TIMM = ("efficientformerv2", "tinyvit", "pvtv2", "convnext", "deit", "efficie
 PATIENCE = 3
 """So many networks in a row that break the limits, in the order of their MACs, end the looking."""
 
+ENOUGH_STEPS = 1500
+"""Of a training; a network that time does not train for so long loses to a smaller one."""
+NEARLY, LOOKS = 0.85, 5
+
 
 @dataclass(frozen=True)
 class Fit:
@@ -42,6 +46,11 @@ class Fit:
     def pace(self) -> Pace:
         """What a training step of it costs; measured once, when it is first asked for."""
         return paced(self.space, self.placed.arch)
+
+    @property
+    def macs(self) -> int:
+        """For one image."""
+        return int(PopulationCounter(self.space)(self.space.encode([self.placed.arch])).macs[0])
 
 
 @lru_cache(maxsize=1024)
@@ -94,6 +103,21 @@ def of_cost(largest: Fit, share: float, clock: Clock) -> Fit:
     macs = PopulationCounter(space)(space.encode(archs)).macs
     arch = archs[int(np.abs(np.log(macs / (share * macs[-1]))).argmin())]
     return largest if arch == largest.placed.arch else Fit(space, place(space, arch, clock))
+
+
+def trainable(largest: Fit, seconds: float, clock: Clock) -> Fit:
+    """The largest arch of the line that so many processor seconds train for about `ENOUGH_STEPS` steps, or the smallest.
+
+    A step costs less than MACs say as networks get smaller, so what was found is timed, and a smaller one sought again.
+    """
+    found, share = largest, 1.0
+    for _ in range(LOOKS):
+        steps = seconds / found.pace.step_s
+        if steps >= NEARLY * ENOUGH_STEPS:
+            break
+        share *= steps / ENOUGH_STEPS
+        found = of_cost(largest, share, clock)
+    return found
 
 
 def random_fit(found: Sequence[Fit], clock: Clock, rng: np.random.Generator) -> Fit:

@@ -9,7 +9,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from vitnas.automation.clock import Clock
-from vitnas.automation.fitting import SMALL, Fit, at_the_limits, of_cost, random_fit, slowest_stock
+from vitnas.automation.fitting import (
+    ENOUGH_STEPS,
+    SMALL,
+    Fit,
+    at_the_limits,
+    of_cost,
+    random_fit,
+    slowest_stock,
+    trainable,
+)
 from vitnas.automation.plan import Entry, Plan, Role, Rung
 from vitnas.automation.settings import AutoSettings
 from vitnas.search_spaces import SPACES
@@ -24,8 +33,6 @@ FIRST, LAST_FIRST, SECOND = 0.03, 0.1, 0.25
 """Shares of a training at which candidates are compared: between the first two, where there are enough steps, then again."""
 LEAST_STEPS = 60
 """Of a training when its network is first compared."""
-ENOUGH_STEPS = 1500
-"""Of a whole training; a network that time does not train for so long loses to a smaller one."""
 NEAR = ((1.0, 2.0), (0.5, 1.0), (2.0, 1.0), (1.0, 0.5))
 """Cost and learning rate of further candidates, as multiples of those of the first of their space."""
 PLAIN, PLAIN_SMALL = "deit", "autoformer-mini"
@@ -153,13 +160,12 @@ def propose(found: Sequence[Fit], seconds: float, most: int, clock: Clock) -> li
         most: candidates at most.
         clock: times what is smaller.
     """
-    right = [of_cost(fit, min(1.0, seconds / (fit.pace.step_s * ENOUGH_STEPS)), clock) for fit in found]
+    right = [trainable(fit, seconds, clock) for fit in found]
     candidates = list(right)
     for cost, rate in NEAR:
         for fit, largest in zip(right, found, strict=True):
             if len(candidates) < most:
-                share = cost * fit.pace.step_s / largest.pace.step_s
-                other = fit if cost == 1 else of_cost(largest, min(1.0, share), clock)
+                other = fit if cost == 1 else of_cost(largest, min(1.0, cost * fit.macs / largest.macs), clock)
                 if rate != 1 or other.placed.arch != fit.placed.arch:
                     candidates.append(replace(other, learning_rate=rate * fit.learning_rate))
     return candidates[:most]

@@ -13,7 +13,7 @@ import tomli_w
 
 from vitnas.automation.clock import Clock
 from vitnas.automation.contender import Mark, Stretch, enter, train_stretch
-from vitnas.automation.fitting import Fit, at_the_limits, of_cost
+from vitnas.automation.fitting import Fit, at_the_limits, trainable
 from vitnas.automation.pace import Pace, measure_shared_pace
 from vitnas.automation.progress import bar
 from vitnas.automation.recipe import BATCH, recipe
@@ -26,8 +26,6 @@ from vitnas.supernets.data import DataSettings, load_dataset
 
 SHARE = 0.5
 """What a supernet takes of all that leads to a network, if the networks divide it among them."""
-ENOUGH_STEPS = 1500
-"""Of a supernet; archs that time does not train for so long are not part of it."""
 PAIRS = 3
 """Pairs of archs that are timed to know what a step costs."""
 WARMUP = 0.25
@@ -118,7 +116,7 @@ def plan_shared(
     tight, wide = clocks
     fit = widest(names, task, tight, wide, say)
     share_s = max(1.0, num_networks * SHARE * cpu_s - (time.process_time() - start))
-    fit = of_cost(fit, min(1.0, share_s / (fit.pace.step_s * ENOUGH_STEPS)), wide)
+    fit = trainable(fit, share_s, wide)
     space = up_to(fit.space, fit.placed.arch)
     pace = pace_of(space, seed)
     return SharedPlan(
