@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -28,7 +29,7 @@ class Curves:
 
     Attributes:
         passes: images that each was trained on, ascending.
-        accuracy: ``(archs, lengths)``, percent, means over seeds.
+        accuracy: ``(archs, lengths)``, percent, means over seeds; not a number where an arch was not trained so long.
     """
 
     passes: Floats
@@ -36,12 +37,20 @@ class Curves:
 
     def equal_passes(self, accuracy: Sequence[float]) -> Floats:
         """For each arch the passes at which it is as good alone; lines in the logarithm, beyond the ends as well."""
-        log = np.log(self.passes)
-        return np.exp([_line(theirs, log, a) for theirs, a in zip(self.accuracy, accuracy, strict=True)])
+        found = []
+        for theirs, one in zip(self.accuracy, accuracy, strict=True):
+            there = np.isfinite(theirs)
+            found.append(math.exp(_line(theirs[there], np.log(self.passes[there]), one)))
+        return np.array(found)
+
+    def reach(self, passes: float) -> NDArray[np.bool_]:
+        """Which archs were trained alone for as many passes or more."""
+        return np.asarray(np.isfinite(self.accuracy[:, self.passes >= 0.99 * passes]).any(axis=1))
 
     def cost_ratio(self, passes: float, accuracy: Sequence[float]) -> float:
-        """Passes of a supernet over those at which one network alone is as good, the geometric mean over archs."""
-        return float(np.exp(np.mean(np.log(passes / self.equal_passes(accuracy)))))
+        """Passes of a supernet over those at which one network alone is as good, the geometric mean over archs that reach so far."""
+        ratios = passes / self.equal_passes(accuracy)
+        return float(np.exp(np.mean(np.log(ratios[self.reach(passes)]))))
 
 
 def _line(x: Floats, y: Floats, at: float) -> float:
@@ -51,8 +60,10 @@ def _line(x: Floats, y: Floats, at: float) -> float:
 
 
 def at_cost(runs: Mapping[float, float], cost: float) -> float:
-    """The accuracy at a cost, from those at other costs, by lines in the logarithm of the cost."""
+    """The accuracy at a cost, by lines in the logarithm of the cost; not a number beyond the costs that were measured."""
     costs = np.array(sorted(runs))
+    if not 0.98 * costs[0] <= cost <= 1.02 * costs[-1]:
+        return math.nan
     return _line(np.log(costs), np.array([runs[c] for c in costs]), float(np.log(cost)))
 
 
@@ -81,7 +92,7 @@ class Ranks:
 
     @property
     def ceiling(self) -> float:
-        """Between two disjoint sets of seeds: what a perfect judge reaches whose noise is that of a training alone."""
+        """Between two disjoint sets of seeds, of which there must be two: what a perfect judge reaches whose noise is that of a training alone."""
         half = len(self.alone) // 2
         return tau(self.alone[:half].mean(axis=0), self.alone[half:].mean(axis=0))
 
@@ -111,32 +122,44 @@ def figures(study: Study) -> dict[str, float]:
         "": study.ranks(study.spread, rates),
         "_within_band": study.ranks(study.band, [rates[len(rates) // 2]] * len(study.band)),
     }
-    found = {f"acc_alone.x{units:g}": float(row.mean()) for units, row in own.items()}
-    found |= {f"acc_alone_{third}.x{u:g}": v for u, row in own.items() for third, v in thirds(row).items()}
-    found |= {f"rate_alone.{third}": v for third, v in thirds(rates).items()}
+    found: dict[str, float] = {f"rate_alone.{third}": v for third, v in thirds(rates).items()}
+    for units, row in own.items():
+        found[f"archs_alone.x{units:g}"] = float(np.isfinite(row).sum())
+        if np.isfinite(row).all():
+            found[f"acc_alone.x{units:g}"] = float(row.mean())
+            found |= {f"acc_alone_{third}.x{units:g}": v for third, v in thirds(row).items()}
     halves = [study.alone(arch, rate, 1, study.size.seeds[0], BATCH // 2) for arch, rate in study.three()]
     wholes = [study.alone(arch, rate, 1, study.size.seeds[0]) for arch, rate in study.three()]
     if None not in halves:
         found["half_batch_gain.alone"] = float(np.mean(np.array(halves) - np.array(wholes)))
+    for gene in study.space.all_genes:
+        if 1.0 in own and (score := study.varying(gene.name)) is not None:
+            found[f"gap_largest.varying_{gene.name}"] = float(own[1.0][-1]) - score
     for name in (*study.size.methods, *study.size.ways):
         at = {length: study.supernets(name, study.steps(name, length)) for length in lengths}
         at = {length: runs for length, runs in at.items() if runs}
         for length, runs in at.items():
             found |= {f"{key}.{name}.x{length}": v for key, v in _costs(runs, study.spread, curves).items()}
         found |= _at_equal_costs(study, name, at, found)
-        for steps, units in ((round(units * unit), units) for units in own):
-            if runs := study.supernets(name, steps):
-                found[f"gap_equal_steps.{name}.x{units:g}"] = float(own[units].mean() - _accuracy(runs, study.spread))
+        for units, row in own.items():
+            if runs := study.supernets(name, round(units * unit)):
+                gaps = row - np.mean([[run["accuracy"][arch.id] for arch in study.spread] for run in runs], axis=0)
+                found[f"gap_equal_steps.{name}.x{units:g}"] = float(np.nanmean(gaps))
+                found[f"gap_largest.{name}.x{units:g}"] = float(gaps[-1])
         if len(at) == len(lengths):
-            ratios = [found[f"cost_ratio.{name}.x{length}"] for length in lengths]
+            ratios = [found.get(f"cost_ratio.{name}.x{length}", math.nan) for length in lengths]
             found[f"cost_ratio.{name}"] = float(np.exp(np.mean(np.log(ratios))))
             for which, rank in ranks.items():
-                if rank is not None and (not which or name in study.size.ranked):
+                if len(rank.alone) and (not which or name in study.size.ranked):
                     found |= _ranked(which, name, rank, study.band if which else study.spread, at)
     for which, rank in ranks.items():
-        if rank is not None:
-            found[f"tau{which}_ceiling"], found[f"tau{which}_macs_only"] = rank.ceiling, rank.by_macs
-    default = {key.replace(f".{DEFAULT}", ""): v for key, v in found.items() if f".{DEFAULT}" in key}
+        found[f"seeds_alone{which}"] = len(rank.alone)
+        if len(rank.alone):
+            found[f"tau{which}_macs_only"] = rank.by_macs
+        if len(rank.alone) > 1:
+            found[f"tau{which}_ceiling"] = rank.ceiling
+    found = {key: value for key, value in found.items() if math.isfinite(value)}
+    default = {key.replace(f".{DEFAULT}", ""): v for key, v in found.items() if f".{DEFAULT}." in f"{key}."}
     return {**found, **{key: v for key, v in default.items() if key.startswith(("cost_ratio", "tau", "gap"))}}
 
 

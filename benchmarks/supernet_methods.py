@@ -146,19 +146,20 @@ METHODS = {
     "uniform": Method({"sampler": "uniform"}),
     "sandwich": Method({"sampler": "sandwich"}),
     "largest-first": Method(sampler=LargestFirst),
-    "scaled": Method(network=Scaled),
+    "scaled-largest-first": Method(sampler=LargestFirst, network=Scaled),
 }
 """Those that are compared in everything."""
 
 WAYS = {
     "exits": Method(learner=Exits),
     "batch-64": Method({"batch_size": 64}),
-    "scaled-largest-first": Method(sampler=LargestFirst, network=Scaled),
+    "scaled": Method(network=Scaled),
     "multi-4e-3": Method({"learning_rate": 4e-3}),
     "stratified": Method(sampler=Stratified),
     "multi-4": Method({"sampler_options": {"num_archs": 4}}),
     "average": Method({"average": 0.99}),
     "scaled-4e-3": Method({"learning_rate": 4e-3}, network=Scaled),
+    "scaled-exits-4e-3": Method({"learning_rate": 4e-3}, network=Scaled, learner=Exits),
     "scaled-largest-first-4e-3": Method({"learning_rate": 4e-3}, sampler=LargestFirst, network=Scaled),
 }
 """Those that are tried at the first length with the first seed."""

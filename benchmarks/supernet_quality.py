@@ -116,6 +116,16 @@ class Study:
             lambda: train(self.space, self.dataset, ALL[name], steps, seed, archs),
         )
 
+    def varying(self, gene: str) -> float | None:
+        """What the largest arch scores on a supernet of the default that has all choices of one gene, the largest of others."""
+        others = {one.name: one.choices[-1:] for one in self.space.all_genes if one.name != gene}
+        space, largest, steps = self.space.restrict(**others), self.space.largest(), self.size.unit
+        found = self.runs.get(
+            f"varying-{gene}-{steps}-{self.size.seeds[0]}",
+            lambda: train(space, self.dataset, ALL[DEFAULT], steps, self.size.seeds[0], [largest]),
+        )
+        return None if found is None else float(found["accuracy"][largest.id])
+
     def supernets(self, name: str, steps: int) -> list[dict[str, Any]]:
         """Those of all seeds that are there."""
         return [run for seed in self.size.seeds if (run := self.supernet(name, steps, seed)) is not None]
@@ -147,20 +157,31 @@ class Study:
             self.supernet(name, self.steps(name, first), size.seeds[0])
         for arch, rate in self.three():
             self.alone(arch, rate, 1, size.seeds[0], BATCH // 2)
-        for seed in size.seeds:
-            for arch in self.band:
-                self.alone(arch, rates[len(rates) // 2], 1, seed)
+        for gene in self.space.all_genes:
+            self.varying(gene.name)
+        band = [(seed, arch) for seed in size.seeds for arch in self.band]
+        for seed, arch in band[: size.band]:
+            self.alone(arch, rates[len(rates) // 2], 1, seed)
+        for arch, rate in self.three():
+            self.alone(arch, rate, max(size.units_alone), size.seeds[0])
+        for seed, arch in band[size.band :]:
+            self.alone(arch, rates[len(rates) // 2], 1, seed)
         for name in size.methods:
             self.supernets(name, self.steps(name, first))
+        for name in size.methods:
+            self.supernet(name, self.steps(name, max(size.lengths)), size.seeds[0])
+        self.at_equal_time(first)
         for arch, rate in zip(self.spread, rates, strict=True):
-            self.alone(arch, rate, max(size.units_alone), 0)
-        for seed in size.seeds:
-            for name in size.methods:
-                self.supernet(name, self.steps(name, max(size.lengths)), seed)
-        for length in size.lengths:
-            for name in size.methods:
-                if (steps := self.steps_of_cpu(name, length)) is not None:
-                    self.supernets(name, steps)
+            self.alone(arch, rate, max(size.units_alone), size.seeds[0])
+        for name in size.methods:
+            self.supernets(name, self.steps(name, max(size.lengths)))
+        self.at_equal_time(max(size.lengths))
+
+    def at_equal_time(self, length: int) -> None:
+        """Every method for as much processor time as the default takes for a length."""
+        for name in self.size.methods:
+            if (steps := self.steps_of_cpu(name, length)) is not None:
+                self.supernets(name, steps)
 
     def three(self) -> list[tuple[Arch, float]]:
         """One arch of every third, and its rate."""
@@ -168,23 +189,25 @@ class Study:
         return [(self.spread[i], self.rates()[i]) for i in at]
 
     def curves(self) -> Curves:
-        """What the spread archs reach alone, at the lengths that are there."""
-        rates, found = self.rates(), {}
-        for units in self.size.units_alone:
-            each = [
-                [self.alone(*pair, units, seed) for pair in zip(self.spread, rates, strict=True)]
-                for seed in self.size.seeds
-            ]
-            if whole := [row for row in each if None not in row]:
-                found[units * self.size.unit * BATCH] = np.array(whole, dtype=np.float64).mean(axis=0)
-        return Curves(np.array(list(found)), np.array(list(found.values())).T)
+        """What the spread archs reach alone, the mean over the seeds that all have, or else with the first."""
+        rates, size = self.rates(), self.size
+        rows = []
+        for units in size.units_alone:
+            each = np.array(
+                [
+                    [self.alone(*pair, units, seed) for pair in zip(self.spread, rates, strict=True)]
+                    for seed in size.seeds
+                ],
+                dtype=np.float64,
+            )
+            whole = np.isfinite(each).all(axis=1)
+            rows.append(each[whole].mean(axis=0) if whole.any() else each[0])
+        return Curves(np.array(size.units_alone) * size.unit * BATCH, np.array(rows).T)
 
-    def ranks(self, archs: Sequence[Arch], rates: Sequence[float]) -> Ranks | None:
-        """What archs reach alone at one unit, one row a seed."""
+    def ranks(self, archs: Sequence[Arch], rates: Sequence[float]) -> Ranks:
+        """What archs reach alone at one unit, one row for every seed that all of them have."""
         rows = [[self.alone(*pair, 1, seed) for pair in zip(archs, rates, strict=True)] for seed in self.size.seeds]
-        if any(None in row for row in rows):
-            return None
-        return Ranks(np.array(rows, dtype=np.float64), macs_of(self.space, archs))
+        return Ranks(np.array([row for row in rows if None not in row], dtype=np.float64), macs_of(self.space, archs))
 
 
 def measure(quick: bool, keep: str | None = None) -> dict[str, float]:
