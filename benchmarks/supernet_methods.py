@@ -107,15 +107,17 @@ class Exits(Learner):
 
     def _forward(self, x: Tensor, arch: Arch, **how: Any) -> Tensor:
         [depths] = [gene.choices for gene in self.net.space.all_genes if gene.name == "depth"]
-        ends = {f"block{int(depth) - 1}_ffn" for depth in depths if depth <= arch["depth"]}
+        own = arch["depth"]
+        assert isinstance(own, int)
+        ends = {f"block{depth - 1}_ffn" for depth in depths if isinstance(depth, int) and depth <= own}
         *body, head = self.net.at(arch)
-        exits = []
+        exits: list[Tensor] = []
         for site, module in zip(self.net.space.lower(arch).sites, body, strict=False):
             x = module(x)
             if site in ends:
                 exits.append(head(x))
-        self._shallower = exits[:-1]
-        return exits[-1]
+        *self._shallower, last = exits
+        return last
 
     def _backward(self, loss: Tensor) -> None:
         target, num_images = self._targets.pop(0)

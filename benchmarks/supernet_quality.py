@@ -29,7 +29,7 @@ import os
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -77,9 +77,10 @@ class Size:
     ways: tuple[str, ...] = tuple(WAYS)
     ranked: tuple[str, ...] = ("multi", "uniform", "sandwich")
     pace: tuple[int, int] = (5, 48)
+    judges: int = 10_000
 
 
-QUICK = Size(unit=8, rates=(2e-3,), spread=3, band=4, methods=("multi", "uniform"), ways=("exits",), pace=(1, 4))
+QUICK = Size(unit=8, rates=(2e-3,), spread=3, band=3, methods=("multi", "uniform"), ways=(), pace=(1, 4), judges=1000)
 
 
 class Study:
@@ -87,7 +88,8 @@ class Study:
 
     def __init__(self, size: Size, runs: Runs, work: Path) -> None:
         self.size, self.runs = size, runs
-        self.space, self.dataset = small_space(), images(work)
+        self.space, dataset = small_space(), images(work)
+        self.dataset = replace(dataset, val=dataset.val.sample(size.judges))
         self.spread, self.band = spread_archs(self.space, size.spread), band_archs(self.space, size.band)
 
     def alone(self, arch: Arch, rate: float, units: float, seed: int, batch: int = BATCH) -> float | None:
@@ -105,7 +107,7 @@ class Study:
         """For each spread arch the rate that is best for its third of the sizes, at one unit with the first seed."""
         table = [[self.alone(arch, rate, 1, 0) or 0.0 for arch in self.spread] for rate in self.size.rates]
         best = [np.argmax(third.sum(axis=1)) for third in np.array_split(np.array(table), 3, axis=1)]
-        sizes = [len(third) for third in np.array_split(self.spread, 3)]
+        sizes = [len(third) for third in np.array_split(np.arange(len(self.spread)), 3)]
         return [self.size.rates[i] for i, n in zip(best, sizes, strict=True) for _ in range(n)]
 
     def supernet(self, name: str, steps: int, seed: int) -> dict[str, Any] | None:

@@ -77,7 +77,7 @@ def images(work: Path) -> Dataset:
     file = work / "cifar10-16px.npz"
     if not file.is_file():
         found = load_dataset(DataSettings(str(IMAGES), test_share=0.0))
-        arrays = {}
+        arrays: dict[str, Any] = {}
         for part in ("train", "val"):
             pixels, labels = getattr(found, part).pixels(np.arange(len(getattr(found, part))))
             arrays[f"x_{part}"] = torch.nn.functional.avg_pool2d(pixels.float(), 2).round().byte().numpy()
