@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
+
+from vitnas.search_spaces import load_space
+from vitnas.supernets.supernet import Supernet
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
-PARTS = ("frame.py", "between_sittings.py")
+PARTS = ("frame.py", "between_sittings.py", "supernet_figures.py", "supernet_methods.py", "supernet_runs.py")
 """What others are made of."""
 SCRIPTS = sorted(path for path in FOLDER.glob("*.py") if path.name not in PARTS)
 
@@ -62,6 +68,8 @@ def test_a_part_measured_alone_leaves_the_other_results_as_they_are(tmp_path: Pa
 
 def test_committed_results_are_full_runs_of_scripts_that_exist_or_parts_that_say_so() -> None:
     for path in (FOLDER / "results").glob("*.json"):
+        if path.name.endswith(".runs.json"):
+            continue
         found = json.loads(path.read_text())
         command = f"python benchmarks/{path.stem}.py"
         if "command" in found:
@@ -72,3 +80,37 @@ def test_committed_results_are_full_runs_of_scripts_that_exist_or_parts_that_say
             assert part["command"].startswith(command), (path.name, name)
         assert (FOLDER / f"{path.stem}.py").is_file()
         assert all(isinstance(value, float | int) for value in found["results"].values())
+
+
+def test_committed_trainings_are_those_that_their_results_tell_of() -> None:
+    runs = json.loads((FOLDER / "results" / "supernet_quality.runs.json").read_text())["runs"]
+    results = json.loads((FOLDER / "results" / "supernet_quality.json").read_text())["results"]
+    trainings = [run for name, run in runs.items() if name.startswith("multi-400-")]
+    assert len(trainings) == results["seeds.multi.x1"]
+    assert sum(run["passes"] for run in trainings) / len(trainings) == results["passes.multi.x1"]
+
+
+def test_a_cost_ratio_is_passes_over_those_of_an_equal_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(FOLDER))
+    figures = importlib.import_module("supernet_figures")
+    passes = np.array([100.0, 400.0, 1600.0])
+    curves = figures.Curves(passes, np.array([[10.0, 20.0, 30.0], [20.0, 40.0, 50.0]]))
+    assert np.allclose(curves.equal_passes([15.0, 40.0]), [200.0, 400.0])
+    assert np.allclose(curves.equal_passes([35.0, 10.0]), [3200.0, 50.0]), "lines go on beyond the ends"
+    assert curves.cost_ratio(400.0, [15.0, 40.0]) == pytest.approx(2**0.5)
+
+
+def test_scaled_weights_are_those_of_a_network_of_its_own_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(FOLDER))
+    methods = importlib.import_module("supernet_methods")
+    space = load_space("autoformer-mini")
+    scaled = methods.Scaled(space)
+    plain = Supernet(space)
+    images = torch.rand(2, *space.task.image_shape)
+    for arch in (space.smallest(), space.largest()):
+        assert torch.allclose(scaled(images, arch), scaled.extract(arch)(images), atol=1e-5)
+    small = space.smallest()
+    [own] = [layer for layer in scaled.extract(small) if hasattr(layer, "linear")]
+    [slice_] = [layer for layer in plain.extract(small) if hasattr(layer, "linear")]
+    ratio = (space.largest()["width"] / small["width"]) ** 0.5
+    assert torch.allclose(own.linear.weight, ratio * slice_.linear.weight)
