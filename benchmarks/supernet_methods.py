@@ -89,7 +89,7 @@ def _scaled(module: nn.Module, whole: nn.Module) -> nn.Module:
             ratio = math.prod(all_of_it.shape[first:]) / math.prod(part.shape[first:])
             if ratio > 1:
                 scaled = part * math.sqrt(ratio)
-                own[name] = nn.Parameter(scaled.detach()) if part.is_leaf else scaled
+                own[name] = nn.Parameter(scaled.detach()) if part.is_leaf else scaled  # type: ignore[assignment]
     return module
 
 
