@@ -85,6 +85,7 @@ def wait_for_end_of(session: int) -> list[str]:
     return left
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_nobody_else_reaches_it_and_it_ends_with_a_signal(number: int, temporary: Path) -> None:
     process = start(temporary)
@@ -103,6 +104,7 @@ def test_nobody_else_reaches_it_and_it_ends_with_a_signal(number: int, temporary
     assert list(temporary.glob("vitnas-*")) == []
 
 
+@pytest.mark.slow
 def test_what_a_killed_one_leaves_goes_with_the_next(temporary: Path) -> None:
     process = start(temporary)
     os.killpg(process.pid, signal.SIGKILL)

@@ -146,6 +146,7 @@ def test_processor_time_adds_up_over_parts(climbed):
     assert spent[0] > 0
 
 
+@pytest.mark.slow
 @pytest.mark.ray
 def test_workers_on_ray_find_the_same(climbed, dataset, tmp_path):
     _, _, winner, history, mark, _ = climbed

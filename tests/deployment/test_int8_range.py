@@ -60,6 +60,7 @@ def on(test: SelfTest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(onnx_int8, "onnx_runtime_test", lambda: test)
 
 
+@pytest.mark.slow
 def test_the_report_and_the_card_say_what_was_taken_and_why(folders, capsys):
     sound, saturated = (read_json(folders[name] / "report.json") for name in ("sound", "saturated"))
     assert sound["formats"]["onnx-int8"]["int8"] == {"bits": 8, "why": "this processor's kernels do not saturate"}
@@ -73,6 +74,7 @@ def test_the_report_and_the_card_say_what_was_taken_and_why(folders, capsys):
     assert "onnx-int8, 7-bit weights: this processor's kernels saturate" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_processor_that_saturates_is_found_by_verifying(folders, digits, monkeypatch, capsys):
     def warning(name: str) -> str | None:
         found = verify(folders[name], digits, measure=False)
@@ -92,6 +94,7 @@ def test_a_processor_that_saturates_is_found_by_verifying(folders, digits, monke
     assert warning("saturated") is None
 
 
+@pytest.mark.slow
 def test_a_report_from_before_is_of_eight_bits(folders, digits, monkeypatch, tmp_path):
     folder = Path(shutil.copytree(folders["sound"], tmp_path / "copy"))
     report = read_json(folder / "report.json")
@@ -102,6 +105,7 @@ def test_a_report_from_before_is_of_eight_bits(folders, digits, monkeypatch, tmp
     assert verify(folder, digits, measure=False)["formats"]["onnx-int8"]["warning"]
 
 
+@pytest.mark.slow
 def test_a_limit_that_breaks_names_the_saturation(folders, digits, monkeypatch, tmp_path):
     on(SATURATED, monkeypatch)
     monkeypatch.setattr(onnx_int8.Int8, "limits", Tolerance(1e-9, 0.9, 0.02))

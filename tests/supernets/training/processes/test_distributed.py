@@ -223,6 +223,7 @@ def test_an_environment_that_contradicts_itself_is_refused(
         pass
 
 
+@pytest.mark.slow
 def test_a_process_that_dies_is_told_by_the_others(tmp_path: Path, small_run: MakeRun) -> None:
     run = small_run(tmp_path / "run", steps=100_000, checkpoint_every=1)
     leader, other = start_world(TRAIN, run.path)

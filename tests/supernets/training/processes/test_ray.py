@@ -57,6 +57,7 @@ def test_a_worker_that_dies_changes_nothing(tmp_path: Path, small_run: MakeRun) 
     assert not (run.path / ".ray").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.ray
 @pytest.mark.timeout(900)
 def test_an_error_of_the_training_ends_it_with_its_own_words(tmp_path: Path, small_run: MakeRun) -> None:
