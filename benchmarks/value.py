@@ -65,7 +65,7 @@ LIMITS_MS = {"cifar10": (1.0, 2.0), "fashion": (0.7, 1.4)}
 SPACES = LIKELY[:8]
 """Those that candidates, and random archs, come from."""
 FIXED = LIKELY[:3]
-FIRST: tuple[str, ...] = ("random.all", "random.within", "uniform", "single", "supernet")
+FIRST: tuple[str, ...] = ("random.all", "uniform", "random.within", "single", "supernet")
 LAST: tuple[str, ...] = ("same", "largest", *(f"fixed.{name}" for name in FIXED))
 """Methods that come when the first have all their seeds."""
 SECONDS = float(os.environ.get("VITNAS_VALUE_SECONDS", "180"))

@@ -34,7 +34,7 @@ SHORTER = (
     ("--workers 8", "--workers 2"),
     ("--samples 200", "--samples 12"),
     ("--time 10m", "--time 10s"),
-    ("--time 6h", "--time 6s --space efficientformerv2"),
+    ("--time 6h", "--time 6s --space autoformer-mini --format torch"),
     ("--time 30m", "--time 4s"),
     ("--time 2h", "--time 10s --space efficientformerv2"),
     ("suggest --data photos/", "suggest --data photos/ --space efficientformerv2"),
