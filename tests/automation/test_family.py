@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from vitnas.automation.automate import automate
 from vitnas.automation.clock import Clock
-from vitnas.automation.family import automate_family, divided, together
+from vitnas.automation.family import automate_family, divided, joined, together
 from vitnas.automation.planning_shared import check_run
 from vitnas.automation.settings import AutoSettings
 from vitnas.automation.sharing import SharedPlan, up_to
@@ -150,6 +150,13 @@ def test_a_supernet_is_for_three_limits_and_more_unless_told():
     assert AutoSettings(limits={"cpu": (1.0, 2.0, 3.0)}, strategy="halving").way == "halving"
     with pytest.raises(SettingsError, match="strategy"):
         AutoSettings(limits={"cpu": 1.0}, run="runs/a", strategy="halving")
+
+
+def test_one_network_serves_all_limits_that_every_arch_keeps():
+    targets = [{"cpu": 1.0, "phone": 3.0}, {"cpu": 2.0, "phone": 4.0}, {"cpu": 4.0, "phone": 3.5}]
+    assert joined(targets, {"cpu": 1.5, "phone": 2.0}) == [(targets[0], 1), ({"cpu": 2.0, "phone": 3.5}, 2)]
+    assert joined(targets, {"cpu": 9.0, "phone": 2.0}) == [(target, 1) for target in targets]
+    assert joined(targets, {"cpu": 0.5, "phone": 0.5}) == [({"cpu": 1.0, "phone": 3.0}, 3)]
 
 
 def test_no_tables_are_no_table():

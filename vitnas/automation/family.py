@@ -21,7 +21,7 @@ from vitnas.quantities import format_limits
 from vitnas.search_spaces import SPACES, Arch
 from vitnas.supernets.data import DataSettings, load_dataset, resolved
 
-SUPERNET, SHARED_PLAN = "supernet", "supernet.toml"
+SUPERNET, SHARED_PLAN, LATENCIES = "supernet", "supernet.toml", "latencies.json"
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,7 @@ def automate_family(
     threads = torch.get_num_threads()
     shares = settings.way == "supernet" and settings.run is None
     portions, shared_s, run = divided(settings, threads, shares), 0.0, settings.run
+    questions = [(limits, 1) for limits in settings.targets]
     with only_here(folder, "automatic search"):
         if shares:
             plan = _shared_plan(folder, data, settings, portions, threads, say)
@@ -83,19 +84,38 @@ def automate_family(
             trained, mark = train_shared(plan, data, (folder / SUPERNET).resolve(), show is not None)
             say(f"the largest arch of the supernet: loss {mark.loss:.3f}, accuracy {mark.accuracy:.1%}")
             run, shared_s = str(trained.path), mark.cpu_s / len(settings.targets)
-        parts = []
-        for limits in settings.targets:
-            say(f"within {format_limits(limits)}:")
-            own = replace(settings, limits=limits, seconds=portions.seconds, strategy="auto", run=run)
-            parts.append(
-                automate(data, own, folder / name_of(limits), say, show, draw, paint, report, dry_run, shared_s)
+            [largest_ms] = Clock(widest(settings.targets), folder / LATENCIES).ms(
+                trained.space, [trained.space.largest()]
             )
+            questions = joined(settings.targets, largest_ms)
+        parts = []
+        for limits, number in questions:
+            others = f", and wider limits, which every arch of the supernet keeps ({number - 1})" if number > 1 else ""
+            say(f"within {format_limits(limits)}{others}:")
+            own = replace(settings, limits=limits, seconds=number * portions.seconds, strategy="auto", run=run)
+            where = folder / name_of(limits)
+            parts.append(automate(data, own, where, say, show, draw, paint, report, dry_run, number * shared_s))
         board = together([part.scoreboard for part in parts if part.scoreboard is not None])
         if board is not None:
             if paint is not None:
                 paint(board, folder / PICTURE)
             write_scoreboard(board, folder, [part.network.relative_to(folder) for part in parts], (), paint is not None)
     return AutoResult(folder, None, board, parts=tuple(parts))
+
+
+def joined(
+    targets: Sequence[Mapping[str, float]], largest_ms: Mapping[str, float]
+) -> list[tuple[dict[str, float], int]]:
+    """The limits of each network that is worth training, and how many of the targets it serves with their time.
+
+    Args:
+        targets: the limits that were asked for.
+        largest_ms: device -> what the largest arch of the supernet takes; where it keeps a target, all archs do, and one network
+            serves all such targets.
+    """
+    kept = [target for target in targets if all(largest_ms[name] <= ms for name, ms in target.items())]
+    own = [(dict(target), 1) for target in targets if target not in kept]
+    return [*own, (tightest(kept), len(kept))] if kept else own
 
 
 def _announce(plan: SharedPlan, portions: Portions, number: int, say: Say) -> None:
@@ -114,7 +134,7 @@ def _shared_plan(
     if file.is_file():
         say(f"following '{file}'")
         return SharedPlan.read(file)
-    tight, wide = (Clock(of(settings.targets), folder / "latencies.json") for of in (tightest, widest))
+    tight, wide = (Clock(of(settings.targets), folder / LATENCIES) for of in (tightest, widest))
     names = settings.spaces or tuple(name for name in LIKELY if name in SPACES)
     plan = plan_shared(names, data, (tight, wide), portions.cpu_s, len(settings.targets), threads, settings.seed, say)
     plan.write(file)
