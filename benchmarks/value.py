@@ -310,7 +310,8 @@ def summary(problems: list[Problem], methods: tuple[str, ...]) -> dict[str, floa
             if (key := RELATIVE.get(method)) is not None:
                 gains = 100 * (own - theirs) / theirs
                 results[f"ri.{key}.{name}"] = float(gains.mean())
-                results[f"ri_low.{key}.{name}"] = lower(gains)
+                if len(gains) > 1:  # one seed has no interval
+                    results[f"ri_low.{key}.{name}"] = lower(gains)
             if method in ("uniform", "largest"):
                 results[f"points_over_{method}.{name}"] = float((own - theirs).mean())
     frame.show("methods", ("problem and method", "test %", "std", "CPU s", "seeds"), table)
