@@ -12,7 +12,7 @@ import pytest
 
 NOTEBOOK = Path(__file__).parents[1] / "docs" / "examples" / "digits.ipynb"
 MOST_BYTES = 400_000
-SHORTER = {"epochs=8": "epochs=2", "evaluations=60, initial=20": "evaluations=20, initial=10"}
+SHORTER = {"epochs=20": "epochs=2", "evaluations=60, initial=20": "evaluations=20, initial=10"}
 """The same with less to do; the outputs that are kept were made with more."""
 
 
