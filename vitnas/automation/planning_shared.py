@@ -11,6 +11,7 @@ from vitnas.automation.pace import measure_pace
 from vitnas.automation.plan import Plan
 from vitnas.automation.planning import Purse, baselines, compete
 from vitnas.automation.recipe import BATCH, LEARNING_RATE
+from vitnas.automation.scaling import largest_uniform
 from vitnas.automation.settings import AutoSettings
 from vitnas.automation.shortlist import judging_s, shortlist
 from vitnas.errors import SettingsError
@@ -52,16 +53,17 @@ def plan_from(
     """
     purse, space = Purse.of(settings, threads, shared_s), named_space(run)
     images = dataset_of(run)
-    pace = measure_pace(run.space, run.space.largest(), BATCH)
+    within = largest_uniform(run.space, clock)
+    pace = measure_pace(run.space, within.arch if within is not None else run.space.smallest(), BATCH)
     afforded = int(JUDGING * purse.left_s() / judging_s(pace.step_s, BATCH))
     best = shortlist(run, images, clock, min(MANY, max(FEW, afforded)), settings.seed, say)
     most = settings.candidates or CANDIDATES
     fits = [Fit(space, one.placed, SLOWER * LEARNING_RATE) for one in best[:most]]
     entries, rungs, network_s = compete(fits, purse, most)
-    if run.space.source is not None:
-        entries = [replace(entry, space=_name(run)) for entry in entries]
     found = at_the_limits((_name(run),), dataset.task, clock, say) if settings.baselines else []
     entries += baselines(found, entries, network_s + shared_s, dataset, settings, clock, say)
+    if run.space.source is not None:  # a plan names a space of one's own by its file
+        entries = [replace(entry, space=_name(run)) if entry.space == run.space.name else entry for entry in entries]
     return Plan(tuple(entries), rungs, purse.workers, purse.threads, settings.seed, purse.spent_s)
 
 

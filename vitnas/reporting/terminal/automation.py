@@ -68,7 +68,8 @@ def print_found(described: dict[str, Any]) -> None:
     """The table against the baselines and what it says; without one, where the plan lies."""
     folder = described["folder"]
     if described["scoreboard"] is None:
-        plans = [f"{one['folder']}/plan.toml" for one in described["networks"] or [described]]
+        file = "plan.toml" if described["entries"] or described["networks"] else "supernet.toml"
+        plans = [f"{one['folder']}/{file}" for one in described["networks"] or [described]]
         print(f"plan written to {', '.join(plans)}; edit it if you like, and give the command without --dry-run")
         return
     board = msgspec.convert(described["scoreboard"], Scoreboard)
