@@ -44,13 +44,13 @@ import frame
 import numpy as np
 import torch
 
-from vitnas.automation.clock import Clock
+from vitnas.automation.candidates.clock import Clock
+from vitnas.automation.candidates.fitting import Fit, at_the_limits, random_fit
+from vitnas.automation.candidates.scaling import at_random
 from vitnas.automation.contest import Contest
-from vitnas.automation.fitting import Fit, at_the_limits, random_fit
 from vitnas.automation.plan import Plan
 from vitnas.automation.planning import LIKELY, entry_of, make_plan
 from vitnas.automation.planning_shared import plan_from
-from vitnas.automation.scaling import at_random
 from vitnas.automation.settings import AutoSettings
 from vitnas.automation.sharing import SHARE, Shared, plan_shared, train_shared
 from vitnas.files import KEY, read_json, without_seal, write_json

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from vitnas.automation.automate import automate
+from vitnas.automation.automate import Telling, automate
 from vitnas.automation.plan import Plan, Rung
 from vitnas.automation.scoreboard import Line, Scoreboard, ahead, write_scoreboard
 from vitnas.automation.settings import AutoSettings
@@ -23,7 +23,7 @@ ASKED = AutoSettings(limits={"iphone12": 1.5}, seconds=4.0, spaces=("autoformer-
 
 def ask(folder, settings=ASKED, dry_run=False):
     said: list[str] = []
-    found = automate(DIGITS, settings, folder, said.append, dry_run=dry_run)
+    found = automate(DIGITS, settings, folder, Telling(said.append), dry_run)
     return found, said
 
 
@@ -76,7 +76,9 @@ def test_all_that_it_spent_is_counted(answered):
 def test_the_table_is_painted_where_somebody_can(answered):
     folder, _found, _ = answered
     painted = []
-    again = automate(DIGITS, ASKED, folder, lambda text: None, paint=lambda board, path: painted.append((board, path)))
+    again = automate(
+        DIGITS, ASKED, folder, Telling(lambda text: None, paint=lambda board, path: painted.append((board, path)))
+    )
     assert painted == [(again.scoreboard, folder / "scoreboard.png")]
     assert "scoreboard.png" in (folder / "README.md").read_text()
 
@@ -84,7 +86,7 @@ def test_the_table_is_painted_where_somebody_can(answered):
 def test_the_page_is_told_all_that_was_found(answered):
     folder, *_ = answered
     told = []
-    again = automate(DIGITS, ASKED, folder, lambda text: None, report=told.append)
+    again = automate(DIGITS, ASKED, folder, Telling(lambda text: None, report=told.append))
     assert told == [again]
     assert any(command.startswith("vitnas export") for command in again.commands)
     assert "(report.html)" in (folder / "README.md").read_text()

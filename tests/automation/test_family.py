@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vitnas.automation.automate import automate
-from vitnas.automation.clock import Clock
+from vitnas.automation.automate import Telling, automate
+from vitnas.automation.candidates.clock import Clock
 from vitnas.automation.family import automate_family, divided, joined, together
 from vitnas.automation.planning_shared import check_run
 from vitnas.automation.settings import AutoSettings
@@ -18,10 +19,13 @@ from vitnas.automation.shortlist import shortlist
 from vitnas.errors import SettingsError
 from vitnas.files import read_json
 from vitnas.run import RunFolder
-from vitnas.search_spaces import OFF, load_space
+from vitnas.search_spaces import OFF, Arch, load_space
 from vitnas.supernets.data import DataSettings, dataset_of, load_dataset
+from vitnas.supernets.settings.train import TrainSettings
+from vitnas.supernets.training.train import start_run, train
 
 DIGITS = DataSettings("digits")
+OWN = Path(__file__).parents[2] / "docs" / "examples" / "own_space.toml"
 ASKED = AutoSettings(
     limits={"iphone12": (0.5, 1.5)},
     seconds=4.0,
@@ -38,13 +42,13 @@ def answered(tmp_path_factory):
     """The plan is cut short, so that a supernet of a few steps is all that the tests wait for."""
     folder = tmp_path_factory.mktemp("family") / "digits"
     said: list[str] = []
-    found = automate_family(DIGITS, ASKED, folder, said.append, dry_run=True)
+    found = automate_family(DIGITS, ASKED, folder, Telling(said.append), dry_run=True)
     assert found.scoreboard is None
     assert not (folder / "supernet").exists()
     plan = SharedPlan.read(folder / "supernet.toml")
     largest = load_space("autoformer-mini", load_dataset(DIGITS).task).largest()
     replace(plan, steps=24, up_to=largest.to_json()).write(folder / "supernet.toml")
-    return folder, automate_family(DIGITS, replace(ASKED), folder, said.append), said
+    return folder, automate_family(DIGITS, replace(ASKED), folder, Telling(said.append)), said
 
 
 @pytest.mark.heavy
@@ -77,7 +81,7 @@ def test_candidates_begin_with_the_weights_of_the_supernet_which_they_answer_for
 def test_asked_again_it_answers_at_once(answered):
     folder, found, _ = answered
     before = {file: file.stat().st_mtime_ns for file in folder.rglob("*.safetensors")}
-    again = automate_family(DIGITS, ASKED, folder, lambda text: None)
+    again = automate_family(DIGITS, ASKED, folder, Telling(lambda text: None))
     assert before == {file: file.stat().st_mtime_ns for file in folder.rglob("*.safetensors")}
     assert again.scoreboard == found.scoreboard
 
@@ -102,8 +106,26 @@ def test_a_run_that_saw_other_images_is_refused(answered, tmp_path):
     other = replace(DIGITS, seed=1)
     settings = replace(ASKED, limits={"iphone12": 1.5}, run=str(run.path))
     with pytest.raises(SettingsError, match=r"seed = 0, so it may have seen the test images of seed = 1"):
-        automate(other, settings, tmp_path / "a", lambda text: None)
+        automate(other, settings, tmp_path / "a", Telling(lambda text: None))
     assert not (tmp_path / "a").exists()
+
+
+@pytest.mark.heavy
+def test_a_run_of_a_space_of_ones_own_keeps_its_uniform_baseline(tmp_path):
+    """Its plan names the file that the run keeps, so that the plan can be followed where the user's file is gone."""
+    mine = tmp_path / "mine.toml"
+    mine.write_text(OWN.read_text())
+    task = load_dataset(DIGITS).task
+    run = start_run(tmp_path / "run", load_space(str(mine), task), DIGITS, TrainSettings(steps=2, batch_size=16))
+    train(run, progress=False)
+    mine.unlink()
+    settings = replace(ASKED, limits={"iphone12": 3.0}, baselines=("uniform",), run=str(run.path))
+    said: list[str] = []
+    plan = automate(DIGITS, settings, tmp_path / "answer", Telling(said.append), dry_run=True).plan
+    assert [entry.role for entry in plan.baselines] == ["uniform"]
+    assert {entry.space for entry in plan.entries} == {str(run.path / "space.toml")}
+    for entry in plan.entries:
+        entry.load_space(task).check(Arch.from_json(entry.arch))
 
 
 @given(st.integers(0, 10_000))

@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from vitnas.automation.contender import Stretch, enter, read_marks, train_stretch
-from vitnas.automation.pace import Pace
 from vitnas.automation.plan import Entry, Plan, Rung
 from vitnas.automation.progress import steps_of
 from vitnas.automation.recipe import recipe
@@ -44,7 +43,7 @@ def entered(folder, dataset, names=("smallest", "largest")) -> Plan:
             folder / entry.name,
             space.alone(arch),
             DataSettings("digits"),
-            recipe(dataset, Pace(0.01, False), STEPS, threads=1),
+            recipe(dataset, False, STEPS, threads=1),
         )
         entries.append(entry)
     return Plan(tuple(entries), (Rung(0.2, 2), Rung(0.5, 1)), workers=1, threads=1, seed=0, looked_s=1.0)
@@ -85,7 +84,7 @@ def test_a_winner_learnt_what_it_would_have_alone(climbed, dataset, tmp_path):
         tmp_path / "alone",
         space.alone(arch),
         DataSettings("digits"),
-        recipe(dataset, Pace(0.01, False), STEPS, threads=1),
+        recipe(dataset, False, STEPS, threads=1),
     )
     assert train(alone, progress=False)
     ours, theirs = weights(folder / winner.name), weights(tmp_path / "alone")
@@ -135,7 +134,7 @@ def test_a_run_that_was_begun_for_other_steps_is_refused(climbed, dataset):
             folder / winner.name,
             space.alone(arch),
             DataSettings("digits"),
-            recipe(dataset, Pace(0.01, False), 30, threads=1),
+            recipe(dataset, False, 30, threads=1),
         )
 
 

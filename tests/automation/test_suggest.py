@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from vitnas.automation import fitting
-from vitnas.automation.clock import Clock
-from vitnas.automation.fitting import ENOUGH_STEPS, Fit, at_the_limits, trainable
-from vitnas.automation.pace import Pace
+from vitnas.automation.candidates import fitting
+from vitnas.automation.candidates.clock import Clock
+from vitnas.automation.candidates.fitting import ENOUGH_STEPS, Fit, at_the_limits, trainable
+from vitnas.automation.candidates.pace import Pace
 from vitnas.automation.planning import propose
 from vitnas.automation.suggest import suggest
 from vitnas.errors import SettingsError, UnknownNameError

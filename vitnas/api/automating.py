@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vitnas.api.loading import Place
 from vitnas.api.telling import teller
-from vitnas.automation.automate import AutoResult, automate
+from vitnas.automation.automate import AutoResult, Telling, automate
 from vitnas.automation.family import automate_family
 from vitnas.automation.scoreboard import PAGE, Scoreboard
 from vitnas.automation.settings import AutoSettings
@@ -47,9 +47,8 @@ def auto(
     name = wanted.name if wanted.name in DATASETS else Path(wanted.name).absolute().name
     folder = Path(path) if path is not None else FOLDER / name
     with going_on("what is trained so far is kept; the same command goes on"):
-        return find(
-            wanted, settings, folder, teller(progress), print_plan if progress else None, draw, _paint, _report, dry_run
-        )
+        telling = Telling(teller(progress), print_plan if progress else None, draw, _paint, _report)
+        return find(wanted, settings, folder, telling, dry_run)
 
 
 def suggest_spaces(

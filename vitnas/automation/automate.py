@@ -12,9 +12,9 @@ import msgspec
 import tomli_w
 import torch
 
-from vitnas.automation.clock import Clock
+from vitnas.automation.candidates.clock import Clock
+from vitnas.automation.candidates.stock import with_stock_if_any
 from vitnas.automation.contest import Contest
-from vitnas.automation.fitting import with_stock_if_any
 from vitnas.automation.plan import Entry, Plan
 from vitnas.automation.planning import make_plan
 from vitnas.automation.planning_shared import check_run, plan_from
@@ -67,19 +67,30 @@ class AutoResult:
         return self.parts[0].network if self.parts else self.folder / NETWORK
 
 
-Report = Callable[[AutoResult], None]
-"""Writes `PAGE` into the folder."""
+@dataclass(frozen=True)
+class Telling:
+    """How a search tells what happens, and what it leaves for the eye.
+
+    Attributes:
+        say: told every step.
+        show: shows a plan before it is followed; with it, bars are drawn as well.
+        draw: draws a network for its card.
+        paint: draws the table.
+        report: writes `PAGE` of all that was found into the folder.
+    """
+
+    say: Say
+    show: Callable[[Plan], None] | None = None
+    draw: Draw | None = None
+    paint: Paint | None = None
+    report: Callable[[AutoResult], None] | None = None
 
 
 def automate(
     data: DataSettings,
     settings: AutoSettings,
     folder: Path,
-    say: Say,
-    show: Callable[[Plan], None] | None = None,
-    draw: Draw | None = None,
-    paint: Paint | None = None,
-    report: Report | None = None,
+    telling: Telling,
     dry_run: bool = False,
     shared_s: float = 0.0,
 ) -> AutoResult:
@@ -89,14 +100,11 @@ def automate(
         data: the images.
         settings: limits, time and choices.
         folder: of everything; one that holds the same question goes on with it, by the plan that lies there.
-        say: told every step.
-        show: shows the plan before it is followed; with it, bars are drawn as well.
-        draw: draws the network for its card.
-        paint: draws the table.
-        report: writes the page of all that was found.
+        telling: how it tells what happens.
         dry_run: ends with the plan.
         shared_s: processor seconds of the supernet of `settings.run` that this network answers for.
     """
+    say, show = telling.say, telling.show
     check_settings(settings)
     dataset = load_dataset(data)
     data = resolved(data, dataset)
@@ -119,14 +127,15 @@ def automate(
         board = _judge(contest, entries, limits)
         network = folder / NETWORK
         if not network.exists():
-            _export(contest, winner, network, settings, draw)
-        if paint is not None:
-            paint(board, folder / PICTURE)
+            _export(contest, winner, network, settings, telling.draw)
+        if telling.paint is not None:
+            telling.paint(board, folder / PICTURE)
         commands = _commands(contest, winner, network, settings)
-        write_scoreboard(board, folder, [Path(NETWORK)], commands, paint is not None, report is not None)
+        pictured, reported = telling.paint is not None, telling.report is not None
+        write_scoreboard(board, folder, [Path(NETWORK)], commands, pictured, reported)
         found = AutoResult(folder, plan, board, tuple(commands))
-        if report is not None:
-            report(found)
+        if telling.report is not None:
+            telling.report(found)
     return found
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vitnas.automation.contender import Mark, enter, network_of, read_marks
-from vitnas.automation.pace import Pace
 from vitnas.automation.plan import Entry, Plan
 from vitnas.automation.recipe import recipe
 from vitnas.automation.rungs import Standing, Trainer, climb
@@ -87,14 +86,13 @@ class Contest:
         for entry in entries:
             if entry.image_size not in loaded:
                 loaded[entry.image_size] = self.images(entry)
-            dataset, pace = loaded[entry.image_size], Pace(entry.step_s, entry.channels_last)
+            dataset = loaded[entry.image_size]
             how = {"learning_rate": entry.learning_rate, "threads": self.plan.threads, "seed": self.plan.seed}
             if entry.role == "candidate" and self.shared is not None:
-                enter(
-                    *self._where(entry, dataset), recipe(dataset, pace, entry.steps, init=str(self.shared.path), **how)
-                )
+                settings = recipe(dataset, entry.channels_last, entry.steps, init=str(self.shared.path), **how)
+                enter(*self._where(entry, dataset), settings)
                 continue
-            settings = recipe(dataset, pace, entry.steps, init=self.init, **how)
+            settings = recipe(dataset, entry.channels_last, entry.steps, init=self.init, **how)
             where = self._where(entry, dataset)
             try:
                 enter(*where, settings)

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
-from vitnas.automation.automate import AutoResult, Report, Say, ask, automate, check_settings
-from vitnas.automation.clock import Clock
-from vitnas.automation.plan import Plan
+from vitnas.automation.automate import AutoResult, Say, Telling, ask, automate, check_settings
+from vitnas.automation.candidates.clock import Clock
 from vitnas.automation.planning import LIKELY, Purse
-from vitnas.automation.scoreboard import PICTURE, Line, Paint, Scoreboard, write_scoreboard
+from vitnas.automation.scoreboard import PICTURE, Line, Scoreboard, write_scoreboard
 from vitnas.automation.settings import AutoSettings
 from vitnas.automation.sharing import SHARE, SharedPlan, plan_shared, train_shared
-from vitnas.deployment.export import Draw
 from vitnas.files import only_here
 from vitnas.quantities import format_limits
 from vitnas.search_spaces import SPACES, Arch
@@ -59,14 +57,11 @@ def automate_family(
     data: DataSettings,
     settings: AutoSettings,
     folder: Path,
-    say: Say,
-    show: Callable[[Plan], None] | None = None,
-    draw: Draw | None = None,
-    paint: Paint | None = None,
-    report: Report | None = None,
+    telling: Telling,
     dry_run: bool = False,
 ) -> AutoResult:
     """A network for each limit, in a folder that is called so; the arguments are those of `automate`."""
+    say, paint = telling.say, telling.paint
     check_settings(settings)
     dataset = load_dataset(data)
     data = resolved(data, dataset)
@@ -81,7 +76,7 @@ def automate_family(
             _announce(plan, portions, len(settings.targets), say)
             if dry_run:
                 return AutoResult(folder, None)
-            trained, mark = train_shared(plan, data, (folder / SUPERNET).resolve(), show is not None)
+            trained, mark = train_shared(plan, data, (folder / SUPERNET).resolve(), telling.show is not None)
             say(f"the largest arch of the supernet: loss {mark.loss:.3f}, accuracy {mark.accuracy:.1%}")
             run, shared_s = str(trained.path), mark.cpu_s / len(settings.targets)
             [largest_ms] = Clock(widest(settings.targets), folder / LATENCIES).ms(
@@ -94,7 +89,7 @@ def automate_family(
             say(f"within {format_limits(limits)}{others}:")
             own = replace(settings, limits=limits, seconds=number * portions.seconds, strategy="auto", run=run)
             where = folder / name_of(limits)
-            parts.append(automate(data, own, where, say, show, draw, paint, report, dry_run, number * shared_s))
+            parts.append(automate(data, own, where, telling, dry_run, number * shared_s))
         board = together([part.scoreboard for part in parts if part.scoreboard is not None])
         if board is not None:
             if paint is not None:

@@ -8,17 +8,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from vitnas.automation.clock import Clock
-from vitnas.automation.fitting import (
+from vitnas.automation.candidates.clock import Clock
+from vitnas.automation.candidates.fitting import (
     ENOUGH_STEPS,
     SMALL,
     Fit,
     at_the_limits,
     of_cost,
     random_fit,
-    slowest_stock,
     trainable,
 )
+from vitnas.automation.candidates.stock import slowest_stock
 from vitnas.automation.plan import Entry, Plan, Role, Rung
 from vitnas.automation.settings import AutoSettings
 from vitnas.search_spaces import SPACES

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from vitnas.automation.clock import Clock
-from vitnas.automation.fitting import Fit, at_the_limits
-from vitnas.automation.pace import measure_pace
+from vitnas.automation.candidates.clock import Clock
+from vitnas.automation.candidates.fitting import Fit, at_the_limits
+from vitnas.automation.candidates.pace import measure_pace
+from vitnas.automation.candidates.scaling import largest_uniform
 from vitnas.automation.plan import Plan
 from vitnas.automation.planning import Purse, baselines, compete
 from vitnas.automation.recipe import BATCH, LEARNING_RATE
-from vitnas.automation.scaling import largest_uniform
 from vitnas.automation.settings import AutoSettings
 from vitnas.automation.shortlist import judging_s, shortlist
 from vitnas.errors import SettingsError

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from vitnas.automation.pace import Pace
 from vitnas.supernets.data import Dataset
 from vitnas.supernets.settings.augment import Augment
 from vitnas.supernets.settings.train import TrainSettings
@@ -28,12 +27,12 @@ def augment_for(dataset: Dataset) -> Augment:
     return Augment(crop_padding=size // (2 * PADDING))
 
 
-def recipe(dataset: Dataset, pace: Pace, steps: int, **given: Any) -> TrainSettings:
+def recipe(dataset: Dataset, channels_last: bool, steps: int, **given: Any) -> TrainSettings:
     """The settings of a training of so many steps; it is judged by its averaged weights. A network learns alone unless told.
 
     Args:
         dataset: the images.
-        pace: whose memory layout it takes.
+        channels_last: the memory layout.
         steps: of the whole training.
         given: further settings, such as its learning rate.
     """
@@ -45,7 +44,7 @@ def recipe(dataset: Dataset, pace: Pace, steps: int, **given: Any) -> TrainSetti
         ),
         average=AVERAGE,
         augment=augment_for(dataset),
-        channels_last=pace.channels_last,
+        channels_last=channels_last,
         evaluate_every=NEVER,
         checkpoint_every=NEVER,
         tensorboard=False,

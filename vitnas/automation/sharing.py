@@ -11,10 +11,10 @@ from typing import Annotated, Any
 import numpy as np
 import tomli_w
 
-from vitnas.automation.clock import Clock
+from vitnas.automation.candidates.clock import Clock
+from vitnas.automation.candidates.fitting import Fit, at_the_limits, trainable
+from vitnas.automation.candidates.pace import Pace, measure_shared_pace
 from vitnas.automation.contender import Mark, Stretch, enter, train_stretch
-from vitnas.automation.fitting import Fit, at_the_limits, trainable
-from vitnas.automation.pace import Pace, measure_shared_pace
 from vitnas.automation.progress import bar
 from vitnas.automation.recipe import BATCH, recipe
 from vitnas.errors import SearchError, TrainingError
@@ -156,7 +156,7 @@ def train_shared(plan: SharedPlan, data: DataSettings, path: Path, show: bool) -
     images = replace(data, image_size=plan.image_size)
     dataset = load_dataset(images)
     how = {"learning_rate": plan.learning_rate, "threads": plan.threads, "seed": plan.seed, "sampler": "multi"}
-    settings = recipe(dataset, Pace(plan.step_s, plan.channels_last), plan.steps, **how)
+    settings = recipe(dataset, plan.channels_last, plan.steps, **how)
     run = enter(path, plan.load_space(dataset.task), images, settings)
     with bar("supernet", {path: plan.steps}, {path: plan.step_s}, show):
         mark = train_stretch(Stretch(path, plan.steps))

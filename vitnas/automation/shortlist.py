@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vitnas.automation.clock import Clock
-from vitnas.automation.scaling import Placed, at_random, largest_uniform
+from vitnas.automation.candidates.clock import Clock
+from vitnas.automation.candidates.scaling import Placed, at_random, largest_uniform
 from vitnas.errors import SearchError
 from vitnas.quantities import format_limits
 from vitnas.run import RunFolder

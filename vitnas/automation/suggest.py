@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vitnas.automation.clock import Clock
+from vitnas.automation.candidates.clock import Clock
+from vitnas.automation.candidates.fitting import Fit, at_the_limits
 from vitnas.automation.contest import Contest
-from vitnas.automation.fitting import Fit, at_the_limits
 from vitnas.automation.plan import Plan
 from vitnas.automation.planning import LIKELY, entry_of, propose
 from vitnas.errors import SettingsError

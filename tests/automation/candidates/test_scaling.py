@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vitnas.automation.clock import Clock
-from vitnas.automation.scaling import NEAR, at_random, largest_uniform
+from vitnas.automation.candidates.clock import Clock
+from vitnas.automation.candidates.scaling import NEAR, at_random, largest_uniform
 from vitnas.search_spaces import Task, load_space
 from vitnas.search_spaces.uniform import uniform_line
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from vitnas.automation.automate import automate
-from vitnas.automation.clock import Clock
-from vitnas.automation.fitting import IN_TIMM, slowest_stock, stock_networks, with_stock_if_any
+from vitnas.automation.automate import Telling, automate
+from vitnas.automation.candidates.clock import Clock
+from vitnas.automation.candidates.stock import IN_TIMM, slowest_stock, stock_networks, with_stock_if_any
 from vitnas.automation.settings import AutoSettings
 from vitnas.search_spaces import Task, load_space
 from vitnas.supernets.data import DataSettings
@@ -71,7 +71,7 @@ def test_a_plan_has_it_where_there_is_one(limit, roles, tmp_path):
     )  # so long that what the looking takes does not matter
     both = replace(asked, baselines=("uniform", "stock"))
     plans = [
-        automate(DataSettings("digits"), one, tmp_path / str(i), lambda text: None, dry_run=True).plan
+        automate(DataSettings("digits"), one, tmp_path / str(i), Telling(lambda text: None), dry_run=True).plan
         for i, one in enumerate((asked, both))
     ]
     assert {entry.role for entry in plans[1].entries} == roles

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vitnas.automation.clock import Clock
+from vitnas.automation.candidates.clock import Clock
 from vitnas.search_spaces import Arch, Codes, SearchSpace
 from vitnas.search_spaces.genome import distinct
 from vitnas.search_spaces.uniform import uniform_line
