@@ -24,7 +24,7 @@ the random arch) with ri_low.* (lower end of 95 %, bootstrap over seeds); points
 
 It takes hours on two cores. Finished jobs are kept below VITNAS_BENCHMARK_WORK and in results/value.runs.json, and not done again; with
 VITNAS_VALUE_MINUTES=60 no job begins after an hour, and the results tell of what is there, each method against auto on the seeds
-that both have.
+that both have, on processors of one kind.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -54,7 +54,7 @@ from vitnas.automation.planning_shared import plan_from
 from vitnas.automation.settings import AutoSettings
 from vitnas.automation.sharing import SHARE, Shared, plan_shared, train_shared
 from vitnas.files import KEY, read_json, without_seal, write_json
-from vitnas.run import RunFolder
+from vitnas.run import RunFolder, environment
 from vitnas.search_spaces import Arch
 from vitnas.supernets.counting.population import PopulationCounter
 from vitnas.supernets.data import Dataset, DataSettings, load_dataset
@@ -65,9 +65,12 @@ LIMITS_MS = {"cifar10": (1.0, 2.0), "fashion": (0.7, 1.4)}
 SPACES = LIKELY[:8]
 """Those that candidates, and random archs, come from."""
 FIXED = LIKELY[:3]
-FIRST: tuple[str, ...] = ("random.all", "uniform", "random.within", "single", "supernet")
-LAST: tuple[str, ...] = ("same", "largest", *(f"fixed.{name}" for name in FIXED))
-"""Methods that come when the first have all their seeds."""
+METHODS: tuple[tuple[str, ...], ...] = (
+    ("random.all", "uniform", "random.within"),
+    ("single", "supernet"),
+    ("same", "largest", *(f"fixed.{name}" for name in FIXED)),
+)
+"""Methods in the order in which they get all their seeds."""
 SECONDS = float(os.environ.get("VITNAS_VALUE_SECONDS", "180"))
 SEEDS = 5
 MINUTES = float(os.environ.get("VITNAS_VALUE_MINUTES", "inf"))
@@ -78,6 +81,8 @@ DRAWN = 8
 STRATEGIES = ("auto", "single", "supernet")
 RUNS = Path(__file__).parent / "results" / "value.runs.json"
 """What finished jobs found: problem and time -> seed -> method."""
+CPU = environment()["cpu"]
+"""Methods are compared on one kind of processor: as many seconds of another are more steps, or fewer."""
 WORK = Path(os.environ.get("VITNAS_BENCHMARK_WORK", Path(tempfile.gettempdir()) / "vitnas-value"))
 
 
@@ -129,9 +134,9 @@ def measure(quick: bool, only: str | None = None) -> dict[str, float]:
         raise SystemExit(f"needs {missing} in {IMAGES}")
     problems = [Problem(d, ms, SECONDS) for d, limits in LIMITS_MS.items() for ms in limits]
     problems = [problem for problem in problems if only in (None, problem.name)]
-    seeds, first, last = range(SEEDS), FIRST, LAST
+    seeds, groups = range(SEEDS), METHODS
     if quick:
-        problems, seeds, first, last = [Problem("fashion", 0.7, 4.0, LIKELY[:1])], range(1), FIRST[1:3], ()
+        problems, seeds, groups = [Problem("fashion", 0.7, 4.0, LIKELY[:1])], range(1), (("uniform", "random.within"),)
     for data in {problem.data for problem in problems}:
         prepare(data)
     if not quick:
@@ -139,13 +144,13 @@ def measure(quick: bool, only: str | None = None) -> dict[str, float]:
     deadline = time.time() + 60 * MINUTES
     with ProcessPoolExecutor(JOBS, initializer=torch.set_num_threads, initargs=(1,)) as pool:
         list(pool.map(look, problems))
-        for methods in (first, last):
+        for methods in groups:
             for seed in seeds:
                 list(pool.map(job, [(p, seed, "auto", deadline) for p in problems]))
                 list(pool.map(job, [(p, seed, method, deadline) for method in methods for p in problems]))
     if not quick:
         keep(problems)
-    return summary(problems, (*first, *last))
+    return summary(problems, [method for methods in groups for method in methods])
 
 
 def prepare(data: str) -> None:
@@ -196,8 +201,12 @@ def job(task: tuple[Problem, int, str, float]) -> None:
     folder = problem.folder / str(seed)
     file = folder / f"{method}.json"
     plans = method in STRATEGIES or method.startswith("fixed.")
-    ready = plans or (folder / "auto.json").is_file()
+    auto = read_json(folder / "auto.json") if (folder / "auto.json").is_file() else {}
+    ready = method == "auto" or auto.get("cpu") == CPU
     if file.is_file() or time.time() > deadline or not ready:
+        return
+    if method == "single" and len(auto["candidates"]) == 1:
+        write_json(file, without_seal(auto, str(file)))  # the same training
         return
     clock = problem.clock(folder / method / "latencies.json")
     dataset, shared = load_dataset(problem.images), None
@@ -214,8 +223,7 @@ def job(task: tuple[Problem, int, str, float]) -> None:
             write_json(file, {"error": str(error)})
             return
     else:
-        found = read_json(folder / "auto.json")
-        fit = fit_for(method, problem, dataset, clock, seed, found)
+        fit = fit_for(method, problem, dataset, clock, seed, auto)
         if fit is None:
             write_json(file, {"error": "no random arch has this latency"})
             return
@@ -234,6 +242,7 @@ def job(task: tuple[Problem, int, str, float]) -> None:
         "cpu_s": contest.spent_s(winner),
         "candidates": [[e.space, e.image_size, e.ms["cpu"], e.steps] for e in plan.candidates],
         "plan_s": plan.looked_s,
+        "cpu": CPU,
     }
     write_json(file, told)
     shutil.rmtree(folder / method)
@@ -291,7 +300,7 @@ def fit_for(
     return replace(own, placed=archs[int(macs.argmax())])
 
 
-def summary(problems: list[Problem], methods: tuple[str, ...]) -> dict[str, float]:
+def summary(problems: list[Problem], methods: Sequence[str]) -> dict[str, float]:
     results: dict[str, float] = {}
     table = []
     for problem in problems:
@@ -299,7 +308,7 @@ def summary(problems: list[Problem], methods: tuple[str, ...]) -> dict[str, floa
         ours = runs_of(problem, "auto")
         for method in ("auto", *methods):
             runs = runs_of(problem, method)
-            both = [seed for seed in ours if seed in runs]
+            both = [seed for seed in ours if seed in runs and runs[seed]["cpu"] == ours[seed]["cpu"]]
             if not both:
                 continue
             theirs, own = (np.array([100 * of[seed]["accuracy"] for seed in both]) for of in (runs, ours))

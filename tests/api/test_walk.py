@@ -93,8 +93,9 @@ def test_what_is_exported_is_verified_and_loaded_again(run: vitnas.RunFolder) ->
     with torch.no_grad():
         expected = vitnas.create_model(run, front.best().arch)(x)
         assert torch.allclose(vitnas.load_model("best")(x), expected, atol=1e-5)
-    several = vitnas.export_all(run, front, "all", settings)
-    assert [one["arch_id"] for one in several] == [point.arch.id for point in front.points]
+    two = dataclasses.replace(front, points=front.points[:2])
+    several = vitnas.export_all(run, two, "all", settings)
+    assert [one["arch_id"] for one in several] == [point.arch.id for point in two.points]
 
 
 def test_a_fit_is_read_again(run: vitnas.RunFolder, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from vitnas.automation.candidates import fitting
 from vitnas.automation.candidates.clock import Clock
 from vitnas.automation.candidates.fitting import ENOUGH_STEPS, Fit, at_the_limits, trainable
 from vitnas.automation.candidates.pace import Pace
-from vitnas.automation.planning import propose
 from vitnas.automation.suggest import suggest
 from vitnas.errors import SettingsError, UnknownNameError
 from vitnas.search_spaces import Task, load_space
@@ -66,38 +64,6 @@ def test_without_a_limit_there_is_no_question():
 def test_a_space_that_nobody_has_is_refused():
     with pytest.raises(UnknownNameError, match="efficientformerv2"):
         suggest(DataSettings("digits"), LIMITS, ("efficientformerv9",), 0.0, print)
-
-
-@pytest.fixture
-def even_pace(monkeypatch):
-    """Steps cost what their MACs say, so that no other work on this machine decides which archs are near."""
-
-    def pace(space, arch, batch_size):
-        return Pace(1e-9 * count(space.lower(arch)).macs * batch_size, False)
-
-    monkeypatch.setattr(fitting, "measure_pace", pace)
-    fitting.paced.cache_clear()
-    yield
-    fitting.paced.cache_clear()
-
-
-def test_a_network_is_no_larger_than_the_time_can_train(even_pace):
-    clock = Clock({"iphone12": 5.0})
-    found = at_the_limits(("autoformer-mini",), Task(8, 10, 1), clock, lambda text: None)
-    step_s = found[0].pace.step_s
-    [plenty] = propose(found, 2 * step_s * ENOUGH_STEPS, 1, clock)
-    [little] = propose(found, 0.1 * step_s * ENOUGH_STEPS, 1, clock)
-    assert plenty == found[0]
-    assert count(little.space.lower(little.placed.arch)).macs < count(plenty.space.lower(plenty.placed.arch)).macs
-
-
-def test_candidates_near_the_first_differ_in_cost_or_learning_rate(even_pace):
-    clock = Clock({"iphone12": 5.0})
-    found = at_the_limits(("autoformer-mini",), Task(8, 10, 1), clock, lambda text: None)
-    seconds = 0.3 * found[0].pace.step_s * ENOUGH_STEPS
-    candidates = propose(found, seconds, 5, clock)
-    assert len({(fit.placed.arch, fit.learning_rate) for fit in candidates}) == len(candidates) == 5
-    assert propose(found, seconds, 3, clock)[0].placed == candidates[0].placed
 
 
 def test_small_networks_whose_steps_cost_more_than_their_macs_say_are_sought_again(monkeypatch):

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from tests import warm
 from tests.nas.problem import BIG, SMALL, TINY, Score, accuracy, latency, posed, true_front
 from vitnas.errors import BusyError, SearchError, SettingsError, UnknownNameError
 from vitnas.nas import evaluator
@@ -139,18 +140,13 @@ def test_killed_again_and_again_it_ends_with_the_same_front(tmp_path, request, d
     )
     kills = 0
     for target in (3, 14, 22, None):
-        child = subprocess.Popen([sys.executable, "-c", program, str(folder), storage])
+        child = warm.start(program, folder, storage)
         try:
-            while child.poll() is None:
-                if target is not None and log.exists() and len(log.read_text().split()) >= target:
-                    child.send_signal(signal.SIGKILL)
-                    child.wait()
-                    kills += 1
+            while child.is_alive() and (target is None or not log.exists() or len(log.read_text().split()) < target):
                 time.sleep(0.005)
         finally:
-            child.kill()
-            child.wait()
-    assert child.returncode == 0
+            kills += warm.end(child) == -signal.SIGKILL
+    assert child.exitcode == 0
     assert kills == 3
     assert (folder / "front.json").read_bytes() == (tmp_path / "calm/front.json").read_bytes()
     times = Counter(log.read_text().split())
@@ -181,16 +177,13 @@ def test_killed_amid_trivial_scores_it_repeats_nothing_that_was_recorded(tmp_pat
     before: set[str] = set()
     since = 0
     for target in (173, 391, None):
-        child = subprocess.Popen([sys.executable, "-c", program, str(folder), storage])
+        child = warm.start(program, folder, storage)
         try:
-            while child.poll() is None:
-                if target is not None and len(log.read_text().split()) >= target:
-                    child.send_signal(signal.SIGKILL)
+            while child.is_alive() and (target is None or len(log.read_text().split()) < target):
                 time.sleep(0.001)
         finally:
-            child.kill()
-            child.wait()
-        assert child.returncode == (0 if target is None else -signal.SIGKILL)
+            code = warm.end(child)
+        assert code == (0 if target is None else -signal.SIGKILL)
         begun = log.read_text().split()
         assert not before & set(begun[since:])
         study = Study(BIG, [Objective.named(name) for name in settings.objectives], storage, "killed", {})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,12 +14,11 @@ from vitnas.automation.candidates.fitting import (
     SMALL,
     Fit,
     at_the_limits,
-    of_cost,
     random_fit,
-    trainable,
 )
 from vitnas.automation.candidates.stock import slowest_stock
 from vitnas.automation.plan import Entry, Plan, Role, Rung
+from vitnas.automation.proposing import propose, spaces_for
 from vitnas.automation.settings import AutoSettings
 from vitnas.search_spaces import SPACES
 from vitnas.supernets.data import Dataset
@@ -29,12 +28,10 @@ LIKELY = (
     "swin", "attentivenas", "matformer-tiny", "deit", "asvit", "autoformer-mini",
 )  # fmt: skip
 """Spaces in the order in which they are tried: hybrids first, which learn most from few images in little time."""
-FIRST, LAST_FIRST, SECOND = 0.03, 0.1, 0.25
+FIRST, LAST_FIRST, SECOND = 0.03, 0.05, 0.25
 """Shares of a training at which candidates are compared: between the first two, where there are enough steps, then again."""
 LEAST_STEPS = 60
 """Of a training when its network is first compared."""
-NEAR = ((1.0, 2.0), (0.5, 1.0), (2.0, 1.0), (1.0, 0.5))
-"""Cost and learning rate of further candidates, as multiples of those of the first of their space."""
 PLAIN, PLAIN_SMALL = "deit", "autoformer-mini"
 """Spaces of plain vision transformers, which people take who do not search; the other one cuts small images into enough patches."""
 SPENT, SPENT_SHORT = 0.4, 0.15
@@ -59,8 +56,8 @@ def make_plan(dataset: Dataset, settings: AutoSettings, clock: Clock, threads: i
     purse, most = Purse.of(settings, threads), settings.candidates or MOST
     afforded, _ = divide(purse.left_s(), USUAL_STEP_S, most)
     names = settings.spaces or tuple(name for name in LIKELY if name in SPACES)
-    found = at_the_limits(names, dataset.task, clock, say, len(settings.spaces) or -(-afforded // 2))
-    candidates = propose(found, purse.left_s(), most, clock)
+    found = at_the_limits(names, dataset.task, clock, say, len(settings.spaces) or spaces_for(afforded))
+    candidates = propose(found, purse.left_s(), most, clock, np.random.default_rng(settings.seed))
     entries, rungs, network_s = compete(candidates, purse, most)
     entries += baselines(found, entries, network_s, dataset, settings, clock, say)
     return Plan(tuple(entries), rungs, purse.workers, purse.threads, settings.seed, purse.spent_s)
@@ -145,30 +142,6 @@ def baselines(
     if "stock" in settings.baselines and (stock := slowest_stock(dataset.task, clock)) is not None:
         entries.append(entry_of("stock", stock, seconds))
     return entries
-
-
-def propose(found: Sequence[Fit], seconds: float, most: int, clock: Clock) -> list[Fit]:
-    """Candidates, the likeliest first: of each space the size that the time can train, then what is near it.
-
-    A limit says how large a network may be, and the time how large it should be. Where a network at the limit would see
-    fewer than `ENOUGH_STEPS` steps, a smaller one of its space learns more. Near are networks of half and twice the cost, and
-    the same one at twice and half the learning rate.
-
-    Args:
-        found: the largest archs within the limits.
-        seconds: of processor time for one training.
-        most: candidates at most.
-        clock: times what is smaller.
-    """
-    right = [trainable(fit, seconds, clock) for fit in found]
-    candidates = list(right)
-    for cost, rate in NEAR:
-        for fit, largest in zip(right, found, strict=True):
-            if len(candidates) < most:
-                other = fit if cost == 1 else of_cost(largest, min(1.0, cost * fit.macs / largest.macs), clock)
-                if rate != 1 or other.placed.arch != fit.placed.arch:
-                    candidates.append(replace(other, learning_rate=rate * fit.learning_rate))
-    return candidates[:most]
 
 
 def divide(network_s: float, step_s: float, most: int) -> tuple[int, tuple[Rung, ...]]:

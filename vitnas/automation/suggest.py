@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vitnas.automation.candidates.clock import Clock
-from vitnas.automation.candidates.fitting import Fit, at_the_limits
+from vitnas.automation.candidates.fitting import Fit, at_the_limits, trainable
 from vitnas.automation.contest import Contest
 from vitnas.automation.plan import Plan
-from vitnas.automation.planning import LIKELY, entry_of, propose
+from vitnas.automation.planning import LIKELY, entry_of
 from vitnas.errors import SettingsError
 from vitnas.files.temporary import temporary_folder
 from vitnas.supernets.counting.counts import count
@@ -66,7 +66,7 @@ def suggest(
     if not seconds:
         return [_suggestion(fit) for fit in found]
     each_s = seconds / len(found)
-    right = propose(found, each_s, len(found), clock)
+    right = [trainable(fit, each_s, clock) for fit in found]
     entries = tuple(entry_of("candidate", fit, each_s) for fit in right)
     with temporary_folder() as folder:
         plan = Plan(entries, (), workers=1, threads=1, seed=0, looked_s=1.0)

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,6 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from tests import warm
 from vitnas.errors import BusyError, CheckpointError, DataError, SettingsError, TrainingError
 from vitnas.files import only_here, read_lines
 from vitnas.run import RunFolder
@@ -57,16 +56,15 @@ def test_killed_at_any_moment_it_ends_with_the_same_bits(tmp_path: Path, small_r
     rng = np.random.default_rng()
     num_kills = 0
     for stop_at in (0, 10, 25):
-        process = subprocess.Popen([sys.executable, "-c", TRAIN, str(run.path)])
-        while process.poll() is None and (not run.metrics_file.exists() or len(metrics_lines(run)) <= stop_at):
+        process = warm.start(TRAIN, run.path)
+        while process.is_alive() and (not run.metrics_file.exists() or len(metrics_lines(run)) <= stop_at):
             time.sleep(0.002)
         time.sleep(rng.random() * 0.1)  # somewhere inside a step, a save, a line
-        if process.poll() is None:
-            process.send_signal(signal.SIGKILL)
-            num_kills += 1
-        process.wait()
+        num_kills += warm.end(process) == -signal.SIGKILL
     assert num_kills >= 2
-    subprocess.run([sys.executable, "-c", TRAIN, str(run.path)], check=True)
+    last = warm.start(TRAIN, run.path)
+    last.join()
+    assert last.exitcode == 0
     assert bytes_of_newest(run) == bytes_of_newest(undisturbed)
     assert [line["step"] for line in metrics(run)] == [line["step"] for line in metrics(undisturbed)]
     assert [line.get("loss") for line in metrics(run)] == [line.get("loss") for line in metrics(undisturbed)]

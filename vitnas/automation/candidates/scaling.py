@@ -82,6 +82,15 @@ def at_random(
     return found[:n]
 
 
+def reshaped(space: SearchSpace, clock: Clock, like: Arch, rng: np.random.Generator) -> Placed | None:
+    """A random arch of about the same MACs that keeps the limits; None where a few draws find none."""
+    macs = float(PopulationCounter(space)(space.encode([like])).macs[0])
+    for arch in space.decode(_near(space, PopulationCounter(space), macs, rng)):
+        if arch != like and (placed := place(space, arch, clock)).share <= 1:
+            return placed
+    return None
+
+
 def _near(space: SearchSpace, count: PopulationCounter, macs: float, rng: np.random.Generator) -> Codes:
     """A few random archs of about so many MACs."""
     drawn = distinct(space.genome.sample(4096, rng))
