@@ -15,7 +15,7 @@ from vitnas.supernets.counting.population import PopulationCounter
 
 NEAR = 0.93
 """From this share of a limit on, an arch is at the limit."""
-TIMINGS = 6
+TIMINGS = 8
 """Networks that are timed at most to find a place on the line."""
 ROUNDS = 4
 BATCH = 8
