@@ -12,6 +12,7 @@ from vitnas.api.telling import teller
 from vitnas.errors import CheckpointError, SearchError, SettingsError
 from vitnas.latency_lut.table import LatencyTable
 from vitnas.nas.execution import make_executor
+from vitnas.nas.execution.place import computed_on
 from vitnas.nas.scores.supernet import TEST_ACCURACY, TEST_IMAGES, SupernetScore
 from vitnas.reporting.counted import count_archs
 from vitnas.reporting.per_arch import ArchTable, EvaluatedArch
@@ -34,6 +35,7 @@ def evaluate(
     seed: int = 0,
     workers: int = 1,
     ray_address: str | None = None,
+    torch_device: str = "auto",
     progress: bool = False,
 ) -> EvaluatedArch: ...
 
@@ -46,6 +48,7 @@ def evaluate(
     seed: int = 0,
     workers: int = 1,
     ray_address: str | None = None,
+    torch_device: str = "auto",
     progress: bool = False,
 ) -> ArchTable[EvaluatedArch]: ...
 
@@ -57,6 +60,7 @@ def evaluate(
     seed: int = 0,
     workers: int = 1,
     ray_address: str | None = None,
+    torch_device: str = "auto",
     progress: bool = False,
 ) -> EvaluatedArch | ArchTable[EvaluatedArch]:
     """Evaluates archs on the newest weights of a run: accuracy and loss, counts, and latency by the tables of the run.
@@ -70,6 +74,8 @@ def evaluate(
         seed: of random archs.
         workers: Ray workers; 1 stays in this process. The result does not depend on it.
         ray_address: Ray cluster to join.
+        torch_device: where archs are judged: cpu, cuda, cuda:1 or mps; "auto" takes a GPU if there is one, whose figures
+            agree with those of a processor to rounding.
         progress: prints what is said to standard error.
     """
     if workers < 1:
@@ -83,8 +89,12 @@ def evaluate(
     tables = {
         file.stem: load_table(file, progress=progress) for file in sorted((opened.path / "latency").glob("*.parquet"))
     }
-    with make_executor(workers, ray_address) as executor:
-        outcomes = list(executor.map(SupernetScore.of(opened, test=True), list(named.values())))
+    with make_executor(workers, ray_address, torch_device=torch_device) as executor:
+        executor.start()
+        if (device := computed_on(executor)) is not None:
+            say(f"judged on {device}, whose figures agree with those of a processor to rounding")
+        score = SupernetScore.of(opened, test=True, torch_device=executor.torch_device)
+        outcomes = list(executor.map(score, list(named.values())))
     failed = [f"{name}: {o.error}" for name, o in zip(named, outcomes, strict=True) if o.error is not None]
     if failed:
         raise SearchError(f"{len(failed)} of {len(named)} archs could not be evaluated; the first, {failed[0]}")

@@ -135,6 +135,7 @@ def verify(
     accuracy_images: int | None = None,
     devices: Sequence[str] = (),
     measure: bool = True,
+    torch_device: str = "auto",
     progress: bool = False,
 ) -> dict[str, Report]:
     """Compares the artefacts of an export with their network, and its accuracy and latencies, again, here and now.
@@ -148,6 +149,7 @@ def verify(
         accuracy_images: tells accuracy on a sample of so many images of a split; None takes all.
         devices: where the network is timed, besides the devices of its report that are here.
         measure: whether it is timed at all.
+        torch_device: where the accuracy of the network is taken; "auto" takes a GPU if there is one.
         progress: prints every step to standard error.
 
     Returns:
@@ -167,6 +169,7 @@ def verify(
             accuracy_images=accuracy_images,
             devices=devices,
             measure=measure,
+            torch_device=torch_device,
             progress=step_teller(progress),
         )
     return found

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import overload
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vitnas.api.archs import Archs, OneArch, named_archs
 from vitnas.api.loading import load_arch, load_space, load_table
@@ -16,8 +17,9 @@ from vitnas.predictors.proxies import grow as growing
 from vitnas.predictors.proxies.grow import DEFAULT_PROXIES, Cost, Grown
 from vitnas.predictors.proxies.scoring import score_archs
 from vitnas.reporting.per_arch import ArchTable, ScoredArch
-from vitnas.search_spaces import SearchSpace
+from vitnas.search_spaces import Arch, SearchSpace
 from vitnas.supernets.counting.population import PopulationCounter
+from vitnas.supernets.torch_device import find_device
 
 
 @overload
@@ -27,7 +29,7 @@ def score(
     proxies: str | Sequence[str],
     *,
     seed: int = 0,
-    torch_device: str = "cpu",
+    torch_device: str = "auto",
 ) -> ScoredArch: ...
 
 
@@ -38,7 +40,7 @@ def score(
     proxies: str | Sequence[str] = "aggregate",
     *,
     seed: int = 0,
-    torch_device: str = "cpu",
+    torch_device: str = "auto",
 ) -> ArchTable[ScoredArch]: ...
 
 
@@ -48,7 +50,7 @@ def score(
     proxies: str | Sequence[str] = "aggregate",
     *,
     seed: int = 0,
-    torch_device: str = "cpu",
+    torch_device: str = "auto",
 ) -> ScoredArch | ArchTable[ScoredArch]:
     """Scores archs without training them; higher is better.
 
@@ -59,12 +61,12 @@ def score(
         proxies: what to score by, from `list_proxies`; the parts of an assembly come along. An assembly such as
             "aggregate" ranks archs among each other and needs several.
         seed: of the weights, the images and random archs.
-        torch_device: where the networks run, cpu or cuda.
+        torch_device: where the networks run: cpu, cuda, cuda:1 or mps; "auto" takes a GPU if there is one.
     """
     names = [proxies] if isinstance(proxies, str) else list(proxies)
     loaded = load_space(space)
     named = named_archs(loaded, archs, seed)
-    scores = score_archs(loaded, list(named.values()), names, seed, device=torch_device)
+    scores = score_archs(loaded, list(named.values()), names, seed, device=find_device(torch_device))
     found = [
         ScoredArch(name, arch, {proxy: float(values[i]) for proxy, values in scores.items()})
         for i, (name, arch) in enumerate(named.items())
@@ -84,6 +86,7 @@ def grow(
     table: LatencyTable | str | Path | None = None,
     proxies: Sequence[str] = DEFAULT_PROXIES,
     seed: int = 0,
+    torch_device: str = "auto",
     progress: bool = False,
 ) -> list[Grown]:
     """Grows depth and width from a small arch up to a budget, without training; each step is one of a family.
@@ -97,6 +100,7 @@ def grow(
         table: a latency table that serves the space, or its file.
         proxies: whose ranks decide.
         seed: of the weights and images.
+        torch_device: where the networks run, as in `score`.
         progress: prints warnings of the table to standard error.
     """
     budgets = {"num_params": num_params, "macs": macs, "latency_ms": latency_ms}
@@ -113,7 +117,12 @@ def grow(
     else:
         read = table if isinstance(table, LatencyTable) else load_table(table, progress=progress)
         cost = read.latency_ms(loaded)
-    return growing.grow(loaded, begin, budget, cost, tuple(proxies), seed)
+    device = find_device(torch_device)
+
+    def scores(archs: Sequence[Arch]) -> dict[str, NDArray[np.float64]]:
+        return score_archs(loaded, archs, proxies, seed, device=device)
+
+    return growing.grow(loaded, begin, budget, cost, tuple(proxies), seed, scores)
 
 
 def _count(space: SearchSpace, name: str) -> Cost:

@@ -10,6 +10,7 @@ from vitnas.interruption import going_on
 from vitnas.supernets.data import DataSettings, load_dataset
 from vitnas.supernets.data.batches import Batches, fitting_size
 from vitnas.supernets.settings.train import TrainSettings
+from vitnas.supernets.torch_device import find_device
 from vitnas.supernets.training.teachers import load_teacher, write_answers
 
 
@@ -42,7 +43,7 @@ def teach(
 
     settings = settings or TrainSettings()
     dataset = load_dataset(data if isinstance(data, DataSettings) else DataSettings(str(data)))
-    network = load_teacher(teacher, dataset, settings.torch_device)
+    network = load_teacher(teacher, dataset, find_device(settings.torch_device, "[train] torch_device"))
     if settings.threads:
         torch.set_num_threads(settings.threads)
     batch_size = fitting_size(settings.batch_size, len(dataset.train), settings.accumulate)

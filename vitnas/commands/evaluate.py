@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vitnas.commands.options import AsJson, RunPath, emit
+from vitnas.commands.options import AsJson, RunPath, TorchDeviceName, emit
 from vitnas.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ def evaluate(
     seed: Annotated[int, typer.Option(help="Of the random archs.")] = 0,
     workers: Annotated[int, typer.Option(help="Ray workers; 1 stays in this process. Same result.")] = 1,
     ray_address: Annotated[str | None, typer.Option(help="Ray cluster to join.")] = None,
+    torch_device: TorchDeviceName = "auto",
     as_json: AsJson = False,
 ) -> None:
     """Evaluate archs on the weights of a run: accuracy, loss and costs; accuracy on test images with its 95 % interval.
@@ -44,5 +45,7 @@ def evaluate(
         archs: Archs = load_front(front, opened.space)
     else:
         archs = sample or [arch if arch is not None else "smallest" if smallest else "largest"]
-    found = evaluate(opened, archs, seed=seed, workers=workers, ray_address=ray_address, progress=True)
+    found = evaluate(
+        opened, archs, seed=seed, workers=workers, ray_address=ray_address, torch_device=torch_device, progress=True
+    )
     emit([one.to_json() for one in found], as_json, print_evaluations)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from vitnas.commands.options import AsJson, Channels, Classes, ImageSize, SpaceName, emit, given_space
+from vitnas.commands.options import AsJson, Channels, Classes, ImageSize, SpaceName, TorchDeviceName, emit, given_space
 from vitnas.errors import SettingsError
 from vitnas.quantities import parse_count, parse_ms
 
@@ -23,6 +23,7 @@ def grow(
         list[str] | None, typer.Option(help="Whose ranks decide; repeat (default: ntk, length-distortion).")
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the weights and images.")] = 0,
+    torch_device: TorchDeviceName = "auto",
     image_size: ImageSize = None,
     classes: Classes = None,
     channels: Channels = None,
@@ -48,6 +49,7 @@ def grow(
         table=table,
         proxies=tuple(proxy or DEFAULT_PROXIES),
         seed=seed,
+        torch_device=torch_device,
         progress=True,
     )
     emit(describe_family(family), as_json, print_family)

@@ -36,6 +36,12 @@ AccuracyImages = Annotated[
     int | None,
     typer.Option(min=1, help="Tell accuracy on a stratified sample of so many images of a split; default: on all."),
 ]
+TorchDeviceName = Annotated[
+    str,
+    typer.Option(
+        "--torch-device", help="Where torch computes: cpu, cuda, cuda:1 or mps; auto takes a GPU if there is one."
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 DATA = Flags(DataSettings, names={"name": "--data", "format": "--data-format", "seed": "--data-seed"})
 """Flags of table [data], apart from those of other tables that a command takes."""

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from vitnas.commands.options import AsJson, Channels, Classes, ImageSize, SpaceName, emit, given_space
+from vitnas.commands.options import AsJson, Channels, Classes, ImageSize, SpaceName, TorchDeviceName, emit, given_space
 from vitnas.errors import SettingsError
 
 
@@ -18,7 +18,7 @@ def score(
         list[str] | None, typer.Option(help="What to score by, repeat for several; an assembly brings its parts along.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the weights, the images and the random archs.")] = 0,
-    device: Annotated[str, typer.Option(help="Where the networks run: cpu or cuda.")] = "cpu",
+    torch_device: TorchDeviceName = "auto",
     image_size: ImageSize = None,
     classes: Classes = None,
     channels: Channels = None,
@@ -34,5 +34,5 @@ def score(
     from vitnas.reporting.terminal.scores import print_scores
 
     found = given_space(space, image_size, classes, channels)
-    scored = score(found, sample or arch or [], proxy or "aggregate", seed=seed, torch_device=device)
+    scored = score(found, sample or arch or [], proxy or "aggregate", seed=seed, torch_device=torch_device)
     emit([one.to_json() for one in scored], as_json, print_scores)

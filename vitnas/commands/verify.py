@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from vitnas.commands.options import AccuracyImages, AsJson, TimedOn, emit
+from vitnas.commands.options import AccuracyImages, AsJson, TimedOn, TorchDeviceName, emit
 from vitnas.errors import SettingsError
 
 
@@ -23,6 +23,7 @@ def verify(
         bool,
         typer.Option("--measure/--no-measure", help="Time the network on the devices of its report that are here."),
     ] = True,
+    torch_device: TorchDeviceName = "auto",
     as_json: AsJson = False,
 ) -> None:
     """Compare the artefacts of an export with their network, and its accuracy and latencies, again, here and now.
@@ -43,6 +44,7 @@ def verify(
         accuracy_images=accuracy_images,
         devices=devices or (),
         measure=measure,
+        torch_device=torch_device,
         progress=True,
     )
     emit(found, as_json, print_verified)

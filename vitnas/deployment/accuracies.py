@@ -5,18 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import torch
 from torch import nn
 
 from vitnas.supernets.accuracy import Accuracy
 from vitnas.supernets.data import Dataset
 from vitnas.supernets.evaluation import measured_accuracy
 from vitnas.supernets.tested import Tested
+from vitnas.supernets.torch_device import CPU
 
 NO_TEST = "No test images were kept, so nothing is known but the accuracy on validation images."
 
 
 def accuracies(
-    network: nn.Module, dataset: Dataset, limit: int | None = None, shared: Accuracy | None = None
+    network: nn.Module,
+    dataset: Dataset,
+    limit: int | None = None,
+    shared: Accuracy | None = None,
+    device: torch.device = CPU,
 ) -> dict[str, Any]:
     """What a network has right, as a report holds it.
 
@@ -25,18 +31,20 @@ def accuracies(
         dataset: whose validation and test images are looked at.
         limit: images of either; None takes all.
         shared: of the arch before it was fine-tuned, on the same validation images.
+        device: where the network is judged.
 
     Returns:
         "exported" and "shared" on validation images with "num_images", "out_of" and the "interval" of "exported" at 95 %;
         "test" with "accuracy", "num_images", "out_of" and "interval", or None where no test images are kept.
     """
-    found = measured_accuracy(network, dataset.val, limit)
+    found = measured_accuracy(network, dataset.val, limit, device)
     told = found.to_json()
+    test = measured_accuracy(network, dataset.test, limit, device) if dataset.test is not None else None
     return {
         "shared": shared.value if shared is not None else None,
         "exported": told.pop("accuracy"),
         **told,
-        "test": measured_accuracy(network, dataset.test, limit).to_json() if dataset.test is not None else None,
+        "test": test.to_json() if test is not None else None,
     }
 
 

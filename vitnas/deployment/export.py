@@ -36,6 +36,7 @@ from vitnas.supernets.data import Dataset
 from vitnas.supernets.evaluation import measured_accuracy
 from vitnas.supernets.supernet import Supernet
 from vitnas.supernets.tested import add_tested
+from vitnas.supernets.torch_device import describe_device, find_device
 from vitnas.supernets.weights.exported import ARCH, REPORT, WEIGHTS
 
 Report = dict[str, Any]
@@ -149,6 +150,7 @@ class _Job:
     def check(self, out: Path, force: bool) -> Path:
         """The folder, free to be written, once the settings can be followed."""
         out = check_folder(out, force)
+        find_device(self.settings.torch_device, "[export] torch_device")
         if self.settings.measure:
             devices_here(self.settings.devices, ())
         if self.settings.finetune and self.run is None:
@@ -176,7 +178,7 @@ class _Job:
         self, arch: Arch, latency_ms: Mapping[str, float | Predicted], folder: Path, chosen: str | None = None
     ) -> Report:
         space, dataset, settings = self.space, self.dataset, self.settings
-        blueprint = space.lower(arch)
+        blueprint, device = space.lower(arch), find_device(settings.torch_device, "[export] torch_device")
         x, labels = dataset.val.sample(settings.verify_images).shuffled().all()
         x = at_size(x, blueprint)
         example = at_size(calibration_images(settings, dataset), blueprint)
@@ -186,7 +188,7 @@ class _Job:
         if settings.finetune:
             assert self.run is not None
             self.say(f"fine-tuning {arch.id}")
-            shared = measured_accuracy(network, dataset.val, settings.accuracy_images)
+            shared = measured_accuracy(network, dataset.val, settings.accuracy_images, device)
             trained = finetuned(self.run, arch, settings)
             network, _ = extract(space, trained, arch, dataset.train, dataset.val)
         expected = answers(network, x)
@@ -202,7 +204,7 @@ class _Job:
             self.say(f"exporting {arch.id} to {exporter.name}")
             formats[exporter.name] = write_artefact(exporter, deployed, example, (x, expected, labels), facts, folder)
         self.say(f"judging {arch.id}")
-        accuracy = accuracies(network, dataset, settings.accuracy_images, shared)
+        accuracy = accuracies(network, dataset, settings.accuracy_images, shared, device)
         predicted = {name: ms if isinstance(ms, Predicted) else Predicted(ms) for name, ms in latency_ms.items()}
         timers = devices_here(settings.devices, predicted) if settings.measure else []
         if timers:
@@ -224,6 +226,7 @@ class _Job:
             "finetuned_epochs": settings.finetune,
             "division": asdict(dataset.division),
             "accuracy": accuracy,
+            "judged_on": describe_device(device),
             "formats": formats,
             "predicted_latency_ms": {name: told.ms for name, told in predicted.items()},
             "measured_latency_ms": {n: one.reading.raw_ms for n, one in latencies.items() if one.reading is not None},

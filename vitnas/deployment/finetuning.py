@@ -52,6 +52,7 @@ def finetuned(run: RunFolder, arch: Arch, settings: ExportSettings, progress: bo
             resolution=Resolution(),
             experts=ExpertSettings(),
             compile=False,
+            torch_device=settings.torch_device,
             tensorboard=False,
         )
         only = start_run(folder / "run", run.space.alone(arch), data, one)

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from vitnas.errors import SettingsError
 from vitnas.latency_lut.settings import Int8Range
-from vitnas.settings import Count, Natural, Positive, Settings, about
+from vitnas.settings import Count, Natural, Positive, Settings, TorchDevice, about
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,12 @@ class ExportSettings(Settings):
         about("Where the network is timed, besides the devices that it has a predicted latency for."),
     ] = ()
     measure: Annotated[bool, about("Time the network on the devices of its predictions that are here.")] = True
+    torch_device: Annotated[
+        TorchDevice,
+        about(
+            "Where the network is fine-tuned and judged: cpu, cuda, cuda:1 or mps; auto takes a GPU if there is one."
+        ),
+    ] = "auto"
     licence: Annotated[str, about("Licence of the weights, for the model card, as Hugging Face names it.")] = "other"
 
     def __post_init__(self) -> None:

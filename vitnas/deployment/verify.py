@@ -23,6 +23,7 @@ from vitnas.search_spaces import Blueprint, Task
 from vitnas.settings import make_settings
 from vitnas.supernets.data import DATASETS, Dataset, DataSettings, load_dataset
 from vitnas.supernets.data.splits import Division
+from vitnas.supernets.torch_device import describe_device, find_device
 from vitnas.supernets.weights.exported import REPORT, read_report, rebuild
 
 SPLITS = {"val": "validation", "test": "test"}
@@ -63,6 +64,7 @@ def verify(
     accuracy_images: int | None = None,
     devices: Sequence[str] = (),
     measure: bool = True,
+    torch_device: str = "cpu",
     progress: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
     """Compares every artefact of a folder with the network that its weights make; refuses what breaks its limits.
@@ -73,14 +75,15 @@ def verify(
         accuracy_images: so many of either tell the accuracy of the network; None takes all.
         devices: where the network is timed, besides the devices of the report that are here.
         measure: whether it is timed at all.
+        torch_device: where the accuracy of the network is taken.
         progress: told every step.
 
     Returns:
-        What is found here under the keys of the report: arch_id, accuracy, formats with their parity, size, whether
+        What is found here under the keys of the report: arch_id, accuracy and what it was judged on, formats with their parity, size, whether
         their limits hold, and a warning where int8 sums saturate on this processor, predicted_latency_ms as the export
         said it, measured_latency_ms, latency with both side by side, processor.
     """
-    say = progress or (lambda step: None)
+    say, device = progress or (lambda step: None), find_device(torch_device)
     report = read_report(folder)
     predicted, once = report["predicted_latency_ms"], report["measured_latency_ms"]
     timers = devices_here(devices, [*predicted, *once]) if measure else []
@@ -118,13 +121,14 @@ def verify(
     if broken:
         raise ExportError(f"'{folder}' does not answer as its weights do: {'; '.join(broken)}; export the network anew")
     say(f"judging {report['arch_id']}")
-    accuracy = accuracies(network, dataset, accuracy_images)
+    accuracy = accuracies(network, dataset, accuracy_images, device=device)
     if timers:
         say(f"measuring {report['arch_id']}")
     latencies = _latencies(report, blueprint, timers, measure, say)
     return {
         "arch_id": report["arch_id"],
         "accuracy": accuracy,
+        "judged_on": describe_device(device),
         "formats": found,
         "predicted_latency_ms": predicted,
         "measured_latency_ms": {name: one.reading.raw_ms for name, one in latencies.items() if one.reading is not None},

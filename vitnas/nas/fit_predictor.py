@@ -17,6 +17,7 @@ from vitnas.files import only_here, read_json, refuse_other, write_json
 from vitnas.nas.evaluator import Evaluator, Score
 from vitnas.nas.execution import make_executor
 from vitnas.nas.execution.executor import Executor
+from vitnas.nas.execution.place import computed_on
 from vitnas.nas.objectives import objectives_named
 from vitnas.nas.problem import Problem
 from vitnas.nas.records import EvaluationBar
@@ -114,10 +115,14 @@ def fit_predictor(
     from vitnas.supernets.counting.population import PopulationCounter
     from vitnas.supernets.weights.checkpoints import checkpoint_folders
 
-    score = SupernetScore.of(run)
-    origin = {"supernet": checkpoint_folders(run)[-1].name}
     codes = spread_over_macs(run.space, settings.samples, settings.seed)
-    with only_here(folder, "fit"), make_executor(settings.workers, ray_address) as executor:
+    where = settings.torch_device, settings.gpus_per_worker
+    with only_here(folder, "fit"), make_executor(settings.workers, ray_address, None, *where) as executor:
+        executor.start()
+        origin = {"supernet": checkpoint_folders(run)[-1].name}
+        if (device := computed_on(executor)) is not None:
+            origin["torch_device"] = device
+        score = SupernetScore.of(run, torch_device=executor.torch_device)
         good, scores = evaluate_archs(run.space, codes, score, settings.quantity, folder, executor, origin, progress)
         if len(good) < FEWEST_SAMPLES:
             raise SearchError(

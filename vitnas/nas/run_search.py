@@ -12,6 +12,7 @@ from vitnas.files import is_locked
 from vitnas.latency_lut.table import LatencyTable
 from vitnas.nas.evaluator import Score
 from vitnas.nas.execution import make_executor
+from vitnas.nas.execution.place import computed_on
 from vitnas.nas.objectives import objectives_named
 from vitnas.nas.pareto.front import ParetoFront
 from vitnas.nas.pareto.point import Provenance
@@ -113,9 +114,12 @@ def start_search(
     folder = request.folder or (
         run.path / f"search-{label}" if run is not None else Path("searches") / f"{space.name}-{label}"
     )
-    with make_executor(settings.workers, request.ray_address, settings.timeout or None) as executor:
+    judged_on = "cpu" if predicted is not None else settings.torch_device
+    timeout_s, gpus = settings.timeout or None, settings.gpus_per_worker
+    with make_executor(settings.workers, request.ray_address, timeout_s, judged_on, gpus) as executor:
         executor.start()
         targets = [_target(name, request, space, folder, settings, say) for name in request.devices]
+        device = computed_on(executor) if predicted is None else None
         importance = _importance(run, settings) if run is not None and predicted is None else None
         problem = _problem(space, targets, settings, importance)
         score: Score
@@ -126,7 +130,7 @@ def start_search(
             from vitnas.nas.scores.supernet import SupernetScore
             from vitnas.supernets.weights.checkpoints import checkpoint_folders
 
-            score = SupernetScore.of(run)
+            score = SupernetScore.of(run, torch_device=executor.torch_device)
             problem = problem.stating({"supernet": checkpoint_folders(run)[-1].name}, {})
         else:
             from vitnas.nas.scores.training_free import TrainingFree
@@ -135,6 +139,9 @@ def start_search(
             score, warm = free, [*warm, *free.reference]
             supernet = f"none: scored without training among archs {free.id}"
             problem = problem.stating({"supernet": supernet}, {"score": "training-free"})
+        if device is not None:
+            say(f"archs are judged on {device}, whose figures agree with those of a processor to rounding")
+            problem = problem.stating({"torch_device": device}, {})
         baselines = unsearched(problem, settings.baselines, settings.seed) if settings.baselines else {}
         front = search(
             problem, score, settings, folder,

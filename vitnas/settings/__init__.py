@@ -1,6 +1,17 @@
 """Settings: frozen dataclasses whose fields declare bounds and meaning, read from TOML with strict keys and types."""
 
-from vitnas.settings.declared import Count, Natural, NotNegative, Positive, Probability, Seconds, Settings, Share, about
+from vitnas.settings.declared import (
+    Count,
+    Natural,
+    NotNegative,
+    Positive,
+    Probability,
+    Seconds,
+    Settings,
+    Share,
+    TorchDevice,
+    about,
+)
 from vitnas.settings.kind import Kind, check, declared
 from vitnas.settings.toml import TABLES, make_settings, read_settings, read_toml
 
@@ -15,6 +26,7 @@ __all__ = [
     "Seconds",
     "Settings",
     "Share",
+    "TorchDevice",
     "about",
     "check",
     "declared",

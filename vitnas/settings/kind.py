@@ -122,6 +122,8 @@ class Kind:
             raise SettingsError(f"{name} cannot be {value!r}; {suggest(value, self.choices)}")
         if self.base in (int, float):
             self._check_number(value, name)
+        elif self.pattern and not self.fits(value):
+            raise SettingsError(f"{name} must be {self.wanted}; got {value!r}, change it")
         elif self.items and isinstance(value, Mapping):
             for key, one in value.items():
                 self.items[0].check(one, f"{name}.{key}")

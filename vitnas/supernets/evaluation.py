@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vitnas.errors import DataError
@@ -20,6 +21,7 @@ from vitnas.supernets.counting.population import PopulationCounter
 from vitnas.supernets.data import Dataset, Images
 from vitnas.supernets.recalibration import recalibrate
 from vitnas.supernets.supernet import Supernet
+from vitnas.supernets.torch_device import CPU, exact
 
 
 @dataclass(frozen=True)
@@ -57,16 +59,17 @@ def evaluate(network: nn.Module, images: Images, batch_size: int = 256) -> Evalu
     device = next(network.parameters()).device
     modes = [(m, m.training) for m in network.modules()]
     network.eval()
-    right, loss_sum = [], 0.0
+    right: list[Tensor] = []
+    loss_sum = torch.zeros((), dtype=exact(device), device=device)  # read once, so that a GPU is never waited for
     for x, y in images.batches(batch_size):
         logits = network(x.to(device))
         target = y.to(device)
-        right.append((logits.argmax(dim=1) == target).cpu().numpy())
-        loss_sum += float(F.cross_entropy(logits.double(), target, reduction="sum"))
+        right.append(logits.argmax(dim=1) == target)
+        loss_sum += F.cross_entropy(logits.to(exact(device)), target, reduction="sum")
     for module, training in modes:
         module.training = training
-    answers = np.concatenate(right)
-    return EvaluationResult(int(answers.sum()) / len(images), loss_sum / len(images), len(images), answers)
+    answers = torch.cat(right).cpu().numpy()
+    return EvaluationResult(int(answers.sum()) / len(images), float(loss_sum) / len(images), len(images), answers)
 
 
 def evaluate_arch(supernet: Supernet, arch: Arch, dataset: Dataset) -> EvaluationResult:
@@ -81,9 +84,13 @@ def cut_out(supernet: Supernet, arch: Arch, train: Images) -> nn.Module:
     return network
 
 
-def measured_accuracy(network: nn.Module, images: Images, limit: int | None = None) -> Accuracy:
-    """On all of these images, or on a sample where a limit is set."""
+def measured_accuracy(
+    network: nn.Module, images: Images, limit: int | None = None, device: torch.device = CPU
+) -> Accuracy:
+    """On all of these images, or on a sample where a limit is set; on another device by a copy of the network."""
     few = images if limit is None else images.sample(limit)
+    if next(network.parameters()).device != device:
+        network = deepcopy(network).to(device)
     return Accuracy(evaluate(network, few).accuracy, len(few), len(images))
 
 

@@ -4,6 +4,7 @@ import pickle
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import cloudpickle
 import numpy as np
@@ -11,13 +12,15 @@ import pytest
 import torch
 from torch import nn
 
-from vitnas.errors import CheckpointError, InvalidArchError
+from vitnas.errors import CheckpointError, InvalidArchError, SettingsError
 from vitnas.nas.execution.ray import RayExecutor
 from vitnas.nas.pareto.answers import MOST_KEPT, Answers
 from vitnas.nas.scores.supernet import SupernetScore
 from vitnas.search_spaces import load_space
 from vitnas.supernets.data import dataset_of
+from vitnas.supernets.data.held import hold
 from vitnas.supernets.evaluation import cut_out
+from vitnas.supernets.torch_device import CPU
 from vitnas.supernets.weights.checkpoints import load_supernet
 
 ELSEWHERE = """
@@ -88,6 +91,21 @@ def test_scores_are_the_same_to_the_bit_in_another_process(trained, score, tmp_p
     command = [sys.executable, "-c", ELSEWHERE, str(tmp_path / "job")]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == score(arch)["loss"].hex()
+
+
+def test_images_that_lie_on_the_device_give_the_same_score(trained, score):
+    """As on a GPU, but on this processor."""
+    arch = trained.space.smallest()
+    there = replace(score)
+    dataset = score.dataset
+    there.__dict__["_held"] = replace(dataset, train=hold(dataset.train, CPU), val=hold(dataset.val, CPU))
+    assert there(arch) == score(arch)
+
+
+def test_a_device_that_is_not_here_is_refused(trained):
+    if not torch.cuda.is_available():
+        with pytest.raises(SettingsError, match="torch finds no GPU here"):
+            SupernetScore.of(trained, torch_device="cuda")(trained.space.smallest())
 
 
 def test_threads_are_given_back(trained, score):

@@ -37,7 +37,13 @@ class Outcome(Generic[R]):
 
 
 class Executor(ABC):
-    """Maps a function over items; a failing item is tried again and never stops the others."""
+    """Maps a function over items; a failing item is tried again and never stops the others.
+
+    Attributes:
+        torch_device: where functions that compute with torch shall do so, by its name; known after `start`.
+    """
+
+    torch_device: str = "cpu"
 
     def start(self) -> None:  # noqa: B027
         """Finds out at once whether there is anything to work with; otherwise the first items do."""
@@ -71,6 +77,9 @@ class Executor(ABC):
 
 class SerialExecutor(Executor):
     """One item after the other, here."""
+
+    def __init__(self, torch_device: str = "cpu") -> None:
+        self.torch_device = torch_device
 
     def as_completed(self, function: Callable[[T], R], items: Sequence[T]) -> Iterator[tuple[int, Outcome[R]]]:
         for position, item in enumerate(items):

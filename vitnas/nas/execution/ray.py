@@ -31,17 +31,33 @@ class RayExecutor(Executor):
     this machine ends with it; one that it joined does not.
     """
 
-    def __init__(self, workers: int, address: str | None = None, timeout_s: float | None = None) -> None:
+    def __init__(
+        self,
+        workers: int,
+        address: str | None = None,
+        timeout_s: float | None = None,
+        torch_device: str = "cpu",
+        gpus_per_worker: float | None = None,
+    ) -> None:
         """Starts nothing yet.
 
         Args:
             workers: how many items are worked on at a time; each takes one core of the cluster.
             address: of a running cluster, ``"auto"`` to find it; without one, a cluster of this machine.
             timeout_s: the longest that one item may take.
+            torch_device: where functions shall compute; "auto" takes GPUs if the cluster has any.
+            gpus_per_worker: what part of a GPU each worker takes; None for equal parts of those there are.
         """
         if workers < 1:
             raise SearchError(f"cannot work with {workers} workers; give at least 1")
+        if torch_device.startswith("cuda:"):
+            raise SearchError(
+                f"torch_device is '{torch_device}', but Ray gives each worker a GPU; choose 'cuda', and show Ray the GPUs that "
+                "it may take with CUDA_VISIBLE_DEVICES"
+            )
         self.workers = workers
+        self._asked, self._gpus_per_worker = torch_device, gpus_per_worker
+        self._gpus = 0.0
         self._address = address or os.environ.get("RAY_ADDRESS")
         self._timeout_s = timeout_s
         self._started = False
@@ -53,6 +69,15 @@ class RayExecutor(Executor):
 
     def start(self) -> None:
         self._started |= connect(self.workers, self._address, SearchError)
+        if self._asked not in ("auto", "cuda"):
+            self.torch_device = self._asked
+            return
+        import ray
+
+        with postponed():
+            there = int(ray.cluster_resources().get("GPU", 0))
+        self._gpus = share_of_gpus(there, self.workers, self._gpus_per_worker, self._asked == "cuda")
+        self.torch_device = "cuda" if self._gpus else "cpu"
 
     def as_completed(self, function: Callable[[T], R], items: Sequence[T]) -> Iterator[tuple[int, Outcome[R]]]:
         if not items:
@@ -131,7 +156,7 @@ class RayExecutor(Executor):
 
         there = len(self._busy) + len(self._idle) + len(self._starting)
         for _ in range(min(wanted - len(self._starting), self.workers - there)):
-            actor = ray.remote(num_cpus=1, max_restarts=0)(_Worker).remote(self._function_ref)
+            actor = ray.remote(num_cpus=1, num_gpus=self._gpus, max_restarts=0)(_Worker).remote(self._function_ref)
             self._starting[actor.ready.remote()] = actor
 
     def _welcome(self, ref: Any) -> str | None:
@@ -174,6 +199,27 @@ class RayExecutor(Executor):
             _kill(actor)
         self._idle.clear()
         self._starting.clear()
+
+
+def share_of_gpus(there: int, workers: int, wanted: float | None, needed: bool) -> float:
+    """What part of a GPU each worker takes; 0 where there is none and none is needed.
+
+    Args:
+        there: GPUs of the cluster.
+        workers: that shall work at a time.
+        wanted: the part that was asked for; None for equal parts, so that as many workers as evenly as possible share one.
+        needed: whether it must be GPUs.
+    """
+    if not there and not needed:
+        return 0.0
+    each = wanted if wanted is not None else 1 / -(-workers // there) if there else 1.0
+    room = there * int(1 / each + 1e-9)  # a worker has its part of one GPU
+    if room < workers:
+        raise SearchError(
+            f"{workers} workers with {each:g} GPUs each find room for {room} on the {there} GPUs of the Ray cluster; ask for "
+            f"fewer workers or a smaller gpus_per_worker, or compute on the processor with torch_device 'cpu'"
+        )
+    return int(each * 10_000) / 10_000  # as finely as Ray divides
 
 
 @dataclass

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 
@@ -16,15 +15,12 @@ from vitnas.nas.pareto.answers import ANSWERS, Answers
 from vitnas.run import RunFolder
 from vitnas.search_spaces import Arch, SearchSpace
 from vitnas.supernets.data import Dataset, Images, Pixels, dataset_of
+from vitnas.supernets.data.held import Held, hold
 from vitnas.supernets.evaluation import cut_out, evaluate, one_thread
 from vitnas.supernets.recalibration import BATCH_SIZE, NUM_BATCHES
 from vitnas.supernets.supernet import Supernet
+from vitnas.supernets.torch_device import CPU, find_device
 from vitnas.supernets.weights.checkpoints import load_supernet
-
-MOST_BYTES = 4 * 2**30
-"""Images that take more are not carried but read where they lie, by every worker."""
-
-CHUNK = 256
 
 TEST_ACCURACY, TEST_IMAGES = "test_accuracy", "test_images"
 """The figures of a score that was made with the test images; no score of a search is."""
@@ -37,33 +33,38 @@ BATCH_NORM_IMAGES = NUM_BATCHES * BATCH_SIZE
 class SupernetScore:
     """Scores archs by weights and images in arrays, which the processes of one machine share without copies.
 
-    One thread is used, so that every process gets the same bits.
+    On a processor one thread is used, so that every process gets the same bits. On a GPU the weights and the images lie
+    there, and figures agree with those of a processor to rounding.
 
     Attributes:
         space: of the supernet.
         weights: its state, by name.
         dataset: training images for batch norms, validation images to judge by, and test images if they were asked for.
+        torch_device: where archs are judged; "auto" and "cuda" are looked up by each process.
     """
 
     space: SearchSpace
     weights: Mapping[str, NDArray[Any]]
     dataset: Dataset
+    torch_device: str = "cpu"
 
     @classmethod
-    def of(cls, run: RunFolder, test: bool = False) -> SupernetScore:
+    def of(cls, run: RunFolder, test: bool = False, torch_device: str = "cpu") -> SupernetScore:
         """Reads the newest weights of a run, and its images; those of the test only for who chooses nothing by them."""
         supernet, dataset = load_supernet(run), dataset_of(run)
         train = dataset.train.sample(BATCH_NORM_IMAGES)
         weights = {name: tensor.numpy() for name, tensor in supernet.state_dict().items()}
         kept = _carried(dataset.test) if test and dataset.test is not None else None
-        return cls(run.space, weights, replace(dataset, train=_carried(train), val=_carried(dataset.val), test=kept))
+        dataset = replace(dataset, train=_carried(train), val=_carried(dataset.val), test=kept)
+        return cls(run.space, weights, dataset, torch_device)
 
     def __call__(self, arch: Arch) -> dict[str, float | str]:
         """Accuracy in 0..1, its standard deviation for that many images, loss, and on which images it was right."""
-        test = self.dataset.test
+        held = self._held
+        test = held.test
         with one_thread():
-            network = cut_out(self._supernet, self.space.check(arch), self.dataset.train)
-            found = evaluate(network, self.dataset.val)
+            network = cut_out(self._supernet, self.space.check(arch), held.train)
+            found = evaluate(network, held.val)
             tested = (
                 {TEST_ACCURACY: evaluate(network, test).accuracy, TEST_IMAGES: len(test)} if test is not None else {}
             )
@@ -77,20 +78,29 @@ class SupernetScore:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
             net.load_state_dict({name: torch.from_numpy(array) for name, array in self.weights.items()}, assign=True)
-        return net.eval()
+        return net.eval().to(self._device)
+
+    @cached_property
+    def _held(self) -> Dataset:
+        """The images where archs are judged."""
+        if self._device.type == "cpu":
+            return self.dataset
+        train, val = (hold(images, self._device) for images in (self.dataset.train, self.dataset.val))
+        test = self.dataset.test
+        return replace(self.dataset, train=train, val=val, test=None if test is None else hold(test, self._device))
+
+    @cached_property
+    def _device(self) -> torch.device:
+        return find_device(self.torch_device)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "_supernet"}
+        """What other processes find by themselves stays here."""
+        return {name: value for name, value in self.__dict__.items() if name not in ("_supernet", "_held", "_device")}
 
 
 def _carried(images: Images) -> Images:
     """The same images as uint8 in one array, if that is not too large."""
-    if len(images) * images.channels * images.image_size**2 > MOST_BYTES:
+    found = hold(images, CPU)
+    if not isinstance(found, Held):
         return images
-    x = np.empty((len(images), images.channels, images.image_size, images.image_size), np.uint8)
-    labels = np.empty(len(images), np.int64)
-    for start in range(0, len(images), CHUNK):
-        part = np.arange(start, min(start + CHUNK, len(images)))
-        pixels, y = images.pixels(part)
-        x[part], labels[part] = pixels.numpy(), y.numpy()
-    return Pixels.of(x, labels, images.mean, images.std)
+    return Pixels.of(found.x.numpy(), found.y.numpy(), images.mean, images.std)

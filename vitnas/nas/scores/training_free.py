@@ -34,13 +34,15 @@ class ProxyScores:
     space: SearchSpace
     names: tuple[str, ...]
     seed: int
+    torch_device: str = "cpu"
 
     def __call__(self, arch: Arch) -> dict[str, float]:
         from vitnas.predictors.proxies.scoring import score_archs
         from vitnas.supernets.evaluation import one_thread
+        from vitnas.supernets.torch_device import find_device
 
         with one_thread():
-            found = score_archs(self.space, [arch], self.names, self.seed)
+            found = score_archs(self.space, [arch], self.names, self.seed, device=find_device(self.torch_device))
         return {name: float(values[0]) for name, values in found.items()}
 
 
@@ -55,16 +57,17 @@ class TolerantProxyScores:
     space: SearchSpace
     names: tuple[str, ...]
     seed: int
+    torch_device: str = "cpu"
 
     def __call__(self, arch: Arch) -> Tried:
         try:
-            return {**ProxyScores(self.space, self.names, self.seed)(arch)}
+            return {**ProxyScores(self.space, self.names, self.seed, self.torch_device)(arch)}
         except (VitnasError, RuntimeError):
             return {name: self._alone(name, arch) for name in self.names}
 
     def _alone(self, name: str, arch: Arch) -> float | str:
         try:
-            return ProxyScores(self.space, (name,), self.seed)(arch)[name]
+            return ProxyScores(self.space, (name,), self.seed, self.torch_device)(arch)[name]
         except (VitnasError, RuntimeError) as error:
             return str(error).strip().splitlines()[0]
 
@@ -122,13 +125,12 @@ class TrainingFree:
         if known is None:
             refuse_other(file, b'"reference"', "list of scored archs")
             say(f"scoring {len(archs)} archs of space '{space.name}', against which others are held")
-            known = _usable(
-                space, archs, list(executor.map(TolerantProxyScores(space, ASSEMBLIES[SCORE].parts, seed), archs)), say
-            )
+            tolerant = TolerantProxyScores(space, ASSEMBLIES[SCORE].parts, seed, executor.torch_device)
+            known = _usable(space, archs, list(executor.map(tolerant, archs)), say)
             rows = [{"arch": arch.to_json(), "proxies": dict(found)} for arch, found in known.items()]
             write_json(file, {"space": space.fingerprint, "reference": rows})
         names = tuple(next(iter(known.values())))
-        return cls(ProxyScores(space, names, seed), known)
+        return cls(ProxyScores(space, names, seed, executor.torch_device), known)
 
 
 def _usable(

@@ -9,12 +9,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from vitnas.errors import DeviceError, SearchError, SettingsError
+from vitnas.errors import SearchError, SettingsError
 from vitnas.predictors.proxies import PROXIES
 from vitnas.predictors.proxies.aggregate import ASSEMBLIES
 from vitnas.predictors.proxies.proxy import Proxy
 from vitnas.search_spaces import Arch, SearchSpace
 from vitnas.supernets.supernet import build_network
+from vitnas.supernets.torch_device import CPU
 
 
 def score_archs(
@@ -23,7 +24,7 @@ def score_archs(
     names: Sequence[str],
     seed: int = 0,
     images: Tensor | None = None,
-    device: str = "cpu",
+    device: torch.device = CPU,
     progress: Callable[[int], object] | None = None,
 ) -> dict[str, NDArray[np.float64]]:
     """One score for each arch and name; higher is better.
@@ -45,10 +46,6 @@ def score_archs(
             f"'{together[0]}' ranks archs among each other, and there is one; give more, or name its parts: "
             + ", ".join(ASSEMBLIES[together[0]].parts)
         )
-    if device.partition(":")[0] not in ("cpu", "cuda"):
-        raise DeviceError(f"device '{device}': networks are scored on cpu, cuda or cuda:1")
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise DeviceError(f"device '{device}': torch sees no CUDA device here; score on cpu")
     for arch in archs:
         space.check(arch)
     found: dict[str, list[float]] = {proxy.name: [] for proxy in proxies}
@@ -82,7 +79,7 @@ def _each(
     proxies: Sequence[Proxy],
     seed: int,
     images: Tensor | None,
-    device: str,
+    device: torch.device,
 ) -> Iterator[dict[str, float]]:
     num_images = max(1, *(proxy.num_images for proxy in proxies))
     for arch in archs:

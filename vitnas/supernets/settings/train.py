@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
-from vitnas.settings import Count, Natural, NotNegative, Positive, Settings, Share, about
+from vitnas.settings import Count, Natural, NotNegative, Positive, Settings, Share, TorchDevice, about
 from vitnas.supernets.settings.augment import Augment
 from vitnas.supernets.settings.distil import Distil
 from vitnas.supernets.settings.experts import ExpertSettings
@@ -94,7 +94,9 @@ class TrainSettings(Settings):
         about("Processor threads, for all workers of a machine together; left out, as many as torch takes."),
     ] = None
     loader_threads: Annotated[Count, about("Threads that read images ahead.")] = 2
-    torch_device: Annotated[str, about("Where to train: cpu, cuda or cuda:1.")] = "cpu"
+    torch_device: Annotated[
+        TorchDevice, about("Where to train: cpu, cuda, cuda:1 or mps; auto takes a GPU if there is one.")
+    ] = "auto"
     log_every: Annotated[Count, about("Steps between two lines in metrics.jsonl.")] = 10
     evaluate_every: Annotated[
         Count, about("Steps between two evaluations of the smallest, middle and largest arch.")
@@ -115,12 +117,10 @@ class TrainSettings(Settings):
         super().__post_init__()
         within = self.final_learning_rate <= self.learning_rate
         self.demand("final_learning_rate", within, "at most learning_rate")
-        device = self.torch_device.partition(":")[0]
-        self.demand("torch_device", device in ("cpu", "cuda"), "'cpu', 'cuda' or 'cuda:1'")
         plain = not self.drop_path and self.experts.num == 1 and self.resolution == Resolution()
         self.demand("compile", plain or not self.compile, "false with drop_path, [train.experts] or [train.resolution]")
-        half_here = self.precision != "fp16" or device == "cuda"
-        self.demand("precision", half_here, 'fp32 or bf16 on a processor; fp16 is for torch_device = "cuda"')
+        half_there = self.precision != "fp16" or self.torch_device != "cpu"
+        self.demand("precision", half_there, 'fp32 or bf16 on a processor; fp16 is for torch_device = "cuda"')
         from vitnas.supernets.training.samplers.options import read_options  # imports the sampler
 
         read_options(self.sampler, self.sampler_options)

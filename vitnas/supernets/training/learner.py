@@ -46,7 +46,7 @@ class Learner:
         self.settings = settings
         self.world = world
         self.parameters = [p for p in net.parameters() if p.requires_grad]
-        kind = settings.torch_device.partition(":")[0]
+        kind = world.device.type
         low = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(settings.precision)
         self._autocast = torch.autocast(kind, low) if low else nullcontext()
         ends = (net.space.smallest(), net.space.largest())

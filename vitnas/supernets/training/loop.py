@@ -207,7 +207,8 @@ class TrainingLoop:
             raise self._diverged(self.progress.step - 1, "some weights are no longer finite")
         progress = replace(self.progress, sampler=self.sampler.state(), learner=self.learner.state())
         if self.world.leads:
-            made_by = {"processes": self.world.size, "threads": torch.get_num_threads()}
+            gpus = self.world.size if self.world.device.type != "cpu" else 0
+            made_by = {"processes": self.world.size, "threads": torch.get_num_threads(), "gpus": gpus}
             save_checkpoint(self.run, self.net, self.optimizer, progress, self.average, planned, made_by)
         self.saved_at = time.monotonic()
         self.world.barrier()

@@ -10,6 +10,7 @@ from vitnas.files import only_here
 from vitnas.run import RunFolder
 from vitnas.settings import make_settings
 from vitnas.supernets.settings.train import TrainSettings
+from vitnas.supernets.torch_device import find_device
 from vitnas.supernets.weights.checkpoints import checkpoint_folders, made_by
 
 
@@ -29,8 +30,10 @@ def other_bits(run: RunFolder, processes: int) -> str | None:
     """What a training that goes on with so many processes is told, if it will not end with the bits of an undisturbed one."""
     before = made_by(run)
     settings = make_settings(TrainSettings, run.config.get("train", {}), f"{run.config_file}, [train]")
+    on_gpu = find_device(settings.torch_device, "[train] torch_device").type != "cpu"
     now = {
         "processes": processes,
+        "gpus": processes if on_gpu else 0,
         "threads": max(1, (settings.threads or torch.get_num_threads()) // processes),
     }
     changed = [

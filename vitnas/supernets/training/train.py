@@ -26,6 +26,7 @@ from vitnas.supernets.experts import check_experts
 from vitnas.supernets.resolution import check_sizes
 from vitnas.supernets.settings.train import TrainSettings
 from vitnas.supernets.supernet import Supernet
+from vitnas.supernets.torch_device import find_device
 from vitnas.supernets.training.loop import TrainingLoop, count_steps, plan_sampler
 from vitnas.supernets.training.malloc import keep_freed_blocks, return_freed_blocks
 from vitnas.supernets.training.processes.distributed import World, join_world
@@ -54,7 +55,7 @@ def start_run(
     processes = max(workers, int(os.environ.get("WORLD_SIZE", 1)))
     size = fitting_size(settings.batch_size, len(dataset.train), processes * settings.accumulate)
     settings = replace(settings, batch_size=size)
-    _check(settings, dataset, space, processes)
+    _check(settings, dataset, space, processes, find_device(settings.torch_device, "[train] torch_device"))
     _check_pupils(settings, dataset, space)
     if space.source is not None:
         count_specs(space)  # refuses layers that cannot be built; the spaces of vitnas are tested for it
@@ -103,8 +104,8 @@ def train(run: RunFolder, progress: bool = True, stop: Callable[[], bool] = aske
     settings = make_settings(TrainSettings, tables["train"], f"{run.config_file}, [train]")
     dataset = dataset_of(run)
     dataset.check(run.space)
-    with join_world(settings.torch_device) as world:
-        _check(settings, dataset, run.space, world.size)
+    with join_world(find_device(settings.torch_device, "[train] torch_device")) as world:
+        _check(settings, dataset, run.space, world.size, world.device)
         alone = only_here(run.path, "training") if world.leads else nullcontext()
         with alone, _surroundings(settings, world):
             loop = TrainingLoop(run, settings, dataset, world)
@@ -115,7 +116,9 @@ def train(run: RunFolder, progress: bool = True, stop: Callable[[], bool] = aske
     return finished
 
 
-def _check(settings: TrainSettings, dataset: Dataset, space: SearchSpace, num_processes: int) -> None:
+def _check(
+    settings: TrainSettings, dataset: Dataset, space: SearchSpace, num_processes: int, device: torch.device
+) -> None:
     """Refuses settings that do not go with the data, the space or this machine."""
     check_sizes(settings.resolution, space)
     check_experts(settings.experts, space)
@@ -140,9 +143,9 @@ def _check(settings: TrainSettings, dataset: Dataset, space: SearchSpace, num_pr
             f"{settings.batch_size} is {share} images ({num_processes} processes, accumulate {settings.accumulate}); "
             f"{f'choose at least {parts * shares}' if enough else instead}"
         )
-    if settings.torch_device.startswith("cuda") and not torch.cuda.is_available():
+    if settings.precision == "fp16" and device.type == "cpu":
         raise SettingsError(
-            f"[train] torch_device is '{settings.torch_device}', but torch finds no GPU here; choose 'cpu'"
+            "[train] precision is 'fp16', and torch_device 'auto' found no GPU here; choose 'bf16' or 'fp32'"
         )
 
 

@@ -72,7 +72,7 @@ def save_checkpoint(
         progress: how far training has come.
         average: of the weights.
         planned: whether it comes at its step, not in between; one in between stays until the next checkpoint.
-        made_by: how many processes and threads, which decide how sums are rounded.
+        made_by: how many processes, threads and GPUs, which decide how sums are rounded.
     """
     path = run.checkpoints / f"step-{progress.step:08d}"
     tensors = {_WEIGHTS: _on_cpu(net.state_dict()), _OPTIMIZER: _on_cpu(_optimizer_tensors(net, optimizer))}
@@ -120,7 +120,7 @@ def _is_planned(path: Path) -> bool:
 
 
 def made_by(run: RunFolder) -> dict[str, int]:
-    """How many processes and threads each wrote the newest checkpoint; empty where there is none, or an old one."""
+    """How many processes, threads each and GPUs wrote the newest checkpoint; empty where there is none, or an old one."""
     for path in reversed(checkpoint_folders(run)):
         try:
             return {str(name): int(count) for name, count in read_json(path / _STATE)["made_by"].items()}

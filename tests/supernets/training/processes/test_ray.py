@@ -78,7 +78,7 @@ def test_workers_that_cannot_work_are_refused_at_once(tmp_path: Path, small_run:
 @pytest.mark.skipif(torch.cuda.is_available(), reason="has a GPU")
 def test_the_error_of_one_process_is_that_of_many(tmp_path: Path, small_run: MakeRun) -> None:
     run = small_run(tmp_path / "run")
-    config = run.config_file.read_text().replace('torch_device = "cpu"', 'torch_device = "cuda"')
+    config = run.config_file.read_text().replace('torch_device = "auto"', 'torch_device = "cuda"')
     run.config_file.write_text(config)
     with pytest.raises(SettingsError, match="torch finds no GPU here"):
         train(run, progress=False)

@@ -20,6 +20,7 @@ from vitnas.ray_cluster import connect, disconnect
 from vitnas.run import RunFolder
 from vitnas.settings import make_settings
 from vitnas.supernets.settings.train import TrainSettings
+from vitnas.supernets.torch_device import AUTO
 from vitnas.supernets.training.processes.distributed import LostWorldError
 from vitnas.supernets.training.processes.ray_meeting import meeting
 from vitnas.supernets.training.train import train
@@ -45,7 +46,6 @@ def train_on_ray(run: RunFolder, workers: int, ray_address: str | None = None) -
     """
     settings = make_settings(TrainSettings, run.config.get("train", {}), f"{run.config_file}, [train]")
     check_workers(workers, settings)
-    on_gpu = settings.torch_device.startswith("cuda")
     threads = settings.threads or torch.get_num_threads()
     cores = max(1, threads // workers)
     notes = run.path.resolve() / ".ray"
@@ -54,11 +54,13 @@ def train_on_ray(run: RunFolder, workers: int, ray_address: str | None = None) -
     import ray
 
     try:
-        if on_gpu and ray.cluster_resources().get("GPU", 0) < workers:
+        gpus, asked = ray.cluster_resources().get("GPU", 0), settings.torch_device
+        if asked.startswith("cuda") and gpus < workers:
             raise SettingsError(
-                f"{workers} workers need a GPU each, the Ray cluster has {ray.cluster_resources().get('GPU', 0):g}; "
+                f"{workers} workers need a GPU each, the Ray cluster has {gpus:g}; "
                 f"ask for fewer, or set [train] torch_device to 'cpu'"
             )
+        on_gpu = asked.startswith("cuda") or (asked == AUTO and gpus >= workers)
         notes.mkdir(mode=0o700)
         with postponed(partial(_ask, notes)):
             _fit(run, notes, workers, cores, on_gpu)

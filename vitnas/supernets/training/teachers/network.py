@@ -13,12 +13,13 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vitnas.errors import CheckpointError, DataError, DeviceError, SettingsError, suggest
+from vitnas.errors import CheckpointError, DataError, SettingsError, suggest
 from vitnas.files import read_json
 from vitnas.run import RunFolder
 from vitnas.search_spaces import Arch, Task
 from vitnas.supernets.data import Dataset, dataset_of
 from vitnas.supernets.recalibration import recalibrate
+from vitnas.supernets.torch_device import CPU
 from vitnas.supernets.weights.checkpoints import load_supernet
 from vitnas.supernets.weights.exported import read_report, rebuild
 from vitnas.supernets.weights.pretrained.timm_package import import_timm
@@ -60,7 +61,7 @@ class TeacherNetwork(nn.Module):
         return logits
 
 
-def load_teacher(text: str, dataset: Dataset, device: torch.device | str = "cpu") -> TeacherNetwork:
+def load_teacher(text: str, dataset: Dataset, device: torch.device = CPU) -> TeacherNetwork:
     """A network to learn from, in evaluation mode; refuses one that cannot teach these images.
 
     Args:
@@ -70,8 +71,6 @@ def load_teacher(text: str, dataset: Dataset, device: torch.device | str = "cpu"
         dataset: what it shall teach.
         device: where it works.
     """
-    if torch.device(device).type == "cuda" and not torch.cuda.is_available():
-        raise DeviceError(f"teacher '{text}' shall work on '{device}', but torch finds no GPU here; choose 'cpu'")
     kind, _, rest = text.partition(":")
     if kind not in _KINDS or not rest:
         raise SettingsError(

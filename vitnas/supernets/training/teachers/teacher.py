@@ -12,6 +12,7 @@ from vitnas.errors import DataError
 from vitnas.supernets.augment import Augment
 from vitnas.supernets.data import Dataset
 from vitnas.supernets.settings.distil import Distil
+from vitnas.supernets.torch_device import CPU
 from vitnas.supernets.training.teachers.network import load_teacher
 from vitnas.supernets.training.teachers.sparse import dense, sharpen
 from vitnas.supernets.training.teachers.stored import STEPS_PER_FILE, StoredAnswers
@@ -93,7 +94,7 @@ def make_teacher(
     batch_size: int,
     seed: int,
     num_steps: int,
-    device: torch.device | str = "cpu",
+    device: torch.device = CPU,
 ) -> Teacher | None:
     """The outside teacher of a training, if its settings name one; refuses one that cannot teach it.
 

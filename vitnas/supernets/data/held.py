@@ -1,0 +1,61 @@
+"""Images that lie on the device where networks look at them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from vitnas.supernets.data.images import Images
+
+MOST_BYTES = 4 * 2**30
+"""Images that take more are not held but read where they lie, batch by batch."""
+CHUNK = 256
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Held(Images):
+    """All images as uint8 on one device: batches are picked and normalised there.
+
+    Attributes:
+        x: uint8 of shape (N, C, H, W).
+        y: the labels, on the same device.
+    """
+
+    x: Tensor
+    y: Tensor
+
+    def pixels(self, indices: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        rows = torch.from_numpy(self.rows[indices]).to(self.x.device)
+        return self.x[rows], self.y[rows]
+
+
+def fits(images: Images) -> bool:
+    """Whether they are few enough to be held."""
+    return len(images) * images.channels * images.image_size**2 <= MOST_BYTES
+
+
+def hold(images: Images, device: torch.device) -> Images:
+    """The same images on a device, if they fit there; else as they were."""
+    if not fits(images):
+        return images
+    size = images.image_size
+    x = torch.empty((len(images), images.channels, size, size), dtype=torch.uint8, device=device)
+    y = torch.empty(len(images), dtype=torch.int64, device=device)
+    for start in range(0, len(images), CHUNK):
+        part = np.arange(start, min(start + CHUNK, len(images)))
+        pixels, labels = images.pixels(part)
+        x[start : start + len(part)], y[start : start + len(part)] = pixels, labels
+    return Held(
+        x=x,
+        y=y,
+        labels=images.labels[images.rows],
+        rows=np.arange(len(images)),
+        image_size=size,
+        channels=images.channels,
+        mean=images.mean,
+        std=images.std,
+    )
