@@ -94,8 +94,12 @@ def automate_family(
         if board is not None:
             if paint is not None:
                 paint(board, folder / PICTURE)
-            write_scoreboard(board, folder, [part.network.relative_to(folder) for part in parts], (), paint is not None)
-    return AutoResult(folder, None, board, parts=tuple(parts))
+            networks = [part.network.relative_to(folder) for part in parts]
+            write_scoreboard(board, folder, networks, (), paint is not None, telling.report is not None)
+        found = AutoResult(folder, None, board, parts=tuple(parts))
+        if board is not None and telling.report is not None:
+            telling.report(found)
+    return found
 
 
 def joined(

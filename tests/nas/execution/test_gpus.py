@@ -18,9 +18,9 @@ from vitnas.nas.execution.ray import RayExecutor, share_of_gpus
 def test_workers_share_gpus_evenly(there, workers):
     share = share_of_gpus(there, workers, None, needed=True)
     assert 0 < share <= 1
-    on_one = int(1 / share)
-    assert on_one * there >= workers  # there is room
-    assert (on_one - 1) * there < workers  # and not for one more on every GPU
+    on_one = -(-workers // there)  # on the GPU that has most
+    assert share * on_one <= 1
+    assert share == pytest.approx(1 / on_one, abs=1e-4)  # as finely as Ray divides
 
 
 def test_without_gpus_workers_take_none_unless_they_must():

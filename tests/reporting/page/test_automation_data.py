@@ -68,6 +68,21 @@ def found(tmp_path: Path) -> AutoResult:
     return AutoResult(tmp_path, plan, board, ("vitnas export --run R", "vitnas verify N"))
 
 
+def test_the_page_of_several_networks_leads_to_theirs(found: AutoResult) -> None:
+    """The folder of each network lies in that of all."""
+    within = replace(found, folder=found.folder / "0.7ms")
+    within.folder.mkdir()
+    for name in ("standings.json", "runs"):
+        shutil.move(found.folder / name, within.folder / name)
+    both = AutoResult(found.folder, None, found.scoreboard, parts=(within,))
+    data = describe_automation(both)
+    assert data["parts"] == [{"name": "0.7 ms on cpu", "page": "0.7ms/report.html"}]
+    assert (data["plan"], data["rungs"], data["commands"]) == (None, [], [])
+    assert data["curves"] == {"0.7 ms on cpu": describe_automation(within)["curves"]["network"]}
+    write_page(data, found.folder / "report.html", AUTOMATION)
+    assert "0.7ms/report.html" in (found.folder / "report.html").read_text()
+
+
 def test_the_page_holds_what_was_found(found: AutoResult) -> None:
     write_page(describe_automation(found), found.folder / "report.html", AUTOMATION)
     page = Elements((found.folder / "report.html").read_text())

@@ -42,8 +42,14 @@ function drawAutomation() {
   fillTable(byId("board-table"), board);
   byId("verdict").replaceChildren(...board.verdict.map((text) => element("p", {}, text)));
   byId("board-note").textContent = board.note;
-  fillTable(byId("plan-table"), plan);
-  byId("plan-note").textContent = plan.note;
+  byId("parts").hidden = found.parts.length === 0;
+  byId("part-links").replaceChildren(...found.parts.map(({ name, page }) =>
+    element("li", {}, element("a", { href: page }, `Within ${name}: plan, candidates, trainings, commands`))));
+  byId("plan").hidden = plan === null;
+  if (plan) {
+    fillTable(byId("plan-table"), plan);
+    byId("plan-note").textContent = plan.note;
+  }
   byId("rungs").hidden = found.rungs.length === 0;
   byId("rung-tables").replaceChildren(...found.rungs.map((rung) =>
     element("div", { class: "wide" }, fillTable(element("table"), rung, rung.title))));
@@ -52,6 +58,7 @@ function drawAutomation() {
     const ends = Object.entries(found.curves).map(([name, points]) => `${name} ends at ${round(points.at(-1)[1], 3)}`);
     drawCurves(byId("loss-figure"), found.curves, { xTitle: "Step", yTitle: "Training loss", label: `Training loss over the steps: ${ends.join(", ")}` });
   }
+  byId("by-hand").hidden = found.commands.length === 0;
   byId("commands").textContent = found.commands.join("\n");
 }
 

@@ -9,7 +9,7 @@ from typing import Any
 from vitnas import __version__
 from vitnas.automation.automate import STANDINGS, AutoResult
 from vitnas.automation.plan import Entry, Plan
-from vitnas.automation.scoreboard import COLUMNS, Scoreboard, rows
+from vitnas.automation.scoreboard import COLUMNS, PAGE, Scoreboard, rows
 from vitnas.files import read_json
 from vitnas.quantities import format_limits
 from vitnas.reporting.page.page_data import training_curves
@@ -21,19 +21,40 @@ RUNG_COLUMNS = ("candidate", "learning rate", "step", "loss", "accuracy", "")
 
 
 def describe_automation(found: AutoResult) -> dict[str, Any]:
-    """The table against the baselines, the plan, who stood where, the curves of what was trained to its end, the commands."""
+    """The table against the baselines, the plan, who stood where, the curves of what was trained to its end, the commands.
+
+    Of several networks: one table, a curve each, and where the page of each lies.
+    """
     board, plan = found.scoreboard, found.plan
     assert board is not None
-    assert plan is not None
-    standings: list[list[dict[str, Any]]] = read_json(found.folder / STANDINGS)
-    return {
-        "title": f"A network for {board.dataset} within {format_limits(board.limits)}",
-        "summary": f"{_counted(len(plan.candidates), 'candidate')}, {_counted(len(board.lines) - 1, 'baseline')}; "
-        f"{sum(line.minutes for line in board.lines):.1f} minutes of processor time in all",
+    common = {
         "live": False,
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "vitnas": __version__,
         "board": _describe_board(board),
+        "parts": [],
+    }
+    minutes = f"{sum(line.minutes for line in board.lines):.1f} minutes of processor time in all"
+    if plan is None:
+        limits = [format_limits(part.scoreboard.limits) for part in found.parts if part.scoreboard is not None]
+        return {
+            **common,
+            "title": f"{len(found.parts)} networks for {board.dataset}",
+            "summary": f"within {'; '.join(limits)}; {minutes}",
+            "parts": [
+                {"name": name, "page": f"{part.folder.relative_to(found.folder).as_posix()}/{PAGE}"}
+                for name, part in zip(limits, found.parts, strict=True)
+            ],
+            "plan": None,
+            "rungs": [],
+            "curves": {name: _own_curve(part) for name, part in zip(limits, found.parts, strict=True)},
+            "commands": [],
+        }
+    standings = _standings(found)
+    return {
+        **common,
+        "title": f"A network for {board.dataset} within {format_limits(board.limits)}",
+        "summary": f"{_counted(len(plan.candidates), 'candidate')}, {_counted(len(board.lines) - 1, 'baseline')}; {minutes}",
         "plan": {**_table([*PLAN_NAMES, *PLAN_COLUMNS], plan_rows(plan), len(PLAN_NAMES)), "note": minutes_text(plan)},
         "rungs": [_describe_rung(plan, number, rung) for number, rung in enumerate(standings)],
         "curves": _curves(found, plan, _winner(plan, standings)),
@@ -76,6 +97,17 @@ def _describe_rung(plan: Plan, number: int, rung: Sequence[dict[str, Any]]) -> d
     ]
     title = f"After {plan.rungs[number].share:.0%} of each training"
     return {**_table(RUNG_COLUMNS, shown, 1), "title": title}
+
+
+def _standings(found: AutoResult) -> list[list[dict[str, Any]]]:
+    told: list[list[dict[str, Any]]] = read_json(found.folder / STANDINGS)
+    return told
+
+
+def _own_curve(part: AutoResult) -> list[list[float]]:
+    """The training loss of the network of one limit."""
+    assert part.plan is not None
+    return _curves(part, part.plan, _winner(part.plan, _standings(part)))["network"]
 
 
 def _winner(plan: Plan, standings: Sequence[Sequence[dict[str, Any]]]) -> Entry:
