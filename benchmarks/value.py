@@ -46,6 +46,7 @@ import torch
 
 from vitnas.automation.candidates.clock import Clock
 from vitnas.automation.candidates.fitting import Fit, at_the_limits, random_fit
+from vitnas.automation.candidates.lanes import Lanes
 from vitnas.automation.candidates.scaling import at_random
 from vitnas.automation.contest import Contest
 from vitnas.automation.plan import Plan
@@ -187,7 +188,7 @@ def look(problem: Problem) -> None:
     clock = Clock({"cpu": problem.limit_ms}, problem.folder / "latencies.json")
     dataset = load_dataset(problem.images)
     fits_of(problem, dataset, clock)
-    make_plan(dataset, problem.settings(0), clock, 1, print)
+    make_plan(dataset, problem.settings(0), clock, Lanes(), print)
     (problem.folder / "looked").touch()
 
 
@@ -216,9 +217,9 @@ def job(task: tuple[Problem, int, str, float]) -> None:
             if method == "supernet":
                 shared = share(problem, settings, clock, folder / method)
                 run, settings = RunFolder.open(shared.path), replace(settings, seconds=(1 - SHARE) * problem.seconds)
-                plan = plan_from(run, dataset, settings, clock, 1, lambda text: None)
+                plan = plan_from(run, dataset, settings, clock, Lanes(), lambda text: None)
             else:
-                plan = make_plan(dataset, settings, clock, 1, lambda text: None)
+                plan = make_plan(dataset, settings, clock, Lanes(), lambda text: None)
         except Exception as error:
             write_json(file, {"error": str(error)})
             return
@@ -250,7 +251,9 @@ def job(task: tuple[Problem, int, str, float]) -> None:
 
 def share(problem: Problem, settings: AutoSettings, clock: Clock, folder: Path) -> Shared:
     """The supernet of one limit, with all of its cost."""
-    plan = plan_shared(LIKELY, problem.images, (clock, clock), problem.seconds, 1, 1, settings.seed, lambda text: None)
+    plan = plan_shared(
+        LIKELY, problem.images, (clock, clock), problem.seconds, 1, Lanes(), settings.seed, lambda text: None
+    )
     run, mark = train_shared(plan, problem.images, folder / "supernet", show=False)
     return Shared(run.path, mark.cpu_s)
 

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from vitnas.automation.automate import Telling, automate
+from vitnas.automation.automate import ask as record
 from vitnas.automation.plan import Plan, Rung
 from vitnas.automation.scoreboard import Line, Scoreboard, ahead, write_scoreboard
 from vitnas.automation.settings import AutoSettings
 from vitnas.errors import SearchError, SettingsError
 from vitnas.files import read_json
-from vitnas.supernets.data import DataSettings, load_dataset
+from vitnas.supernets.data import DataSettings, load_dataset, resolved
 
 pytestmark = pytest.mark.heavy  # networks are trained and exported
 
@@ -99,6 +100,22 @@ def test_asked_again_it_answers_at_once(answered):
     assert before == {file: file.stat().st_mtime_ns for file in folder.rglob("*.safetensors")}
     assert again.scoreboard == found.scoreboard
     assert said[0].startswith("following")
+
+
+def test_a_question_from_before_a_setting_is_the_same_with_its_default(tmp_path, answered):
+    folder, *_ = answered
+    question = (folder / "question.toml").read_text()
+    assert 'torch_device = "auto"' in question
+    for changed, same in ((ASKED, True), (replace(ASKED, torch_device="cpu"), False)):
+        older = tmp_path / f"{same}"
+        older.mkdir()
+        (older / "question.toml").write_text(question.replace('torch_device = "auto"\n', ""))
+        before = load_dataset(DIGITS)
+        if same:
+            record(older, resolved(DIGITS, before), changed)
+        else:
+            with pytest.raises(SettingsError, match=r"another question, which differs in auto\.torch_device"):
+                record(older, resolved(DIGITS, before), changed)
 
 
 def test_another_question_needs_another_folder(answered):

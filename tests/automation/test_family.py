@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from vitnas.automation.automate import Telling, automate
 from vitnas.automation.candidates.clock import Clock
+from vitnas.automation.candidates.lanes import Lanes
 from vitnas.automation.family import automate_family, divided, joined, together
 from vitnas.automation.planning_shared import check_run
 from vitnas.automation.settings import AutoSettings
@@ -151,7 +152,7 @@ def test_supernet_and_networks_take_the_time_that_was_given(number, threads, bas
     """With as many workers as trainings, or one; the supernet takes half of what leads to a network."""
     limits = {"cpu": tuple(range(1, number + 1))}
     settings = AutoSettings(limits=limits, seconds=seconds, baselines=baselines, strategy="supernet")
-    portions = divided(settings, threads, shares=True)
+    portions = divided(settings, Lanes(threads), shares=True)
     supernet_s = number * portions.cpu_s / 2 / threads
     assert supernet_s + number * portions.seconds == pytest.approx(seconds)
 

@@ -24,7 +24,7 @@ def rng():
 def even_pace(monkeypatch):
     """Steps cost what their MACs say, so that no other work on this machine decides which archs are near."""
 
-    def pace(space, arch, batch_size):
+    def pace(space, arch, batch_size, device):
         return Pace(1e-9 * count(space.lower(arch)).macs * batch_size, False)
 
     monkeypatch.setattr(fitting, "measure_pace", pace)

@@ -10,9 +10,9 @@ from typing import Any
 
 import msgspec
 import tomli_w
-import torch
 
 from vitnas.automation.candidates.clock import Clock
+from vitnas.automation.candidates.lanes import Lanes
 from vitnas.automation.candidates.stock import with_stock_if_any
 from vitnas.automation.contest import Contest
 from vitnas.automation.plan import Entry, Plan
@@ -33,6 +33,7 @@ from vitnas.settings import read_toml
 from vitnas.supernets.accuracy import Accuracy
 from vitnas.supernets.counting.counts import count
 from vitnas.supernets.data import Dataset, DataSettings, load_dataset, resolved
+from vitnas.supernets.torch_device import describe_device, find_device
 from vitnas.supernets.weights.checkpoints import load_supernet
 
 QUESTION, PLAN, STANDINGS = "question.toml", "plan.toml", "standings.json"
@@ -207,9 +208,14 @@ def ask(folder: Path, data: DataSettings, settings: AutoSettings) -> None:
     file = folder / QUESTION
     if file.is_file():
         before = read_toml(file)
+        defaults = {
+            "data": DataSettings(data.name),
+            "auto": AutoSettings(),
+        }  # of what a question of an older vitnas lacks
+        usual = {table: _plain(asdict(settings)) for table, settings in defaults.items()}
         changed = [
             f"{table}.{key}" for table in asked for key in {**asked[table], **before.get(table, {})}
-            if asked[table].get(key) != before.get(table, {}).get(key)
+            if asked[table].get(key) != before.get(table, {}).get(key, usual[table].get(key))
         ]  # fmt: skip
         if changed:
             raise SettingsError(
@@ -227,6 +233,7 @@ def check_settings(settings: AutoSettings) -> None:
     if not settings.limits:
         raise SettingsError("[auto] limits names no device; say how fast the network must be, such as cpu = 3.0 (ms)")
     choose_exporters(ExportSettings(formats=settings.formats))
+    find_device(settings.torch_device, "[auto] torch_device")
 
 
 def _shared(settings: AutoSettings, data: DataSettings, dataset: Dataset, shared_s: float) -> Shared | None:
@@ -245,12 +252,14 @@ def _plan(
     if file.is_file():
         say(f"following '{file}'")
         return Plan.read(file)
-    threads = torch.get_num_threads()
+    lanes = Lanes.here(settings.torch_device)
+    if lanes.torch_device != "cpu":
+        say(f"training on {describe_device(find_device(lanes.torch_device))}")
     settings = with_stock_if_any(settings, dataset.task, clock, say)
     if shared is None:
-        plan = make_plan(dataset, settings, clock, threads, say)
+        plan = make_plan(dataset, settings, clock, lanes, say)
     else:
-        plan = plan_from(RunFolder.open(shared.path), dataset, settings, clock, threads, say, shared.cpu_s)
+        plan = plan_from(RunFolder.open(shared.path), dataset, settings, clock, lanes, say, shared.cpu_s)
     plan.write(file)
     return plan
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import torch
 
 from vitnas.errors import DataError, SettingsError, TrainingError
 from vitnas.files import read_json, write_json
@@ -18,6 +18,7 @@ from vitnas.search_spaces import SearchSpace
 from vitnas.supernets.data import Dataset, DataSettings, dataset_of
 from vitnas.supernets.evaluation import cut_out, evaluate, one_thread
 from vitnas.supernets.settings.train import TrainSettings
+from vitnas.supernets.torch_device import CPU, Stopwatch, find_device
 from vitnas.supernets.training.train import start_run, train
 from vitnas.supernets.weights.checkpoints import load_supernet
 
@@ -32,7 +33,7 @@ class Mark:
         step: of its training.
         loss: mean cross-entropy, which decides.
         accuracy: in 0..1.
-        cpu_s: processor seconds of its training so far, and of the judging.
+        cpu_s: processor seconds of its training so far, and of the judging; on a GPU, seconds of that.
     """
 
     step: int
@@ -72,14 +73,15 @@ def train_stretch(stretch: Stretch) -> Mark:
     known = read_marks(run)
     if (mark := next((mark for mark in known if mark.step == stretch.until), None)) is not None:
         return mark
-    start, before_s = time.process_time(), known[-1].cpu_s if known else 0.0
+    device = find_device(run.config["train"]["torch_device"])
+    watch, before_s = Stopwatch(device), known[-1].cpu_s if known else 0.0
     loss, accuracy = math.inf, 0.0
     with suppress(TrainingError):
         train(run, progress=False, until=stretch.until)
         with one_thread():  # the same bits whatever the number of workers
-            found = evaluate(network_of(run, dataset := dataset_of(run)), dataset.val)
+            found = evaluate(network_of(run, dataset := dataset_of(run), device), dataset.val)
         loss, accuracy = found.loss, found.accuracy
-    spent_s = before_s + time.process_time() - start
+    spent_s = before_s + watch.seconds()
     if not math.isfinite(loss):
         return Mark(stretch.until, math.inf, 0.0, spent_s)
     mark = Mark(stretch.until, loss, accuracy, spent_s)
@@ -87,9 +89,9 @@ def train_stretch(stretch: Stretch) -> Mark:
     return mark
 
 
-def network_of(run: RunFolder, dataset: Dataset) -> Any:
+def network_of(run: RunFolder, dataset: Dataset, device: torch.device = CPU) -> Any:
     """The network of a contender as its training left it."""
-    return cut_out(load_supernet(run), run.space.largest(), dataset.train)
+    return cut_out(load_supernet(run).to(device), run.space.largest(), dataset.train)
 
 
 def read_marks(run: RunFolder) -> list[Mark]:

@@ -18,6 +18,7 @@ from vitnas.run import RunFolder
 from vitnas.search_spaces import Arch, SearchSpace
 from vitnas.supernets.data import Dataset, DataSettings, load_dataset
 from vitnas.supernets.evaluation import EvaluationResult, evaluate
+from vitnas.supernets.torch_device import find_device
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,8 @@ class Contest:
     def tested(self, entry: Entry) -> EvaluationResult:
         """An entry on the test images, or on the validation images where none are kept."""
         dataset = self.images(entry)
-        return evaluate(network_of(self.run(entry), dataset), dataset.test or dataset.val)
+        device = find_device(self.plan.torch_device)
+        return evaluate(network_of(self.run(entry), dataset, device), dataset.test or dataset.val)
 
     def spent_s(self, entry: Entry) -> float:
         """Processor seconds that led to an entry: its own, and of a candidate those of all that were dropped, and of the supernet its share."""
@@ -87,7 +89,12 @@ class Contest:
             if entry.image_size not in loaded:
                 loaded[entry.image_size] = self.images(entry)
             dataset = loaded[entry.image_size]
-            how = {"learning_rate": entry.learning_rate, "threads": self.plan.threads, "seed": self.plan.seed}
+            how = {
+                "learning_rate": entry.learning_rate,
+                "threads": self.plan.threads,
+                "seed": self.plan.seed,
+                "torch_device": self.plan.torch_device,
+            }
             if entry.role == "candidate" and self.shared is not None:
                 settings = recipe(dataset, entry.channels_last, entry.steps, init=str(self.shared.path), **how)
                 enter(*self._where(entry, dataset), settings)
@@ -111,4 +118,4 @@ class Contest:
             return SerialExecutor()
         from vitnas.nas.execution.ray import RayExecutor
 
-        return RayExecutor(self.plan.workers)
+        return RayExecutor(self.plan.workers, torch_device=self.plan.torch_device)

@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import torch
-
 from vitnas.automation.automate import AutoResult, Say, Telling, ask, automate, check_settings
 from vitnas.automation.candidates.clock import Clock
+from vitnas.automation.candidates.lanes import Lanes
 from vitnas.automation.planning import LIKELY, Purse
 from vitnas.automation.scoreboard import PICTURE, Line, Scoreboard, write_scoreboard
 from vitnas.automation.settings import AutoSettings
@@ -35,21 +34,21 @@ class Portions:
     seconds: float
 
 
-def divided(settings: AutoSettings, threads: int, shares: bool) -> Portions:
+def divided(settings: AutoSettings, lanes: Lanes, shares: bool) -> Portions:
     """The same time for each network.
 
     Args:
         settings: of all.
-        threads: processor threads there are.
-        shares: whether a supernet is trained for all of them, with all threads.
+        lanes: that there are.
+        shares: whether a supernet is trained for all of them, with all the lanes that it can take.
     """
     number = len(settings.targets)
     if not shares:
         return Portions(0.0, settings.seconds / number)
-    purse = Purse.of(settings, threads)
+    purse = Purse.of(settings, lanes)
     alone = 1.0 if settings.baselines else 1 - SHARE  # of a network's time; a baseline trains for all of it
     by_clock = alone * purse.rounds / purse.threads
-    cpu_s = settings.seconds / number / (SHARE / threads + by_clock)
+    cpu_s = settings.seconds / number / (SHARE / lanes.widest + by_clock)
     return Portions(cpu_s, cpu_s * by_clock)
 
 
@@ -66,13 +65,13 @@ def automate_family(
     dataset = load_dataset(data)
     data = resolved(data, dataset)
     ask(folder, data, settings)
-    threads = torch.get_num_threads()
+    lanes = Lanes.here(settings.torch_device)
     shares = settings.way == "supernet" and settings.run is None
-    portions, shared_s, run = divided(settings, threads, shares), 0.0, settings.run
+    portions, shared_s, run = divided(settings, lanes, shares), 0.0, settings.run
     questions = [(limits, 1) for limits in settings.targets]
     with only_here(folder, "automatic search"):
         if shares:
-            plan = _shared_plan(folder, data, settings, portions, threads, say)
+            plan = _shared_plan(folder, data, settings, portions, lanes, say)
             _announce(plan, portions, len(settings.targets), say)
             if dry_run:
                 return AutoResult(folder, None)
@@ -127,7 +126,7 @@ def _announce(plan: SharedPlan, portions: Portions, number: int, say: Say) -> No
 
 
 def _shared_plan(
-    folder: Path, data: DataSettings, settings: AutoSettings, portions: Portions, threads: int, say: Say
+    folder: Path, data: DataSettings, settings: AutoSettings, portions: Portions, lanes: Lanes, say: Say
 ) -> SharedPlan:
     file = folder / SHARED_PLAN
     if file.is_file():
@@ -135,7 +134,7 @@ def _shared_plan(
         return SharedPlan.read(file)
     tight, wide = (Clock(of(settings.targets), folder / LATENCIES) for of in (tightest, widest))
     names = settings.spaces or tuple(name for name in LIKELY if name in SPACES)
-    plan = plan_shared(names, data, (tight, wide), portions.cpu_s, len(settings.targets), threads, settings.seed, say)
+    plan = plan_shared(names, data, (tight, wide), portions.cpu_s, len(settings.targets), lanes, settings.seed, say)
     plan.write(file)
     return plan
 

@@ -12,7 +12,17 @@ import tomli_w
 from vitnas.errors import SettingsError
 from vitnas.files import write_bytes
 from vitnas.search_spaces import Arch, SearchSpace, Task, load_space
-from vitnas.settings import Count, Natural, Positive, Probability, Settings, about, make_settings, read_toml
+from vitnas.settings import (
+    Count,
+    Natural,
+    Positive,
+    Probability,
+    Settings,
+    TorchDevice,
+    about,
+    make_settings,
+    read_toml,
+)
 
 Role = Literal["candidate", "uniform", "vit", "random", "stock"]
 
@@ -27,7 +37,7 @@ class Entry:
         image_size: that it looks at.
         arch: as its file would hold it.
         ms: device -> milliseconds.
-        step_s: processor seconds of a training step.
+        step_s: processor seconds of a training step, or seconds of a GPU.
         channels_last: the memory layout in which that is so.
         steps: of its whole training.
         learning_rate: at its peak.
@@ -50,7 +60,7 @@ class Entry:
 
     @property
     def seconds(self) -> float:
-        """Of processor time for its whole training."""
+        """Of computing time for its whole training."""
         return self.step_s * self.steps
 
     def load_space(self, task: Task) -> SearchSpace:
@@ -80,6 +90,7 @@ class Plan(Settings):
     threads: Annotated[Count, about("Processor threads of each.")]
     seed: Annotated[Natural, about("Random seed of all trainings.")]
     looked_s: Annotated[Positive, about("Seconds that it took to make the plan.")]
+    torch_device: Annotated[TorchDevice, about("Where networks are trained.")] = "cpu"
 
     @property
     def candidates(self) -> list[Entry]:

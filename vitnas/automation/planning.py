@@ -16,6 +16,7 @@ from vitnas.automation.candidates.fitting import (
     at_the_limits,
     random_fit,
 )
+from vitnas.automation.candidates.lanes import Lanes
 from vitnas.automation.candidates.stock import slowest_stock
 from vitnas.automation.plan import Entry, Plan, Role, Rung
 from vitnas.automation.proposing import propose, spaces_for
@@ -43,24 +44,25 @@ USUAL_STEP_S = 0.2
 """A step of a small network, to know how many spaces are worth looking at before any is measured."""
 
 
-def make_plan(dataset: Dataset, settings: AutoSettings, clock: Clock, threads: int, say: Callable[[str], None]) -> Plan:
+def make_plan(dataset: Dataset, settings: AutoSettings, clock: Clock, lanes: Lanes, say: Callable[[str], None]) -> Plan:
     """Looks which spaces fit, measures a few steps of each, and divides the time.
 
     Args:
         dataset: what the networks are for.
         settings: limits, time, and what else was told.
         clock: times networks.
-        threads: processor threads that all trainings have together.
+        lanes: that all trainings have together.
         say: told what is found.
     """
-    purse, most = Purse.of(settings, threads), settings.candidates or MOST
+    purse, most = Purse.of(settings, lanes), settings.candidates or MOST
     afforded, _ = divide(purse.left_s(), USUAL_STEP_S, most)
     names = settings.spaces or tuple(name for name in LIKELY if name in SPACES)
-    found = at_the_limits(names, dataset.task, clock, say, len(settings.spaces) or spaces_for(afforded))
+    most_spaces = len(settings.spaces) or spaces_for(afforded)
+    found = at_the_limits(names, dataset.task, clock, say, most_spaces, lanes.torch_device)
     candidates = propose(found, purse.left_s(), most, clock, np.random.default_rng(settings.seed))
     entries, rungs, network_s = compete(candidates, purse, most)
     entries += baselines(found, entries, network_s, dataset, settings, clock, say)
-    return Plan(tuple(entries), rungs, purse.workers, purse.threads, settings.seed, purse.spent_s)
+    return purse.plan(entries, rungs, settings.seed)
 
 
 @dataclass(frozen=True)
@@ -70,10 +72,11 @@ class Purse:
     Attributes:
         seconds: in all.
         workers: trainings at a time.
-        threads: of each.
+        threads: of each, or 1 where each has a GPU.
         rounds: of trainings side by side, each as long as the others: of the network and of its baselines.
         start: by the system's clock.
         before_s: processor seconds that baselines get beside, for they were spent on the network before.
+        torch_device: where networks are trained.
     """
 
     seconds: float
@@ -82,18 +85,24 @@ class Purse:
     rounds: int
     start: float
     before_s: float = 0.0
+    torch_device: str = "cpu"
 
     @classmethod
-    def of(cls, settings: AutoSettings, threads: int, before_s: float = 0.0) -> Purse:
+    def of(cls, settings: AutoSettings, lanes: Lanes, before_s: float = 0.0) -> Purse:
         trained = 1 + len(settings.baselines)
-        workers = settings.workers or max(1, min(threads, trained))
-        each, rounds = max(1, threads // workers), -(-trained // workers)
+        workers = settings.workers or max(1, min(lanes.number, trained))
+        each, rounds = max(1, lanes.widest // workers), -(-trained // workers)
         beside_s = before_s if settings.baselines else 0.0
-        return cls(settings.seconds, workers, each, rounds, time.monotonic(), beside_s)
+        return cls(settings.seconds, workers, each, rounds, time.monotonic(), beside_s, lanes.torch_device)
 
     @property
     def spent_s(self) -> float:
         return time.monotonic() - self.start
+
+    def plan(self, entries: Sequence[Entry], rungs: tuple[Rung, ...], seed: int) -> Plan:
+        """With what was found."""
+        spent_s = self.spent_s
+        return Plan(tuple(entries), rungs, self.workers, self.threads, seed, spent_s, self.torch_device)
 
     def left_s(self) -> float:
         """Processor seconds for all that leads to the network; each baseline gets as many, and those spent before."""
@@ -136,10 +145,16 @@ def baselines(
         entries += [entry_of("uniform", f, seconds) for f in found if (f.space.name, f.space.task.image_size) in spaces]
     if "vit" in settings.baselines:
         plain = PLAIN_SMALL if dataset.task.image_size < SMALL else PLAIN
-        entries += [entry_of("vit", fit, seconds) for fit in at_the_limits((plain,), dataset.task, clock, say)]
+        entries += [
+            entry_of("vit", fit, seconds)
+            for fit in at_the_limits((plain,), dataset.task, clock, say, torch_device=found[0].torch_device)
+        ]
     if "random" in settings.baselines:
         entries.append(entry_of("random", random_fit(found, clock, np.random.default_rng(settings.seed)), seconds))
-    if "stock" in settings.baselines and (stock := slowest_stock(dataset.task, clock)) is not None:
+    if (
+        "stock" in settings.baselines
+        and (stock := slowest_stock(dataset.task, clock, torch_device=found[0].torch_device)) is not None
+    ):
         entries.append(entry_of("stock", stock, seconds))
     return entries
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from vitnas.automation.candidates.clock import Clock
 from vitnas.automation.candidates.fitting import Fit, at_the_limits
+from vitnas.automation.candidates.lanes import Lanes
 from vitnas.automation.candidates.pace import measure_pace
 from vitnas.automation.candidates.scaling import largest_uniform
 from vitnas.automation.plan import Plan
@@ -18,6 +19,7 @@ from vitnas.errors import SettingsError
 from vitnas.run import RunFolder
 from vitnas.search_spaces import SearchSpace, load_space
 from vitnas.supernets.data import Dataset, DataSettings, data_settings_of, dataset_of, resolved
+from vitnas.supernets.torch_device import find_device
 
 JUDGING = 0.1
 """Share of the time in which archs are judged on the weights of the supernet."""
@@ -36,7 +38,7 @@ def plan_from(
     dataset: Dataset,
     settings: AutoSettings,
     clock: Clock,
-    threads: int,
+    lanes: Lanes,
     say: Callable[[str], None],
     shared_s: float = 0.0,
 ) -> Plan:
@@ -47,24 +49,26 @@ def plan_from(
         dataset: the images of the question, at their own size.
         settings: what was asked.
         clock: with the limits of one network.
-        threads: processor threads that all trainings have together.
+        lanes: that all trainings have together.
         say: told what is found.
         shared_s: processor seconds of the supernet that baselines get as well.
     """
-    purse, space = Purse.of(settings, threads, shared_s), named_space(run)
+    purse, space = Purse.of(settings, lanes, shared_s), named_space(run)
     images = dataset_of(run)
     within = largest_uniform(run.space, clock)
-    pace = measure_pace(run.space, within.arch if within is not None else run.space.smallest(), BATCH)
+    device = find_device(lanes.torch_device)
+    pace = measure_pace(run.space, within.arch if within is not None else run.space.smallest(), BATCH, device)
     afforded = int(JUDGING * purse.left_s() / judging_s(pace.step_s, BATCH))
-    best = shortlist(run, images, clock, min(MANY, max(FEW, afforded)), settings.seed, say)
+    best = shortlist(run, images, clock, min(MANY, max(FEW, afforded)), settings.seed, say, device)
     most = settings.candidates or CANDIDATES
-    fits = [Fit(space, one.placed, SLOWER * LEARNING_RATE) for one in best[:most]]
+    fits = [Fit(space, one.placed, SLOWER * LEARNING_RATE, lanes.torch_device) for one in best[:most]]
     entries, rungs, network_s = compete(fits, purse, most)
-    found = at_the_limits((_name(run),), dataset.task, clock, say) if settings.baselines else []
+    names = (_name(run),) if settings.baselines else ()
+    found = at_the_limits(names, dataset.task, clock, say, torch_device=lanes.torch_device) if names else []
     entries += baselines(found, entries, network_s + shared_s, dataset, settings, clock, say)
     if run.space.source is not None:  # a plan names a space of one's own by its file
         entries = [replace(entry, space=_name(run)) if entry.space == run.space.name else entry for entry in entries]
-    return Plan(tuple(entries), rungs, purse.workers, purse.threads, settings.seed, purse.spent_s)
+    return purse.plan(entries, rungs, settings.seed)
 
 
 def named_space(run: RunFolder) -> SearchSpace:

@@ -42,7 +42,6 @@ def recipe(dataset: Dataset, channels_last: bool, steps: int, **given: Any) -> T
             batch_size=min(BATCH, len(dataset.train)),
             **{"learning_rate": LEARNING_RATE, "sampler": "single", **given},
         ),
-        torch_device="cpu",  # where its pace was measured
         average=AVERAGE,
         augment=augment_for(dataset),
         channels_last=channels_last,

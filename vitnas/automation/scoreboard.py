@@ -36,7 +36,7 @@ class Line:
         interval: of the accuracy, at 95 %.
         ms: device -> milliseconds.
         num_params: of the network.
-        minutes: of processor time for all that led to it.
+        minutes: of computing time for all that led to it.
         published: the name under which its arch was published, if it was.
     """
 
@@ -144,7 +144,7 @@ def write_scoreboard(
     text = [
         f"# {'A network' if len(networks) == 1 else f'{len(networks)} networks'} for {board.dataset} within {format_limits(board.limits)}",
         "",
-        f"Accuracy on {board.num_images} {board.split} images, with the interval at 95 %; minutes of processor time for all that led to a network.",
+        f"Accuracy on {board.num_images} {board.split} images, with the interval at 95 %; minutes of computing time for all that led to a network.",
         "",
         *table,
         "",

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from vitnas.settings import Count, Natural, Seconds, Settings, about
+from vitnas.settings import Count, Natural, Seconds, Settings, TorchDevice, about
 
 Baseline = Literal["uniform", "vit", "random", "stock"]
 Strategy = Literal["halving", "supernet"]
@@ -62,8 +62,14 @@ class AutoSettings(Settings):
     ] = None
     candidates: Annotated[Count | None, about("Archs that begin; left out, as many as the time allows.")] = None
     workers: Annotated[
-        Count | None, about("Trainings at a time, a thread each; left out, one for every two processor cores.")
+        Count | None,
+        about(
+            "Trainings at a time; left out, as many as there are networks to train in the end, if there are threads or GPUs for all."
+        ),
     ] = None
+    torch_device: Annotated[
+        TorchDevice, about("Where networks are trained: cpu, cuda, cuda:1 or mps; auto takes a GPU if there is one.")
+    ] = "auto"
     seed: Annotated[Natural, about("Random seed.")] = 0
 
     def __post_init__(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -10,9 +9,11 @@ from typing import Annotated, Any
 
 import numpy as np
 import tomli_w
+import torch
 
 from vitnas.automation.candidates.clock import Clock
 from vitnas.automation.candidates.fitting import Fit, at_the_limits, trainable
+from vitnas.automation.candidates.lanes import Lanes
 from vitnas.automation.candidates.pace import Pace, measure_shared_pace
 from vitnas.automation.contender import Mark, Stretch, enter, train_stretch
 from vitnas.automation.progress import bar
@@ -21,8 +22,9 @@ from vitnas.errors import SearchError, TrainingError
 from vitnas.files import write_bytes
 from vitnas.run import RunFolder
 from vitnas.search_spaces import OFF, Arch, SearchSpace, Task, load_space
-from vitnas.settings import Count, Natural, Positive, Settings, about, make_settings, read_toml
+from vitnas.settings import Count, Natural, Positive, Settings, TorchDevice, about, make_settings, read_toml
 from vitnas.supernets.data import DataSettings, load_dataset
+from vitnas.supernets.torch_device import CPU, Stopwatch, find_device
 
 SHARE = 0.5
 """What a supernet takes of all that leads to a network, if the networks divide it among them."""
@@ -45,9 +47,10 @@ class SharedPlan(Settings):
     channels_last: Annotated[bool, about("The memory layout in which that is so.")]
     steps: Annotated[Count, about("Steps of its training.")]
     learning_rate: Annotated[Positive, about("At its peak.")]
-    threads: Annotated[Count, about("Processor threads.")]
+    threads: Annotated[Count, about("Processor threads, or 1 on a GPU.")]
     seed: Annotated[Natural, about("Random seed.")]
     network_s: Annotated[Positive, about("Processor seconds for each network afterwards.")]
+    torch_device: Annotated[TorchDevice, about("Where it is trained.")] = "cpu"
 
     @property
     def seconds(self) -> float:
@@ -95,7 +98,7 @@ def plan_shared(
     clocks: tuple[Clock, Clock],
     cpu_s: float,
     num_networks: int,
-    threads: int,
+    lanes: Lanes,
     seed: int,
     say: Callable[[str], None],
 ) -> SharedPlan:
@@ -107,18 +110,19 @@ def plan_shared(
         clocks: with the tightest and the widest limits.
         cpu_s: processor seconds that lead to one network, its share of the supernet included.
         num_networks: that will be cut from it.
-        threads: processor threads.
+        lanes: of which it takes as many as it can.
         seed: of the training.
         say: told what is found.
     """
-    start = time.process_time()
+    device = find_device(lanes.torch_device)
+    watch = Stopwatch(device)
     task = load_dataset(data).task
     tight, wide = clocks
-    fit = widest(names, task, tight, wide, say)
-    share_s = max(1.0, num_networks * SHARE * cpu_s - (time.process_time() - start))
+    fit = replace(widest(names, task, tight, wide, say), torch_device=lanes.torch_device)
+    share_s = max(1.0, num_networks * SHARE * cpu_s - watch.seconds())
     fit = trainable(fit, share_s, wide)
     space = up_to(fit.space, fit.placed.arch)
-    pace = pace_of(space, seed)
+    pace = pace_of(space, seed, device)
     return SharedPlan(
         space=fit.space.name,
         image_size=fit.space.task.image_size,
@@ -127,9 +131,10 @@ def plan_shared(
         channels_last=pace.channels_last,
         steps=max(1, int(share_s / pace.step_s)),
         learning_rate=fit.learning_rate,
-        threads=threads,
+        threads=lanes.widest,
         seed=seed,
         network_s=(1 - SHARE) * cpu_s,
+        torch_device=lanes.torch_device,
     )
 
 
@@ -142,11 +147,11 @@ def widest(names: tuple[str, ...], task: Task, tight: Clock, wide: Clock, say: C
     return fit
 
 
-def pace_of(space: SearchSpace, seed: int) -> Pace:
+def pace_of(space: SearchSpace, seed: int, device: torch.device = CPU) -> Pace:
     """What a step of the supernet costs: random pairs of archs in most of it, large ones while it warms up."""
     drawn = space.sample(2 * PAIRS, np.random.default_rng(seed))
-    large = measure_shared_pace(space, [space.largest()] * 2, BATCH)
-    usual = [measure_shared_pace(space, drawn[2 * i : 2 * i + 2], BATCH) for i in range(PAIRS)]
+    large = measure_shared_pace(space, [space.largest()] * 2, BATCH, device)
+    usual = [measure_shared_pace(space, drawn[2 * i : 2 * i + 2], BATCH, device) for i in range(PAIRS)]
     mean_s = float(np.mean([pace.step_s for pace in usual]))
     return replace(large, step_s=WARMUP * large.step_s + (1 - WARMUP) * mean_s)
 
@@ -156,7 +161,7 @@ def train_shared(plan: SharedPlan, data: DataSettings, path: Path, show: bool) -
     images = replace(data, image_size=plan.image_size)
     dataset = load_dataset(images)
     how = {"learning_rate": plan.learning_rate, "threads": plan.threads, "seed": plan.seed, "sampler": "multi"}
-    settings = recipe(dataset, plan.channels_last, plan.steps, **how)
+    settings = recipe(dataset, plan.channels_last, plan.steps, torch_device=plan.torch_device, **how)
     run = enter(path, plan.load_space(dataset.task), images, settings)
     with bar("supernet", {path: plan.steps}, {path: plan.step_s}, show):
         mark = train_stretch(Stretch(path, plan.steps))

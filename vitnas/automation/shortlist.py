@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from vitnas.automation.candidates.clock import Clock
 from vitnas.automation.candidates.scaling import Placed, at_random, largest_uniform
@@ -15,6 +16,7 @@ from vitnas.run import RunFolder
 from vitnas.supernets.data import Dataset
 from vitnas.supernets.evaluation import cut_out, evaluate, one_thread
 from vitnas.supernets.recalibration import BATCH_SIZE, NUM_BATCHES
+from vitnas.supernets.torch_device import CPU
 from vitnas.supernets.weights.checkpoints import load_supernet
 
 JUDGED = 1024
@@ -34,7 +36,13 @@ class Judged:
 
 
 def shortlist(
-    run: RunFolder, dataset: Dataset, clock: Clock, n: int, seed: int, say: Callable[[str], None]
+    run: RunFolder,
+    dataset: Dataset,
+    clock: Clock,
+    n: int,
+    seed: int,
+    say: Callable[[str], None],
+    device: torch.device = CPU,
 ) -> list[Judged]:
     """Archs of a run's space within the limits, those of the least validation loss first.
 
@@ -47,6 +55,7 @@ def shortlist(
         n: how many are judged, or fewer where not as many are found.
         seed: of the draws.
         say: told what is found.
+        device: where they are judged.
     """
     space = run.space
     largest = largest_uniform(space, clock)
@@ -60,7 +69,7 @@ def shortlist(
     for share in SIZES:
         found += at_random(space, clock, largest.arch, -(-(n - 1) // len(SIZES)), rng, share * largest.share)
     found = list({one.arch: one for one in found}.values())[:n]
-    supernet, images = load_supernet(run), dataset.val.sample(min(JUDGED, len(dataset.val)))
+    supernet, images = load_supernet(run).to(device), dataset.val.sample(min(JUDGED, len(dataset.val)))
     with one_thread():
         judged = [Judged(one, evaluate(cut_out(supernet, one.arch, dataset.train), images).loss) for one in found]
     judged.sort(key=lambda one: (one.loss, one.placed.arch.id))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import torch
 
 from vitnas.errors import SettingsError
@@ -31,6 +33,27 @@ def find_device(name: str, setting: str = "torch_device") -> torch.device:
 def describe_device(device: torch.device) -> str:
     """Its name, and of a GPU also the model."""
     return f"{device} ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else str(device)
+
+
+class Stopwatch:
+    """What work costs: processor seconds of this process, or seconds of a GPU, which works while the processor goes on."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._begun = self._now()
+
+    def seconds(self) -> float:
+        """Since it was made, when all that was asked of the device is done."""
+        return self._now() - self._begun
+
+    def _now(self) -> float:
+        if self._device.type == "cpu":
+            return time.process_time()
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
+        elif self._device.type == "mps":
+            torch.mps.synchronize()
+        return time.perf_counter()
 
 
 def exact(device: torch.device) -> torch.dtype:

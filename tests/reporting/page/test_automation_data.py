@@ -88,7 +88,7 @@ def test_the_page_holds_what_was_found(found: AutoResult) -> None:
     page = Elements((found.folder / "report.html").read_text())
     data = json.loads(page.scripts["application/json"])
     assert data["title"] == "A network for digits within 0.7 ms on cpu"
-    assert data["summary"] == "3 candidates, 1 baseline; 3.5 minutes of processor time in all"
+    assert data["summary"] == "3 candidates, 1 baseline; 3.5 minutes of computing time in all"
     assert data["board"]["verdict"] == [f"{sentence}." for sentence in found.verdict()]
     assert [(one["name"], one["value"], one["interval"]) for one in data["board"]["lines"]] == [
         ("network", 75, [70, 80]),

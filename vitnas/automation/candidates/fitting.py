@@ -18,6 +18,7 @@ from vitnas.search_spaces import Arch, SearchSpace, Task, load_space
 from vitnas.search_spaces.uniform import uniform_line
 from vitnas.supernets.counting.population import PopulationCounter
 from vitnas.supernets.data.dataset import check_size
+from vitnas.supernets.torch_device import find_device
 
 SMALL = 64
 """Images smaller than this are also tried enlarged to it, which most spaces of many stages need."""
@@ -35,11 +36,12 @@ class Fit:
     space: SearchSpace
     placed: Placed
     learning_rate: float = LEARNING_RATE
+    torch_device: str = "cpu"
 
     @property
     def pace(self) -> Pace:
         """What a training step of it costs; measured once, when it is first asked for."""
-        return paced(self.space, self.placed.arch)
+        return paced(self.space, self.placed.arch, self.torch_device)
 
     @property
     def macs(self) -> int:
@@ -48,13 +50,18 @@ class Fit:
 
 
 @lru_cache(maxsize=1024)
-def paced(space: SearchSpace, arch: Arch) -> Pace:
+def paced(space: SearchSpace, arch: Arch, torch_device: str) -> Pace:
     """The pace of an arch alone at the usual size of a batch."""
-    return measure_pace(space, arch, BATCH)
+    return measure_pace(space, arch, BATCH, find_device(torch_device))
 
 
 def at_the_limits(
-    names: Sequence[str], task: Task, clock: Clock, say: Callable[[str], None], most: int | None = None
+    names: Sequence[str],
+    task: Task,
+    clock: Clock,
+    say: Callable[[str], None],
+    most: int | None = None,
+    torch_device: str = "cpu",
 ) -> list[Fit]:
     """The largest uniformly scaled arch within the limits of each space that has one.
 
@@ -64,6 +71,7 @@ def at_the_limits(
         clock: with the limits.
         say: told which spaces fit and which do not.
         most: ends when so many are found.
+        torch_device: where they will be trained.
     """
     for name in names:
         load_space(name)  # refuses a name that nobody has before anything is timed
@@ -79,7 +87,7 @@ def at_the_limits(
         if placed is None:
             say(f"{name}: its smallest arch is slower than the limit")
             continue
-        found.append(Fit(space, placed))
+        found.append(Fit(space, placed, torch_device=torch_device))
         told = ", ".join(f"{ms:.2f} ms on {device}" for device, ms in placed.ms.items())
         say(f"{name}, {space.task.image_size} px: {told}")
     if not found:
@@ -96,7 +104,7 @@ def of_cost(largest: Fit, share: float, clock: Clock) -> Fit:
     archs = line[: line.index(largest.placed.arch) + 1]
     macs = PopulationCounter(space)(space.encode(archs)).macs
     arch = archs[int(np.abs(np.log(macs / (share * macs[-1]))).argmin())]
-    return largest if arch == largest.placed.arch else Fit(space, place(space, arch, clock))
+    return largest if arch == largest.placed.arch else replace(largest, placed=place(space, arch, clock))
 
 
 def trainable(largest: Fit, seconds: float, clock: Clock) -> Fit:
@@ -118,7 +126,7 @@ def random_fit(found: Sequence[Fit], clock: Clock, rng: np.random.Generator) -> 
     """A random arch at the limits of a random one of the spaces."""
     fit = found[int(rng.integers(len(found)))]
     drawn = at_random(fit.space, clock, fit.placed.arch, 1, rng)
-    return Fit(fit.space, drawn[0]) if drawn else fit
+    return replace(fit, placed=drawn[0]) if drawn else fit
 
 
 def _for_images(name: str, task: Task) -> SearchSpace | None:

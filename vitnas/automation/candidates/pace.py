@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,6 +11,7 @@ from torch.nn import functional as F
 from vitnas.search_spaces import Arch, SearchSpace
 from vitnas.supernets.evaluation import one_thread
 from vitnas.supernets.supernet import Supernet
+from vitnas.supernets.torch_device import CPU, Stopwatch
 from vitnas.supernets.training.malloc import keep_freed_blocks
 
 TIMED = 3
@@ -26,7 +26,7 @@ class Pace:
     """The cost of a training step.
 
     Attributes:
-        step_s: processor seconds on one thread.
+        step_s: processor seconds on one thread, or seconds of a GPU.
         channels_last: whether that is in the memory layout with channels last.
     """
 
@@ -34,22 +34,23 @@ class Pace:
     channels_last: bool
 
 
-def measure_pace(space: SearchSpace, arch: Arch, batch_size: int) -> Pace:
+def measure_pace(space: SearchSpace, arch: Arch, batch_size: int, device: torch.device = CPU) -> Pace:
     """Makes a few steps of an arch alone in each layout; the quicker layout is the pace."""
-    return measure_shared_pace(space.alone(arch), [arch], batch_size)
+    return measure_shared_pace(space.alone(arch), [arch], batch_size, device)
 
 
-def measure_shared_pace(space: SearchSpace, archs: Sequence[Arch], batch_size: int) -> Pace:
+def measure_shared_pace(space: SearchSpace, archs: Sequence[Arch], batch_size: int, device: torch.device = CPU) -> Pace:
     """The same of a supernet, each arch on its part of the batch."""
     keep_freed_blocks()
-    found = [Pace(_step_s(space, archs, batch_size // len(archs), last), last) for last in (False, True)]
+    part = batch_size // len(archs)
+    found = [Pace(_step_s(space, archs, part, last, device), last) for last in (False, True)]
     return min(found, key=lambda pace: pace.step_s)
 
 
-def _step_s(space: SearchSpace, archs: Sequence[Arch], part: int, channels_last: bool) -> float:
-    net = Supernet(space, 0).train()
-    x = torch.zeros(part, *space.task.image_shape)
-    y = torch.zeros(part, dtype=torch.long)
+def _step_s(space: SearchSpace, archs: Sequence[Arch], part: int, channels_last: bool, device: torch.device) -> float:
+    net = Supernet(space, 0).train().to(device)
+    x = torch.zeros(part, *space.task.image_shape, device=device)
+    y = torch.zeros(part, dtype=torch.long, device=device)
     if channels_last:
         net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         x = x.contiguous(memory_format=torch.channels_last)
@@ -58,9 +59,9 @@ def _step_s(space: SearchSpace, archs: Sequence[Arch], part: int, channels_last:
         for _ in range(1 + TIMED):
             if sum(took[1:]) > LONG_S:
                 break
-            start = time.process_time()
+            watch = Stopwatch(device)
             net.zero_grad()
             for arch in archs:
                 F.cross_entropy(net(x, arch), y).backward()  # type: ignore[no-untyped-call]
-            took.append(time.process_time() - start)
+            took.append(watch.seconds())
     return BESIDE * min(took[1:])

@@ -46,19 +46,20 @@ def stock_networks(task: Task, names: Sequence[str] = IN_TIMM) -> list[Stock]:
     return sorted(found, key=lambda one: (one.macs, one.name))
 
 
-def slowest_stock(task: Task, clock: Clock, names: Sequence[str] = IN_TIMM) -> Fit | None:
+def slowest_stock(task: Task, clock: Clock, names: Sequence[str] = IN_TIMM, torch_device: str = "cpu") -> Fit | None:
     """The stock network that comes nearest to the limits and keeps them; None where none does.
 
     Args:
         task: of the images, at their own size.
         clock: with the limits.
         names: of the spaces that they come from.
+        torch_device: where it will be trained.
     """
     within = [(one, placed) for one, placed in _placed(task, clock, names) if placed.share <= 1]
     if not within:
         return None
     stock, took = max(within, key=lambda pair: pair[1].share)
-    return Fit(stock.space, took)
+    return Fit(stock.space, took, torch_device=torch_device)
 
 
 def with_stock_if_any(

@@ -34,7 +34,7 @@ def describe_automation(found: AutoResult) -> dict[str, Any]:
         "board": _describe_board(board),
         "parts": [],
     }
-    minutes = f"{sum(line.minutes for line in board.lines):.1f} minutes of processor time in all"
+    minutes = f"{sum(line.minutes for line in board.lines):.1f} minutes of computing time in all"
     if plan is None:
         limits = [format_limits(part.scoreboard.limits) for part in found.parts if part.scoreboard is not None]
         return {
@@ -77,7 +77,7 @@ def _describe_board(board: Scoreboard) -> dict[str, Any]:
             for line in board.lines
         ],
         "verdict": [f"{sentence}." for sentence in board.verdict()],
-        "note": f"Accuracy on {of}; minutes of processor time for all that led to a network.",
+        "note": f"Accuracy on {of}; minutes of computing time for all that led to a network.",
     }
 
 
