@@ -12,8 +12,13 @@ import pytest
 
 from vitnas.cli import app, main
 from vitnas.files import read_json
+from vitnas.nas.fit_predictor import fit_predictor
 from vitnas.nas.pareto.front import ParetoFront
+from vitnas.nas.scores.remembered import remembered
+from vitnas.nas.scores.supernet import SupernetScore
+from vitnas.nas.settings import FitSettings
 from vitnas.run import RunFolder, newest_run
+from vitnas.supernets.weights.checkpoints import checkpoint_folders
 
 pytestmark = pytest.mark.heavy  # most of them work for a second or more
 
@@ -108,6 +113,37 @@ def test_warm_start_and_included_archs_come_first(vitnas, home):
     front = [p.arch.id for p in ParetoFront.load(earlier / "front.json").points]
     wanted = list(dict.fromkeys([space.smallest().id, *front]))[:6]
     assert ids[: len(wanted)] == wanted
+
+
+def test_what_a_fit_evaluated_is_where_the_search_begins(vitnas, home, monkeypatch):
+    import pyarrow.parquet as pq
+
+    run = RunFolder.open(home / "runs/small")
+    fit = fit_predictor(run, FitSettings(samples=14, predictor="ridge"), progress=False)
+    asked, score = [], SupernetScore.__call__
+    monkeypatch.setattr(SupernetScore, "__call__", lambda self, arch: (asked.append(arch.id), score(self, arch))[1])
+    code, _, err = vitnas("--device", "phone")
+    assert code == 0, err
+    assert "14 archs that `vitnas predictor fit` evaluated keep the limits; the search begins with them" in err
+    rows = pq.read_table("runs/small/search-phone/evaluations.parquet").to_pylist()
+    known = dict(zip(fit.archs, fit.scores, strict=True))
+    assert {row["arch_id"]: row["accuracy"] for row in rows if row["arch_id"] in known} == known
+    assert len(rows) <= 14 + 6  # the budget is for others
+    assert asked
+    assert not set(asked) & set(known)
+    (home / "runs/small/predictor/study.db").unlink()
+    code, _, err = vitnas("--device", "phone", "--out", "anew")
+    assert code == 0, err
+    assert "begins with them" not in err
+
+
+def test_what_was_evaluated_on_other_weights_is_not_taken(home):
+    run = RunFolder.open(home / "runs/small")
+    fit_predictor(run, FitSettings(samples=14, predictor="ridge"), progress=False)
+    [origin] = {name.name for name in checkpoint_folders(run)[-1:]}
+    assert len(remembered(run, {"supernet": origin})) == 14
+    assert remembered(run, {"supernet": "step-99999999"}) == {}
+    assert remembered(run, {"supernet": origin, "torch_device": "cuda (Pretended 9000)"}) == {}
 
 
 def test_without_a_run_it_says_so_and_scores_without_training(vitnas, tmp_path, monkeypatch):

@@ -23,7 +23,7 @@ from vitnas.nas.problem import Problem
 from vitnas.nas.records import EvaluationBar
 from vitnas.nas.selection import spread_over_cost
 from vitnas.nas.settings import FitSettings
-from vitnas.nas.study import Study, database
+from vitnas.nas.study import STUDY_FILE, Evaluation, Study, database
 from vitnas.predictors import PREDICTORS, Predictor
 from vitnas.predictors.metrics import RankReport, compare, hold_out
 from vitnas.predictors.predictor import FEWEST_ARCHS
@@ -176,6 +176,14 @@ def evaluate_archs(
         evaluator = Evaluator(problem, score, study, executor, bar)
         good, values = evaluator(codes)
     return good, problem.objectives[0].sign * values[:, 0]
+
+
+def evaluations_of(space: SearchSpace, fit: PredictorFit, folder: Path) -> list[Evaluation]:
+    """The evaluations that a fit rests on, those that failed left out; none where their study is gone."""
+    if not (folder / STUDY_FILE).is_file():
+        return []
+    study = Study(space, objectives_named([fit.quantity]), database(folder), f"scores-{fit.quantity}", fit.origin)
+    return [one for one in study if one.error is None]
 
 
 def _maker(space: SearchSpace, name: str, tune_seconds: float) -> Callable[[], Predictor]:

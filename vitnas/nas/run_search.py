@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from vitnas.nas.pareto.point import Provenance
 from vitnas.nas.problem import Problem
 from vitnas.nas.quantity import ENERGY, LATENCY, OF_A_DEVICE, SHORT, Quantity, std_of
 from vitnas.nas.scores.predicted import PredictedScore
+from vitnas.nas.scores.remembered import RememberedScore, remembered
 from vitnas.nas.search import device_front_file, search
 from vitnas.nas.settings import NO_PREDICTOR, SearchSettings
 from vitnas.nas.targets.find import Say, find_target
@@ -30,6 +31,8 @@ from vitnas.search_spaces.cost_range import CostOf
 
 SCORES = ("accuracy", "loss")
 """What a supernet tells of an arch."""
+FEWEST_INITIAL = 2
+"""Evaluations before the first prediction, where enough are known."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +134,12 @@ def start_search(
             from vitnas.supernets.weights.checkpoints import checkpoint_folders
 
             score = SupernetScore.of(run, torch_device=executor.torch_device)
-            problem = problem.stating({"supernet": checkpoint_folders(run)[-1].name}, {})
+            origin = {"supernet": checkpoint_folders(run)[-1].name}
+            problem = problem.stating(origin, {})
+            known = remembered(run, origin if device is None else {**origin, "torch_device": device})
+            if known:
+                score, settings = RememberedScore(score, known), _beside(known, problem, settings, say)
+                warm = [*warm, *known]
         else:
             from vitnas.nas.scores.training_free import TrainingFree
 
@@ -150,6 +158,15 @@ def start_search(
     several = request.devices if len(request.devices) > 1 else ()
     of_devices = {name: ParetoFront.load(device_front_file(folder, name), space) for name in several}
     return SearchResult(folder, front, of_devices, baselines)
+
+
+def _beside(known: Collection[Arch], problem: Problem, settings: SearchSettings, say: Say) -> SearchSettings:
+    """The same budget beside what is known, which is what the search begins with."""
+    within = int(problem.limits.allow(problem.space.encode(list(known))).sum())
+    say(f"{within} archs that `vitnas predictor fit` evaluated keep the limits; the search begins with them")
+    return replace(
+        settings, evaluations=settings.evaluations + within, initial=max(FEWEST_INITIAL, settings.initial - within)
+    )
 
 
 def _without_training(settings: SearchSettings, say: Say) -> SearchSettings:

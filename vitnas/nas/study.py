@@ -23,6 +23,7 @@ from vitnas.nas.trials import Ended, trials_of
 from vitnas.search_spaces import Arch, SearchSpace
 
 MARK = "vitnas"
+STUDY_FILE = "study.db"
 TIMING = "timing "
 RECORDED = ("arch", "arch_id", "seconds", "error", "metrics", ANSWERS, KEY)
 """Attributes of a trial."""
@@ -209,10 +210,10 @@ def as_recorded(attrs: Mapping[str, Any]) -> bool:
 
 def database(folder: Path) -> str:
     """The storage of a study that lies in a folder, in a file of its own there."""
-    for name in ("study.db", "study.db-journal", "study.db-wal"):
+    for name in (STUDY_FILE, f"{STUDY_FILE}-journal", f"{STUDY_FILE}-wal"):
         with writing(folder / name):
             refuse_link(folder / name)
-    return f"sqlite:///{folder.resolve() / 'study.db'}"
+    return f"sqlite:///{folder.resolve() / STUDY_FILE}"
 
 
 def _storage(url: str) -> optuna.storages.BaseStorage:
