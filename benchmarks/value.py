@@ -206,7 +206,7 @@ def job(task: tuple[Problem, int, str, float]) -> None:
     ready = method == "auto" or auto.get("cpu") == CPU
     if file.is_file() or time.time() > deadline or not ready:
         return
-    if method == "single" and len(auto["candidates"]) == 1:
+    if method in ("single", f"fixed.{auto.get('space')}") and len(auto["candidates"]) == 1:
         write_json(file, without_seal(auto, str(file)))  # the same training
         return
     clock = problem.clock(folder / method / "latencies.json")

@@ -72,5 +72,5 @@ def test_a_run_opens_with_its_settings(file: str, tmp_path: Path) -> None:
 
 def test_defaults_are_those_of_the_run_that_took_them() -> None:
     written = tomllib.loads((FOLDER / "config-defaults.toml").read_text())["train"]
-    since = {"sampler": "sandwich", "torch_device": "cpu"}  # of which the default is another now
+    since = {"sampler": "sandwich", "torch_device": "cpu", "evaluate_every": 100}  # of which the default is another now
     assert plain(TrainSettings(threads=written["threads"], **since)) == written

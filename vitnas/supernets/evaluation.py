@@ -19,7 +19,7 @@ from vitnas.search_spaces import Arch, SearchSpace
 from vitnas.supernets.accuracy import Accuracy
 from vitnas.supernets.counting.population import PopulationCounter
 from vitnas.supernets.data import Dataset, Images
-from vitnas.supernets.recalibration import recalibrate
+from vitnas.supernets.recalibration import NUM_BATCHES, recalibrate
 from vitnas.supernets.supernet import Supernet
 from vitnas.supernets.torch_device import CPU, exact
 
@@ -77,10 +77,10 @@ def evaluate_arch(supernet: Supernet, arch: Arch, dataset: Dataset) -> Evaluatio
     return evaluate(cut_out(supernet, arch, dataset.train), dataset.val)
 
 
-def cut_out(supernet: Supernet, arch: Arch, train: Images) -> nn.Module:
-    """The network of an arch with the shared weights, and batch-norm statistics of its own."""
+def cut_out(supernet: Supernet, arch: Arch, train: Images, num_batches: int = NUM_BATCHES) -> nn.Module:
+    """The network of an arch with the shared weights, and batch-norm statistics of its own, of so many batches."""
     network = supernet.extract(arch)
-    recalibrate(network, train)
+    recalibrate(network, train, num_batches)
     return network
 
 

@@ -99,8 +99,12 @@ class TrainSettings(Settings):
     ] = "auto"
     log_every: Annotated[Count, about("Steps between two lines in metrics.jsonl.")] = 10
     evaluate_every: Annotated[
-        Count, about("Steps between two evaluations of the smallest, middle and largest arch.")
-    ] = 100
+        Count | None,
+        about(
+            "Steps between two evaluations of the smallest, middle and largest arch on all validation images; left out, they "
+            "are judged so often, on at most 1,000 of them, that it takes a twentieth of the training, and in the end on all."
+        ),
+    ] = None
     checkpoint_every: Annotated[Count, about("Steps between two checkpoints; the last three are kept.")] = 100
     checkpoint_minutes: Annotated[
         NotNegative,

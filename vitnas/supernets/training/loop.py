@@ -21,10 +21,11 @@ from vitnas.search_spaces import SearchSpace
 from vitnas.supernets.augment import augment, batch_seed_of, seeds_of
 from vitnas.supernets.data import Dataset, Loader
 from vitnas.supernets.data.batches import Batches
-from vitnas.supernets.evaluation import evaluate_arch, landmarks
+from vitnas.supernets.evaluation import landmarks
 from vitnas.supernets.resolution import size_at, view
 from vitnas.supernets.settings.train import TrainSettings
 from vitnas.supernets.supernet import Supernet
+from vitnas.supernets.training.judging import judge, steps_between
 from vitnas.supernets.training.learner import Learner, StepOutcome
 from vitnas.supernets.training.lessons import Batch
 from vitnas.supernets.training.metrics import MetricsLog
@@ -57,8 +58,16 @@ class TrainingLoop:
         self.optimizer = make_optimizer(self.net, settings)
         self.learner = Learner(self.net, self.optimizer, settings, world)
         self.average = WeightAverage(self.net, settings.average) if settings.average else None
-        self.landmarks = landmarks(run.space) if world.leads else {}
+        self.landmarks = landmarks(run.space)
+        self.evaluate_every = settings.evaluate_every or self._steps_between()
         self.progress = self._start()
+
+    def _steps_between(self) -> int:
+        """Steps between two judgements where the settings say none."""
+        settings, space = self.settings, self.run.space
+        lessons = plan_sampler(settings, self.dataset, space).plan(self.num_steps - 1)
+        archs = list(dict.fromkeys(self.landmarks.values()))
+        return steps_between(space, archs, lessons, self.dataset, settings.batch_size, self.num_steps)
 
     def _start(self) -> TrainingProgress:
         """From the newest checkpoint, or from the beginning."""
@@ -191,14 +200,14 @@ class TrainingLoop:
             bar.show_loss(loss)
 
     def _is_judged_at(self, done: int) -> bool:
-        return done == self.num_steps or done % self.settings.evaluate_every == 0
+        return done == self.num_steps or done % self.evaluate_every == 0
 
     def _judge(self, done: int, log: MetricsLog, bar: TrainingBar) -> None:
-        """The landmarks on all validation images; a signal breaks it off, and who resumes does it again."""
+        """The landmarks, at the end on all validation images; a signal breaks it off, and who resumes does it again."""
+        whole = done == self.num_steps or self.settings.evaluate_every is not None
         with suppress(Stopped), breakable():
             with self.average.in_place() if self.average is not None else ExitStack():
-                each = {arch: evaluate_arch(self.net, arch, self.dataset) for arch in set(self.landmarks.values())}
-            scores = {name: each[arch] for name, arch in self.landmarks.items()}
+                scores = judge(self.net, self.landmarks, self.dataset, whole)
             log.write(done, {name: {"accuracy": s.accuracy, "loss": _finite(s.loss)} for name, s in scores.items()})
             bar.show_scores(scores)
 

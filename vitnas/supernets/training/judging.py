@@ -1,0 +1,66 @@
+"""How a supernet is judged while it trains: by three of its archs, so often that it costs little."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from vitnas.search_spaces import Arch, SearchSpace
+from vitnas.supernets.counting.population import PopulationCounter
+from vitnas.supernets.data import Dataset
+from vitnas.supernets.evaluation import EvaluationResult, cut_out, evaluate
+from vitnas.supernets.recalibration import BATCH_SIZE
+from vitnas.supernets.supernet import Supernet
+from vitnas.supernets.training.samplers import Lesson
+
+SHARE = 0.05
+"""What judging on the way may cost, as a share of the training."""
+MOST = 20
+"""Times that a training is judged on its way at most."""
+IMAGES, BATCHES = 1000, 4
+"""Validation images, and batches for batch norms, that are looked at on the way."""
+FORWARD = 1 / 3
+"""A forward pass, as a share of a forward and a backward pass."""
+
+
+def steps_between(
+    space: SearchSpace,
+    archs: Sequence[Arch],
+    lessons: Sequence[Lesson],
+    dataset: Dataset,
+    batch_size: int,
+    num_steps: int,
+) -> int:
+    """Steps between two judgements that cost `SHARE` of the steps, by their MACs.
+
+    Args:
+        space: of the archs.
+        archs: that are judged.
+        lessons: of a usual step.
+        dataset: whose images are looked at.
+        batch_size: images of a step.
+        num_steps: of the training.
+    """
+    macs = PopulationCounter(space)(space.encode(list(archs))).macs.astype(float)
+    looked_at = min(IMAGES, len(dataset.val)) + min(BATCHES * BATCH_SIZE, len(dataset.train))
+    judging = FORWARD * looked_at * float(macs.sum())
+    passes = sum(1 / lesson.part[1] for lesson in lessons)
+    step = batch_size * passes * float(np.mean(macs))
+    return max(1, math.ceil(judging / (SHARE * step)), -(-num_steps // MOST))
+
+
+def judge(net: Supernet, archs: Mapping[str, Arch], dataset: Dataset, whole: bool) -> dict[str, EvaluationResult]:
+    """How good archs are on the shared weights.
+
+    Args:
+        net: with the weights.
+        archs: name -> arch; one that has two names is judged once.
+        dataset: the images.
+        whole: looks at all validation images and measures batch norms as for an export; else at few, for a curve.
+    """
+    val = dataset.val if whole else dataset.val.sample(IMAGES)
+    how = {} if whole else {"num_batches": BATCHES}
+    each = {arch: evaluate(cut_out(net, arch, dataset.train, **how), val) for arch in set(archs.values())}
+    return {name: each[arch] for name, arch in archs.items()}
