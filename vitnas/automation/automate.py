@@ -208,11 +208,8 @@ def ask(folder: Path, data: DataSettings, settings: AutoSettings) -> None:
     file = folder / QUESTION
     if file.is_file():
         before = read_toml(file)
-        defaults = {
-            "data": DataSettings(data.name),
-            "auto": AutoSettings(),
-        }  # of what a question of an older vitnas lacks
-        usual = {table: _plain(asdict(settings)) for table, settings in defaults.items()}
+        # What a question of an older vitnas lacks had its default.
+        usual = {"data": _plain(asdict(DataSettings(data.name))), "auto": _plain(asdict(AutoSettings()))}
         changed = [
             f"{table}.{key}" for table in asked for key in {**asked[table], **before.get(table, {})}
             if asked[table].get(key) != before.get(table, {}).get(key, usual[table].get(key))
