@@ -125,7 +125,7 @@ class Cut:
             for name, child in self._children.items()
         }
         # Straight into the dictionary: a module's own attribute setter would register everything anew.
-        result = object.__new__(self._type)
+        result = object.__new__(self._type if copy else type(large))  # batch norms may learn together
         result.__dict__.update(
             self._fields, training=training, _parameters=parameters, _buffers=buffers, _modules=children
         )

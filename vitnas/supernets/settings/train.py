@@ -62,6 +62,13 @@ class TrainSettings(Settings):
     own_archs: Annotated[
         bool, about("Every worker draws archs of its own, unless the sampler needs workers to agree.")
     ] = False
+    sync_batch_norm: Annotated[
+        bool,
+        about(
+            "Batch norms normalise by the images of all processes, as those of one process with the whole batch would; "
+            "without it each process takes its own share. It needs processes that train the same archs."
+        ),
+    ] = False
     conflict: Annotated[
         Literal["sum", "project"],
         about(
@@ -125,6 +132,7 @@ class TrainSettings(Settings):
         self.demand("compile", plain or not self.compile, "false with drop_path, [train.experts] or [train.resolution]")
         half_there = self.precision != "fp16" or self.torch_device != "cpu"
         self.demand("precision", half_there, 'fp32 or bf16 on a processor; fp16 is for torch_device = "cuda"')
+        self.demand("sync_batch_norm", not (self.sync_batch_norm and self.own_archs), "false with own_archs")
         from vitnas.supernets.training.samplers.options import read_options  # imports the sampler
 
         read_options(self.sampler, self.sampler_options)

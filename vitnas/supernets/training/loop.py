@@ -31,6 +31,7 @@ from vitnas.supernets.training.lessons import Batch
 from vitnas.supernets.training.metrics import MetricsLog
 from vitnas.supernets.training.optimizer import learning_rate_at, make_optimizer
 from vitnas.supernets.training.processes.distributed import World
+from vitnas.supernets.training.processes.synced_norm import sync_batch_norms
 from vitnas.supernets.training.progress_bar import TrainingBar
 from vitnas.supernets.training.samplers import Sampler
 from vitnas.supernets.training.samplers.options import make_sampler
@@ -54,6 +55,8 @@ class TrainingLoop:
             self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if settings.experts.num > 1:
             self.net.use_experts(settings.experts.num)
+        if settings.sync_batch_norm and world.size > 1:
+            sync_batch_norms(self.net)
         self.sampler = plan_sampler(settings, dataset, run.space)
         self.optimizer = make_optimizer(self.net, settings)
         self.learner = Learner(self.net, self.optimizer, settings, world)

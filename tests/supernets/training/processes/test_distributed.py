@@ -117,6 +117,46 @@ def run_world(code: str, *arguments: object) -> list[str]:
     return outputs
 
 
+NORMS = """
+import sys
+import numpy as np
+import torch
+from torch.nn import functional as F
+from vitnas.search_spaces import Task, load_space
+from vitnas.supernets.supernet import Supernet
+from vitnas.supernets.training.processes.distributed import join_world
+from vitnas.supernets.training.processes.synced_norm import sync_batch_norms
+
+space = load_space("tinyvit", Task(64, 10, 3))
+generator = torch.Generator().manual_seed(0)
+x, y = torch.randn(8, 3, 64, 64, generator=generator), torch.randint(10, (8,), generator=generator)
+
+def learn(net, x, y):
+    for arch in (space.smallest(), space.sample(1, np.random.default_rng(0))[0]):
+        F.cross_entropy(net(x, arch), y).backward()
+    return net
+
+with join_world("cpu") as world:
+    alone, plain, ours = (Supernet(space).train() for _ in range(3))
+    sync_batch_norms(ours)
+    learn(alone, x, y)
+    for net in (plain, ours):
+        learn(net, world.share(x), world.share(y))
+        world.average_gradients(net.parameters())
+
+    def away(net):
+        pairs = [(a.grad, b.grad) for a, b in zip(alone.parameters(), net.parameters()) if a.grad is not None]
+        scale = max(float(a.abs().max()) for a, _ in pairs)
+        return max(float((a - b).abs().max()) for a, b in pairs) / scale
+
+    assert away(ours) < 1e-4 < 1e-2 < away(plain), (away(ours), away(plain))
+    assert {type(m) for m in ours.extract(space.smallest()).modules()} == {
+        type(m) for m in alone.extract(space.smallest()).modules()
+    }
+    assert ours.state_dict().keys() == alone.state_dict().keys()
+    print("agreed")
+"""
+
 LISTENS = """
 import json, os, sys
 from benchmarks.problems.listening import listening
@@ -143,6 +183,12 @@ def test_processes_of_one_machine_listen_on_loopback_alone(
     assert off_loopback(first | second) == set()
     assert len(second) == 1  # gloo's
     assert len(first) == (1 if in_file else 2)  # and the store's
+
+
+@pytest.mark.heavy
+def test_synced_batch_norms_learn_as_one_process_does() -> None:
+    """Without, shares of four images train another network."""
+    assert run_world(NORMS) == ["agreed\n", "agreed\n"]
 
 
 def test_gradients_are_averaged_and_untouched_parameters_stay_so() -> None:

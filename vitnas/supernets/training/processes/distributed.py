@@ -107,10 +107,15 @@ class World:
         try:
             dist.all_reduce(numbers)
         except RuntimeError as error:
-            raise LostWorldError(
-                f"process {self.rank} of {self.size} lost the others: {error}; see what they said, "
-                f"then go on from the last checkpoint with --resume"
-            ) from None
+            raise lost(error) from None
+
+
+def lost(error: RuntimeError) -> LostWorldError:
+    """What is told when the other processes do not answer any more."""
+    return LostWorldError(
+        f"process {dist.get_rank()} of {dist.get_world_size()} lost the others: {error}; see what they said, "
+        f"then go on from the last checkpoint with --resume"
+    )
 
 
 @contextmanager
@@ -188,4 +193,4 @@ def _buckets(parameters: Iterable[nn.Parameter]) -> Iterator[list[nn.Parameter]]
         yield bucket
 
 
-__all__ = ["LostWorldError", "World", "from_environment", "join_world"]
+__all__ = ["LostWorldError", "World", "from_environment", "join_world", "lost"]
