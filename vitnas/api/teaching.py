@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from vitnas.interruption import going_on
+from vitnas.progress import Bar
 from vitnas.supernets.data import DataSettings, load_dataset
 from vitnas.supernets.data.batches import Batches, fitting_size
 from vitnas.supernets.settings.train import TrainSettings
@@ -38,9 +39,6 @@ def teach(
     Returns:
         The number of steps that have answers now.
     """
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
     settings = settings or TrainSettings()
     dataset = load_dataset(data if isinstance(data, DataSettings) else DataSettings(str(data)))
     network = load_teacher(teacher, dataset, find_device(settings.torch_device, "[train] torch_device"))
@@ -49,10 +47,8 @@ def teach(
     batch_size = fitting_size(settings.batch_size, len(dataset.train), settings.accumulate)
     steps_per_epoch = Batches(len(dataset.train), batch_size, settings.seed).per_epoch
     num_steps = settings.steps or settings.epochs * steps_per_epoch
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     kept = going_on(f"the answers so far are kept in '{out}'; the same command goes on")
-    with kept, Progress(*columns, console=Console(stderr=True), disable=not progress) as bar:
-        shown = bar.add_task("steps", total=num_steps)
+    with kept, Bar("steps", num_steps, progress) as bar:
         write_answers(
             Path(out),
             network,
@@ -63,6 +59,6 @@ def teach(
             settings.seed,
             num_steps,
             top_k,
-            progress=lambda step: bar.update(shown, completed=step),
+            progress=lambda step: bar.update(done=step),
         )
     return num_steps

@@ -13,7 +13,6 @@ from vitnas.run import RunFolder
 from vitnas.search_spaces import SearchSpace
 from vitnas.supernets.data import DataSettings, load_dataset
 from vitnas.supernets.settings.train import TrainSettings
-from vitnas.supernets.torch_device import AUTO, describe_device, find_device
 from vitnas.supernets.training.processes.distributed import from_environment
 from vitnas.supernets.training.processes.ray import check_workers, train_on_ray
 from vitnas.supernets.training.resuming import change_means, kept, other_bits
@@ -88,11 +87,8 @@ def resume(
 
 
 def _train(run: RunFolder, workers: int, ray_address: str | None, progress: bool) -> RunFolder:
-    on_ray = workers > 1 or ray_address is not None
-    if progress and not on_ray and leads() and run.config.get("train", {}).get("torch_device") == AUTO:
-        teller(progress)(f"training on {describe_device(find_device(AUTO))}")
     with going_on(lambda: kept(run)):
-        if on_ray:
+        if workers > 1 or ray_address is not None:
             train_on_ray(run, workers, ray_address)
         elif not train_here(run, progress):
             raise Stopped(signal.SIGTERM)  # another process was asked to

@@ -8,10 +8,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
 from vitnas.files import read_lines
+from vitnas.progress import Bar
 from vitnas.run import RunFolder
 
 LOOK_S = 1.0
@@ -30,15 +28,14 @@ def bar(what: str, until: Mapping[Path, int], step_s: Mapping[Path, float], show
     if not show:
         yield
         return
-    columns = (TextColumn(what), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     over = threading.Event()
-    with Progress(*columns, console=Console(stderr=True), transient=True) as drawn:
-        task = drawn.add_task("", total=sum(until[path] * step_s[path] for path in until))
+    total = sum(until[path] * step_s[path] for path in until)
+    with Bar(what, total, show, counted=False, passing=True) as drawn:
 
         def look() -> None:
             while not over.wait(LOOK_S):
                 done = sum(min(steps_of(path), until[path]) * step_s[path] for path in until)
-                drawn.update(task, completed=done)
+                drawn.update(done=done)
 
         watching = threading.Thread(target=look, daemon=True)
         watching.start()

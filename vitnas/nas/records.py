@@ -6,11 +6,10 @@ import json
 from collections.abc import Mapping, Sequence, Set
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from vitnas.files import open_append, write_parquet, writing
 from vitnas.nas.study import Evaluation
+from vitnas.progress import Bar
 
 
 def write_evaluations(
@@ -53,28 +52,11 @@ class Log:
             file.write(f"{now} {text}\n".encode())
 
 
-class EvaluationBar:
+class EvaluationBar(Bar):
     """A bar of evaluations on stderr, or nothing."""
 
     def __init__(self, shown: bool, total: int) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        self._bar = Progress(*columns, console=Console(stderr=True), disable=not shown)
-        self._task = self._bar.add_task(EVALUATED, total=total)
-
-    def advance(self, n: int) -> None:
-        self._bar.advance(self._task, n)
+        super().__init__(EVALUATED, total, shown)
 
     def say(self, text: str) -> None:
-        self._bar.update(self._task, description=text)
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._bar.stop()
+        self.update(what=text)

@@ -25,6 +25,7 @@ from vitnas.supernets.evaluation import landmarks
 from vitnas.supernets.resolution import size_at, view
 from vitnas.supernets.settings.train import TrainSettings
 from vitnas.supernets.supernet import Supernet
+from vitnas.supernets.torch_device import describe_device
 from vitnas.supernets.training.judging import judge, steps_between
 from vitnas.supernets.training.learner import Learner, StepOutcome
 from vitnas.supernets.training.lessons import Batch
@@ -101,6 +102,7 @@ class TrainingLoop:
 
         with ExitStack() as stack:
             bar = stack.enter_context(TrainingBar(show and self.world.leads, done, self.num_steps))
+            bar.tell(self._intention(done))
             log = None
             if self.world.leads:
                 log = stack.enter_context(MetricsLog(self.run, done, settings.tensorboard))
@@ -126,6 +128,15 @@ class TrainingLoop:
                 if stopping:
                     return step + 1 == self.num_steps
         return True
+
+    def _intention(self, done: int) -> str:
+        """What will be done, in a line."""
+        images, task = self.dataset.train, self.dataset.task
+        steps = f"{self.num_steps - done:,} of {self.num_steps:,} steps" if done else f"{self.num_steps:,} steps"
+        return (
+            f"{steps} of {self.settings.batch_size} out of {len(images):,} images of {task.image_size} pixels in "
+            f"{task.num_classes:,} classes, on {describe_device(self.world.device)}"
+        )
 
     def _is_late(self) -> bool:
         """Whether the last checkpoint is so long ago that the next one should not wait for its step."""
@@ -185,7 +196,7 @@ class TrainingLoop:
 
     def _report(self, step: int, outcome: StepOutcome, log: MetricsLog, bar: TrainingBar) -> None:
         done = step + 1
-        rate = bar.advance(self.settings.batch_size)
+        rate = bar.step(self.settings.batch_size)
         if done == self.num_steps or done % self.settings.log_every == 0:
             marks = outcome.marks
             loss = _finite(sum(marks.losses) / len(marks.losses))
