@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -51,25 +51,37 @@ class EvaluationResult:
         return math.sqrt(share * (1 - share) / n)
 
 
-@torch.no_grad()
 def evaluate(network: nn.Module, images: Images, batch_size: int = 256) -> EvaluationResult:
     """Runs a network over all images in evaluation mode; it is left in the mode it came in."""
+    return evaluate_together([network], images, batch_size)[0]
+
+
+@torch.no_grad()
+def evaluate_together(networks: Sequence[nn.Module], images: Images, batch_size: int = 256) -> list[EvaluationResult]:
+    """The same of several networks on one device, for which every image is read once."""
     if not len(images):
         raise DataError("cannot evaluate a network on no images; give at least one")
-    device = next(network.parameters()).device
-    modes = [(m, m.training) for m in network.modules()]
-    network.eval()
-    right: list[Tensor] = []
-    loss_sum = torch.zeros((), dtype=exact(device), device=device)  # read once, so that a GPU is never waited for
+    device = next(networks[0].parameters()).device
+    modes = [(m, m.training) for network in networks for m in network.modules()]
+    right: list[list[Tensor]] = [[] for _ in networks]
+    # Read once, so that a GPU is never waited for.
+    losses = [torch.zeros((), dtype=exact(device), device=device) for _ in networks]
+    for network in networks:
+        network.eval()
     for x, y in images.batches(batch_size):
-        logits = network(x.to(device))
-        target = y.to(device)
-        right.append(logits.argmax(dim=1) == target)
-        loss_sum += F.cross_entropy(logits.to(exact(device)), target, reduction="sum")
+        seen, target = x.to(device), y.to(device)
+        for network, answers, loss in zip(networks, right, losses, strict=True):
+            logits = network(seen)
+            answers.append(logits.argmax(dim=1) == target)
+            loss += F.cross_entropy(logits.to(exact(device)), target, reduction="sum")
     for module, training in modes:
         module.training = training
-    answers = torch.cat(right).cpu().numpy()
-    return EvaluationResult(int(answers.sum()) / len(images), float(loss_sum) / len(images), len(images), answers)
+    return [_result(torch.cat(answers), loss) for answers, loss in zip(right, losses, strict=True)]
+
+
+def _result(right: Tensor, loss: Tensor) -> EvaluationResult:
+    answers = right.cpu().numpy()
+    return EvaluationResult(int(answers.sum()) / len(answers), float(loss) / len(answers), len(answers), answers)
 
 
 def evaluate_arch(supernet: Supernet, arch: Arch, dataset: Dataset) -> EvaluationResult:

@@ -13,11 +13,17 @@ import torch
 from torch import nn
 
 from vitnas.errors import CheckpointError, InvalidArchError, SettingsError
+from vitnas.nas.evaluator import Evaluator
+from vitnas.nas.execution.executor import SerialExecutor
 from vitnas.nas.execution.ray import RayExecutor
+from vitnas.nas.objectives import objectives_named
 from vitnas.nas.pareto.answers import MOST_KEPT, Answers
-from vitnas.nas.scores.supernet import SupernetScore
+from vitnas.nas.problem import Problem
+from vitnas.nas.records import EvaluationBar
+from vitnas.nas.scores.supernet import TOGETHER, SupernetScore
+from vitnas.nas.study import Study, database
 from vitnas.search_spaces import load_space
-from vitnas.supernets.data import dataset_of
+from vitnas.supernets.data import Images, dataset_of
 from vitnas.supernets.data.held import hold
 from vitnas.supernets.evaluation import cut_out
 from vitnas.supernets.torch_device import CPU
@@ -100,6 +106,53 @@ def test_images_that_lie_on_the_device_give_the_same_score(trained, score):
     dataset = score.dataset
     there.__dict__["_held"] = replace(dataset, train=hold(dataset.train, CPU), val=hold(dataset.val, CPU))
     assert there(arch) == score(arch)
+
+
+class Counted(Images):
+    """Images that lie somewhere, whose readings are counted."""
+
+    def __init__(self, images):
+        for name in ("labels", "rows", "image_size", "channels", "mean", "std"):
+            object.__setattr__(self, name, getattr(images, name))
+        object.__setattr__(self, "images", images)
+        object.__setattr__(self, "read", [])
+
+    def pixels(self, indices):
+        self.read.extend(indices)
+        return self.images.pixels(indices)
+
+
+def test_images_that_are_not_carried_are_read_once_for_several_archs(trained, score):
+    counted = Counted(score.dataset.val)
+    streaming = replace(score, dataset=replace(score.dataset, val=counted))
+    archs = trained.space.sample(5, np.random.default_rng(0))
+    assert (score.at_once, streaming.at_once) == (1, TOGETHER)
+    assert streaming.together(archs) == [score(arch) for arch in archs]
+    assert sorted(counted.read) == list(range(len(counted)))
+
+
+def test_archs_that_fail_together_are_evaluated_by_themselves(trained, score, tmp_path):
+    """So that one that cannot be evaluated takes no other with it."""
+    good = trained.space.sample(3, np.random.default_rng(0))
+    bad = next(arch for arch in trained.space.sample(40, np.random.default_rng(1)) if arch not in good)
+
+    class Failing(SupernetScore):
+        at_once = 2
+
+        def together(self, archs):
+            if bad in archs:
+                raise RuntimeError("out of memory")
+            return super().together(archs)
+
+    failing = Failing(score.space, score.weights, score.dataset)
+    problem = Problem(trained.space, objectives_named(["accuracy"]))
+    study = Study(trained.space, problem.objectives, database(tmp_path), "a", {})
+    with EvaluationBar(False, 4) as bar:
+        evaluator = Evaluator(problem, failing, study, SerialExecutor(), bar)
+        codes, _ = evaluator(trained.space.encode([good[0], bad, *good[1:]]))
+    assert trained.space.decode(codes) == good
+    assert evaluator.failed == 1
+    assert {one.arch: one.metrics["loss"] for one in study if one.error is None} == {a: score(a)["loss"] for a in good}
 
 
 def test_a_device_that_is_not_here_is_refused(trained):

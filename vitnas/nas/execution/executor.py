@@ -41,9 +41,11 @@ class Executor(ABC):
 
     Attributes:
         torch_device: where functions that compute with torch shall do so, by its name; known after `start`.
+        timeout_s: the longest that one item may take, if there is such a limit.
     """
 
     torch_device: str = "cpu"
+    timeout_s: float | None = None
 
     def start(self) -> None:  # noqa: B027
         """Finds out at once whether there is anything to work with; otherwise the first items do."""

@@ -59,7 +59,7 @@ class RayExecutor(Executor):
         self._asked, self._gpus_per_worker = torch_device, gpus_per_worker
         self._gpus = 0.0
         self._address = address or os.environ.get("RAY_ADDRESS")
-        self._timeout_s = timeout_s
+        self.timeout_s = timeout_s
         self._started = False
         self._idle: list[Any] = []
         self._starting: dict[Any, Any] = {}
@@ -87,7 +87,7 @@ class RayExecutor(Executor):
 
         self._hold(function)
         waiting = deque((position, 1) for position in range(len(items)))
-        pause = LOOK_S if self._timeout_s is None else min(LOOK_S, self._timeout_s / 4)
+        pause = LOOK_S if self.timeout_s is None else min(LOOK_S, self.timeout_s / 4)
         alive = time.monotonic()
         false_starts = 0
         try:
@@ -173,7 +173,7 @@ class RayExecutor(Executor):
         return None
 
     def _is_late(self, task: _Task) -> bool:
-        return self._timeout_s is not None and task.seconds > self._timeout_s
+        return self.timeout_s is not None and task.seconds > self.timeout_s
 
     def _collect(self, ref: Any, task: _Task) -> Outcome[Any]:
         import ray
@@ -192,7 +192,7 @@ class RayExecutor(Executor):
 
     def _give_up_on(self, task: _Task) -> Outcome[Any]:
         _kill(task.actor)
-        return Outcome(None, f"took longer than {self._timeout_s:g} s", task.seconds, task.tries)
+        return Outcome(None, f"took longer than {self.timeout_s:g} s", task.seconds, task.tries)
 
     def _dismiss(self) -> None:
         for actor in (*self._idle, *self._starting.values()):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from vitnas.errors import DataError, SettingsError
@@ -29,6 +29,17 @@ class RememberedScore:
 
     def __call__(self, arch: Arch) -> Figures:
         return self.known.get(arch) or self.score(arch)
+
+    @property
+    def at_once(self) -> int:
+        """As many as the score takes at once."""
+        return int(getattr(self.score, "at_once", 1))
+
+    def together(self, archs: Sequence[Arch]) -> list[Figures]:
+        """Several archs, those that are not known at once."""
+        new = [arch for arch in archs if arch not in self.known]
+        found = dict(zip(new, self.score.together(new), strict=True)) if new else {}  # type: ignore[attr-defined]
+        return [self.known.get(arch) or found[arch] for arch in archs]
 
 
 def remembered(run: RunFolder, origin: Mapping[str, str]) -> dict[Arch, Figures]:

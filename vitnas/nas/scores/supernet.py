@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -16,12 +16,14 @@ from vitnas.run import RunFolder
 from vitnas.search_spaces import Arch, SearchSpace
 from vitnas.supernets.data import Dataset, Images, Pixels, dataset_of
 from vitnas.supernets.data.held import Held, hold
-from vitnas.supernets.evaluation import cut_out, evaluate, one_thread
+from vitnas.supernets.evaluation import EvaluationResult, cut_out, evaluate_together, one_thread
 from vitnas.supernets.recalibration import BATCH_SIZE, NUM_BATCHES
 from vitnas.supernets.supernet import Supernet
 from vitnas.supernets.torch_device import CPU, find_device
 from vitnas.supernets.weights.checkpoints import load_supernet
 
+TOGETHER = 8
+"""Archs that are judged at once where images are not carried."""
 TEST_ACCURACY, TEST_IMAGES = "test_accuracy", "test_images"
 """The figures of a score that was made with the test images; no score of a search is."""
 
@@ -58,18 +60,23 @@ class SupernetScore:
         dataset = replace(dataset, train=_carried(train), val=_carried(dataset.val), test=kept)
         return cls(run.space, weights, dataset, torch_device)
 
+    @property
+    def at_once(self) -> int:
+        """How many archs `together` had best be given: several where images are read from where they lie."""
+        return 1 if isinstance(self.dataset.val, Pixels) else TOGETHER
+
     def __call__(self, arch: Arch) -> dict[str, float | str]:
         """Accuracy in 0..1, its standard deviation for that many images, loss, and on which images it was right."""
+        return self.together([arch])[0]
+
+    def together(self, archs: Sequence[Arch]) -> list[dict[str, float | str]]:
+        """The same of several archs, for which every image is read once."""
         held = self._held
-        test = held.test
         with one_thread():
-            network = cut_out(self._supernet, self.space.check(arch), held.train)
-            found = evaluate(network, held.val)
-            tested = (
-                {TEST_ACCURACY: evaluate(network, test).accuracy, TEST_IMAGES: len(test)} if test is not None else {}
-            )
-        figures = {"accuracy": found.accuracy, "accuracy_std": found.accuracy_std, "loss": found.loss}
-        return {**figures, **tested, ANSWERS: str(Answers.of(found.right))}
+            networks = [cut_out(self._supernet, self.space.check(arch), held.train) for arch in archs]
+            found = evaluate_together(networks, held.val)
+            tested = evaluate_together(networks, held.test) if held.test is not None else [None] * len(archs)
+        return [_figures(one, test) for one, test in zip(found, tested, strict=True)]
 
     @cached_property
     def _supernet(self) -> Supernet:
@@ -96,6 +103,12 @@ class SupernetScore:
     def __getstate__(self) -> dict[str, Any]:
         """What other processes find by themselves stays here."""
         return {name: value for name, value in self.__dict__.items() if name not in ("_supernet", "_held", "_device")}
+
+
+def _figures(found: EvaluationResult, test: EvaluationResult | None) -> dict[str, float | str]:
+    figures = {"accuracy": found.accuracy, "accuracy_std": found.accuracy_std, "loss": found.loss}
+    tested = {TEST_ACCURACY: test.accuracy, TEST_IMAGES: test.num_images} if test is not None else {}
+    return {**figures, **tested, ANSWERS: str(Answers.of(found.right))}
 
 
 def _carried(images: Images) -> Images:
