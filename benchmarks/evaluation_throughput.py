@@ -4,7 +4,7 @@
 lie normalised in memory: the validation images, and those that batch norms are measured on. One thread, the eight smallest
 uniformly scaled archs, 2,000 drawn images of 64 pixels; `ratio.SPACE` of a space with batch norms and of one without, `ratio` the lower of the two.
 
-`together`: archs a second where the images are JPEG files, eight archs at once, over one by one.
+`together`: archs a second where the images are JPEG files of 256 pixels, eight archs at once, over one by one.
 """
 
 from __future__ import annotations
@@ -89,13 +89,13 @@ def score_of(name: str, dataset: Dataset) -> SupernetScore:
     return SupernetScore(space, weights, Dataset(**{**vars(dataset), **images, "test": None}))
 
 
-def write_pictures(dataset: Dataset, folder: Path, number: int) -> None:
-    """JPEG files of 256 pixels, a folder a class."""
+def write_pictures(dataset: Dataset, folder: Path, number: int, side: int = 256) -> None:
+    """JPEG files, a folder a class."""
     pixels, labels = dataset.val.pixels(np.arange(min(number, len(dataset.val))))
     for i, (x, label) in enumerate(zip(pixels, labels.tolist(), strict=True)):
         place = folder / dataset.classes[label]
         place.mkdir(exist_ok=True)
-        Image.fromarray(x.permute(1, 2, 0).numpy()).resize((256, 256)).save(place / f"{i}.jpg", quality=90)
+        Image.fromarray(x.permute(1, 2, 0).numpy()).resize((side, side)).save(place / f"{i}.jpg", quality=90)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Is a training as fast as its steps?
 
 `loop_ratio`: wall time of a real training of 400 steps over that of the bare steps of the same archs, at most 1.10. The training reads JPEG
-files, shifts and mirrors them, logs, judges the smallest, middle and largest arch on its way and in the end, and writes checkpoints; the bare
+files (of 64 pixels, or of 256 for 224), shifts and mirrors them, logs, judges the smallest, middle and largest arch on its way and in the end, and writes checkpoints; the bare
 steps are forward and backward passes and the update, on images that lie normalised in memory. Both take two threads and
 64 images a step of the smallest arch of `efficientformerv2` alone; `loop_ratio.64` and `loop_ratio.224` by image side, `loop_ratio` the larger.
 
@@ -31,8 +31,8 @@ from vitnas.supernets.training.optimizer import make_optimizer
 from vitnas.supernets.training.train import start_run, train
 
 SPACE = "efficientformerv2"
-SIZES = {64: 400, 224: 100}
-"""Image side -> steps: at 224 pixels a step takes a dozen times as long, and so does all that is beside it."""
+SIZES = {64: (400, 64), 224: (100, 256)}
+"""Image side -> steps, and side of the files: at 224 pixels a step takes a dozen times as long, and so does all that is beside it."""
 THREADS = 2
 ROUNDS = 3
 
@@ -42,12 +42,13 @@ def measure(quick: bool) -> frame.Results:
     results: dict[str, float] = {}
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        pictures = Path(folder) / "pictures"
-        pictures.mkdir()
-        write_pictures(load_dataset(DataSettings("shapes", image_size=64)), pictures, 300 if quick else 2000)
-        for size, steps in SIZES.items():
+        drawn = load_dataset(DataSettings("shapes", image_size=64))
+        for size, (steps, side) in SIZES.items():
             if quick and size > 64:
                 continue
+            pictures = Path(folder) / f"pictures-{size}"
+            pictures.mkdir()
+            write_pictures(drawn, pictures, 300 if quick else 2000, side)
             steps = 20 if quick else steps
             took: dict[str, list[float]] = {"training": [], "steps": []}
             for number in range(1 if quick else ROUNDS):

@@ -135,7 +135,7 @@ REFUSED = {
     "zero classes": (["count", "--space", "deit", "--smallest", "--classes", "0"], r"num_classes = 0: must be at least 1"),
     "data set": (["train-supernet", "--data", "digit"], r"no data ?set named 'digit'.*Did you mean 'digits'"),
     "other space": (["train-supernet", "--resume", "r", "--space", "deit"], r"leave out --space"),
-    "scored where": (["score", "--space", "deit", "--sample", "2", "--device", "tpu"], r"cpu, cuda or cuda:1"),
+    "scored where": (["score", "--space", "deit", "--sample", "2", "--device", "tpu"], r"'tpu', and must be auto, cpu, cuda, cuda:1 or mps"),
     "wrong data": (["train-supernet", "--resume", "r", "--epochs", "3"], r"leave out --epochs"),
     "no run": (["search", "--run", "nowhere"], r"'nowhere' is no run folder"),
     "no unit": (["search", "--run", "nowhere", "--latency", "5"], r"--latency 5: expected a positive number with a unit"),

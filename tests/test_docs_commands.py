@@ -87,7 +87,7 @@ def world(folder: Path) -> Path:
         shutil.copytree(mine / "search-phone", scene / "asides" / name)
     shutil.move(mine / "search-phone", mine / "search-cpu")
     photos = ("photos-autoformer-tiny", "photos-efficientformerv2")
-    for name in ("digits", "mine", "a", "b", "other", "digits-autoformer-mini", *photos):
+    for name in ("digits", "mine", "a", "b", "other", "photos", "digits-autoformer-mini", *photos):
         shutil.copytree(mine, scene / "runs" / name)
     shutil.rmtree(mine)
     shutil.copytree(scene / "runs/mine", scene / "run")

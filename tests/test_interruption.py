@@ -248,7 +248,8 @@ def test_every_command_stopped_anywhere_tells_how_to_go_on(name: str, scene: Pat
     stop_at_random(name, scene, tmp_path / "copy")
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_training_stopped_finishes_its_step_and_ends_with_the_same_bits(number: int, tmp_path: Path) -> None:
     folder = tmp_path / "work"
     folder.mkdir()

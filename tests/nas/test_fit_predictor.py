@@ -142,6 +142,7 @@ def test_the_command_writes_a_picture_and_goes_on_from_what_is_known(trained, mo
 
 
 @pytest.mark.ray
+@pytest.mark.slow
 def test_workers_find_the_same(trained, tmp_path):
     serial = fit_predictor(
         trained, FitSettings(samples=8, predictor="ridge", quantity="loss"), folder=tmp_path / "1", progress=False

@@ -54,6 +54,7 @@ def rows(search: Path) -> list[dict[str, Any]]:
 @pytest.mark.heavy
 def test_a_search_is_resumed_from_what_was_evaluated(run, capsys):
     """Seconds are those of the evaluations before: nothing is evaluated again."""
+    shutil.rmtree(run / "predictor")  # a search would begin with what its fit evaluated
     settings = run / "settings.toml"
     settings.write_text("[search]\ninitial = 6\nbatch = 3\npopulation = 20\ngenerations = 5\npredictor = 'ridge'\n")
     before = rows(run / "search-cpu")

@@ -105,6 +105,7 @@ def test_the_table_names_its_columns(run: RunFolder) -> None:
 
 
 @pytest.mark.ray
+@pytest.mark.slow
 def test_workers_find_the_same(run: RunFolder) -> None:
     assert evaluated(run, "--sample", 2, "--workers", 2) == evaluated(run, "--sample", 2)
 

@@ -115,7 +115,7 @@ def test_smallest_middle_and_largest_are_shown(tmp_path: Path, small_run: MakeRu
         ({"batch_size": 10, "accumulate": 3}, "10, which does not divide into 3 equal shares"),
         ({"resolution": {"sizes": [5]}}, "cannot look at images of 5"),
         ({"sampler_options": {"num_arch": 1}}, "no option 'num_arch'"),
-        ({"precision": "fp16"}, "fp16 is for torch_device"),
+        ({"precision": "fp16", "torch_device": "cpu"}, "fp16 is for torch_device"),
         ({"optimizer": "adam"}, "optimizer cannot be .adam.; have .*adamw"),
         ({"compile": True, "drop_path": 0.1}, "compile must be false with drop_path"),
         ({"augment": {"flipp": 0.5}}, "unknown key 'flipp'"),

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from vitnas.commands.options import AsJson, Channels, Classes, ImageSize, SpaceName, TorchDeviceName, emit, given_space
+from vitnas.commands.options import AsJson, Channels, Classes, ImageSize, SpaceName, emit, given_space
 from vitnas.errors import SettingsError
 
 
@@ -18,7 +18,14 @@ def score(
         list[str] | None, typer.Option(help="What to score by, repeat for several; an assembly brings its parts along.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the weights, the images and the random archs.")] = 0,
-    torch_device: TorchDeviceName = "auto",
+    torch_device: Annotated[
+        str,
+        typer.Option(
+            "--torch-device",
+            "--device",
+            help="Where torch computes: cpu, cuda, cuda:1 or mps; auto takes a GPU if there is one.",
+        ),
+    ] = "auto",
     image_size: ImageSize = None,
     classes: Classes = None,
     channels: Channels = None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import torch
@@ -9,6 +10,7 @@ import torch
 from vitnas.errors import SettingsError
 
 AUTO = "auto"
+NAMES = r"auto|cpu|mps|cuda(:[0-9]+)?"
 CPU = torch.device("cpu")
 
 
@@ -22,6 +24,8 @@ def find_device(name: str, setting: str = "torch_device") -> torch.device:
     """
     if name == AUTO:
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    if re.fullmatch(NAMES, name) is None:
+        raise SettingsError(f"{setting} is '{name}', and must be auto, cpu, cuda, cuda:1 or mps; change it")
     kind, _, number = name.partition(":")
     if int(number or 0) >= _count(kind):
         gpus = [f"cuda:{i}" for i in range(_count("cuda"))] + ["mps"] * _count("mps")

@@ -48,6 +48,7 @@ def seen(item: int) -> str:
 
 
 @pytest.mark.ray
+@pytest.mark.slow
 def test_ray_gives_each_worker_its_part_of_a_gpu():
     import ray
 

@@ -85,6 +85,7 @@ def test_only_images_for_batch_norms_are_carried_of_the_training_ones(score):
 
 
 @pytest.mark.ray
+@pytest.mark.slow
 def test_workers_score_as_this_process_does(trained, score):
     archs = trained.space.sample(4, np.random.default_rng(0))
     with RayExecutor(2) as executor:

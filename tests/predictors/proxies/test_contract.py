@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from tests.contracts.layer_examples import small_space
-from vitnas.errors import DeviceError, SearchError, SettingsError, UnknownNameError
+from vitnas.errors import SearchError, SettingsError, UnknownNameError
 from vitnas.predictors.proxies import PROXIES
 from vitnas.predictors.proxies.aggregate import ASSEMBLIES
 from vitnas.predictors.proxies.scoring import score_archs
@@ -161,12 +161,6 @@ def test_nothing_to_score_by_or_of_is_refused():
         score_archs(MINI, [arch], ["sinflow"])
     with pytest.raises(SearchError, match="'aggregate' ranks archs among each other, and there is one"):
         score_archs(MINI, [arch], ["aggregate"])
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
-def test_a_device_that_is_not_there_is_refused():
-    with pytest.raises(DeviceError, match="no CUDA device here; score on cpu"):
-        score_archs(MINI, [MINI.smallest()], ["params"], device="cuda")
 
 
 def test_archs_of_two_spaces_are_refused():

@@ -24,7 +24,7 @@ from vitnas.supernets.settings.train import TrainSettings
         ({"warmup": 1.0}, "warmup must be at least 0 and less than 1"),
         ({"label_smoothing": 1.5}, "label_smoothing must be at least 0 and less than 1"),
         ({"sampler": "sandwhich"}, "Did you mean 'sandwich'"),
-        ({"torch_device": "tpu"}, "torch_device must be 'cpu', 'cuda'"),
+        ({"torch_device": "tpu"}, "torch_device must be text such as 'cuda:1'"),
         ({"batchsize": 4}, "unknown key 'batchsize'.*Did you mean 'batch_size'"),
         ({"epochs": "ten"}, "epochs must be a whole number; got 'ten'"),
         (

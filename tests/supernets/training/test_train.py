@@ -46,7 +46,7 @@ def bytes_of_newest(run: RunFolder) -> dict[str, bytes]:
 
 
 @pytest.mark.heavy
-@pytest.mark.parametrize("sampler", [pytest.param("sandwich", marks=pytest.mark.slow), "multi"])
+@pytest.mark.parametrize("sampler", [pytest.param(name, marks=pytest.mark.slow) for name in ("sandwich", "multi")])
 def test_killed_at_any_moment_it_ends_with_the_same_bits(tmp_path: Path, small_run: MakeRun, sampler: str) -> None:
     own = {"sandwich": {"num_random": 1, "label_share": 0.5}}.get(sampler, {})
     options = {"steps": 40, "checkpoint_every": 3, "sampler": sampler, "sampler_options": own}

@@ -185,7 +185,7 @@ def test_processes_of_one_machine_listen_on_loopback_alone(
     assert len(first) == (1 if in_file else 2)  # and the store's
 
 
-@pytest.mark.heavy
+@pytest.mark.slow
 def test_synced_batch_norms_learn_as_one_process_does() -> None:
     """Without, shares of four images train another network."""
     assert run_world(NORMS) == ["agreed\n", "agreed\n"]
