@@ -14,7 +14,17 @@ from vitnas.settings import Count, Natural, NotNegative, Positive, Seconds, Sett
 NO_PREDICTOR = "none"
 AUTO = "auto"
 AtLeastTwo = Annotated[int, Meta(ge=2)]
-Part = Annotated[float, Meta(gt=0, le=1)]
+JudgedOn = Annotated[
+    TorchDevice,
+    about(
+        "Where archs are judged: cpu, cuda, cuda:1 or mps; auto takes a GPU if there is one. Figures of a GPU agree "
+        "with those of a processor to rounding, and the result says which they are."
+    ),
+]
+PartOfGpu = Annotated[
+    Annotated[float, Meta(gt=0, le=1)] | None,
+    about("Part of a GPU that each Ray worker takes; left out, workers share those there are evenly."),
+]
 UNTRAINED: dict[str, Any] = {"evaluations": 80, "initial": 8, "batch": 12}
 """Settings of a search without training unless others are given."""
 
@@ -71,17 +81,8 @@ class SearchSettings(Settings):
     workers: Annotated[
         Count, about("Ray workers that evaluate; 1 evaluates in this process. The front does not depend on it.")
     ] = 1
-    torch_device: Annotated[
-        TorchDevice,
-        about(
-            "Where archs are judged: cpu, cuda, cuda:1 or mps; auto takes a GPU if there is one. Figures of a GPU agree "
-            "with those of a processor to rounding, and the result says which they are."
-        ),
-    ] = "auto"
-    gpus_per_worker: Annotated[
-        Part | None,
-        about("Part of a GPU that each Ray worker takes; left out, workers share those there are evenly."),
-    ] = None
+    torch_device: JudgedOn = "auto"
+    gpus_per_worker: PartOfGpu = None
     timeout: Annotated[
         Seconds, about("Longest time of one evaluation before its worker is replaced; 0 for no limit.")
     ] = 0.0
@@ -143,14 +144,5 @@ class FitSettings(Settings):
     ] = 0.0
     seed: Annotated[Natural, about("Random seed of the archs.")] = 0
     workers: Annotated[Count, about("Ray workers; 1 stays in this process. Same result.")] = 1
-    torch_device: Annotated[
-        TorchDevice,
-        about(
-            "Where archs are judged: cpu, cuda, cuda:1 or mps; auto takes a GPU if there is one. Figures of a GPU agree "
-            "with those of a processor to rounding, and the result says which they are."
-        ),
-    ] = "auto"
-    gpus_per_worker: Annotated[
-        Part | None,
-        about("Part of a GPU that each Ray worker takes; left out, workers share those there are evenly."),
-    ] = None
+    torch_device: JudgedOn = "auto"
+    gpus_per_worker: PartOfGpu = None
