@@ -17,7 +17,7 @@ help:
 	@echo "make test-fast those that take no seconds, for while you work (under two minutes)"
 	@echo "make check     formatting, lint, types, who may import whom, no circles; also the code in README and docs"
 	@echo ""
-	@echo "make test-all  the tests with the slow ones; test-nightly: every space exported at full size (hours)"
+	@echo "make test-all  the tests with the slow ones; test-nightly: every space exported at full size, and more (hours)"
 	@echo "make parity    timm, so that the tests which compare with it are not skipped"
 	@echo "make docs      the pages of docs/ as a site in site/"
 	@echo "make format    put the code into the one format"

@@ -70,7 +70,7 @@ def _run(folder: Path, *arguments: str) -> str:
     return done.stdout
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.timeout(1800)
 def test_the_walk_of_the_readme_runs(tmp_path: Path) -> None:
     """As it stands there, but for fewer epochs."""

@@ -114,11 +114,14 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 PAGES = runnable()
+HELP = "docs/reference/commands.md"
+"""The examples of `--help`, which are many; every one of them is parsed in any case (test_docs.py)."""
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize(
+    "page", [pytest.param(page, marks=pytest.mark.nightly if page == HELP else pytest.mark.slow) for page in PAGES]
+)
 def test_commands_of_the_page_run(page: str, home: Path, tmp_path: Path) -> None:
     failed = []
     for text in PAGES[page]:

@@ -240,7 +240,7 @@ def test_fits_another_space(new):
     fits(new, "deit")
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_fits_every_builtin_space(new):
     for name in SPACES:
         fits(new, name)

@@ -123,7 +123,7 @@ def test_knows_its_own_name(exporter):
     assert EXPORTERS.load(exporter.name) is type(exporter)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_parity_at_full_size(exporter, tmp_path):
     space = load_space("autoformer-tiny")
     assert_parity([exporter], Supernet(space, seed=0).eval(), space.named("AutoFormer-T"), tmp_path)
