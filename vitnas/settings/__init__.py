@@ -1,6 +1,7 @@
 """Settings: frozen dataclasses whose fields declare bounds and meaning, read from TOML with strict keys and types."""
 
 from vitnas.settings.declared import (
+    TORCH_DEVICES,
     Count,
     Natural,
     NotNegative,
@@ -17,6 +18,7 @@ from vitnas.settings.toml import TABLES, make_settings, read_settings, read_toml
 
 __all__ = [
     "TABLES",
+    "TORCH_DEVICES",
     "Count",
     "Kind",
     "Natural",

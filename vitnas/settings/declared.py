@@ -25,7 +25,8 @@ Positive = Annotated[float, Meta(gt=0)]
 NotNegative = Annotated[float, Meta(ge=0)]
 Share = Annotated[float, Meta(ge=0, lt=1)]
 Probability = Annotated[float, Meta(ge=0, le=1)]
-TorchDevice = Annotated[str, Meta(pattern=r"^(auto|cpu|mps|cuda(:[0-9]+)?)$", examples=["cuda:1"])]
+TORCH_DEVICES = r"^(auto|cpu|mps|cuda(:[0-9]+)?)\Z"
+TorchDevice = Annotated[str, Meta(pattern=TORCH_DEVICES, examples=["cuda:1"])]
 """Where torch computes: ``auto``, ``cpu``, ``cuda``, one GPU by its number, or ``mps``."""
 Seconds = Annotated[float, Meta(ge=0, extra={"unit": "seconds"})]
 """Seconds in a file; flags take them with a unit, such as ``10m``."""

@@ -8,9 +8,9 @@ import time
 import torch
 
 from vitnas.errors import SettingsError
+from vitnas.settings import TORCH_DEVICES
 
 AUTO = "auto"
-NAMES = r"auto|cpu|mps|cuda(:[0-9]+)?"
 CPU = torch.device("cpu")
 
 
@@ -24,7 +24,7 @@ def find_device(name: str, setting: str = "torch_device") -> torch.device:
     """
     if name == AUTO:
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    if re.fullmatch(NAMES, name) is None:
+    if re.match(TORCH_DEVICES, name) is None:
         raise SettingsError(f"{setting} is '{name}', and must be auto, cpu, cuda, cuda:1 or mps; change it")
     kind, _, number = name.partition(":")
     if int(number or 0) >= _count(kind):
