@@ -13,8 +13,9 @@ supernet       auto's other strategy: half of the time for a supernet, then its 
 largest        of random archs within the limit, of the space that auto chose, the one with the most MACs
 fixed.SPACE    auto with this space alone
 
-All train by the recipe of auto, at the pace that was measured for their arch. Timing networks on the device is not counted for
-any method: a device keeps its latencies from one data set to the next.
+All train by the recipe of auto, at the pace that was measured for their arch. Planning counts, in processor seconds
+as trainings do; timing networks on the device is not counted for any method: a device keeps its latencies from one data
+set to the next.
 
 Keys, DATA-LIMIT one problem: acc.METHOD.DATA-LIMIT (percent of the test images, mean over seeds), std.METHOD.DATA-LIMIT (over
 seeds), cpu_s.METHOD.DATA-LIMIT, seeds.METHOD.DATA-LIMIT; ri.all, ri.within, ri.same (percent by which auto's accuracy is above that of
@@ -77,6 +78,8 @@ SEEDS = 5
 MINUTES = float(os.environ.get("VITNAS_VALUE_MINUTES", "inf"))
 JOBS = int(os.environ.get("VITNAS_VALUE_JOBS", os.cpu_count() or 1))
 TRAIN, VAL = 6000, 2000
+LANES = Lanes(now=time.process_time)
+"""One thread; what other work on the machine takes away is not held against a method that plans."""
 DRAWN = 8
 """Random archs of which "largest" takes the one with the most MACs."""
 STRATEGIES = ("auto", "single", "supernet")
@@ -188,7 +191,7 @@ def look(problem: Problem) -> None:
     clock = Clock({"cpu": problem.limit_ms}, problem.folder / "latencies.json")
     dataset = load_dataset(problem.images)
     fits_of(problem, dataset, clock)
-    make_plan(dataset, problem.settings(0), clock, Lanes(), print)
+    make_plan(dataset, problem.settings(0), clock, LANES, print)
     (problem.folder / "looked").touch()
 
 
@@ -217,9 +220,9 @@ def job(task: tuple[Problem, int, str, float]) -> None:
             if method == "supernet":
                 shared = share(problem, settings, clock, folder / method)
                 run, settings = RunFolder.open(shared.path), replace(settings, seconds=(1 - SHARE) * problem.seconds)
-                plan = plan_from(run, dataset, settings, clock, Lanes(), lambda text: None)
+                plan = plan_from(run, dataset, settings, clock, LANES, lambda text: None)
             else:
-                plan = make_plan(dataset, settings, clock, Lanes(), lambda text: None)
+                plan = make_plan(dataset, settings, clock, LANES, lambda text: None)
         except Exception as error:
             write_json(file, {"error": str(error)})
             return
@@ -252,7 +255,7 @@ def job(task: tuple[Problem, int, str, float]) -> None:
 def share(problem: Problem, settings: AutoSettings, clock: Clock, folder: Path) -> Shared:
     """The supernet of one limit, with all of its cost."""
     plan = plan_shared(
-        LIKELY, problem.images, (clock, clock), problem.seconds, 1, Lanes(), settings.seed, lambda text: None
+        LIKELY, problem.images, (clock, clock), problem.seconds, 1, LANES, settings.seed, lambda text: None
     )
     run, mark = train_shared(plan, problem.images, folder / "supernet", show=False)
     return Shared(run.path, mark.cpu_s)

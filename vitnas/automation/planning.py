@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -74,7 +73,8 @@ class Purse:
         workers: trainings at a time.
         threads: of each, or 1 where each has a GPU.
         rounds: of trainings side by side, each as long as the others: of the network and of its baselines.
-        start: by the system's clock.
+        now: tells the seconds.
+        start: when it began, by them.
         before_s: processor seconds that baselines get beside, for they were spent on the network before.
         torch_device: where networks are trained.
     """
@@ -83,6 +83,7 @@ class Purse:
     workers: int
     threads: int
     rounds: int
+    now: Callable[[], float]
     start: float
     before_s: float = 0.0
     torch_device: str = "cpu"
@@ -93,11 +94,11 @@ class Purse:
         workers = settings.workers or max(1, min(lanes.number, trained))
         each, rounds = max(1, lanes.widest // workers), -(-trained // workers)
         beside_s = before_s if settings.baselines else 0.0
-        return cls(settings.seconds, workers, each, rounds, time.monotonic(), beside_s, lanes.torch_device)
+        return cls(settings.seconds, workers, each, rounds, lanes.now, lanes.now(), beside_s, lanes.torch_device)
 
     @property
     def spent_s(self) -> float:
-        return time.monotonic() - self.start
+        return self.now() - self.start
 
     def plan(self, entries: Sequence[Entry], rungs: tuple[Rung, ...], seed: int) -> Plan:
         """With what was found."""

@@ -36,3 +36,9 @@ def test_gpus_are_not_divided(monkeypatch):
 
 def test_here_are_the_threads_of_torch():
     assert Lanes.here("cpu") == Lanes(torch.get_num_threads())
+
+
+def test_planning_is_counted_by_the_clock_of_the_lanes() -> None:
+    seconds = iter([5.0, 25.0])
+    found = Purse.of(ASKED, Lanes(now=lambda: next(seconds)))
+    assert found.spent_s == 20

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -16,10 +18,13 @@ class Lanes:
     Attributes:
         number: of threads or GPUs.
         torch_device: what they are of.
+        now: seconds, by which planning is taken off the time. Trainings are planned in processor seconds, so on a processor
+            that others share `time.process_time` counts both alike; a phone that is waited for is then free.
     """
 
     number: int = 1
     torch_device: str = "cpu"
+    now: Callable[[], float] = time.monotonic
 
     @classmethod
     def here(cls, torch_device: str) -> Lanes:
