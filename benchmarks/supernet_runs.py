@@ -23,9 +23,9 @@ from vitnas.supernets.data import Dataset, DataSettings, Pixels, load_dataset
 from vitnas.supernets.evaluation import evaluate_arch
 from vitnas.supernets.settings.train import TrainSettings
 from vitnas.supernets.training.loop import TrainingLoop
-from vitnas.supernets.training.malloc import keep_freed_blocks
 from vitnas.supernets.training.processes.distributed import World
 from vitnas.supernets.training.samplers import Lesson
+from vitnas.supernets.training.surroundings import keep_freed_blocks
 
 IMAGES = Path(__file__).parents[2] / "shared" / "data" / "images" / "cifar10_32x32_rgb_full_jpegpack.npz"
 TASK = Task(image_size=16, in_channels=3, num_classes=10)

@@ -28,8 +28,8 @@ from vitnas.supernets.data.batches import Batches
 from vitnas.supernets.data.loader import Loader
 from vitnas.supernets.supernet import Supernet
 from vitnas.supernets.training.lessons import Batch, take_lessons
-from vitnas.supernets.training.malloc import keep_freed_blocks
 from vitnas.supernets.training.samplers.sandwich import Sandwich
+from vitnas.supernets.training.surroundings import keep_freed_blocks
 from vitnas.supernets.weights.pretrained.timm_package import import_timm
 
 BATCHES = {"autoformer-tiny": 8, "elasticvit": 32, "autoformer-mini": 64}

@@ -27,8 +27,8 @@ from vitnas.supernets.data import DataSettings, load_dataset
 from vitnas.supernets.settings.augment import Augment
 from vitnas.supernets.settings.train import TrainSettings
 from vitnas.supernets.supernet import Supernet
-from vitnas.supernets.training.malloc import keep_freed_blocks
 from vitnas.supernets.training.optimizer import make_optimizer
+from vitnas.supernets.training.surroundings import keep_freed_blocks
 from vitnas.supernets.training.train import start_run, train
 
 SPACE = "efficientformerv2"

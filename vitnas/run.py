@@ -42,10 +42,7 @@ class RunFolder(Shown, view="run"):
     def create(cls, path: Path, space: SearchSpace, settings: Mapping[str, Mapping[str, Any]]) -> RunFolder:
         """Makes the folder of a new run and records how it came to be."""
         run = cls(path)
-        if run.config_file.exists():
-            raise CheckpointError(
-                f"'{path}' already holds a run; resume it with --resume {path}, or choose another folder with --out"
-            )
+        run.check_free()
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -63,6 +60,13 @@ class RunFolder(Shown, view="run"):
         write_json(path / "environment.json", environment())
         run.save_config({"space": table, **settings})
         return run
+
+    def check_free(self) -> None:
+        """Refuses a folder that a new run would spoil."""
+        if self.config_file.exists():
+            raise CheckpointError(
+                f"'{self.path}' already holds a run; resume it with --resume {self.path}, or choose another folder with --out"
+            )
 
     @classmethod
     def open(cls, path: Path) -> RunFolder:

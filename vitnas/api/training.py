@@ -31,6 +31,7 @@ def train(
     *,
     workers: int = 1,
     ray_address: str | None = None,
+    tune: bool = False,
     progress: bool = False,
 ) -> RunFolder:
     """Trains one set of weights for a whole space, in the folder of a new run.
@@ -44,6 +45,7 @@ def train(
         settings: how to train.
         workers: processes that share every batch, on Ray.
         ray_address: Ray cluster to join.
+        tune: makes a few steps in each memory layout, number format and so on, and trains in the quickest way.
         progress: shows a bar.
     """
     settings = settings or TrainSettings()
@@ -53,7 +55,8 @@ def train(
     loaded = space if isinstance(space, SearchSpace) else load_space(space, task=dataset.task)
     folder = Path(path) if path is not None else RUNS / f"{dataset.name}-{loaded.name}"
     # torchrun calls this in many processes; the first one makes the folder.
-    run = start_run(folder, loaded, wanted, settings, workers) if leads() else wait_for_run(folder)
+    tune_by = teller(progress) if tune else None
+    run = start_run(folder, loaded, wanted, settings, workers, tune_by) if leads() else wait_for_run(folder)
     return _train(run, workers, ray_address, progress)
 
 

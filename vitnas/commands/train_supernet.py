@@ -29,6 +29,13 @@ def train_supernet(
     resume: Annotated[Path | None, typer.Option(help="Go on with this run instead, after a stop or a kill.")] = None,
     workers: Annotated[int, typer.Option(help="Processes that share every batch, on Ray Train.")] = 1,
     ray_address: Annotated[str | None, typer.Option(help="Ray cluster to join.")] = None,
+    tune: Annotated[
+        bool,
+        typer.Option(
+            "--tune",
+            help="First make a few steps in each memory layout, number format and so on; the quickest is written into the run.",
+        ),
+    ] = False,
     config: Config = None,
 ) -> None:
     """Train one set of weights for a whole space.
@@ -41,7 +48,9 @@ def train_supernet(
         raise SettingsError(f"--workers {workers}: training needs at least 1")
     how: dict[str, Any] = {"workers": workers, "ray_address": ray_address, "progress": True}
     if resume is None:
-        run = training.train(space or training.DEFAULT_SPACE, data.settings(config), out, train.settings(config), **how)
+        run = training.train(
+            space or training.DEFAULT_SPACE, data.settings(config), out, train.settings(config), tune=tune, **how
+        )
     else:
         given: dict[str, object] = {
             "--space": space,
@@ -49,6 +58,7 @@ def train_supernet(
             "--config": config if config != SETTINGS_FILE else None,
         }
         told = [name for name, value in given.items() if value is not None] + [*data.flags, *train.flags]
+        told += ["--tune"] if tune else []
         for name in told:
             if name not in MEANS:
                 raise SettingsError(f"--resume goes on with the settings of the run; leave out {name}")

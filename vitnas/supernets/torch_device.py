@@ -42,8 +42,14 @@ def describe_device(device: torch.device) -> str:
 class Stopwatch:
     """What work costs: processor seconds of this process, or seconds of a GPU, which works while the processor goes on."""
 
-    def __init__(self, device: torch.device) -> None:
-        self._device = device
+    def __init__(self, device: torch.device, wall: bool = False) -> None:
+        """Begins.
+
+        Args:
+            device: where the work is done.
+            wall: how long it takes, on a processor as well.
+        """
+        self._device, self._wall = device, wall
         self._begun = self._now()
 
     def seconds(self) -> float:
@@ -52,7 +58,7 @@ class Stopwatch:
 
     def _now(self) -> float:
         if self._device.type == "cpu":
-            return time.process_time()
+            return time.perf_counter() if self._wall else time.process_time()
         if self._device.type == "cuda":
             torch.cuda.synchronize(self._device)
         elif self._device.type == "mps":

@@ -11,7 +11,7 @@ import pytest
 FAULTS = """
 import resource
 import torch
-from vitnas.supernets.training.malloc import keep_freed_blocks
+from vitnas.supernets.training.surroundings import keep_freed_blocks
 
 if {kept}:
     keep_freed_blocks()
@@ -32,7 +32,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 HELD = """
 import torch
 from pathlib import Path
-from vitnas.supernets.training.malloc import keep_freed_blocks, return_freed_blocks
+from vitnas.supernets.training.surroundings import keep_freed_blocks, return_freed_blocks
 
 def held():
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096

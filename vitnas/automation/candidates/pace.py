@@ -12,7 +12,7 @@ from vitnas.search_spaces import Arch, SearchSpace
 from vitnas.supernets.evaluation import one_thread
 from vitnas.supernets.supernet import Supernet
 from vitnas.supernets.torch_device import CPU, Stopwatch
-from vitnas.supernets.training.malloc import keep_freed_blocks
+from vitnas.supernets.training.surroundings import keep_freed_blocks
 
 TIMED = 3
 """Steps that are timed after a first one, or fewer when they take long."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -27,15 +27,21 @@ class CompiledArchs:
         """The logits of one of these archs; the first call takes seconds to minutes."""
         now = self.net.at(arch)
         # By the order of modules, for `at` names them by number and `extract` by site.
-        return self._calls[arch]([*now.parameters()], [*now.buffers()], x)
+        return self._calls[arch](list(_named(now, "parameters").values()), list(_named(now, "buffers").values()), x)
 
 
 def _compiled(network: nn.Module) -> Callable[[list[Any], list[Any], Tensor], Tensor]:
-    parameters, buffers = [name for name, _ in network.named_parameters()], [n for n, _ in network.named_buffers()]
+    parameters, buffers = list(_named(network, "parameters")), list(_named(network, "buffers"))
 
     def call(weights: list[Any], statistics: list[Any], x: Tensor) -> Tensor:
         given = dict(zip(parameters, weights, strict=True)) | dict(zip(buffers, statistics, strict=True))
-        found: Tensor = functional_call(network, given, (x,))
+        found: Tensor = functional_call(network, given, (x,), tie_weights=False)
         return found
 
     return torch.compile(call, dynamic=False)
+
+
+def _named(network: nn.Module, what: Literal["parameters", "buffers"]) -> dict[str, Tensor]:
+    """Each by its name, also constants that layers have in common in one network and apart in another."""
+    named = network.named_parameters if what == "parameters" else network.named_buffers
+    return dict(named(remove_duplicate=False))

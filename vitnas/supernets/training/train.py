@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import time
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -28,15 +28,21 @@ from vitnas.supernets.settings.train import TrainSettings
 from vitnas.supernets.supernet import Supernet
 from vitnas.supernets.torch_device import find_device
 from vitnas.supernets.training.loop import TrainingLoop, count_steps, plan_sampler
-from vitnas.supernets.training.malloc import keep_freed_blocks, return_freed_blocks
-from vitnas.supernets.training.processes.distributed import World, join_world
+from vitnas.supernets.training.processes.distributed import join_world
 from vitnas.supernets.training.seen import warning_of_seen
+from vitnas.supernets.training.surroundings import surroundings
 from vitnas.supernets.training.teachers import make_teacher
+from vitnas.supernets.training.tuning import tune
 from vitnas.supernets.weights.initial_weights import initialise
 
 
 def start_run(
-    path: Path, space: SearchSpace, data: DataSettings | str, settings: TrainSettings, workers: int = 1
+    path: Path,
+    space: SearchSpace,
+    data: DataSettings | str,
+    settings: TrainSettings,
+    workers: int = 1,
+    tune_by: Callable[[str], None] | None = None,
 ) -> RunFolder:
     """Makes the folder of a run, with everything that `train` needs to know; refuses what cannot work.
 
@@ -48,7 +54,9 @@ def start_run(
         data: which images, or just their name.
         settings: how to train.
         workers: processes that will share every batch.
+        tune_by: told of each way to make a step that is tried, and the quickest is the run's; without it none is tried.
     """
+    RunFolder(path).check_free()
     wanted = DataSettings(data) if isinstance(data, str) else data
     dataset = load_dataset(wanted)
     dataset.check(space)
@@ -63,6 +71,8 @@ def start_run(
         initialise(Supernet(space, settings.seed), settings.init)  # refuses weights that do not fit
     steps = (settings.batch_size, settings.seed, count_steps(settings, dataset))
     make_teacher(settings.distil, dataset, settings.augment, *steps)  # refuses a teacher that cannot teach this
+    if tune_by is not None:
+        settings = tune(space, settings, dataset, tune_by, processes)
     resolved = replace(settings, threads=settings.threads or torch.get_num_threads())
     images = resolved_data(wanted, dataset)
     if (seen := warning_of_seen(dataset, images, settings)) is not None:
@@ -107,7 +117,7 @@ def train(run: RunFolder, progress: bool = True, stop: Callable[[], bool] = aske
     with join_world(find_device(settings.torch_device, "[train] torch_device")) as world:
         _check(settings, dataset, run.space, world.size, world.device)
         alone = only_here(run.path, "training") if world.leads else nullcontext()
-        with alone, _surroundings(settings, world):
+        with alone, surroundings(settings, world):
             loop = TrainingLoop(run, settings, dataset, world)
             with postponed():
                 finished = loop.finish(progress, stop, until)
@@ -160,21 +170,6 @@ def _check_pupils(settings: TrainSettings, dataset: Dataset, space: SearchSpace)
             f"lesson that another one teaches; choose conflict 'sum', or sampler 'sandwich', 'pareto', 'complexity' or "
             f"'performance' with a label_share below 1 (or label_steps below {num_steps}) in [train.sampler_options]"
         )
-
-
-@contextmanager
-def _surroundings(settings: TrainSettings, world: World) -> Iterator[None]:
-    """The threads of the settings, and torch's global generator left as it was."""
-    before = torch.get_num_threads()
-    beside = int(os.environ.get("LOCAL_WORLD_SIZE", world.size))  # processes on this machine
-    torch.set_num_threads(max(1, (settings.threads or before) // beside))
-    keep_freed_blocks()
-    try:
-        with torch.random.fork_rng(devices=[]):
-            yield
-    finally:
-        torch.set_num_threads(before)
-        return_freed_blocks()
 
 
 __all__ = ["TrainSettings", "start_run", "train", "wait_for_run"]
