@@ -52,13 +52,7 @@ def measure(quick: bool) -> frame.Results:
         def plain(
             networks: Sequence[nn.Module] = networks, val: torch.Tensor = val, train: torch.Tensor = train
         ) -> None:
-            with torch.no_grad(), one_thread():
-                for network in networks:
-                    if batch_norms(network):
-                        for part in torch.split(train, BATCH_SIZE):
-                            network(part)
-                    for part in torch.split(val, 256):
-                        network(part)
+            pass_through(networks, train, val)
 
         ours_s, plain_s = frame.interleaved_s([ours, plain], rounds=rounds)
         results[f"ratio.{name}"] = plain_s / ours_s
@@ -78,6 +72,17 @@ def measure(quick: bool) -> frame.Results:
         )
         results["together"] = one_s / all_s
     return results
+
+
+def pass_through(networks: Sequence[nn.Module], train: torch.Tensor, val: torch.Tensor) -> None:
+    """Nothing but forward passes: for batch norms, and to be judged."""
+    with torch.no_grad(), one_thread():
+        for network in networks:
+            if batch_norms(network):
+                for part in torch.split(train, BATCH_SIZE):
+                    network(part)
+            for part in torch.split(val, 256):
+                network(part)
 
 
 def score_of(name: str, dataset: Dataset) -> SupernetScore:

@@ -23,7 +23,7 @@ SCRIPTS = sorted(path for path in FOLDER.glob("*.py") if path.name not in PARTS)
 
 def _run(path: Path, *arguments: str) -> str:
     done = subprocess.run(
-        [sys.executable, str(path), *arguments], capture_output=True, text=True, timeout=120, check=True
+        [sys.executable, str(path), *arguments], capture_output=True, text=True, timeout=300, check=True
     )
     return done.stdout
 
@@ -114,3 +114,24 @@ def test_scaled_weights_are_those_of_a_network_of_its_own_size(monkeypatch: pyte
     [slice_] = [layer for layer in plain.extract(small) if hasattr(layer, "linear")]
     ratio = (space.largest()["width"] / small["width"]) ** 0.5
     assert torch.allclose(own.linear.weight, ratio * slice_.linear.weight)
+
+
+@pytest.mark.slow
+def test_what_is_measured_on_a_gpu_runs_where_one_is_pretended(tmp_path: Path) -> None:
+    found = tmp_path / "found.json"
+    _run(FOLDER / "gpu.py", "--torch-device", "cpu", "--json", str(found))
+    results = json.loads(found.read_text())["results"]
+    assert all(np.isfinite(list(results.values())))
+    assert results["agreement.images"] == results["agreement.answers"] == 0  # one processor agrees with itself
+    assert results["processes.difference"] < 1e-3
+    assert results["tensorrt.difference"] < 1e-3
+    assert results["networks.cpu-torch"] == 3
+    assert {"images_ratio", "sandwich_ratio", "archs_per_s.deit", "mape.cpu-torch"} < set(results)
+
+
+def test_without_a_gpu_the_benchmark_of_one_says_so() -> None:
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    done = subprocess.run([sys.executable, str(FOLDER / "gpu.py")], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("--torch-device is 'cuda', but torch finds ")
