@@ -13,6 +13,8 @@ from vitnas.errors import CheckpointError, SearchError, SettingsError
 from vitnas.latency_lut.table import LatencyTable
 from vitnas.nas.execution import make_executor
 from vitnas.nas.execution.place import computed_on
+from vitnas.nas.execution.together import scored
+from vitnas.nas.records import EvaluationBar
 from vitnas.nas.scores.supernet import TEST_ACCURACY, TEST_IMAGES, SupernetScore
 from vitnas.reporting.counted import count_archs
 from vitnas.reporting.per_arch import ArchTable, EvaluatedArch
@@ -76,7 +78,7 @@ def evaluate(
         ray_address: Ray cluster to join.
         torch_device: where archs are judged: cpu, cuda, cuda:1 or mps; "auto" takes a GPU if there is one, whose figures
             agree with those of a processor to rounding.
-        progress: prints what is said to standard error.
+        progress: shows a bar, and prints what is said to standard error.
     """
     if workers < 1:
         raise SettingsError(f"cannot work with {workers} workers; give at least 1")
@@ -94,7 +96,12 @@ def evaluate(
         if (device := computed_on(executor)) is not None:
             say(f"judged on {device}, whose figures agree with those of a processor to rounding")
         score = SupernetScore.of(opened, test=True, torch_device=executor.torch_device)
-        outcomes = list(executor.map(score, list(named.values())))
+        ended = {}
+        with EvaluationBar(progress and len(named) > 1, len(named)) as bar:
+            for position, outcome in scored(executor, score, list(named.values())):
+                ended[position] = outcome
+                bar.advance()
+    outcomes = [ended[position] for position in range(len(named))]
     failed = [f"{name}: {o.error}" for name, o in zip(named, outcomes, strict=True) if o.error is not None]
     if failed:
         raise SearchError(f"{len(failed)} of {len(named)} archs could not be evaluated; the first, {failed[0]}")

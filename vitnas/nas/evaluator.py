@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from vitnas.errors import SearchError, suggest
 from vitnas.latency_lut.protocol import Timing
 from vitnas.latency_lut.sitting import across_sittings
-from vitnas.nas.execution.executor import Executor, Outcome
+from vitnas.nas.execution.executor import Executor
+from vitnas.nas.execution.together import Score, scored
 from vitnas.nas.objectives import Objective
 from vitnas.nas.pareto.answers import ANSWERS, Answers
 from vitnas.nas.pareto.point import Point
@@ -25,8 +26,6 @@ from vitnas.search_spaces.cost_range import evaluate
 AT_RISK_S = 0.01
 """So many seconds of evaluations wait at most to be recorded: where one takes longer, each is recorded as it ends."""
 
-Score = Callable[[Arch], Mapping[str, float | str]]
-"""Figures of an arch, and perhaps its `ANSWERS`."""
 Figures = Mapping[str, float]
 Floats = NDArray[np.float64]
 
@@ -53,9 +52,6 @@ class Evaluator:
         self._problem = problem
         self._space = problem.space
         self._score = score
-        self._together = getattr(score, "together", None)
-        # What may take so long and no longer is one arch.
-        self._at_once = int(getattr(score, "at_once", 1)) if executor.timeout_s is None else 1
         self._costs = problem.costs
         self._objectives = problem.objectives
         self._study = study
@@ -91,7 +87,7 @@ class Evaluator:
         ended: list[Evaluation] = []
         at_risk_s = 0.0
         try:
-            for position, outcome in self._outcomes(archs):
+            for position, outcome in scored(self._executor, self._score, archs):
                 metrics, error = self._check(outcome.value, outcome.error)
                 kept = {**metrics, **tables[position]} if error is None else {}
                 answers = _answers(outcome.value) if error is None else ""
@@ -102,23 +98,6 @@ class Evaluator:
                     ended, at_risk_s = [], 0.0
         finally:
             self._record(ended)
-
-    def _outcomes(self, archs: Sequence[Arch]) -> Iterator[tuple[int, Outcome[Mapping[str, float | str]]]]:
-        """Position -> outcome, as they end; several archs at once where that costs less, and each by itself where they fail."""
-        if self._at_once == 1 or self._together is None:
-            yield from self._executor.as_completed(self._score, archs)
-            return
-        groups = [archs[i : i + self._at_once] for i in range(0, len(archs), self._at_once)]
-        failed: list[int] = []
-        for number, outcome in self._executor.as_completed(self._together, groups):
-            positions = range(number * self._at_once, number * self._at_once + len(groups[number]))
-            if outcome.value is None:
-                failed += positions
-                continue
-            for position, value in zip(positions, outcome.value, strict=True):
-                yield position, Outcome(value, None, outcome.seconds / len(positions), outcome.tries)
-        for place, outcome in self._executor.as_completed(self._score, [archs[i] for i in failed]):
-            yield failed[place], outcome
 
     def _record(self, ended: Sequence[Evaluation]) -> None:
         if ended:

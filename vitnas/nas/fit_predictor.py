@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from vitnas.display import Shown
 from vitnas.errors import DataError, SearchError, SettingsError
 from vitnas.files import only_here, read_json, refuse_other, write_json
-from vitnas.nas.evaluator import Evaluator, Score
+from vitnas.nas.evaluator import Evaluator
 from vitnas.nas.execution import make_executor
 from vitnas.nas.execution.executor import Executor
 from vitnas.nas.execution.place import computed_on
+from vitnas.nas.execution.together import Score
 from vitnas.nas.objectives import objectives_named
 from vitnas.nas.problem import Problem
 from vitnas.nas.records import EvaluationBar

@@ -10,9 +10,9 @@ from vitnas.display import Shown
 from vitnas.errors import CheckpointError, SearchError, suggest
 from vitnas.files import is_locked
 from vitnas.latency_lut.table import LatencyTable
-from vitnas.nas.evaluator import Score
 from vitnas.nas.execution import make_executor
 from vitnas.nas.execution.place import computed_on
+from vitnas.nas.execution.together import Score
 from vitnas.nas.objectives import objectives_named
 from vitnas.nas.pareto.front import ParetoFront
 from vitnas.nas.pareto.point import Provenance

@@ -9,8 +9,9 @@ import numpy as np
 
 from vitnas.errors import SearchError
 from vitnas.files import only_here, refuse_other
-from vitnas.nas.evaluator import Evaluator, Score
+from vitnas.nas.evaluator import Evaluator
 from vitnas.nas.execution.executor import Executor, SerialExecutor
+from vitnas.nas.execution.together import Score
 from vitnas.nas.fronts import make_device_front, make_front
 from vitnas.nas.pareto.front import ParetoFront
 from vitnas.nas.pareto.picks import counted

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from vitnas.errors import DataError, SettingsError
-from vitnas.nas.evaluator import Score
+from vitnas.nas.execution.together import Score
 from vitnas.nas.fit_predictor import PredictorFit, evaluations_of
 from vitnas.nas.pareto.answers import ANSWERS
 from vitnas.run import RunFolder
