@@ -21,7 +21,7 @@ from vitnas.latency_lut.sampling import sample_networks, spread_out
 from vitnas.latency_lut.settings import ProfileSettings, TimingSettings
 from vitnas.latency_lut.table import LatencyTable
 from vitnas.latency_lut.timing_journal import PartialTimings, blueprint_key
-from vitnas.latency_lut.timing_session import Gathering, progress_bar
+from vitnas.latency_lut.timing_session import Gathering, timing_bar
 from vitnas.search_spaces import Arch, Blueprint, LayerSpec, SearchSpace
 
 TYPICAL = 1000
@@ -59,7 +59,7 @@ def profile(
         return write_estimates(space, device, path)
     networks = sample_networks(space, settings.fit_networks, settings.test_networks, settings.seed)
     partial = PartialTimings(path.with_name(path.name + ".partial.jsonl"), terms(device, settings))
-    with progress_bar(progress, budget_s is not None) as bar:
+    with timing_bar(device, progress, budget_s) as bar:
         gathering = Gathering(device, partial, settings, bar, begun, budget_s)
         _measure(space, gathering, networks, settings)
     done = [(arch, out) for arch, out in networks if blueprint_key(space.lower(arch)) in partial.found]

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
 
 from vitnas.latency_lut.devices import Device
 from vitnas.latency_lut.protocol import Timing
 from vitnas.latency_lut.settings import TimingSettings
 from vitnas.latency_lut.timing_journal import PartialTimings, blueprint_key
+from vitnas.progress import Bar
 from vitnas.search_spaces import Blueprint
-
-if TYPE_CHECKING:
-    from rich.progress import Progress
 
 FOR_THE_TABLE = 0.04
 """The share of a budget that is kept for making the table of what was measured."""
@@ -29,7 +25,7 @@ class Gathering:
         device: Device,
         partial: PartialTimings,
         settings: TimingSettings,
-        bar: Progress,
+        bar: Bar,
         begun: float,
         budget_s: float | None = None,
     ) -> None:
@@ -39,7 +35,7 @@ class Gathering:
             device: where.
             partial: what is known, and gets what is timed.
             settings: how carefully.
-            bar: from `progress_bar`.
+            bar: from `timing_bar`.
             begun: by `time.monotonic`, when the budget began.
             budget_s: its seconds; without one everything asked for is timed.
         """
@@ -50,7 +46,6 @@ class Gathering:
         self.budget_s = math.inf if budget_s is None else budget_s
         self._spent: dict[bool, tuple[float, int]] = {}
         self._bar = bar
-        self._task = bar.add_task(device.name, total=budget_s)
         self._planned = 0
         self._longest_s = 0.0
 
@@ -86,7 +81,7 @@ class Gathering:
         """Tells the bar how many networks are still to come, when no budget tells the end."""
         self._planned += more
         if not self.limited:
-            self._bar.update(self._task, total=self._planned)
+            self._bar.update(total=self._planned)
 
     def time(
         self,
@@ -114,7 +109,7 @@ class Gathering:
         if not waiting or not self._fits(share):
             self.plan(-len(waiting))
             return
-        self._bar.update(self._task, description=label)
+        self._bar.update(what=label)
         timings = self.device.time(waiting, self.settings, reference)
         group, begun = self.settings.group, time.monotonic()
         first, (spent_s, number) = begun, self._spent.get(reference is not None, (0.0, 0))
@@ -142,25 +137,11 @@ class Gathering:
 
     def _advance(self) -> None:
         if not self.limited:
-            self._bar.advance(self._task)
+            self._bar.advance()
         else:
-            self._bar.update(self._task, completed=time.monotonic() - self._start)
+            self._bar.update(done=time.monotonic() - self._start)
 
 
-@contextmanager
-def progress_bar(shown: bool, in_seconds: bool) -> Iterator[Any]:
-    """A bar on standard error with the time left."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    done = TextColumn("{task.percentage:>3.0f} % of the budget") if in_seconds else MofNCompleteColumn()
-    columns = (TextColumn("{task.description}"), BarColumn(), done, TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), disable=not shown, transient=True) as bar:
-        yield bar
+def timing_bar(device: Device, shown: bool, budget_s: float | None) -> Bar:
+    """Of the networks to be timed, or of the budget where there is one."""
+    return Bar(device.name, budget_s or 0, shown, counted=budget_s is None, passing=True)

@@ -28,7 +28,7 @@ from vitnas.latency_lut.rows import ReferenceNetwork, WholeNetwork
 from vitnas.latency_lut.settings import ProfileSettings
 from vitnas.latency_lut.table import LatencyTable
 from vitnas.latency_lut.timing_journal import PartialTimings, blueprint_key
-from vitnas.latency_lut.timing_session import Gathering, progress_bar
+from vitnas.latency_lut.timing_session import Gathering, timing_bar
 from vitnas.search_spaces import Arch, Codes, SearchSpace
 
 POOL = 2048
@@ -68,7 +68,7 @@ def transfer(
     blueprints = [space.lower(arch) for arch in archs]
     middle = archs[np.argsort(old.latency_ms(space)(codes))[len(codes) // 2]]
     partial = PartialTimings(path.with_name(path.name + ".partial.jsonl"), terms(device, settings))
-    with progress_bar(progress, budget_s is not None) as bar:
+    with timing_bar(device, progress, budget_s) as bar:
         gathering = Gathering(device, partial, settings, bar, begun, budget_s)
         gathering.time(blueprints, "whole networks", reference=space.lower(middle))
         for _ in range(1, settings.max_passes):

@@ -19,7 +19,7 @@ from vitnas.latency_lut.remote.progress import GrowingResults
 from vitnas.latency_lut.remote.results import import_results, read_results
 from vitnas.latency_lut.settings import ProfileSettings, TimingSettings
 from vitnas.latency_lut.table import LatencyTable
-from vitnas.latency_lut.timing_session import progress_bar
+from vitnas.progress import Bar
 from vitnas.search_spaces import SearchSpace
 from vitnas.settings import make_settings
 
@@ -148,8 +148,8 @@ def _measure(
     settings = make_settings(TimingSettings, manifest.settings, "manifest.json, settings")
     growing = GrowingResults(path, manifest, "vitnas adb 1", fingerprint)
     waiting = growing.waiting
-    with phone.steady(), progress_bar(progress, in_seconds=False) as bar:
-        task = bar.add_task(f"on {fingerprint['model']}", total=len(manifest.items), completed=len(growing))
+    shown = Bar(f"on {fingerprint['model']}", len(manifest.items), progress, done=len(growing), passing=True)
+    with phone.steady(), shown as bar:
         phone.adb("shell", "mkdir", "-p", FOLDER, purpose="make a folder on the phone")
         phone.adb("push", str(benchmark), f"{FOLDER}/benchmark_model", purpose="copy benchmark_model", timeout_s=RUN_S)
         phone.adb("shell", "chmod", "755", f"{FOLDER}/benchmark_model", purpose="make benchmark_model executable")
@@ -163,7 +163,7 @@ def _measure(
                 growing.add(_in_turns(phone, group, reference, settings))
                 for item in group:
                     phone.adb("shell", "rm", "-f", f"{FOLDER}/{item.file}", purpose="clean up")
-                bar.update(task, completed=len(growing))
+                bar.update(done=len(growing))
         finally:
             call(["adb", *(("-s", phone.serial) if phone.serial else ()), "shell", "rm", "-rf", FOLDER])
 

@@ -26,7 +26,7 @@ from vitnas.latency_lut.remote.manifest import VERSION, Format, Item, Manifest, 
 from vitnas.latency_lut.sampling import sample_networks
 from vitnas.latency_lut.settings import ProfileSettings, TimingSettings
 from vitnas.latency_lut.timing_journal import blueprint_key
-from vitnas.latency_lut.timing_session import progress_bar
+from vitnas.progress import Bar
 from vitnas.search_spaces import Arch, Blueprint, SearchSpace
 
 MANIFEST = "manifest.json"
@@ -132,8 +132,8 @@ def write_bundle(
         raise DeviceError(f"{error}, so that nothing is lost") from None
     packager = PACKAGERS[runtime]
     plan = _plan(space, settings, layers)
-    with new_folder(folder, bundled_files) as draft, progress_bar(progress, in_seconds=False) as bar:
-        task = bar.add_task(f"{runtime} files", total=len(plan))
+    shown = Bar(f"{runtime} files", len(plan), progress, passing=True)
+    with new_folder(folder, bundled_files) as draft, shown as bar:
         (work := draft / "work").mkdir()
         files = packager.open(work, batch)
         items = []
@@ -142,7 +142,7 @@ def write_bundle(
             _put(files.file(blueprint), path, blueprint)
             shape = (batch, *blueprint.in_shape) if len(blueprint) else packager.idle
             items.append(msgspec.structs.replace(item, file=path.name, sha256=digest(path), shape=shape))
-            bar.advance(task)
+            bar.advance()
         shutil.rmtree(work)
         for path in packager.carry:
             write_bytes(draft / path.name, path.read_bytes())

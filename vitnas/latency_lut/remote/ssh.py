@@ -21,7 +21,7 @@ from vitnas.latency_lut.remote.bundle import LAYERS, Bundle, check_name
 from vitnas.latency_lut.remote.results import import_results, read_results
 from vitnas.latency_lut.settings import ProfileSettings
 from vitnas.latency_lut.table import LatencyTable
-from vitnas.latency_lut.timing_session import progress_bar
+from vitnas.progress import Bar
 from vitnas.search_spaces import SearchSpace
 
 NEEDED = "python3 -c 'import sys; assert sys.version_info >= (3, 10), sys.version; import numpy, onnxruntime'"
@@ -140,8 +140,8 @@ class _Board:
         if cores:
             command += f" --cores {shlex.quote(cores)}"
         done = 0
-        with tempfile.TemporaryFile() as notes, progress_bar(progress, in_seconds=False) as bar:
-            task = bar.add_task(f"on {self.host}", total=len(bundle.manifest.items))
+        shown = Bar(f"on {self.host}", len(bundle.manifest.items), progress, passing=True)
+        with tempfile.TemporaryFile() as notes, shown as bar:
             process = subprocess.Popen(
                 self.ssh(command), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=notes, text=True
             )
@@ -150,7 +150,7 @@ class _Board:
                 for line in process.stdout:
                     if match := re.match(r"(\d+)/\d+ ", line):
                         done = int(match[1])
-                        bar.update(task, completed=done)
+                        bar.update(done=done)
                 code = process.wait()
             finally:
                 process.kill()
