@@ -98,7 +98,7 @@ def _training(folder: Path) -> dict[str, float]:
     settings = TrainSettings(
         steps=60, batch_size=16, threads=2, log_every=1, checkpoint_every=CHECKPOINT_EVERY, tensorboard=False
     )
-    space = load_space("autoformer-mini", Task(8, 1, 10))
+    space = load_space("autoformer-mini", Task(8, 10, 1))
     runs = {name: start_run(folder / f"{name}-run", space, "digits", settings) for name in ("calm", "disturbed")}
     train_on_ray(runs["calm"], 2)
     with _cluster(1, 1) as (cluster, lost):
