@@ -91,8 +91,8 @@ def cpu() -> str:
     """The processor's name, and its family and model, which virtual machines leave where they hide the name."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text(encoding="utf-8").splitlines() if info.is_file() else []
-    told = dict(line.split("\t", 1) for line in lines if "\t" in line)
-    numbers = [f"{key} {told[key].strip(' \t:')}" for key in ("cpu family", "model") if key in told]
+    told = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+    numbers = [f"{key} {told[key]}" for key in ("cpu family", "model") if key in told]
     return ", ".join([environment()["cpu"], *numbers])
 
 
