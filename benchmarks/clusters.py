@@ -103,7 +103,7 @@ def _training(folder: Path) -> dict[str, float]:
     train_on_ray(runs["calm"], 2)
     with _cluster(1, 1) as (cluster, lost):
         run = runs["disturbed"]
-        with _killed(cluster, lost, lambda: bool(checkpoint_folders(run)), replace=True):
+        with _killed(cluster, lost, lambda: bool(checkpoint_folders(run)), instead=1):
             train_on_ray(run, 2, cluster.address)
     weights = {name: load_supernet(run).state_dict() for name, run in runs.items()}
     same = all(torch.equal(weight, weights["calm"][name]) for name, weight in weights["disturbed"].items())
@@ -135,18 +135,17 @@ def _cluster(first: int, second: int) -> Iterator[tuple[Any, Any]]:
 
 
 @contextmanager
-def _killed(cluster: Any, lost: Any, when: Callable[[], bool], replace: bool = False) -> Iterator[None]:
-    """Kills a node meanwhile, once it is time; `replace` adds another like it."""
+def _killed(cluster: Any, lost: Any, when: Callable[[], bool], instead: int = 0) -> Iterator[None]:
+    """Kills a node meanwhile, once it is time; another of so many cores comes in its place."""
     ended, gone = threading.Event(), threading.Event()
 
     def watch() -> None:
         while not ended.wait(0.05):
             if when():
-                cores = lost.resource_spec().num_cpus if replace else 0
                 cluster.remove_node(lost, allow_graceful=False)
-                if replace:
-                    cluster.add_node(num_cpus=cores or 1)
                 gone.set()
+                if instead:
+                    cluster.add_node(num_cpus=instead)
                 return
 
     thread = threading.Thread(target=watch)

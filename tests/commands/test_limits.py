@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from vitnas.commands.limits import latency_limits
+from vitnas.commands.limits import latency_limits, search_limits
 from vitnas.errors import SettingsError
 
 
@@ -31,3 +31,19 @@ def test_a_device_without_a_limit_is_refused():
 def test_a_latency_needs_a_unit():
     with pytest.raises(SettingsError, match="--latency 3: expected a positive number with a unit"):
         latency_limits(None, ["3"])
+
+
+def test_limits_of_a_search_are_read_by_their_units_and_named_by_their_device() -> None:
+    found = search_limits(
+        {"latency": ["2ms", "iphone12=1.5ms"], "energy": ["cpu=5mJ"]},
+        {"params": "6M", "macs": "1.3G", "memory": None, "size": "24MB"},
+    )
+    assert found == {
+        "latency_ms": 2.0, "latency_ms@iphone12": 1.5, "energy_mj@cpu": 5.0, "num_params": 6e6, "macs": 1.3e9,
+        "weight_bytes": 24e6,
+    }  # fmt: skip
+
+
+def test_a_limit_that_is_no_number_names_its_flag() -> None:
+    with pytest.raises(SettingsError, match="--params many"):
+        search_limits({}, {"params": "many"})

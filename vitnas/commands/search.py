@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from vitnas.commands.limits import search_limits
 from vitnas.commands.options import AsJson, Channels, Classes, Config, ImageSize, emit, given_space
 from vitnas.commands.with_settings import Flags, Given, with_settings
 from vitnas.errors import SettingsError
-from vitnas.nas.quantity import Quantity
 from vitnas.nas.settings import SearchSettings
-from vitnas.quantities import parse_bytes, parse_count, parse_mj, parse_ms
 
 
 @with_settings(
@@ -60,19 +58,8 @@ def search(
 
     Example: vitnas search --device iphone12 --latency 1.5ms
     """
-    limits: dict[str, float] = {}
-    for flag, quantity, values, parse in (
-        ("--latency", "latency_ms", latency, parse_ms),
-        ("--energy", "energy_mj", energy, parse_mj),
-    ):
-        limits |= dict(_limit(flag, quantity, value, parse) for value in values or ())
-    counts: tuple[tuple[str, str, str | None, Callable[[str, str], float]], ...] = (
-        ("--params", "num_params", params, parse_count),
-        ("--macs", "macs", macs, parse_count),
-        ("--memory", "activation_bytes", memory, parse_bytes),
-        ("--size", "weight_bytes", size, parse_bytes),
-    )
-    limits |= {quantity: parse(value, flag) for flag, quantity, value, parse in counts if value is not None}
+    each = {"latency": latency, "energy": energy}
+    limits = search_limits(each, {"params": params, "macs": macs, "memory": memory, "size": size})
     limited = {"limits": limits} if limits else {}
 
     from vitnas.api.loading import run_of
@@ -109,9 +96,3 @@ def search(
     emit(described, as_json, print_search)
     if not as_json:
         print(f"written to {found.folder}")
-
-
-def _limit(flag: str, quantity: str, text: str, parse: Callable[[str, str], float]) -> tuple[str, float]:
-    """``1.5ms`` on every device, or ``iphone12=1.5ms`` on one."""
-    device, equals, value = text.rpartition("=")
-    return str(Quantity(quantity, device if equals else None)), parse(value, flag)

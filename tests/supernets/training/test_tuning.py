@@ -17,15 +17,15 @@ from vitnas.supernets.data import load_dataset
 from vitnas.supernets.settings.train import TrainSettings
 from vitnas.supernets.training import tuning
 from vitnas.supernets.training.train import start_run, train
-from vitnas.supernets.training.tuning import DoesNotFitError, Trial, tune
+from vitnas.supernets.training.tuning import DoesNotFitError, Tried, tune
 
 ASKED = TrainSettings(steps=1000, batch_size=16, threads=1, torch_device="cpu", sampler="sandwich")
-Find = Callable[[Callable[[TrainSettings], Trial], TrainSettings], tuple[TrainSettings, list[str]]]
+Find = Callable[[Callable[[TrainSettings], Tried], TrainSettings], tuple[TrainSettings, list[str]]]
 
 
 @pytest.fixture
 def find(small_space: SearchSpace, monkeypatch: pytest.MonkeyPatch) -> Find:
-    def tuned(took: Callable[[TrainSettings], Trial], asked: TrainSettings) -> tuple[TrainSettings, list[str]]:
+    def tuned(took: Callable[[TrainSettings], Tried], asked: TrainSettings) -> tuple[TrainSettings, list[str]]:
         monkeypatch.setattr(tuning, "_trial", lambda space, way, *rest: took(way))
         said: list[str] = []
         return tune(small_space, asked, load_dataset("digits"), said.append), said
@@ -39,9 +39,9 @@ def changed(found: TrainSettings, asked: TrainSettings = ASKED) -> dict[str, Any
 
 
 def test_ways_that_save_time_are_taken_on_top_of_one_another(find: Find) -> None:
-    def took(way: TrainSettings) -> Trial:
+    def took(way: TrainSettings) -> Tried:
         seconds = 1.0 * (0.8 if way.channels_last else 1) * (0.97 if way.precision == "bf16" else 1)
-        return Trial(seconds * (0.5 if way.compile else 1), 30.0 if way.compile else seconds)
+        return Tried(seconds * (0.5 if way.compile else 1), 30.0 if way.compile else seconds)
 
     found, said = find(took, ASKED)
     assert changed(found) == {"channels_last": True, "compile": True}
@@ -54,8 +54,8 @@ def test_ways_that_save_time_are_taken_on_top_of_one_another(find: Find) -> None
 
 
 def test_compiling_must_pay_for_itself(find: Find) -> None:
-    def took(way: TrainSettings) -> Trial:
-        return Trial(0.5, 600.0) if way.compile else Trial(1.0, 1.0)
+    def took(way: TrainSettings) -> Tried:
+        return Tried(0.5, 600.0) if way.compile else Tried(1.0, 1.0)
 
     assert changed(find(took, ASKED)[0]) == {}  # 500 seconds are saved
     longer = replace(ASKED, steps=2000)
@@ -63,10 +63,10 @@ def test_compiling_must_pay_for_itself(find: Find) -> None:
 
 
 def test_what_fails_or_does_not_go_together_is_left(find: Find) -> None:
-    def took(way: TrainSettings) -> Trial:
+    def took(way: TrainSettings) -> Tried:
         if way.precision == "bf16":
             raise RuntimeError("this device knows no bf16\nand more lines")
-        return Trial(0.1 if way.compile else 1.0, 1.0)
+        return Tried(0.1 if way.compile else 1.0, 1.0)
 
     asked = replace(ASKED, drop_path=0.1)
     found, said = find(took, asked)
@@ -77,15 +77,15 @@ def test_what_fails_or_does_not_go_together_is_left(find: Find) -> None:
 
 def test_archs_that_do_not_come_again_are_not_compiled(find: Find) -> None:
     asked = replace(ASKED, sampler="uniform")
-    _, said = find(lambda way: Trial(1.0, 1.0), asked)
+    _, said = find(lambda way: Tried(1.0, 1.0), asked)
     assert [line.partition(":")[0] for line in said] == ["as asked", "channels last", "bf16"]
 
 
 def test_a_batch_that_does_not_fit_passes_in_shares(find: Find) -> None:
-    def took(way: TrainSettings) -> Trial:
+    def took(way: TrainSettings) -> Tried:
         if way.batch_size / way.accumulate > 4:
             raise DoesNotFitError
-        return Trial(1.0, 1.0)
+        return Tried(1.0, 1.0)
 
     found, said = find(took, ASKED)
     assert changed(found) == {"accumulate": 4}
@@ -96,7 +96,7 @@ def test_a_batch_that_does_not_fit_passes_in_shares(find: Find) -> None:
 
 
 def test_a_batch_that_never_fits_is_refused(find: Find) -> None:
-    def took(way: TrainSettings) -> Trial:
+    def took(way: TrainSettings) -> Tried:
         raise DoesNotFitError
 
     with pytest.raises(TrainingError, match=r"batch_size 16 does not fit into memory in 16 shares"):

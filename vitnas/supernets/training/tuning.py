@@ -32,7 +32,7 @@ WORTH = 0.95
 
 
 @dataclass(frozen=True)
-class Trial:
+class Tried:
     """How a way went.
 
     Attributes:
@@ -69,7 +69,7 @@ def tune(
     plans = [sampler.plan(max(0, steps - 1 - i)) for i in range(STEPS)]
     repeated = any(lesson.arch in (space.smallest(), space.largest()) for lesson in plans[0])
 
-    def tried(way: TrainSettings) -> Trial:
+    def tried(way: TrainSettings) -> Tried:
         with surroundings(way, World(device=device)):
             return _trial(space, way, dataset, plans, processes, device)
 
@@ -106,8 +106,8 @@ def _changes(settings: TrainSettings, repeated: bool) -> Iterator[tuple[str, dic
 
 
 def _fitting(
-    settings: TrainSettings, least: int, tried: Callable[[TrainSettings], Trial], say: Callable[[str], None]
-) -> tuple[TrainSettings, Trial]:
+    settings: TrainSettings, least: int, tried: Callable[[TrainSettings], Tried], say: Callable[[str], None]
+) -> tuple[TrainSettings, Tried]:
     """The settings with as few more shares of a batch as memory demands.
 
     Args:
@@ -137,7 +137,7 @@ def _trial(
     plans: Sequence[Sequence[Lesson]],
     processes: int,
     device: torch.device,
-) -> Trial:
+) -> Tried:
     try:
         net = Supernet(space, settings.seed).train().to(device)
         if settings.channels_last:
@@ -163,7 +163,7 @@ def _trial(
         if device.type == "cuda":
             torch.cuda.empty_cache()
     made = [seconds for seconds in least_s if seconds < float("inf")]
-    return Trial(sum(made) / len(made), first_s)
+    return Tried(sum(made) / len(made), first_s)
 
 
 def _batches(settings: TrainSettings, dataset: Dataset, processes: int, device: torch.device) -> list[Batch]:
@@ -182,5 +182,5 @@ def _says_memory(error: BaseException) -> bool:
     return isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error)
 
 
-def _words(trial: Trial) -> str:
+def _words(trial: Tried) -> str:
     return f"{1000 * trial.step_s:,.0f} ms a step"
