@@ -129,3 +129,20 @@ def test_images_can_be_anything_that_gives_pixels() -> None:
     images = Counting(labels=np.arange(9), rows=np.arange(9), image_size=1, channels=1, mean=(0.0,), std=(1.0,))
     assert torch.equal(images.take(np.array([5]))[0], torch.tensor([[[[5 / 255]]]]))
     assert len(list(Loader(images, Batches(9, 3, 0), 0, 3))) == 3
+
+
+def test_for_a_gpu_batches_wait_where_it_can_copy_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    pinned: list[tuple[int, ...]] = []
+
+    def pin(tensor: torch.Tensor) -> torch.Tensor:
+        pinned.append(tuple(tensor.shape))
+        return tensor.clone()
+
+    monkeypatch.setattr(torch.Tensor, "pin_memory", pin)
+    batches = Batches(50, 10, 0)
+    plain = list(Loader(NUMBERED, batches, 0, 3))
+    assert not pinned
+    found = list(Loader(NUMBERED, batches, 0, 3, pinned=True))
+    assert sorted(pinned) == [(10,)] * 3 + [(10, 1, 1, 1)] * 3
+    for one, other in zip(plain, found, strict=True):
+        assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))

@@ -31,6 +31,7 @@ class Loader:
         stop: the step after the last.
         share: the part of a batch that this process reads; by default all of it.
         threads: that read; as many batches again wait in memory.
+        pinned: whether they wait in memory that a GPU copies from while the processor goes on.
     """
 
     def __init__(
@@ -41,10 +42,11 @@ class Loader:
         stop: int,
         share: Callable[[Rows], Rows] | None = None,
         threads: int = 2,
+        pinned: bool = False,
     ) -> None:
         assert threads >= 1
         self._images, self._batches, self._share = images, batches, share
-        self._steps, self._threads = range(start, stop), threads
+        self._steps, self._threads, self._pinned = range(start, stop), threads, pinned
 
     def __len__(self) -> int:
         return len(self._steps)
@@ -57,13 +59,17 @@ class Loader:
                 indices = self._batches[step]
                 if self._share is not None:
                     indices = self._share(indices)
-                waiting.append((pool.submit(self._images.pixels, indices), indices))
+                waiting.append((pool.submit(self._read, indices), indices))
                 if len(waiting) > 2 * self._threads:
                     yield _next(waiting)
             while waiting:
                 yield _next(waiting)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+    def _read(self, indices: Rows) -> tuple[Tensor, Tensor]:
+        pixels, labels = self._images.pixels(indices)
+        return (pixels.pin_memory(), labels.pin_memory()) if self._pinned else (pixels, labels)
 
 
 def _next(waiting: deque[tuple[Future[tuple[Tensor, Tensor]], Rows]]) -> Batch:

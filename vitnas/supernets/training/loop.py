@@ -111,7 +111,8 @@ class TrainingLoop:
             if any(self._agree(ends())):
                 return False
             share, threads = self.world.share, settings.loader_threads
-            loader = Loader(self.dataset.train, self.batches, done, self.num_steps, share, threads)
+            pinned = self.world.device.type == "cuda"
+            loader = Loader(self.dataset.train, self.batches, done, self.num_steps, share, threads, pinned)
             self.saved_at = time.monotonic()
             for step, images in enumerate(loader, start=done):
                 outcome = self._step(step, self._shares(step, *images))
@@ -154,8 +155,8 @@ class TrainingLoop:
         seeds = torch.from_numpy(seeds_of(settings.seed, epoch, indices))
         batch_seed = batch_seed_of(settings.seed, step)
         classes, smoothing = self.dataset.task.num_classes, settings.label_smoothing
-        y = labels.to(device)
-        x, target = augment(pixels.to(device), y, seeds, batch_seed, settings.augment, classes)
+        y = labels.to(device, non_blocking=True)
+        x, target = augment(pixels.to(device, non_blocking=True), y, seeds, batch_seed, settings.augment, classes)
         target = target * (1 - smoothing) + smoothing / classes
         if self.teacher is not None:
             target = target.lerp(self.teacher(x, step, seeds, batch_seed), settings.distil.weight)
