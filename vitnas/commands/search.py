@@ -17,7 +17,11 @@ from vitnas.quantities import parse_bytes, parse_count, parse_mj, parse_ms
 
 
 @with_settings(
-    search=Flags(SearchSettings, names={"objectives": "--objective", "seconds": "--time"}, without=("limits",))
+    search=Flags(
+        SearchSettings,
+        names={"objectives": "--objective", "seconds": "--time", "loggers": "--logger"},
+        without=("limits",),
+    )
 )
 def search(
     search: Given[SearchSettings],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import Annotated, Any, ClassVar
 
@@ -43,6 +44,11 @@ class Settings:
 
     def __post_init__(self) -> None:
         check(type(self), {field.name: getattr(self, field.name) for field in fields(self)}, f"[{self.table}]")  # type: ignore[arg-type]
+
+    @classmethod
+    def as_now(cls, values: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What an earlier version wrote, in the keys of this one."""
+        return values
 
     def demand(self, name: str, holds: bool, rule: str) -> None:
         """Refuses a field whose value breaks a rule that no bound can state, such as one between two fields."""

@@ -39,6 +39,8 @@ def make_settings(cls: type[S], values: Mapping[str, Any], where: str) -> S:
     """
     if not isinstance(values, Mapping):
         raise SettingsError(f"{where}: expected a table of settings, got {values!r}")
+    if issubclass(cls, Settings):
+        values = cls.as_now(values)
     _check(cls, values, where)
     try:
         return msgspec.convert(dict(values), cls)
