@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from vitnas.errors import LoggerError, VitnasError
+from vitnas.errors import DataError, LoggerError, VitnasError
 from vitnas.files import read_json, write_json
 from vitnas.interruption import behind, postponed
 from vitnas.loggers import LOGGERS, LoggedRun, Logger
@@ -33,7 +33,7 @@ class Loggers:
         """
         self._ids = ids
         self._open: dict[str, Logger] = {}
-        known = dict(read_json(ids)) if ids is not None and names and ids.exists() else {}
+        known = _known(ids) if ids is not None and names else {}
         for name in names:
             self._add(name, replace(run, id=known.get(name)))
         now = known | {name: logger.id for name, logger in self._open.items() if logger.id is not None}
@@ -95,6 +95,15 @@ class Loggers:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close(finished=error is None)
+
+
+def _known(ids: Path) -> dict[str, str]:
+    if not ids.exists():
+        return {}
+    found = read_json(ids)
+    if not isinstance(found, dict) or not all(isinstance(one, str) for one in found.values()):
+        raise DataError(f"'{ids}' does not hold ids of loggers; remove it, and they begin anew")
+    return found
 
 
 def _first_line(error: Exception) -> str:

@@ -105,7 +105,7 @@ def test_everything_assumed_is_in_the_config(tmp_path: Path, small_run: MakeRun)
     run = small_run(tmp_path / "run", threads=None)
     table = run.config["train"]
     assert table["threads"] >= 1
-    assert {*table, "init", "evaluate_every"} == set(TrainSettings.__dataclass_fields__)
+    assert {*table, "init", "evaluate_every", "loggers"} == set(TrainSettings.__dataclass_fields__)
     assert run.config["data"]["name"] == "digits"
 
 
