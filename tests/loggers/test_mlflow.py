@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 
+from tests.loggers.test_runs import started
 from vitnas.errors import LoggerError
 from vitnas.loggers import LoggedRun
 from vitnas.loggers.opened import Loggers
+from vitnas.supernets.training.processes.ray import train_on_ray
 
 mlflow: Any = pytest.importorskip("mlflow", reason="MLflow is not installed; `pip install 'vitnas[mlflow]'` adds it")
 
@@ -122,6 +124,20 @@ def test_a_server_that_is_not_there_is_told_before_any_work(
     ) as told:
         Loggers(["mlflow"], begun)
     assert "secret" not in str(told.value)
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_processes_that_train_together_are_one_run_where_the_command_was_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+    train_on_ray(started(Path("small"), "mlflow", threads=2), 2)
+    client = mlflow.MlflowClient(tracking_uri=f"sqlite:///{tmp_path}/mlflow.db")
+    (run,) = client.search_runs(["0"])
+    assert curve(client, run.info.run_id, "epoch") == [(step, 0.0) for step in range(1, 7)]
 
 
 def test_a_store_that_breaks_midway_stops_nothing(client: Any, begun: LoggedRun, tmp_path: Path):

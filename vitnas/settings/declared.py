@@ -38,17 +38,14 @@ class Settings:
 
     Attributes:
         table: of a settings file, such as "train.augment".
+        replaced: keys of earlier versions, with a value and what it says in the keys of this one.
     """
 
     table: ClassVar[str]
+    replaced: ClassVar[tuple[tuple[str, object, Mapping[str, Any]], ...]] = ()
 
     def __post_init__(self) -> None:
         check(type(self), {field.name: getattr(self, field.name) for field in fields(self)}, f"[{self.table}]")  # type: ignore[arg-type]
-
-    @classmethod
-    def as_now(cls, values: Mapping[str, Any]) -> Mapping[str, Any]:
-        """What an earlier version wrote, in the keys of this one."""
-        return values
 
     def demand(self, name: str, holds: bool, rule: str) -> None:
         """Refuses a field whose value breaks a rule that no bound can state, such as one between two fields."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
@@ -21,6 +20,7 @@ class TrainSettings(Settings):
     """How a supernet is trained. The defaults suit small images and small spaces."""
 
     table = "train"
+    replaced = (("tensorboard", True, {}), ("tensorboard", False, {"loggers": ()}))
 
     epochs: Annotated[Count, about("Passes over the training images.")] = 20
     steps: Annotated[Count | None, about("Stop after this many steps; overrides epochs.")] = None
@@ -139,11 +139,3 @@ class TrainSettings(Settings):
 
         read_options(self.sampler, self.sampler_options)
         refuse_unknown(self.loggers or (), self.table)
-
-    @classmethod
-    def as_now(cls, values: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The key ``tensorboard``, which loggers took the place of."""
-        if not isinstance(values.get("tensorboard"), bool):
-            return values
-        rest = {name: value for name, value in values.items() if name != "tensorboard"}
-        return rest if values["tensorboard"] else {"loggers": (), **rest}
