@@ -96,7 +96,7 @@ def _search(folder: Path) -> dict[str, float]:
 
 def _training(folder: Path) -> dict[str, float]:
     settings = TrainSettings(
-        steps=60, batch_size=16, threads=2, log_every=1, checkpoint_every=CHECKPOINT_EVERY, tensorboard=False
+        steps=60, batch_size=16, threads=2, log_every=1, checkpoint_every=CHECKPOINT_EVERY, loggers=()
     )
     space = load_space("autoformer-mini", Task(8, 10, 1))
     runs = {name: start_run(folder / f"{name}-run", space, "digits", settings) for name in ("calm", "disturbed")}

@@ -142,7 +142,7 @@ def agreement(device: torch.device, sizes: Sizes) -> dict[str, float]:
     dataset = load_dataset(data)
     space = load_space(SMALL, dataset.task)
     with tempfile.TemporaryDirectory() as folder:
-        settings = TrainSettings(steps=sizes.steps, torch_device=str(device), tensorboard=False)
+        settings = TrainSettings(steps=sizes.steps, torch_device=str(device), loggers=())
         run = start_run(Path(folder) / "run", space, data, settings)
         train(run, progress=False)
         network = load_supernet(run).extract(space.largest())

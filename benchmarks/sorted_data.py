@@ -106,7 +106,7 @@ def _trained(dataset: Dataset, steps: int, folder: Path) -> nn.Module:
         log_every=10**9,
         evaluate_every=10**9,
         checkpoint_every=10**9,
-        tensorboard=False,
+        loggers=(),
     )
     folder.mkdir()
     run = RunFolder(folder)

@@ -130,7 +130,7 @@ def train(space: SearchSpace, dataset: Dataset, method: Method, steps: int, seed
             "log_every": 10**9,
             "evaluate_every": 10**9,
             "checkpoint_every": 10**9,
-            "tensorboard": False,
+            "loggers": (),
             **method.settings,
         }
     )

@@ -112,7 +112,7 @@ def _judged(dataset: Dataset, archs: Sequence[Arch], steps: int) -> Mask:
     quiet = 10**9
     settings = TrainSettings(
         steps=steps, batch_size=64, threads=1, loader_threads=1, log_every=quiet, evaluate_every=quiet,
-        checkpoint_every=quiet, tensorboard=False, sampler="sandwich", sampler_options={"label_steps": 300},
+        checkpoint_every=quiet, loggers=(), sampler="sandwich", sampler_options={"label_steps": 300},
     )  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         opened = RunFolder(Path(folder))

@@ -19,7 +19,19 @@ from vitnas.predictors.ridge import Ridge
 from vitnas.search_spaces import load_space
 
 SPACE = load_space("autoformer-mini")
-LACKING = ("torch", "ray", "coremltools", "onnx", "onnxruntime", "sklearn", "pandas", "lightgbm", "tensorboard")
+LACKING = (
+    "torch",
+    "ray",
+    "coremltools",
+    "onnx",
+    "onnxruntime",
+    "sklearn",
+    "pandas",
+    "lightgbm",
+    "tensorboard",
+    "mlflow",
+    "wandb",
+)
 
 
 @pytest.fixture(scope="module")

@@ -36,7 +36,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("walk")
     config = folder / "quick.toml"
     config.write_text(
-        "[train]\nsteps = 12\nbatch_size = 16\nthreads = 1\ntensorboard = false\n"
+        "[train]\nsteps = 12\nbatch_size = 16\nthreads = 1\nloggers = []\n"
         "[profile]\nblock_ms = 0.5\nblocks = 3\nwarmup_ms = 1.0\nmax_warmup_ms = 5.0\nfit_networks = 3\ntest_networks = 3\n"
         "max_passes = 1\n"
         "[search]\nevaluations = 6\ninitial = 4\nbatch = 2\npopulation = 10\ngenerations = 3\n"

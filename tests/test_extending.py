@@ -23,6 +23,8 @@ import torch
 from vitnas.deployment.exporters import EXPORTERS, Facts
 from vitnas.latency_lut.devices import DEVICES
 from vitnas.latency_lut.settings import TimingSettings
+from vitnas.loggers import LoggedRun
+from vitnas.loggers.opened import Loggers
 from vitnas.nas.problem import Problem
 from vitnas.nas.searchers import SEARCHERS
 from vitnas.predictors import PREDICTORS
@@ -73,6 +75,10 @@ exporter = EXPORTERS.load("onnx-single")()
 path = exporter.export(network, x, Facts("mine-gated", arch.id, "digits", (0.0,), (1.0,), 10), Path("."))
 with torch.no_grad():
     torch.testing.assert_close(exporter.run(path, x), network(x), rtol=1e-4, atol=1e-4)
+
+with Loggers(["table"], LoggedRun("train", "small", Path("logged"))) as loggers:
+    loggers.numbers(2, {"largest": {"accuracy": 0.5}})
+assert Path("logged/numbers.tsv").read_text() == "2\\tlargest/accuracy\\t0.5\\n"
 """
 
 

@@ -171,7 +171,7 @@ def test_errors_are_no_signals_and_signals_no_errors() -> None:
 
 # -- commands ----------------------------------------------------------------------------------
 
-SETTINGS = "[train]\nsteps = 40\nbatch_size = 16\ncheckpoint_every = 20\nevaluate_every = 20\ntensorboard = false\n"
+SETTINGS = "[train]\nsteps = 40\nbatch_size = 16\ncheckpoint_every = 20\nevaluate_every = 20\nloggers = []\n"
 PROFILING = (
     "[profile]\nblock_ms = 0.5\nblocks = 3\nwarmup_ms = 1.0\nmax_warmup_ms = 5.0\nfit_networks = 2\ntest_networks = 2\n"
     "max_passes = 1\n"

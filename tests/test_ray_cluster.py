@@ -116,7 +116,7 @@ def test_what_a_killed_one_leaves_goes_with_the_next(temporary: Path) -> None:
     assert list(temporary.glob("vitnas-*")) == []
 
 
-TRAIN = "[train]\nsteps = 4000\nbatch_size = 16\nthreads = 2\ntensorboard = false\nlog_every = 1\n"
+TRAIN = "[train]\nsteps = 4000\nbatch_size = 16\nthreads = 2\nloggers = []\nlog_every = 1\n"
 
 
 @pytest.mark.slow

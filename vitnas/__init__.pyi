@@ -14,6 +14,7 @@ from vitnas.api.listing import list_datasets as list_datasets
 from vitnas.api.listing import list_devices as list_devices
 from vitnas.api.listing import list_exporters as list_exporters
 from vitnas.api.listing import list_layers as list_layers
+from vitnas.api.listing import list_loggers as list_loggers
 from vitnas.api.listing import list_predictors as list_predictors
 from vitnas.api.listing import list_proxies as list_proxies
 from vitnas.api.listing import list_samplers as list_samplers
@@ -51,6 +52,8 @@ from vitnas.latency_lut.remote.transports import Elsewhere as Elsewhere
 from vitnas.latency_lut.runtimes.runtime import Runtime as Runtime
 from vitnas.latency_lut.settings import ProfileSettings as ProfileSettings
 from vitnas.latency_lut.table import LatencyTable as LatencyTable
+from vitnas.loggers import LoggedRun as LoggedRun
+from vitnas.loggers import Logger as Logger
 from vitnas.nas.fit_predictor import PredictorFit as PredictorFit
 from vitnas.nas.pareto.front import ParetoFront as ParetoFront
 from vitnas.nas.pareto.point import Point as Point

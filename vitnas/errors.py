@@ -54,6 +54,10 @@ class TrainingError(VitnasError):
     """A training that went astray."""
 
 
+class LoggerError(VitnasError):
+    """A place for metrics that cannot be reached."""
+
+
 class DeviceError(VitnasError):
     """A device, runtime or latency table that cannot answer."""
 

@@ -45,7 +45,9 @@ CORE = (
 
 EXTRAS = {
     "lightgbm": Extra("trees", "lightgbm", "the predictor trees, also as a candidate of auto"),
-    "tensorboard": Extra("tensorboard", "tensorboard", "events of a training for TensorBoard, beside metrics.jsonl"),
+    "tensorboard": Extra("tensorboard", "tensorboard", "events for TensorBoard, of a training without being asked"),
+    "mlflow": Extra("mlflow", "mlflow-skinny", "numbers and files of trainings, searches and exports in MLflow"),
+    "wandb": Extra("wandb", "wandb", "numbers and files of trainings, searches and exports in Weights & Biases"),
     "openvino": Extra("openvino", "openvino", "the devices cpu-openvino and cpu-openvino-int8, and --format openvino"),
     "ai_edge_litert": Extra("litert", "ai-edge-litert", "the device cpu-litert"),
     "timm": Extra("timm", "timm", "--init timm:NAME, teachers timm:NAME, and `vitnas estimate --timm NAME`"),
@@ -60,6 +62,13 @@ EXTRAS = {
 def installed(module: str) -> bool:
     """Whether a package can be imported, without importing it."""
     return find_spec(module) is not None
+
+
+def require(module: str) -> None:
+    """Refuses a package that is not installed, without importing it."""
+    if not installed(module):
+        error = ModuleNotFoundError(f"this needs the package {module}, which is not installed", name=module)
+        raise missing(error) or error
 
 
 def load(module: str) -> Any:

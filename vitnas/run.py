@@ -30,6 +30,7 @@ class RunFolder(Shown, view="run"):
     space.toml, space.py the file of a space of one's own; opening the run executes a space.py
     environment.json     versions, machine, git state
     metrics.jsonl        what training saw
+    loggers.json         by which ids loggers know the run
     tested.json          what networks had right on the test images
     checkpoints/         step-00000100 folders of safetensors with their hashes
     latency/             DEVICE.parquet tables

@@ -36,7 +36,7 @@ SETTINGS = """[train]
 steps = 4
 batch_size = 16
 checkpoint_every = 2
-tensorboard = false
+loggers = []
 
 [profile]
 fit_networks = 2

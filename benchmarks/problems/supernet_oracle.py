@@ -112,7 +112,7 @@ def measure() -> None:
         log_every=100,
         evaluate_every=10**9,
         checkpoint_every=10**9,
-        tensorboard=False,
+        loggers=(),
         sampler="sandwich",
         sampler_options={"label_steps": 300},
     )

@@ -120,7 +120,7 @@ def test_pages_and_pictures(run: vitnas.RunFolder) -> None:
 
 def test_training_makes_a_run_and_goes_on_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    settings = vitnas.TrainSettings(steps=2, batch_size=16, threads=1, tensorboard=False)
+    settings = vitnas.TrainSettings(steps=2, batch_size=16, threads=1, loggers=())
     run = vitnas.train("autoformer-mini", "digits", settings=settings)
     assert run.path == Path("runs/digits-autoformer-mini")
     assert [file.name for file in run.checkpoints.iterdir()] == ["step-00000002"]

@@ -103,6 +103,13 @@ def test_a_flag_of_an_inner_table_leaves_the_rest_of_it_to_the_file(tmp_path: Pa
     assert read.sampler_options == {"num_archs": 3}
 
 
+def test_an_empty_flag_is_a_list_of_nothing() -> None:
+    assert given(TrainSettings, train_loggers=[""]).settings(None).loggers == ()
+    assert given(TrainSettings, train_loggers=["mlflow,wandb", "tensorboard"]).settings(None).loggers == (
+        "mlflow", "wandb", "tensorboard",
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("cls", "values", "message"),
     [

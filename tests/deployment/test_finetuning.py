@@ -27,7 +27,7 @@ SPACE = load_space("autoformer-mini").restrict(width=(48, 64), depth=(3, 4), mlp
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
-    settings = TrainSettings(steps=20, batch_size=64, threads=1, tensorboard=False)
+    settings = TrainSettings(steps=20, batch_size=64, threads=1, loggers=())
     made = start_run(tmp_path_factory.mktemp("run") / "run", SPACE, "digits", settings)
     train(made, progress=False)
     return made
@@ -85,7 +85,7 @@ def test_it_is_a_training_of_the_arch_alone_with_averaged_weights(run, tmp_path)
     """The same, written out, from the weights of the run to the same bits."""
     arch = run.space.sample(4, np.random.default_rng(1))[2]
     settings = TrainSettings(
-        epochs=1, batch_size=64, threads=1, tensorboard=False, init=str(run.path), sampler="single", average=0.99
+        epochs=1, batch_size=64, threads=1, loggers=(), init=str(run.path), sampler="single", average=0.99
     )
     alone = start_run(tmp_path / "alone", run.space.alone(arch), "digits", settings)
     train(alone, progress=False)

@@ -107,7 +107,7 @@ def fit_report(folder: Path) -> tuple[Path, Read]:
 
 def metrics(folder: Path) -> tuple[Path, Read]:
     run = RunFolder(folder)
-    with MetricsLog(run, 0, tensorboard=False) as log:
+    with MetricsLog(run, 0) as log:
         for step in range(1, 6):
             log.write(step, {"loss": 2.5 / step, "largest": {"accuracy": step / 7, "loss": 1.0}})
 

@@ -101,8 +101,9 @@ def test_a_search_in_a_received_folder_writes_through_no_link(name, tmp_path, th
 @pytest.mark.parametrize("name", ["metrics.jsonl", "tensorboard"])
 def test_a_training_in_a_received_folder_writes_through_no_link(name, tmp_path, thesis):
     (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.toml").touch()
     (tmp_path / "run" / name).symlink_to(thesis)
-    with pytest.raises(DiskError, match="it is a link"), MetricsLog(RunFolder(tmp_path / "run"), 0, tensorboard=True):
+    with pytest.raises(DiskError, match="it is a link"), MetricsLog(RunFolder(tmp_path / "run"), 0, ["tensorboard"]):
         pass
 
 

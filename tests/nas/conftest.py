@@ -20,7 +20,7 @@ from vitnas.supernets.training.train import start_run, train
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     space = load_space("autoformer-mini").restrict(width=(48, 64), depth=(3,), mlp_ratio=(2.0, 3.0))
-    settings = TrainSettings(steps=6, batch_size=16, threads=1, log_every=1, tensorboard=False)
+    settings = TrainSettings(steps=6, batch_size=16, threads=1, log_every=1, loggers=())
     run = start_run(tmp_path_factory.mktemp("trained") / "runs" / "small", space, "digits", settings)
     train(run, progress=False)
     table = make_table(run.space)

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from vitnas.deployment.settings import ExportSettings
+from vitnas.errors import SettingsError
 from vitnas.latency_lut.settings import ProfileSettings
 from vitnas.nas.settings import SearchSettings
 from vitnas.run import RunFolder
@@ -40,6 +41,12 @@ def plain(value: Any) -> Any:
     return [plain(one) for one in value] if isinstance(value, tuple | list) else value
 
 
+def as_now(written: dict[str, Any]) -> dict[str, Any]:
+    """The keys of today for those that were replaced."""
+    rest = {key: value for key, value in written.items() if key != "tensorboard"}
+    return {**rest, "loggers": []} if written.get("tensorboard") is False else rest
+
+
 def filled(cls: Any, values: dict[str, Any]) -> dict[str, Any]:
     """What was written, and beside it the defaults of fields that hold None."""
     found = {}
@@ -57,7 +64,7 @@ def test_a_file_of_every_key_means_what_it_meant(table: str, tmp_path: Path) -> 
     text = (FOLDER / "vitnas.toml").read_text()
     written = tomllib.loads(text)[table]
     read = read_settings(KINDS[table], FOLDER / "vitnas.toml", table, {})
-    assert plain(read) == filled(KINDS[table], written)
+    assert plain(read) == filled(KINDS[table], as_now(written))
     assert plain(read) != plain(KINDS[table]()), "the file tells no key of this table"
 
 
@@ -73,10 +80,22 @@ def test_a_run_opens_with_its_settings(file: str, tmp_path: Path) -> None:
     for table in ("data", "train"):
         found = plain(make_settings(KINDS[table], run.config[table], file))
         new = SINCE if table == "train" else {}
-        assert found == run.config[table] | {name: value for name, value in new.items() if name in found}
+        assert found == as_now(run.config[table]) | {name: value for name, value in new.items() if name in found}
 
 
 def test_defaults_are_those_of_the_run_that_took_them() -> None:
     written = tomllib.loads((FOLDER / "config-defaults.toml").read_text())["train"]
     since = {"sampler": "sandwich", "torch_device": "cpu", "evaluate_every": 100}  # of which the default is another now
-    assert plain(TrainSettings(threads=written["threads"], **since)) == written | SINCE
+    assert plain(TrainSettings(threads=written["threads"], **since)) == as_now(written) | SINCE
+
+
+def test_a_key_that_was_replaced_may_stand_beside_the_new_one(tmp_path: Path) -> None:
+    file = tmp_path / "vitnas.toml"
+    file.write_text("[train]\ntensorboard = false\n")
+    assert read_settings(TrainSettings, file, "train", {}).loggers == ()
+    assert read_settings(TrainSettings, file, "train", {"loggers": ["mlflow"]}).loggers == ("mlflow",)
+    file.write_text("[train]\ntensorboard = true\n")
+    assert read_settings(TrainSettings, file, "train", {}).loggers is None
+    file.write_text("[train]\ntensorboard = 1\n")
+    with pytest.raises(SettingsError, match="unknown key 'tensorboard'"):
+        read_settings(TrainSettings, file, "train", {})

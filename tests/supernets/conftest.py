@@ -22,7 +22,7 @@ def small_space() -> SearchSpace:
 @pytest.fixture(scope="session")
 def small_run(small_space: SearchSpace) -> Callable[..., RunFolder]:
     def make(path: Path, **settings: Any) -> RunFolder:
-        quick = {"steps": 6, "batch_size": 16, "threads": 1, "log_every": 1, "tensorboard": False}
+        quick = {"steps": 6, "batch_size": 16, "threads": 1, "log_every": 1, "loggers": ()}
         return start_run(path, small_space, "digits", TrainSettings(**{**quick, **settings}))
 
     return make

@@ -49,7 +49,7 @@ def test_an_example_counts_and_runs(file: str, task: Task | None) -> None:
 def test_the_commands_take_a_file_and_the_run_keeps_it(tmp_path: Path) -> None:
     (tmp_path / "own.toml").write_text(OWN)
     (tmp_path / "c.toml").write_text(
-        "[train]\nsteps = 3\nbatch_size = 8\nthreads = 1\ntensorboard = false\n"
+        "[train]\nsteps = 3\nbatch_size = 8\nthreads = 1\nloggers = []\n"
         "[profile]\nblock_ms = 0.2\nblocks = 2\nwarmup_ms = 0.5\nmax_warmup_ms = 1.0\nfit_networks = 2\n"
         "test_networks = 1\nmax_passes = 1\n"
     )

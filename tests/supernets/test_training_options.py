@@ -154,7 +154,7 @@ def test_what_cannot_work_is_refused_before_a_folder_is_made(
 def test_the_default_learns_from_as_few_images_as_there_are_archs(tmp_path: Path) -> None:
     """Four images make a batch for two shares of two archs; three do not, and what does is told."""
     space = load_space("autoformer-mini", Task(image_size=8, num_classes=2, in_channels=1))
-    settings = TrainSettings(steps=2, accumulate=2, threads=1, tensorboard=False)
+    settings = TrainSettings(steps=2, accumulate=2, threads=1, loggers=())
     with pytest.warns(UserWarning, match="there are 4 training images; a step takes 4"):
         run = start_run(tmp_path / "run", space, few_images(tmp_path, 4), settings)
     train(run, progress=False)

@@ -60,6 +60,13 @@ def list_searchers() -> list[str]:
     return SEARCHERS.names()
 
 
+def list_loggers() -> list[str]:
+    """Names of places where metrics go, for ``TrainSettings(loggers=...)`` and those of searches and exports."""
+    from vitnas.loggers import LOGGERS
+
+    return LOGGERS.names()
+
+
 def list_exporters() -> list[str]:
     """Names of formats, for ``ExportSettings(formats=...)``."""
     from vitnas.deployment.exporters import EXPORTERS

@@ -47,5 +47,5 @@ def recipe(dataset: Dataset, channels_last: bool, steps: int, **given: Any) -> T
         channels_last=channels_last,
         evaluate_every=NEVER,
         checkpoint_every=NEVER,
-        tensorboard=False,
+        loggers=(),
     )

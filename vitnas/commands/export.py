@@ -13,7 +13,9 @@ from vitnas.deployment.settings import ExportSettings
 from vitnas.errors import SettingsError
 
 
-@with_settings(export=Flags(ExportSettings, names={"formats": "--format", "devices": "--device"}))
+@with_settings(
+    export=Flags(ExportSettings, names={"formats": "--format", "devices": "--device", "loggers": "--logger"})
+)
 def export(
     out: Annotated[Path, typer.Option(help="Folder to write.")],
     export: Given[ExportSettings],

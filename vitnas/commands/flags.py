@@ -61,7 +61,11 @@ class SettingFlag:
             return self._toml(given)
         if shape == "KEY=VALUE":
             return dict(self._pair(text) for text in given)
-        return [self._item(part.strip()) for text in given for part in text.split(",")] if kind == list[str] else given
+        return (
+            [self._item(part.strip()) for text in given for part in text.split(",") if part]
+            if kind == list[str]
+            else given
+        )
 
     @cached_property
     def _written(self) -> tuple[Any, str | None]:

@@ -15,7 +15,11 @@ from vitnas.nas.settings import SearchSettings
 
 
 @with_settings(
-    search=Flags(SearchSettings, names={"objectives": "--objective", "seconds": "--time"}, without=("limits",))
+    search=Flags(
+        SearchSettings,
+        names={"objectives": "--objective", "seconds": "--time", "loggers": "--logger"},
+        without=("limits",),
+    )
 )
 def search(
     search: Given[SearchSettings],

@@ -17,7 +17,9 @@ MEANS = ("--threads", "--loader-threads")
 """Flags of settings that a run may be resumed with: they change nothing that is learnt."""
 
 
-@with_settings(data=DATA, train=Flags(TrainSettings, names={"sampler_options": "--sampler-option"}))
+@with_settings(
+    data=DATA, train=Flags(TrainSettings, names={"sampler_options": "--sampler-option", "loggers": "--logger"})
+)
 def train_supernet(
     data: Given[DataSettings],
     train: Given[TrainSettings],

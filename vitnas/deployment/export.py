@@ -24,11 +24,14 @@ from vitnas.deployment.finetuning import finetuned
 from vitnas.deployment.folder import check_folder, whole_folder
 from vitnas.deployment.latency import Then, compare_latencies, devices_here
 from vitnas.deployment.latency_report import describe
+from vitnas.deployment.logged import export_loggers, figures_of
 from vitnas.deployment.model_card import CARD, DIAGRAM, model_card
 from vitnas.deployment.settings import ExportSettings
 from vitnas.deployment.verification import answers, at_size
 from vitnas.errors import ExportError
 from vitnas.files import BLANK, KEY, seal_bytes, write_bytes, write_json
+from vitnas.loggers.names import refuse_missing
+from vitnas.loggers.opened import Loggers
 from vitnas.run import RunFolder, processor
 from vitnas.search_spaces import Arch, Blueprint, SearchSpace
 from vitnas.supernets.counting.counts import count
@@ -87,9 +90,10 @@ def export(
     job = _Job(space, network, dataset, settings, choose_exporters(settings), run, dict(tables or {}), draw, progress)
     out = job.check(out, force)
     arch = job.check_arch(arch)
-    with whole_folder(out) as draft:
-        report = job.write(arch, latency_ms or {}, draft, chosen)
-    job.keep_tests([report])
+    with job.logged([arch], out) as loggers:
+        with whole_folder(out) as draft:
+            report = job.write(arch, latency_ms or {}, draft, chosen)
+        job.keep([report], out, loggers)
     return report
 
 
@@ -119,13 +123,14 @@ def export_all(
     checked = [job.check_arch(arch) for arch in archs]
     latencies = latency_ms or [{}] * len(checked)
     reports = {}
-    with whole_folder(out) as draft:
-        for rank, (arch, latency) in enumerate(zip(checked, latencies, strict=True)):
-            folder = draft / f"{rank:03d}-{arch.id}"
-            folder.mkdir()
-            reports[folder.name] = job.write(arch, latency, folder)
-        write_json(draft / REPORT, {**_provenance(), "exports": list(reports)})
-    job.keep_tests(list(reports.values()))
+    with job.logged(checked, out) as loggers:
+        with whole_folder(out) as draft:
+            for rank, (arch, latency) in enumerate(zip(checked, latencies, strict=True)):
+                folder = draft / f"{rank:03d}-{arch.id}"
+                folder.mkdir()
+                reports[folder.name] = job.write(arch, latency, folder)
+            write_json(draft / REPORT, {**_provenance(), "exports": list(reports)})
+        job.keep(list(reports.values()), out, loggers)
     return list(reports.values())
 
 
@@ -151,6 +156,7 @@ class _Job:
         """The folder, free to be written, once the settings can be followed."""
         out = check_folder(out, force)
         find_device(self.settings.torch_device, "[export] torch_device")
+        refuse_missing(self.settings.loggers)
         if self.settings.measure:
             devices_here(self.settings.devices, ())
         if self.settings.finetune and self.run is None:
@@ -169,10 +175,19 @@ class _Job:
                 )
         return arch
 
-    def keep_tests(self, reports: Sequence[Report]) -> None:
-        """What the test images say goes to the run, whose page shows it."""
+    def logged(self, archs: Sequence[Arch], out: Path) -> Loggers:
+        loggers = export_loggers(self.settings, self.space, archs, out)
+        for place in loggers.places:
+            self.say(place)
+        return loggers
+
+    def keep(self, reports: Sequence[Report], out: Path, loggers: Loggers) -> None:
+        """What the test images say goes to the run, whose page shows it; loggers get all, the arch's rank as its step."""
         if self.run is not None:
             add_tested(self.run, [one for report in reports for one in tested(report)])
+        for rank, report in enumerate(reports):
+            loggers.numbers(rank, figures_of(report))
+        loggers.artefact(out)
 
     def write(
         self, arch: Arch, latency_ms: Mapping[str, float | Predicted], folder: Path, chosen: str | None = None

@@ -53,7 +53,7 @@ def finetuned(run: RunFolder, arch: Arch, settings: ExportSettings, progress: bo
             experts=ExpertSettings(),
             compile=False,
             torch_device=settings.torch_device,
-            tensorboard=False,
+            loggers=(),
         )
         only = start_run(folder / "run", run.space.alone(arch), data, one)
         train(only, progress)

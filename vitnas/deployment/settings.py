@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from vitnas.errors import SettingsError
 from vitnas.latency_lut.settings import Int8Range
+from vitnas.loggers.names import LoggerNames, refuse_unknown
 from vitnas.settings import Count, Natural, Positive, Settings, TorchDevice, about
 
 
@@ -57,11 +58,13 @@ class ExportSettings(Settings):
             "Where the network is fine-tuned and judged: cpu, cuda, cuda:1 or mps; auto takes a GPU if there is one."
         ),
     ] = "auto"
+    loggers: LoggerNames = ()
     licence: Annotated[str, about("Licence of the weights, for the model card, as Hugging Face names it.")] = "other"
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self.demand("formats", 0 < len(self.formats) == len(set(self.formats)), "one or more formats, each once")
+        refuse_unknown(self.loggers, self.table)
         if self.teacher is not None and not self.finetune:
             raise SettingsError(
                 f"[export] teacher '{self.teacher}' has nothing to teach; give finetune, the epochs, as well"

@@ -140,6 +140,13 @@ class Evaluator:
         rows = [[o.sign * one[o.name] for o in self._objectives] for one in figures]
         return np.array(rows, dtype=np.float64).reshape(len(figures), len(self._objectives))
 
+    def best(self) -> Figures:
+        """The best value so far of each objective."""
+        if not self._good:
+            return {}
+        least = self.values(self.figures(self.good)).min(axis=0)
+        return {o.name: o.sign * float(value) for o, value in zip(self._objectives, least, strict=True)}
+
     def points(self, problem: Problem | None = None) -> list[Point]:
         """Every arch evaluated well that keeps the limits, with its objectives: those of a part of the problem, or of all."""
         asked = problem or self._problem

@@ -1,4 +1,4 @@
-"""What a search shows and leaves for people: a bar, and a table of all evaluations."""
+"""What a search shows and leaves for people: a bar, a table of all evaluations, and what loggers are told."""
 
 from __future__ import annotations
 
@@ -8,6 +8,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from vitnas.files import open_append, write_parquet, writing
+from vitnas.loggers import LoggedRun
+from vitnas.loggers.opened import Loggers
+from vitnas.loggers.plain import parameters_of
+from vitnas.nas.problem import Problem
+from vitnas.nas.settings import SearchSettings
 from vitnas.nas.study import Evaluation
 from vitnas.progress import Bar
 
@@ -50,6 +55,13 @@ class Log:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         with writing(self._path, "the search goes on from what it has evaluated"), open_append(self._path) as file:
             file.write(f"{now} {text}\n".encode())
+
+
+def search_loggers(problem: Problem, settings: SearchSettings, folder: Path) -> Loggers:
+    """Opens them; a search that goes on in its folder goes on in the same run of a logger."""
+    told = {"space": problem.space.name, **settings.deciding(), "origin": problem.origin}
+    run = LoggedRun("search", folder.resolve().name, folder, dict(parameters_of(told)))
+    return Loggers(settings.loggers, run, folder / "loggers.json")
 
 
 class EvaluationBar(Bar):

@@ -10,6 +10,7 @@ from vitnas.display import Shown
 from vitnas.errors import CheckpointError, SearchError, suggest
 from vitnas.files import is_locked
 from vitnas.latency_lut.table import LatencyTable
+from vitnas.loggers.names import refuse_missing
 from vitnas.nas.execution import make_executor
 from vitnas.nas.execution.place import computed_on
 from vitnas.nas.execution.together import Score
@@ -110,6 +111,7 @@ def start_search(
         settings = _without_training(settings, say)
     scores = (predicted.quantity,) if predicted is not None else SCORES if run is not None else ("score",)
     _check_names(settings, request.devices, scores)
+    refuse_missing(settings.loggers)
     if settings.baselines:
         weighed(objectives_named(settings.objectives))
     warm = _warm(request.warm, space) if request.warm is not None else []

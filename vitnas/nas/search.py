@@ -9,6 +9,7 @@ import numpy as np
 
 from vitnas.errors import SearchError
 from vitnas.files import only_here, refuse_other
+from vitnas.loggers.opened import Loggers
 from vitnas.nas.evaluator import Evaluator
 from vitnas.nas.execution.executor import Executor, SerialExecutor
 from vitnas.nas.execution.together import Score
@@ -16,7 +17,7 @@ from vitnas.nas.fronts import make_device_front, make_front
 from vitnas.nas.pareto.front import ParetoFront
 from vitnas.nas.pareto.picks import counted
 from vitnas.nas.problem import Problem
-from vitnas.nas.records import EvaluationBar, Log, write_evaluations
+from vitnas.nas.records import EvaluationBar, Log, search_loggers, write_evaluations
 from vitnas.nas.searchers import Searcher
 from vitnas.nas.searchers.choose import make_searcher
 from vitnas.nas.selection import spread_over_cost
@@ -65,24 +66,35 @@ def search(
         storage, name = settings.storage or database(folder), settings.study or folder.resolve().name
         study = Study(space, problem.objectives, storage, name, problem.origin, shared=bool(settings.storage))
         log(f"{space.name}: {dict(problem.origin)}, {settings.deciding()}, {len(study)} evaluations known")
-        with EvaluationBar(progress, len(codes) if searcher is None else settings.evaluations) as bar:
-            evaluator = Evaluator(problem, score, study, executor or SerialExecutor(), bar)
-            measuring = Measuring(problem, evaluator, study, bar, settings.measure)
-            _Loop(evaluator, measuring, settings, log).run(codes, searcher)
-            measuring.confirm()
-            evaluator.forget()  # all at once, so that the last digits do not depend on the batches
-        sittings = {name: measuring.sitting(name, target) for name, target in problem.latencies.items()}
-        front = make_front(problem, evaluator, settings, sittings)
-        for device in problem.devices if len(problem.devices) > 1 else ():
-            own = make_device_front(problem, evaluator, settings, device, sittings)
-            own.save(device_front_file(folder, device))
-        best = {point.arch.id for point in front.points}
-        everyone = evaluator.evaluations
-        write_evaluations(
-            folder / "evaluations.parquet", everyone, evaluator.reported(evaluator.figures(everyone)), best
-        )
-        front.save(folder / "front.json")
+        with search_loggers(problem, settings, folder) as loggers:
+            with EvaluationBar(progress, len(codes) if searcher is None else settings.evaluations) as bar:
+                for place in loggers.places:
+                    bar.tell(place)
+                evaluator = Evaluator(problem, score, study, executor or SerialExecutor(), bar)
+                measuring = Measuring(problem, evaluator, study, bar, settings.measure)
+                _Loop(evaluator, measuring, settings, log, loggers).run(codes, searcher)
+                measuring.confirm()
+                evaluator.forget()  # all at once, so that the last digits do not depend on the batches
+            front = _write(problem, evaluator, measuring, settings, folder)
+            for file in ("front.json", "evaluations.parquet"):
+                loggers.artefact(folder / file)
         log(f"{len(evaluator.evaluations)} evaluated, {len(front.points)} on the front, {counted(len(front.groups()))}")
+    return front
+
+
+def _write(
+    problem: Problem, evaluator: Evaluator, measuring: Measuring, settings: SearchSettings, folder: Path
+) -> ParetoFront:
+    """The front over all objectives, one for each of several devices, and the table of all evaluations."""
+    sittings = {name: measuring.sitting(name, target) for name, target in problem.latencies.items()}
+    front = make_front(problem, evaluator, settings, sittings)
+    for device in problem.devices if len(problem.devices) > 1 else ():
+        own = make_device_front(problem, evaluator, settings, device, sittings)
+        own.save(device_front_file(folder, device))
+    best = {point.arch.id for point in front.points}
+    everyone = evaluator.evaluations
+    write_evaluations(folder / "evaluations.parquet", everyone, evaluator.reported(evaluator.figures(everyone)), best)
+    front.save(folder / "front.json")
     return front
 
 
@@ -113,11 +125,14 @@ def _beginning(
 class _Loop:
     """Evaluates batch after batch, and measures what each leaves open."""
 
-    def __init__(self, evaluator: Evaluator, measuring: Measuring, settings: SearchSettings, log: Log) -> None:
+    def __init__(
+        self, evaluator: Evaluator, measuring: Measuring, settings: SearchSettings, log: Log, loggers: Loggers
+    ) -> None:
         self._evaluator = evaluator
         self._measuring = measuring
         self._settings = settings
         self._log = log
+        self._loggers = loggers
         self._stopping = Stopping(settings.seconds, settings.patience)
 
     def run(self, codes: Codes, searcher: Searcher | None) -> None:
@@ -150,7 +165,10 @@ class _Loop:
         else:
             self._stopping.look(np.concatenate(found))
         asked, failed = len(self._evaluator.evaluations), self._evaluator.failed
-        self._log(f"{asked} evaluated, {failed} failed, hypervolume {self._stopping.hypervolume:.4f}")
+        volume = self._stopping.hypervolume
+        self._log(f"{asked} evaluated, {failed} failed, hypervolume {volume:.4f}")
+        if self._settings.loggers:
+            self._loggers.numbers(asked, {"failed": failed, "hypervolume": volume, "best": self._evaluator.best()})
 
 
 def device_front_file(folder: Path, device: str) -> Path:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
+from vitnas.loggers.names import LoggerNames, refuse_unknown
 from vitnas.nas.quantity import Quantity, spell_out
 from vitnas.settings import Count, Natural, NotNegative, Positive, Seconds, Settings, TorchDevice, about
 
@@ -97,6 +98,7 @@ class SearchSettings(Settings):
         str,
         about("Name in the database; left out, that of the folder. Searches of one name share evaluations."),
     ] = ""
+    loggers: LoggerNames = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -109,6 +111,7 @@ class SearchSettings(Settings):
             SEARCHERS.load(self.searcher)
         if self.predictor != NO_PREDICTOR and self.predictor not in PREDICTORS:
             PREDICTORS.load(self.predictor)
+        refuse_unknown(self.loggers, self.table)
 
     @classmethod
     def untrained(cls, **given: Any) -> SearchSettings:
@@ -125,7 +128,7 @@ class SearchSettings(Settings):
     def deciding(self) -> dict[str, Any]:
         """The settings that decide the front: not where evaluations run or are kept."""
         kept = asdict(self)
-        for name in ("strict", "workers", "torch_device", "gpus_per_worker", "timeout", "storage", "study"):
+        for name in ("strict", "workers", "torch_device", "gpus_per_worker", "timeout", "storage", "study", "loggers"):
             del kept[name]
         return {**kept, "objectives": list(self.objectives)}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import Annotated, Any, ClassVar
 
@@ -37,9 +38,11 @@ class Settings:
 
     Attributes:
         table: of a settings file, such as "train.augment".
+        replaced: keys of earlier versions, with a value and what it says in the keys of this one.
     """
 
     table: ClassVar[str]
+    replaced: ClassVar[tuple[tuple[str, object, Mapping[str, Any]], ...]] = ()
 
     def __post_init__(self) -> None:
         check(type(self), {field.name: getattr(self, field.name) for field in fields(self)}, f"[{self.table}]")  # type: ignore[arg-type]

@@ -39,6 +39,8 @@ def make_settings(cls: type[S], values: Mapping[str, Any], where: str) -> S:
     """
     if not isinstance(values, Mapping):
         raise SettingsError(f"{where}: expected a table of settings, got {values!r}")
+    if issubclass(cls, Settings):
+        values = _in_present_keys(cls, values)
     _check(cls, values, where)
     try:
         return msgspec.convert(dict(values), cls)
@@ -47,6 +49,14 @@ def make_settings(cls: type[S], values: Mapping[str, Any], where: str) -> S:
     except SettingsError as error:  # of a rule between fields, which names the table and cannot name the file
         table = f"[{getattr(cls, 'table', '')}]"
         raise SettingsError(f"{where.removesuffix(table)}{error}" if where.endswith(table) else str(error)) from None
+
+
+def _in_present_keys(cls: type[Settings], values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What an earlier version wrote; a key of this one beside it counts."""
+    for key, value, meaning in cls.replaced:
+        if key in values and (type(values[key]), values[key]) == (type(value), value):
+            values = {**meaning, **{name: kept for name, kept in values.items() if name != key}}
+    return values
 
 
 def _check(cls: type, values: Mapping[str, Any], where: str) -> None:

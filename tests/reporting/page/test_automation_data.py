@@ -57,7 +57,7 @@ def found(tmp_path: Path) -> AutoResult:
     for one, loss in ((slow, 3.0), (quick, 1.0), (uniform, 2.0), (unjudged, 9.0)):
         run = RunFolder(tmp_path / "runs" / one.name)
         run.path.mkdir(parents=True)
-        with MetricsLog(run, 0, tensorboard=False) as log:
+        with MetricsLog(run, 0) as log:
             log.write(10, {"loss": 2 * loss, "label_loss": 7.0})
             log.write(240, {"loss": loss})
     lines = (

@@ -140,7 +140,7 @@ def test_the_command_trains_on_them(tmp_path: Path) -> None:
 def test_the_smallest_network_learns_at_once(tmp_path: Path) -> None:
     """Figures differ in area, which a network sees in its first steps; without such a cue it stays at chance for epochs."""
     space = load_space("autoformer-mini", Task(32, 10, 3))
-    settings = TrainSettings(sampler="single", steps=60, threads=1, evaluate_every=1000, tensorboard=False)
+    settings = TrainSettings(sampler="single", steps=60, threads=1, evaluate_every=1000, loggers=())
     run = start_run(tmp_path / "run", space.alone(space.smallest()), "shapes", settings)
     train(run)
     dataset = dataset_of(run)

@@ -146,7 +146,7 @@ def test_a_new_run_says_its_share_and_finds_its_test_again(tmp_path: Path) -> No
 @pytest.mark.heavy
 def test_first_weights_that_saw_the_test_are_warned_of(tmp_path: Path) -> None:
     space = load_space("autoformer-mini").restrict(width=(48,), depth=(3,), mlp_ratio=(2.0,), heads=(3, 4))
-    settings = TrainSettings(steps=1, threads=1, tensorboard=False)
+    settings = TrainSettings(steps=1, threads=1, loggers=())
     for name, share in (("old", 0.0), ("new", 0.1)):
         train(start_run(tmp_path / name, space, DataSettings(test_share=share), settings), progress=False)
     with pytest.warns(
@@ -179,7 +179,7 @@ def sealed(dataset: Dataset) -> Dataset:
 def test_nothing_that_chooses_looks_at_the_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     space = load_space("autoformer-mini").restrict(width=(48,), depth=(3,), mlp_ratio=(2.0,), heads=(3, 4))
     dataset = sealed(load_dataset("digits"))
-    settings = TrainSettings(steps=2, batch_size=32, threads=1, tensorboard=False, evaluate_every=1)
+    settings = TrainSettings(steps=2, batch_size=32, threads=1, loggers=(), evaluate_every=1)
     run = start_run(tmp_path / "run", space, "digits", settings)
     TrainingLoop(run, settings, dataset, World()).finish(show=False)
     monkeypatch.setattr("vitnas.nas.scores.supernet.dataset_of", lambda run: dataset)

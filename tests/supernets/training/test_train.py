@@ -105,7 +105,7 @@ def test_everything_assumed_is_in_the_config(tmp_path: Path, small_run: MakeRun)
     run = small_run(tmp_path / "run", threads=None)
     table = run.config["train"]
     assert table["threads"] >= 1
-    assert {*table, "init", "evaluate_every"} == set(TrainSettings.__dataclass_fields__)
+    assert {*table, "init", "evaluate_every", "loggers"} == set(TrainSettings.__dataclass_fields__)
     assert run.config["data"]["name"] == "digits"
 
 
@@ -122,7 +122,7 @@ def test_metrics_tell_losses_and_scores_of_both_ends(tmp_path: Path, small_run: 
 def test_tensorboard_gets_the_same_numbers(tmp_path: Path, small_run: MakeRun) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    run = small_run(tmp_path / "run", steps=3, tensorboard=True)
+    run = small_run(tmp_path / "run", steps=3, loggers=("tensorboard",))
     train(run, progress=False)
     events = EventAccumulator(str(run.path / "tensorboard")).Reload()
     assert {"loss", "largest/accuracy", "smallest/accuracy"} <= set(events.Tags()["scalars"])

@@ -123,7 +123,7 @@ def test_the_run_is_trained_in_the_way_that_was_found(
     tmp_path: Path, small_space: SearchSpace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tuning, "WORTH", 100.0)  # whatever works is taken
-    asked = TrainSettings(steps=3, batch_size=16, threads=1, torch_device="cpu", sampler="uniform", tensorboard=False)
+    asked = TrainSettings(steps=3, batch_size=16, threads=1, torch_device="cpu", sampler="uniform", loggers=())
     said: list[str] = []
     run = start_run(tmp_path / "run", small_space, "digits", asked, tune_by=said.append)
     ways = {name: run.config["train"][name] for name in ("channels_last", "precision", "accumulate", "compile")}

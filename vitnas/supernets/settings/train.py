@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
+from vitnas.loggers.names import MEANING, LoggerNames, refuse_unknown
 from vitnas.settings import Count, Natural, NotNegative, Positive, Settings, Share, TorchDevice, about
 from vitnas.supernets.settings.augment import Augment
 from vitnas.supernets.settings.distil import Distil
@@ -19,6 +20,7 @@ class TrainSettings(Settings):
     """How a supernet is trained. The defaults suit small images and small spaces."""
 
     table = "train"
+    replaced = (("tensorboard", True, {}), ("tensorboard", False, {"loggers": ()}))
 
     epochs: Annotated[Count, about("Passes over the training images.")] = 20
     steps: Annotated[Count | None, about("Stop after this many steps; overrides epochs.")] = None
@@ -122,7 +124,7 @@ class TrainSettings(Settings):
     max_bad_steps: Annotated[
         Count, about("Give up after this many steps in a row without a finite loss and gradient.")
     ] = 20
-    tensorboard: Annotated[bool, about("Write events for TensorBoard as well, where it is installed.")] = True
+    loggers: Annotated[LoggerNames | None, about(f"{MEANING}; left out, TensorBoard where it is installed.")] = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -136,3 +138,4 @@ class TrainSettings(Settings):
         from vitnas.supernets.training.samplers.options import read_options  # imports the sampler
 
         read_options(self.sampler, self.sampler_options)
+        refuse_unknown(self.loggers or (), self.table)

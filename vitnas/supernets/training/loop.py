@@ -29,7 +29,7 @@ from vitnas.supernets.torch_device import describe_device
 from vitnas.supernets.training.judging import judge, steps_between
 from vitnas.supernets.training.learner import Learner, StepOutcome
 from vitnas.supernets.training.lessons import Batch
-from vitnas.supernets.training.metrics import MetricsLog
+from vitnas.supernets.training.metrics import MetricsLog, asked_or_installed
 from vitnas.supernets.training.optimizer import learning_rate_at, make_optimizer
 from vitnas.supernets.training.processes.distributed import World
 from vitnas.supernets.training.processes.synced_norm import sync_batch_norms
@@ -105,7 +105,10 @@ class TrainingLoop:
             bar.tell(self._intention(done))
             log = None
             if self.world.leads:
-                log = stack.enter_context(MetricsLog(self.run, done, settings.tensorboard))
+                loggers = asked_or_installed(settings.loggers)
+                log = stack.enter_context(MetricsLog(self.run, done, loggers, self.num_steps))
+                for place in log.places:
+                    bar.tell(place)
                 if done and self._is_judged_at(done) and not log.judged:  # stopped before that
                     self._judge(done, log, bar)
             if any(self._agree(ends())):

@@ -15,6 +15,7 @@ import torch
 from vitnas.errors import CheckpointError, SettingsError
 from vitnas.files import only_here
 from vitnas.interruption import asked, postponed
+from vitnas.loggers.names import refuse_missing
 from vitnas.run import RunFolder
 from vitnas.search_spaces import SearchSpace
 from vitnas.settings import make_settings
@@ -60,6 +61,7 @@ def start_run(
     wanted = DataSettings(data) if isinstance(data, str) else data
     dataset = load_dataset(wanted)
     dataset.check(space)
+    refuse_missing(settings.loggers or ())
     processes = max(workers, int(os.environ.get("WORLD_SIZE", 1)))
     size = fitting_size(settings.batch_size, len(dataset.train), processes * settings.accumulate)
     settings = replace(settings, batch_size=size)

@@ -88,7 +88,7 @@ def _fit(run: RunFolder, notes: Path, workers: int, cores: int, on_gpu: bool) ->
 
     trainer = TorchTrainer(
         _work,
-        train_loop_config={"run": str(run.path.resolve()), "notes": str(notes)},
+        train_loop_config={"run": str(run.path.resolve()), "notes": str(notes), "home": str(Path.cwd())},
         scaling_config=ScalingConfig(num_workers=workers, use_gpu=on_gpu, resources_per_worker={"CPU": cores}),
         torch_config=meeting(notes, "nccl" if on_gpu else "gloo"),
         run_config=RunConfig(storage_path=str(notes), name="train", failure_config=FailureConfig(RESTARTS)),
@@ -122,6 +122,8 @@ def _work(config: dict[str, Any]) -> None:
     )
     names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
     os.environ.update(zip(names, map(str, (*whole, *local)), strict=True))
+    # Ray begins in a folder of its own that goes with the training, and loggers may write where they are.
+    os.chdir(next(filter(os.path.isdir, (config["home"], config["run"]))))
     (notes / BEGUN).touch()
     try:
         train(RunFolder.open(Path(config["run"])), progress=False, stop=(notes / STOP).exists)
