@@ -47,7 +47,7 @@ from vitnas.search_spaces.gene import Gene
 from vitnas.search_spaces.lowering import Site
 from vitnas.search_spaces.published.mobile_stages import multiple_of_8
 from vitnas.search_spaces.published.stages import map_shape, mbconv
-from vitnas.supernets.counting.cache import cache_folder
+from vitnas.files.caches import cache_folder
 from vitnas.supernets.counting.population import PopulationCounter
 
 Floats = NDArray[np.float64]

@@ -11,7 +11,7 @@ import pytest
 from vitnas.errors import SpaceError
 from vitnas.search_spaces import LayerSpec, load_space
 from vitnas.supernets.counting import cache as count_cache
-from vitnas.supernets.counting.cache import cache_folder, count_specs, counting_version
+from vitnas.supernets.counting.cache import count_specs, counting_version
 from vitnas.supernets.counting.counts import Counts, count_layer
 
 SPACE = load_space("autoformer-mini").restrict(width=(48,), depth=(3,))

@@ -19,9 +19,9 @@ from vitnas.supernets.data.splits import (
     Splits,
     held_back,
     kept_for_test,
-    measured,
     usual_test_share,
 )
+from vitnas.supernets.data.statistics import measured
 from vitnas.supernets.settings.data import DataSettings
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 
 import numpy as np
+import PIL
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
@@ -16,6 +17,15 @@ GRAY_MODES = ("1", "L", "LA", "I", "I;16", "I;16B", "I;16L", "F")
 
 class UnreadableError(Exception):
     """Bytes that are no image, or not all of one; whoever reads many goes on with the next."""
+
+
+VERSION = 1
+"""Raised where the same bytes give other pixels from then on."""
+
+
+def decoded_by() -> str:
+    """What else the pixels of an image depend on."""
+    return f"{VERSION}, Pillow {PIL.__version__}"
 
 
 def decode(data: bytes, image_size: int, channels: int) -> NDArray[np.uint8]:

@@ -55,6 +55,10 @@ class Images(ABC):
         """Where these images really lie, with their names: whatever two splits share of it, they share images."""
         return {}
 
+    def stamp(self) -> str | None:
+        """What is another wherever these images give other pixels, told without reading them; None where nothing tells."""
+        return None
+
     def only(self: I, positions: NDArray[np.integer]) -> I:
         """These images and no others."""
         return replace(self, rows=self.rows[positions])

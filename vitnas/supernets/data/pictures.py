@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vitnas.errors import DataError
-from vitnas.supernets.data.decoding import UnreadableError, decode, look
+from vitnas.supernets.data.decoding import UnreadableError, decode, decoded_by, look
 from vitnas.supernets.data.images import Images
 
 USUAL_SIZE = 224
@@ -35,6 +35,10 @@ class Files(ABC):
 
     def place(self, row: int) -> Hashable:
         """What tells the real file, or its part, from every other of this machine; None where nothing does."""
+        return None
+
+    def stamp(self, row: int) -> str | None:
+        """What changes with the bytes of an image, told without reading them; None where nothing tells."""
         return None
 
 
@@ -103,6 +107,10 @@ class Pictures(Images):
         found = {self.files.place(row): self.files.name(row) for row in self.rows.tolist()}
         found.pop(None, None)
         return found
+
+    def stamp(self) -> str | None:
+        stamps = [self.files.stamp(row) for row in self.rows.tolist()]
+        return None if None in stamps else repr((decoded_by(), self.image_size, self.channels, stamps))
 
     def pixels(self, indices: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
         pixels = np.empty((len(indices), self.channels, self.image_size, self.image_size), np.uint8)
