@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import math
+import threading
+from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 import PIL
@@ -12,11 +15,22 @@ from PIL import Image, ImageOps
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
 LARGEST_FILE = 256 << 20
 """A file of more bytes is taken for damaged, as are more than 179 million pixels, where Pillow stops."""
+MOST_PIXELS = 1 << 26
+"""Of an image as it lies in memory while it is decoded, a quarter of a GiB in colours; one of more is taken for damaged."""
+MANY_PIXELS = 1 << 24
+"""Images of more are decoded one at a time, however many threads read."""
 GRAY_MODES = ("1", "L", "LA", "I", "I;16", "I;16B", "I;16L", "F")
+
+
+_many_pixels = threading.Lock()
 
 
 class UnreadableError(Exception):
     """Bytes that are no image, or not all of one; whoever reads many goes on with the next."""
+
+
+class TooLargeError(UnreadableError):
+    """An image that is whole, and larger than what is decoded; people are told, for they can make it smaller."""
 
 
 VERSION = 1
@@ -31,18 +45,23 @@ def decoded_by() -> str:
 def decode(data: bytes, image_size: int, channels: int) -> NDArray[np.uint8]:
     """The square in the middle of an image, upright, as (C, H, W).
 
-    Cropping and resizing are one step, with antialiasing. A JPEG is decoded no larger than needed.
+    Cropping and resizing are one step, with antialiasing. A JPEG is decoded no larger than needed, so that only one with
+    progressive scans, which lie in memory at their full size, can be too large.
     """
     mode = "L" if channels == 1 else "RGB"
     try:
         with Image.open(io.BytesIO(data)) as image:
+            whole = image.size
             image.draft(mode, (image_size, image_size))
-            square = _square(_eight_bits(image), mode, image_size)
+            with _room_for(whole if image.info.get("progressive") else image.size):
+                square = _square(_eight_bits(image), mode, image_size)
             if "exif" in image.info:
                 square = ImageOps.exif_transpose(_with_orientation(square, image))
             x = np.asarray(square)
-    except MemoryError:
+    except (MemoryError, UnreadableError):
         raise
+    except Image.DecompressionBombError as error:
+        raise TooLargeError(f"{str(error).partition(',')[0]}; make it smaller") from None
     except Exception as error:  # decoders raise whatever they like
         raise UnreadableError(str(error)) from error
     return x[None] if channels == 1 else np.ascontiguousarray(x.transpose(2, 0, 1))
@@ -57,6 +76,14 @@ def look(data: bytes) -> tuple[tuple[int, int], bool]:
         raise
     except Exception as error:
         raise UnreadableError(str(error)) from error
+
+
+def _room_for(size: tuple[int, int]) -> AbstractContextManager[object]:
+    """Refuses what would take too much memory, and lets nothing else that takes much in beside it."""
+    pixels = math.prod(size)
+    if pixels > MOST_PIXELS:
+        raise TooLargeError(f"{pixels:,} pixels, more than the {MOST_PIXELS:,} that are decoded; make it smaller")
+    return _many_pixels if pixels > MANY_PIXELS else nullcontext()
 
 
 def _square(image: Image.Image, mode: str, size: int) -> Image.Image:
@@ -77,7 +104,7 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     """Shades of 16 bits as shades of 8; everything else as it is."""
     if not image.mode.startswith("I"):
         return image
-    return Image.fromarray((np.asarray(image).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8))
+    return Image.fromarray((np.asarray(image) >> 8).clip(0, 255).astype(np.uint8))
 
 
 def _with_orientation(square: Image.Image, image: Image.Image) -> Image.Image:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vitnas.errors import DataError
-from vitnas.supernets.data.decoding import UnreadableError, decode, decoded_by, look
+from vitnas.supernets.data.decoding import TooLargeError, UnreadableError, decode, decoded_by, look
 from vitnas.supernets.data.images import Images
 
 USUAL_SIZE = 224
@@ -126,6 +126,8 @@ class Pictures(Images):
                 continue
             try:
                 return row, decode(self.files.read(row), self.image_size, self.channels)
+            except TooLargeError as error:
+                self.damage.add(row, f"{self.files.name(row)} ({error})")
             except (UnreadableError, OSError):
                 self.damage.add(row, self.files.name(row))
         raise DataError(
