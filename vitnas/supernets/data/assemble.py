@@ -33,7 +33,8 @@ def assemble(found: Splits, settings: DataSettings, name: str) -> Dataset:
 
     def shaped(images: Images) -> Images:
         size, channels = settings.image_size or found.train.image_size, settings.in_channels or found.train.channels
-        return replace(images, image_size=size, channels=channels)
+        sized = replace(images, image_size=size, channels=channels)
+        return sized.kept_resized(where) if settings.cache == "resized" else sized
 
     train = shaped(found.train)
     share = usual_test_share(len(train)) if settings.test_share is None else settings.test_share

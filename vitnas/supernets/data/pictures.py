@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from torch import Tensor
 from vitnas.errors import DataError
 from vitnas.supernets.data.decoding import TooLargeError, UnreadableError, decode, decoded_by, look
 from vitnas.supernets.data.images import Images
+from vitnas.supernets.data.resized import Resized
 
 USUAL_SIZE = 224
 LOOKED_AT = 64
@@ -66,10 +67,12 @@ class Pictures(Images):
     Attributes:
         files: where they lie.
         damage: what turned out to be unreadable, of all splits.
+        kept: what was decoded before, if it is kept.
     """
 
     files: Files
     damage: Damage
+    kept: Resized | None = None
 
     @classmethod
     def of(cls, files: Files, labels: NDArray[np.integer], where: str, max_damaged: float) -> Pictures:
@@ -112,20 +115,26 @@ class Pictures(Images):
         stamps = [self.files.stamp(row) for row in self.rows.tolist()]
         return None if None in stamps else repr((decoded_by(), self.image_size, self.channels, stamps))
 
+    def kept_resized(self, where: str) -> Pictures:
+        first = self.files.stamp(0)
+        if first is None:
+            return super().kept_resized(where)
+        shape = (self.channels, self.image_size, self.image_size)
+        return replace(self, kept=Resized(f"{decoded_by()}, {first}", shape, len(self.labels), where))
+
     def pixels(self, indices: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
         pixels = np.empty((len(indices), self.channels, self.image_size, self.image_size), np.uint8)
-        rows = np.empty(len(indices), np.int64)
-        for k, index in enumerate(indices.tolist()):
-            rows[k], pixels[k] = self._next_good(index)
-        return torch.from_numpy(pixels), torch.from_numpy(self.labels[rows])
+        rows = [self._next_good(index, pixels[k]) for k, index in enumerate(indices.tolist())]
+        return torch.from_numpy(pixels), torch.from_numpy(self.labels[np.array(rows, np.int64)])
 
-    def _next_good(self, index: int) -> tuple[int, NDArray[np.uint8]]:
+    def _next_good(self, index: int, into: NDArray[np.uint8]) -> int:
         for position in range(index, index + len(self)):
             row = int(self.rows[position % len(self)])
             if row in self.damage.names:
                 continue
             try:
-                return row, decode(self.files.read(row), self.image_size, self.channels)
+                self._read(row, into)
+                return row
             except TooLargeError as error:
                 self.damage.add(row, f"{self.files.name(row)} ({error})")
             except (UnreadableError, OSError):
@@ -133,6 +142,14 @@ class Pictures(Images):
         raise DataError(
             f"none of {len(self)} images can be read, such as {self.files.name(int(self.rows[0]))}; check them"
         )
+
+    def _read(self, row: int, into: NDArray[np.uint8]) -> None:
+        stamp = self.files.stamp(row) if self.kept is not None else None
+        if self.kept is not None and stamp is not None and self.kept.read(row, stamp, into):
+            return
+        into[:] = decode(self.files.read(row), self.image_size, self.channels)
+        if self.kept is not None and stamp is not None:
+            self.kept.write(row, stamp, into)
 
 
 def number(names: Sequence[str]) -> tuple[NDArray[np.int64], tuple[str, ...]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from vitnas.errors import SettingsError
 from vitnas.settings import Count, Natural, Positive, Settings, Share, about
@@ -72,6 +72,14 @@ class DataSettings(Settings):
     max_damaged: Annotated[
         Share, about("Share of the images that may turn out to be unreadable before training gives up.")
     ] = 0.1
+
+    cache: Annotated[
+        Literal["resized"] | None,
+        about(
+            '"resized" keeps every image in the cache folder as it was decoded and resized, image_size^2 bytes a channel; '
+            "left out, images are decoded each time."
+        ),
+    ] = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
