@@ -48,6 +48,7 @@ EXTRAS = {
     "tensorboard": Extra("tensorboard", "tensorboard", "events of a training for TensorBoard, beside metrics.jsonl"),
     "openvino": Extra("openvino", "openvino", "the devices cpu-openvino and cpu-openvino-int8, and --format openvino"),
     "ai_edge_litert": Extra("litert", "ai-edge-litert", "the device cpu-litert"),
+    "simplejpeg": Extra("jpeg", "simplejpeg", "[data] decoder = 'simplejpeg', which takes less time"),
     "timm": Extra("timm", "timm", "--init timm:NAME, teachers timm:NAME, and `vitnas estimate --timm NAME`"),
     "psycopg": Extra("postgresql", "psycopg", "a PostgreSQL database for --storage"),
     "optuna_dashboard": Extra(

@@ -12,6 +12,9 @@ import PIL
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from vitnas.supernets.data import jpeg
+from vitnas.supernets.settings.data import DecoderName
+
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
 LARGEST_FILE = 256 << 20
 """A file of more bytes is taken for damaged, as are more than 179 million pixels, where Pillow stops."""
@@ -37,17 +40,19 @@ VERSION = 1
 """Raised where the same bytes give other pixels from then on."""
 
 
-def decoded_by() -> str:
+def decoded_by(decoder: DecoderName) -> str:
     """What else the pixels of an image depend on."""
-    return f"{VERSION}, Pillow {PIL.__version__}"
+    return f"{VERSION}, Pillow {PIL.__version__}" + (f", {jpeg.version()}" if decoder == "simplejpeg" else "")
 
 
-def decode(data: bytes, image_size: int, channels: int) -> NDArray[np.uint8]:
+def decode(data: bytes, image_size: int, channels: int, decoder: DecoderName = "pillow") -> NDArray[np.uint8]:
     """The square in the middle of an image, upright, as (C, H, W).
 
     Cropping and resizing are one step, with antialiasing. A JPEG is decoded no larger than needed, so that only one with
     progressive scans, which lie in memory at their full size, can be too large.
     """
+    if decoder == "simplejpeg" and (found := jpeg.decode_jpeg(data, image_size, channels, MANY_PIXELS)) is not None:
+        return found
     mode = "L" if channels == 1 else "RGB"
     try:
         with Image.open(io.BytesIO(data)) as image:

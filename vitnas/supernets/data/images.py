@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from vitnas.errors import DataError, SettingsError
 from vitnas.supernets.data.strata import drawn
+from vitnas.supernets.settings.data import DecoderName
 
 I = TypeVar("I", bound="Images")  # noqa: E741
 
@@ -58,6 +59,10 @@ class Images(ABC):
     def stamp(self) -> str | None:
         """What is another wherever these images give other pixels, told without reading them; None where nothing tells."""
         return None
+
+    def decoded_by(self: I, decoder: DecoderName) -> I:
+        """The same images by another decoder, if they are decoded at all."""
+        return self
 
     def kept_resized(self: I, where: str) -> I:
         """The same images, each decoded and resized once and then read from disk; `where` is said where that cannot be."""

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vitnas.errors import DataError
+from vitnas.extras import load
 from vitnas.supernets.data.decoding import TooLargeError, UnreadableError, decode, decoded_by, look
 from vitnas.supernets.data.images import Images
 from vitnas.supernets.data.resized import Resized
+from vitnas.supernets.settings.data import DecoderName
 
 USUAL_SIZE = 224
 LOOKED_AT = 64
@@ -67,11 +69,13 @@ class Pictures(Images):
     Attributes:
         files: where they lie.
         damage: what turned out to be unreadable, of all splits.
+        decoder: of those that are JPEG.
         kept: what was decoded before, if it is kept.
     """
 
     files: Files
     damage: Damage
+    decoder: DecoderName = "pillow"
     kept: Resized | None = None
 
     @classmethod
@@ -113,14 +117,19 @@ class Pictures(Images):
 
     def stamp(self) -> str | None:
         stamps = [self.files.stamp(row) for row in self.rows.tolist()]
-        return None if None in stamps else repr((decoded_by(), self.image_size, self.channels, stamps))
+        return None if None in stamps else repr((decoded_by(self.decoder), self.image_size, self.channels, stamps))
+
+    def decoded_by(self, decoder: DecoderName) -> Pictures:
+        if decoder == "simplejpeg":
+            load(decoder)  # or an error that says what installs it
+        return replace(self, decoder=decoder)
 
     def kept_resized(self, where: str) -> Pictures:
         first = self.files.stamp(0)
         if first is None:
             return super().kept_resized(where)
         shape = (self.channels, self.image_size, self.image_size)
-        return replace(self, kept=Resized(f"{decoded_by()}, {first}", shape, len(self.labels), where))
+        return replace(self, kept=Resized(f"{decoded_by(self.decoder)}, {first}", shape, len(self.labels), where))
 
     def pixels(self, indices: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
         pixels = np.empty((len(indices), self.channels, self.image_size, self.image_size), np.uint8)
@@ -147,7 +156,7 @@ class Pictures(Images):
         stamp = self.files.stamp(row) if self.kept is not None else None
         if self.kept is not None and stamp is not None and self.kept.read(row, stamp, into):
             return
-        into[:] = decode(self.files.read(row), self.image_size, self.channels)
+        into[:] = decode(self.files.read(row), self.image_size, self.channels, self.decoder)
         if self.kept is not None and stamp is not None:
             self.kept.write(row, stamp, into)
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from vitnas.supernets.data.images import Images
 from vitnas.supernets.data.strata import apportioned, by_class
+from vitnas.supernets.settings.data import DecoderName
 
 TEST_SHARE, LEAST_TEST_IMAGES, MOST_TEST_IMAGES = 0.1, 100, 10_000
 
@@ -43,6 +44,7 @@ class Division:
         seed: of the draws.
         val: whether validation images came from a place of their own.
         test: whether test images did.
+        decoder: of `DataSettings`, for pixels differ by it.
     """
 
     val_share: float = 0.2
@@ -50,6 +52,7 @@ class Division:
     seed: int = 0
     val: bool = False
     test: bool = False
+    decoder: DecoderName = "pillow"
 
 
 def usual_test_share(num_images: int) -> float:

@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 from vitnas.errors import SettingsError
 from vitnas.settings import Count, Natural, Positive, Settings, Share, about
 
+DecoderName = Literal["pillow", "simplejpeg"]
+
 
 @dataclass(frozen=True)
 class DataSettings(Settings):
@@ -73,6 +75,12 @@ class DataSettings(Settings):
         Share, about("Share of the images that may turn out to be unreadable before training gives up.")
     ] = 0.1
 
+    decoder: Annotated[
+        DecoderName,
+        about(
+            "What decodes JPEG files; simplejpeg takes less time, gives slightly other pixels and needs the extra jpeg."
+        ),
+    ] = "pillow"
     cache: Annotated[
         Literal["resized"] | None,
         about(
