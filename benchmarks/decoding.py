@@ -116,7 +116,7 @@ def optional() -> dict[str, Decoder]:
         try:
             jpeg = turbojpeg.TurboJPEG(os.environ.get("LIBTURBOJPEG"))
         except (RuntimeError, OSError, AttributeError) as error:
-            print(f"turbojpeg is left out: {error}")
+            print(f"turbojpeg is left out: {str(error).splitlines()[0]}")
         else:
             found["turbojpeg"] = lambda data: resized(jpeg.decode(data, pixel_format=turbojpeg.TJPF_RGB))
     return found
