@@ -35,6 +35,7 @@ from numpy.typing import NDArray
 
 import vitnas.predictors
 from vitnas.files import read_json, write_json
+from vitnas.files.caches import cache_folder
 from vitnas.nas.execution.executor import SerialExecutor
 from vitnas.nas.fit_predictor import evaluate_archs, spread_over_macs
 from vitnas.nas.scores.supernet import SupernetScore
@@ -47,7 +48,6 @@ from vitnas.search_spaces.gene import Gene
 from vitnas.search_spaces.lowering import Site
 from vitnas.search_spaces.published.mobile_stages import multiple_of_8
 from vitnas.search_spaces.published.stages import map_shape, mbconv
-from vitnas.supernets.counting.cache import cache_folder
 from vitnas.supernets.counting.population import PopulationCounter
 
 Floats = NDArray[np.float64]

@@ -50,6 +50,7 @@ EXTRAS = {
     "wandb": Extra("wandb", "wandb", "numbers and files of trainings, searches and exports in Weights & Biases"),
     "openvino": Extra("openvino", "openvino", "the devices cpu-openvino and cpu-openvino-int8, and --format openvino"),
     "ai_edge_litert": Extra("litert", "ai-edge-litert", "the device cpu-litert"),
+    "simplejpeg": Extra("jpeg", "simplejpeg", "[data] decoder = 'simplejpeg', which takes less time"),
     "timm": Extra("timm", "timm", "--init timm:NAME, teachers timm:NAME, and `vitnas estimate --timm NAME`"),
     "psycopg": Extra("postgresql", "psycopg", "a PostgreSQL database for --storage"),
     "optuna_dashboard": Extra(

@@ -21,6 +21,7 @@ from tests.nas.problem import SMALL, accuracy
 from vitnas.deployment.export import BLANK, KEY, seal_bytes
 from vitnas.errors import VitnasError
 from vitnas.files import listed, new_folder, read_json, write_bytes, write_json
+from vitnas.files.caches import cache_folder
 from vitnas.latency_lut.protocol import Timing
 from vitnas.latency_lut.remote import read_results
 from vitnas.latency_lut.remote.manifest import Item, Manifest, read_manifest
@@ -40,7 +41,6 @@ from vitnas.reporting.evaluated import read_evaluated
 from vitnas.reporting.page.page_data import training_curves
 from vitnas.run import RunFolder
 from vitnas.search_spaces import Arch, Blueprint
-from vitnas.supernets.counting import cache as count_cache
 from vitnas.supernets.counting.cache import count_specs
 from vitnas.supernets.supernet import build_network
 from vitnas.supernets.training.metrics import MetricsLog
@@ -176,7 +176,7 @@ def counts(folder: Path) -> tuple[Path, Read]:
     expected = count_specs(SMALL)
     (path,) = (folder / "counts").iterdir()
     assert json.loads(path.read_bytes())["counts"]
-    assert path.parent.parent == count_cache.cache_folder()
+    assert path.parent.parent == cache_folder()
     return path, lambda: count_specs(SMALL) if expected else None
 
 

@@ -15,7 +15,7 @@ from vitnas.deployment.export import ExportSettings, export
 from vitnas.nas.scores.importance import WeightImportance
 from vitnas.search_spaces import Task, load_space
 from vitnas.supernets.data import Dataset, Images, Pixels, load_dataset
-from vitnas.supernets.data.splits import measured
+from vitnas.supernets.data.statistics import measured
 from vitnas.supernets.evaluation import evaluate
 from vitnas.supernets.recalibration import recalibrate
 from vitnas.supernets.supernet import Supernet

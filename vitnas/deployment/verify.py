@@ -50,7 +50,7 @@ def images_for(report: Mapping[str, Any], data: str | None, val: str | None = No
                 f"the {SPLITS[split]} images of '{report['dataset']}' lay in a place of their own, and without them others "
                 f"would be held back from those of the training; say where they are with --{split}, or name the run with --run"
             )
-    how = {key: division[key] for key in ("val_share", "test_share", "seed")}
+    how = {key: division[key] for key in ("val_share", "test_share", "seed", "decoder") if key in division}
     if test is not None and not how["test_share"]:
         how["test_share"] = None
     values = {"name": name, "val": val, "test": test, "image_size": size, "in_channels": channels, **how}

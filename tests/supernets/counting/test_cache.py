@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ import pytest
 from vitnas.errors import SpaceError
 from vitnas.search_spaces import LayerSpec, load_space
 from vitnas.supernets.counting import cache as count_cache
-from vitnas.supernets.counting.cache import cache_folder, count_specs, counting_version
+from vitnas.supernets.counting.cache import count_specs, counting_version
 from vitnas.supernets.counting.counts import Counts, count_layer
 
 SPACE = load_space("autoformer-mini").restrict(width=(48,), depth=(3,))
@@ -109,17 +108,6 @@ def test_a_folder_that_cannot_be_written_is_no_reason_to_fail(tmp_path: Path, mo
     monkeypatch.setenv("VITNAS_CACHE", str(tmp_path / "file" / "below"))
     assert count_specs(SPACE) == [count_layer(spec) for spec in SPACE.lowering.specs]
     assert list(tmp_path.iterdir()) == [tmp_path / "file"]
-
-
-def test_the_folder_is_where_the_system_keeps_caches(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in ("VITNAS_CACHE", "XDG_CACHE_HOME"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert cache_folder() == tmp_path / {"linux": ".cache", "darwin": "Library/Caches"}[sys.platform] / "vitnas"
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert cache_folder() == tmp_path / "xdg" / "vitnas"
-    monkeypatch.setenv("VITNAS_CACHE", str(tmp_path / "mine"))
-    assert cache_folder() == tmp_path / "mine"
 
 
 def test_an_account_without_a_home_keeps_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import zlib
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import numpy as np
 import pytest
@@ -10,7 +11,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tests.supernets.data.pictures import encoded, picture
-from vitnas.supernets.data.decoding import UnreadableError, decode, look
+from vitnas.supernets.data import decoding
+from vitnas.supernets.data.decoding import TooLargeError, UnreadableError, decode, look
 
 
 @pytest.mark.parametrize("kind", ["png", "bmp", "tiff", "webp"])
@@ -107,9 +109,42 @@ def test_noise_is_refused(noise: bytes, beginning: bytes) -> None:
 
 
 def test_a_picture_of_more_pixels_than_memory_is_unreadable() -> None:
-    data = bytearray(encoded(picture(0)))
-    data[16:24] = (60_000).to_bytes(4, "big") * 2
-    data[29:33] = zlib.crc32(data[12:29]).to_bytes(4, "big")
     for read in (look, lambda x: decode(x, 16, 3)):
         with pytest.raises(UnreadableError, match="3600000000 pixels"):
-            read(bytes(data))
+            read(claiming(60_000))
+    with pytest.raises(TooLargeError, match=r"3600000000 pixels.* exceeds limit.*; make it smaller$"):
+        decode(claiming(60_000), 16, 3)
+
+
+def test_what_would_lie_in_memory_is_limited_and_not_what_a_header_says() -> None:
+    assert look(claiming(9000))[0] == (9000, 9000)
+    with pytest.raises(TooLargeError, match=r"^81,000,000 pixels, more than the 67,108,864 that .*; make it smaller$"):
+        decode(claiming(9000), 16, 3)
+    large = Image.new("L", (8200, 8200), 77)  # more pixels than the limit, of which an eighth a side is decoded
+    for progressive in (False, True):
+        file = io.BytesIO()
+        large.save(file, "jpeg", progressive=progressive)
+        if progressive:
+            with pytest.raises(TooLargeError, match="67,240,000 pixels"):
+                decode(file.getvalue(), 16, 1)
+        else:
+            assert (decode(file.getvalue(), 16, 1) == 77).all()
+
+
+def test_large_pictures_wait_for_one_another_and_small_ones_for_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoding, "MANY_PIXELS", 16 * 16)
+    small, large = encoded(picture(0)), encoded(picture(0, (17, 17)))
+    with ThreadPoolExecutor(1) as pool:
+        with decoding._many_pixels:
+            assert pool.submit(decode, small, 16, 3).result(60).shape == (3, 16, 16)
+            waiting = pool.submit(decode, large, 16, 3)
+            assert not wait([waiting], timeout=0.2).done
+        assert waiting.result(60).shape == (3, 16, 16)
+
+
+def claiming(side: int) -> bytes:
+    """A PNG file that says it is so large."""
+    data = bytearray(encoded(picture(0)))
+    data[16:24] = side.to_bytes(4, "big") * 2
+    data[29:33] = zlib.crc32(data[12:29]).to_bytes(4, "big")
+    return bytes(data)

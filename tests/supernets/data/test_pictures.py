@@ -8,7 +8,7 @@ import torch
 
 from tests.supernets.data.pictures import chw, encoded, picture, write_folder
 from vitnas.errors import DataError
-from vitnas.supernets.data import Dataset, DataSettings, Loader, load_dataset
+from vitnas.supernets.data import Dataset, DataSettings, Loader, decoding, load_dataset
 from vitnas.supernets.data.batches import Batches
 from vitnas.supernets.data.pictures import number
 
@@ -58,6 +58,18 @@ def test_threads_do_not_matter_for_what_replaces_what(folder: Path) -> None:
         for one, other in zip(seen, expected, strict=True):
             assert all(torch.equal(torch.as_tensor(a), torch.as_tensor(b)) for a, b in zip(one, other, strict=True))
         assert len(train.damaged) >= 1
+
+
+def test_a_picture_that_is_too_large_is_damage_that_says_why(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoding, "MOST_PIXELS", 80 * 80)
+    (folder / "a" / "100.png").write_bytes(encoded(picture(1, (90, 90))))
+    dataset = load(folder)
+    for images in (dataset.train, dataset.val):
+        images.all()
+    assert dataset.damaged == ("a/100.png (8,100 pixels, more than the 6,400 that are decoded; make it smaller)",)
+    assert "1 of 41 images could not be read and were replaced by the next: a/100.png (8,100 pixels" in (
+        dataset.damage() or ""
+    )
 
 
 def test_a_file_that_vanishes_is_damage(folder: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import astuple
@@ -11,11 +10,11 @@ from functools import lru_cache
 from pathlib import Path
 
 import torch
-from platformdirs import user_cache_path
 
 import vitnas.supernets
 from vitnas.errors import DataError, DiskError, SpaceError, VitnasError
 from vitnas.files import read_json, write_json
+from vitnas.files.caches import cache_folder
 from vitnas.search_spaces import LayerSpec, SearchSpace
 from vitnas.supernets.counting.counts import Counts, count_layer
 from vitnas.supernets.layers import LAYERS
@@ -39,16 +38,6 @@ def count_specs(space: SearchSpace, specs: Iterable[LayerSpec] | None = None) ->
     if new:
         _write(path, {**_read(path), **new})
     return [found[spec] for spec in wanted]
-
-
-def cache_folder() -> Path:
-    """``VITNAS_CACHE``, or a folder where this system keeps what can be made again."""
-    if given := os.environ.get("VITNAS_CACHE"):
-        return Path(given).expanduser()
-    try:
-        return user_cache_path("vitnas", appauthor=False)
-    except RuntimeError:  # an account without a home; the folder cannot be written, and nothing is kept
-        return Path(os.devnull) / "vitnas"
 
 
 @lru_cache(maxsize=1)

@@ -13,7 +13,7 @@ def check_apart(where: str, *splits: Images) -> None:
 
     Files are compared, not what is in them: a copy under another name is not found out.
     """
-    places = [split.places() for split in splits]
+    places = [split.places() for split in splits] if len(splits) > 1 else []
     for ours, theirs in combinations(places, 2):
         if shared := ours.keys() & theirs.keys():
             first = min(shared, key=lambda place: ours[place])

@@ -19,9 +19,9 @@ from vitnas.supernets.data.splits import (
     Splits,
     held_back,
     kept_for_test,
-    measured,
     usual_test_share,
 )
+from vitnas.supernets.data.statistics import measured
 from vitnas.supernets.settings.data import DataSettings
 
 
@@ -33,7 +33,8 @@ def assemble(found: Splits, settings: DataSettings, name: str) -> Dataset:
 
     def shaped(images: Images) -> Images:
         size, channels = settings.image_size or found.train.image_size, settings.in_channels or found.train.channels
-        return replace(images, image_size=size, channels=channels)
+        sized = replace(images, image_size=size, channels=channels).decoded_by(settings.decoder)
+        return sized.kept_resized(where) if settings.cache == "resized" else sized
 
     train = shaped(found.train)
     share = usual_test_share(len(train)) if settings.test_share is None else settings.test_share
@@ -63,7 +64,7 @@ def assemble(found: Splits, settings: DataSettings, name: str) -> Dataset:
     test = replace(test, mean=mean, std=std) if test is not None else None
     task = Task(train.image_size, len(found.classes), train.channels)
     elsewhere = settings.val is not None, settings.test is not None
-    division = Division(settings.val_share, share, settings.seed, *elsewhere)
+    division = Division(settings.val_share, share, settings.seed, *elsewhere, settings.decoder)
     return Dataset(name, task, train, val, mean, std, found.classes, test, division)
 
 

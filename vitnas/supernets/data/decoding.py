@@ -3,36 +3,70 @@
 from __future__ import annotations
 
 import io
+import math
+import threading
+from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
+import PIL
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
+
+from vitnas.supernets.data import jpeg
+from vitnas.supernets.settings.data import DecoderName
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
 LARGEST_FILE = 256 << 20
 """A file of more bytes is taken for damaged, as are more than 179 million pixels, where Pillow stops."""
+MOST_PIXELS = 1 << 26
+"""Of an image as it lies in memory while it is decoded, a quarter of a GiB in colours; one of more is taken for damaged."""
+MANY_PIXELS = 1 << 24
+"""Images of more are decoded one at a time, however many threads read."""
 GRAY_MODES = ("1", "L", "LA", "I", "I;16", "I;16B", "I;16L", "F")
+
+
+_many_pixels = threading.Lock()
 
 
 class UnreadableError(Exception):
     """Bytes that are no image, or not all of one; whoever reads many goes on with the next."""
 
 
-def decode(data: bytes, image_size: int, channels: int) -> NDArray[np.uint8]:
+class TooLargeError(UnreadableError):
+    """An image that is whole, and larger than what is decoded; people are told, for they can make it smaller."""
+
+
+VERSION = 1
+"""Raised where the same bytes give other pixels from then on."""
+
+
+def decoded_by(decoder: DecoderName) -> str:
+    """What else the pixels of an image depend on."""
+    return f"{VERSION}, Pillow {PIL.__version__}" + (f", {jpeg.version()}" if decoder == "simplejpeg" else "")
+
+
+def decode(data: bytes, image_size: int, channels: int, decoder: DecoderName = "pillow") -> NDArray[np.uint8]:
     """The square in the middle of an image, upright, as (C, H, W).
 
-    Cropping and resizing are one step, with antialiasing. A JPEG is decoded no larger than needed.
+    Cropping and resizing are one step, with antialiasing. A JPEG is decoded no larger than needed, so that only one with
+    progressive scans, which lie in memory at their full size, can be too large.
     """
+    if decoder == "simplejpeg" and (found := jpeg.decode_jpeg(data, image_size, channels, MANY_PIXELS)) is not None:
+        return found
     mode = "L" if channels == 1 else "RGB"
     try:
         with Image.open(io.BytesIO(data)) as image:
+            whole = image.size
             image.draft(mode, (image_size, image_size))
-            square = _square(_eight_bits(image), mode, image_size)
+            with _room_for(whole if image.info.get("progressive") else image.size):
+                square = _square(_eight_bits(image), mode, image_size)
             if "exif" in image.info:
                 square = ImageOps.exif_transpose(_with_orientation(square, image))
             x = np.asarray(square)
-    except MemoryError:
+    except (MemoryError, UnreadableError):
         raise
+    except Image.DecompressionBombError as error:
+        raise TooLargeError(f"{str(error).partition(',')[0]}; make it smaller") from None
     except Exception as error:  # decoders raise whatever they like
         raise UnreadableError(str(error)) from error
     return x[None] if channels == 1 else np.ascontiguousarray(x.transpose(2, 0, 1))
@@ -47,6 +81,14 @@ def look(data: bytes) -> tuple[tuple[int, int], bool]:
         raise
     except Exception as error:
         raise UnreadableError(str(error)) from error
+
+
+def _room_for(size: tuple[int, int]) -> AbstractContextManager[object]:
+    """Refuses what would take too much memory, and lets nothing else that takes much in beside it."""
+    pixels = math.prod(size)
+    if pixels > MOST_PIXELS:
+        raise TooLargeError(f"{pixels:,} pixels, more than the {MOST_PIXELS:,} that are decoded; make it smaller")
+    return _many_pixels if pixels > MANY_PIXELS else nullcontext()
 
 
 def _square(image: Image.Image, mode: str, size: int) -> Image.Image:
@@ -67,7 +109,7 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     """Shades of 16 bits as shades of 8; everything else as it is."""
     if not image.mode.startswith("I"):
         return image
-    return Image.fromarray((np.asarray(image).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8))
+    return Image.fromarray((np.asarray(image) >> 8).clip(0, 255).astype(np.uint8))
 
 
 def _with_orientation(square: Image.Image, image: Image.Image) -> Image.Image:

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from vitnas.errors import DataError
+from vitnas.errors import DataError, SettingsError
 from vitnas.supernets.data.strata import drawn
+from vitnas.supernets.settings.data import DecoderName
 
 I = TypeVar("I", bound="Images")  # noqa: E741
 
@@ -54,6 +55,21 @@ class Images(ABC):
     def places(self) -> dict[Hashable, str]:
         """Where these images really lie, with their names: whatever two splits share of it, they share images."""
         return {}
+
+    def stamp(self) -> str | None:
+        """What is another wherever these images give other pixels, told without reading them; None where nothing tells."""
+        return None
+
+    def decoded_by(self: I, decoder: DecoderName) -> I:
+        """The same images by another decoder, if they are decoded at all."""
+        return self
+
+    def kept_resized(self: I, where: str) -> I:
+        """The same images, each decoded and resized once and then read from disk; `where` is said where that cannot be."""
+        raise SettingsError(
+            f"[data] cache = 'resized' keeps what is decoded from files that can be told from one another, and {where} has "
+            f"none; leave out cache"
+        )
 
     def only(self: I, positions: NDArray[np.integer]) -> I:
         """These images and no others."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -12,8 +12,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vitnas.errors import DataError
-from vitnas.supernets.data.decoding import UnreadableError, decode, look
+from vitnas.extras import load
+from vitnas.supernets.data.decoding import TooLargeError, UnreadableError, decode, decoded_by, look
 from vitnas.supernets.data.images import Images
+from vitnas.supernets.data.resized import Resized
+from vitnas.supernets.settings.data import DecoderName
 
 USUAL_SIZE = 224
 LOOKED_AT = 64
@@ -35,6 +38,10 @@ class Files(ABC):
 
     def place(self, row: int) -> Hashable:
         """What tells the real file, or its part, from every other of this machine; None where nothing does."""
+        return None
+
+    def stamp(self, row: int) -> str | None:
+        """What changes with the bytes of an image, told without reading them; None where nothing tells."""
         return None
 
 
@@ -62,10 +69,14 @@ class Pictures(Images):
     Attributes:
         files: where they lie.
         damage: what turned out to be unreadable, of all splits.
+        decoder: of those that are JPEG.
+        kept: what was decoded before, if it is kept.
     """
 
     files: Files
     damage: Damage
+    decoder: DecoderName = "pillow"
+    kept: Resized | None = None
 
     @classmethod
     def of(cls, files: Files, labels: NDArray[np.integer], where: str, max_damaged: float) -> Pictures:
@@ -104,25 +115,50 @@ class Pictures(Images):
         found.pop(None, None)
         return found
 
+    def stamp(self) -> str | None:
+        stamps = [self.files.stamp(row) for row in self.rows.tolist()]
+        return None if None in stamps else repr((decoded_by(self.decoder), self.image_size, self.channels, stamps))
+
+    def decoded_by(self, decoder: DecoderName) -> Pictures:
+        if decoder == "simplejpeg":
+            load(decoder)  # or an error that says what installs it
+        return replace(self, decoder=decoder)
+
+    def kept_resized(self, where: str) -> Pictures:
+        first = self.files.stamp(0)
+        if first is None:
+            return super().kept_resized(where)
+        shape = (self.channels, self.image_size, self.image_size)
+        return replace(self, kept=Resized(f"{decoded_by(self.decoder)}, {first}", shape, len(self.labels), where))
+
     def pixels(self, indices: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
         pixels = np.empty((len(indices), self.channels, self.image_size, self.image_size), np.uint8)
-        rows = np.empty(len(indices), np.int64)
-        for k, index in enumerate(indices.tolist()):
-            rows[k], pixels[k] = self._next_good(index)
-        return torch.from_numpy(pixels), torch.from_numpy(self.labels[rows])
+        rows = [self._next_good(index, pixels[k]) for k, index in enumerate(indices.tolist())]
+        return torch.from_numpy(pixels), torch.from_numpy(self.labels[np.array(rows, np.int64)])
 
-    def _next_good(self, index: int) -> tuple[int, NDArray[np.uint8]]:
+    def _next_good(self, index: int, into: NDArray[np.uint8]) -> int:
         for position in range(index, index + len(self)):
             row = int(self.rows[position % len(self)])
             if row in self.damage.names:
                 continue
             try:
-                return row, decode(self.files.read(row), self.image_size, self.channels)
+                self._read(row, into)
+                return row
+            except TooLargeError as error:
+                self.damage.add(row, f"{self.files.name(row)} ({error})")
             except (UnreadableError, OSError):
                 self.damage.add(row, self.files.name(row))
         raise DataError(
             f"none of {len(self)} images can be read, such as {self.files.name(int(self.rows[0]))}; check them"
         )
+
+    def _read(self, row: int, into: NDArray[np.uint8]) -> None:
+        stamp = self.files.stamp(row) if self.kept is not None else None
+        if self.kept is not None and stamp is not None and self.kept.read(row, stamp, into):
+            return
+        into[:] = decode(self.files.read(row), self.image_size, self.channels, self.decoder)
+        if self.kept is not None and stamp is not None:
+            self.kept.write(row, stamp, into)
 
 
 def number(names: Sequence[str]) -> tuple[NDArray[np.int64], tuple[str, ...]]:

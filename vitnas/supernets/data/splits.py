@@ -7,12 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vitnas.errors import DataError
 from vitnas.supernets.data.images import Images
 from vitnas.supernets.data.strata import apportioned, by_class
-
-SAMPLE = 2048
-"""So many training images are measured for normalisation."""
+from vitnas.supernets.settings.data import DecoderName
 
 TEST_SHARE, LEAST_TEST_IMAGES, MOST_TEST_IMAGES = 0.1, 100, 10_000
 
@@ -47,6 +44,7 @@ class Division:
         seed: of the draws.
         val: whether validation images came from a place of their own.
         test: whether test images did.
+        decoder: of `DataSettings`, for pixels differ by it.
     """
 
     val_share: float = 0.2
@@ -54,6 +52,7 @@ class Division:
     seed: int = 0
     val: bool = False
     test: bool = False
+    decoder: DecoderName = "pillow"
 
 
 def usual_test_share(num_images: int) -> float:
@@ -81,19 +80,3 @@ def held_back(labels: NDArray[np.integer], share: float, seed: int) -> NDArray[n
         wanted = round(share * len(members))
         chosen[members[: min(max(wanted, 1), len(members) - 1)]] = True
     return chosen
-
-
-def measured(images: Images, where: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation of each channel in 0..1, over a sample of the images."""
-    few = images.sample(SAMPLE)
-    total, squares, count = np.zeros(images.channels), np.zeros(images.channels), 0
-    for start in range(0, len(few), 64):
-        x = few.pixels(np.arange(start, min(start + 64, len(few))))[0].numpy().astype(np.float64) / 255
-        total += x.sum(axis=(0, 2, 3))
-        squares += (x**2).sum(axis=(0, 2, 3))
-        count += x.shape[0] * x.shape[2] * x.shape[3]
-    mean = total / count
-    std = np.sqrt(np.maximum(squares / count - mean**2, 0))
-    if (std < 1e-6).any():
-        raise DataError(f"{where}: a channel whose pixels are all equal; check how the images are read")
-    return tuple(mean.tolist()), tuple(std.tolist())

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from vitnas.errors import SettingsError
 from vitnas.settings import Count, Natural, Positive, Settings, Share, about
+
+DecoderName = Literal["pillow", "simplejpeg"]
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,20 @@ class DataSettings(Settings):
     max_damaged: Annotated[
         Share, about("Share of the images that may turn out to be unreadable before training gives up.")
     ] = 0.1
+
+    decoder: Annotated[
+        DecoderName,
+        about(
+            "What decodes JPEG files; simplejpeg takes less time, gives slightly other pixels and needs the extra jpeg."
+        ),
+    ] = "pillow"
+    cache: Annotated[
+        Literal["resized"] | None,
+        about(
+            '"resized" keeps every image in the cache folder as it was decoded and resized, image_size^2 bytes a channel; '
+            "left out, images are decoded each time."
+        ),
+    ] = None
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from vitnas.errors import DataError
 from vitnas.supernets.data.formats.array_files import Array, Npz, map_npy
-from vitnas.supernets.data.formats.folders import place_of
+from vitnas.supernets.data.formats.folders import place_of, stamp_of
 from vitnas.supernets.data.formats.format import Format, judges, with_judges
 from vitnas.supernets.data.images import Pixels
 from vitnas.supernets.data.pictures import Files, Pictures
@@ -26,8 +26,8 @@ PAIRS = (("x_train", "y_train"), ("train_images", "train_labels"), ("x", "y"), (
 class JpegFiles(Files):
     """Many JPEG files end to end in one array; file i goes from offset[i] to offset[i + 1]."""
 
-    def __init__(self, data: NDArray[np.uint8], offsets: NDArray[np.int64], place: Hashable) -> None:
-        self._data, self._offsets, self._place = data, offsets, place
+    def __init__(self, data: NDArray[np.uint8], offsets: NDArray[np.int64], place: Hashable, stamp: str) -> None:
+        self._data, self._offsets, self._place, self._stamp = data, offsets, place, stamp
 
     def read(self, row: int) -> bytes:
         return self._data[self._offsets[row] : self._offsets[row + 1]].tobytes()
@@ -37,6 +37,9 @@ class JpegFiles(Files):
 
     def place(self, row: int) -> Hashable:
         return self._place, int(self._offsets[row])
+
+    def stamp(self, row: int) -> str:
+        return f"{self._stamp} {self._offsets[row]}"
 
 
 class Arrays(Format):
@@ -101,7 +104,7 @@ def _named(arrays: Mapping[str, Array], path: Path, names: tuple[str, str], sett
     whole = offsets.shape == (len(y) + 1,) and offsets.dtype.kind in "iu"
     if not whole or (offsets[1:] < offsets[:-1]).any() or offsets[0] < 0 or offsets[-1] > len(images):
         raise DataError(f"{where}: {len(y)} labels need {len(y) + 1} rising offsets; check the offsets")
-    files = JpegFiles(images, offsets.astype(np.int64), place)
+    files = JpegFiles(images, offsets.astype(np.int64), place, f"{stamp_of(path.stat())} {names[0]}")
     return Splits(Pictures.of(files, y, where, settings.max_damaged), None, classes)
 
 

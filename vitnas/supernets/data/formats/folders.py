@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from vitnas.supernets.data.decoding import EXTENSIONS, LARGEST_FILE, UnreadableError
 
@@ -44,8 +43,12 @@ def place_of(found: os.stat_result) -> Place:
     return found.st_dev << 64 | found.st_ino
 
 
-@dataclass(frozen=True, order=True)
-class ImageFile:
+def stamp_of(found: os.stat_result) -> str:
+    """What changes whenever somebody writes to a file or puts another in its place."""
+    return f"{found.st_ino} {found.st_size} {found.st_mtime_ns} {found.st_ctime_ns}"
+
+
+class ImageFile(NamedTuple):
     """A file that is named like an image. Sorted, those that lie there come before those that links lead to.
 
     Attributes:

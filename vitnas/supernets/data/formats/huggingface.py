@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from vitnas.errors import DataError, suggest
 from vitnas.files import read_json
-from vitnas.supernets.data.formats.folders import Place, is_junk, place_of
+from vitnas.supernets.data.formats.folders import is_junk, place_of, stamp_of
 from vitnas.supernets.data.formats.format import TRAIN, Format, UnlabelledError, folder_of_split, judges, with_judges
 from vitnas.supernets.data.formats.image_column import ImageColumn, may_hold_images
 from vitnas.supernets.data.formats.memory import available_bytes
@@ -101,7 +101,7 @@ def _saved(folder: Path, settings: DataSettings) -> Splits:
         table = pa.concat_tables(tables)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise DataError(f"'{folder}' cannot be read: {error}; save the data set anew with save_to_disk") from None
-    return _splits(table, features, folder, settings, _places([folder / name for name in names]))
+    return _splits(table, features, folder, settings, [folder / name for name in names])
 
 
 def _packed(files: list[Path], settings: DataSettings) -> Splits:
@@ -128,16 +128,10 @@ def _packed(files: list[Path], settings: DataSettings) -> Splits:
         features = dict(described.get("info", {}).get("features", {}))
     except (ValueError, AttributeError, TypeError, RecursionError):
         raise DataError(f"{where} have a description that cannot be read; write them anew") from None
-    return _splits(table, features, files[0].parent, settings, _places(files))
+    return _splits(table, features, files[0].parent, settings, files)
 
 
-def _places(files: list[Path]) -> tuple[Place, ...]:
-    return tuple(place_of(file.stat()) for file in files)
-
-
-def _splits(
-    table: Any, features: dict[str, Any], folder: Path, settings: DataSettings, places: tuple[Place, ...]
-) -> Splits:
+def _splits(table: Any, features: dict[str, Any], folder: Path, settings: DataSettings, made_of: list[Path]) -> Splits:
     if not len(table):
         raise DataError(f"'{folder}' has no rows; add images")
     kinds = {name: kind.get("_type") if isinstance(kind, dict) else None for name, kind in features.items()}
@@ -168,7 +162,8 @@ def _splits(
     except pa.ArrowException as error:
         raise DataError(f"'{folder}', columns {images[0]} and {labels[0]}: {error}; save the data set anew") from None
     y, classes = _classes(label_column, features.get(labels[0]), f"'{folder}', column {labels[0]}")
-    files = ImageColumn(column, folder, places)
+    found = [file.stat() for file in made_of]
+    files = ImageColumn(column, folder, tuple(map(place_of, found)), " ".join(map(stamp_of, found)))
     return Splits(Pictures.of(files, y, f"'{folder}'", settings.max_damaged), None, classes)
 
 

@@ -11,21 +11,21 @@ import pyarrow as pa
 import pyarrow.compute
 
 from vitnas.errors import DataError
-from vitnas.supernets.data.formats.folders import place_of, read_limited
+from vitnas.supernets.data.formats.folders import place_of, read_limited, stamp_of
 from vitnas.supernets.data.pictures import Files
 
 
 class ImageColumn(Files):
     """A column of encoded images: bytes, or a structure of bytes and the path of a file inside the folder."""
 
-    def __init__(self, column: Any, folder: Path, place: Hashable) -> None:
+    def __init__(self, column: Any, folder: Path, place: Hashable, stamp: str) -> None:
         if pa.types.is_struct(column.type):
             self._bytes, paths = (pa.chunked_array([c.field(n) for c in column.chunks]) for n in ("bytes", "path"))
             self._paths: Any = paths
             self._check_paths(folder)
         else:
             self._bytes, self._paths = column, None
-        self._folder, self._place = folder, place
+        self._folder, self._place, self._stamp = folder, place, stamp
 
     def read(self, row: int) -> bytes:
         data = self._bytes[row].as_py()
@@ -42,6 +42,14 @@ class ImageColumn(Files):
             return self._place, row
         try:
             return place_of(os.stat(_inside(self._folder, self._path(row))))
+        except OSError:
+            return None
+
+    def stamp(self, row: int) -> str | None:
+        if self._paths is None or self._bytes[row].is_valid:
+            return f"{self._stamp} {row}"
+        try:
+            return stamp_of(os.stat(_inside(self._folder, self._path(row))))
         except OSError:
             return None
 

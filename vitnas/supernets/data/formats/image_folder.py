@@ -11,7 +11,7 @@ import numpy as np
 
 from vitnas.errors import DataError
 from vitnas.supernets.data.decoding import EXTENSIONS
-from vitnas.supernets.data.formats.folders import Place, Walk, is_junk, read_limited
+from vitnas.supernets.data.formats.folders import Place, Walk, is_junk, read_limited, stamp_of
 from vitnas.supernets.data.formats.format import TRAIN, Format, folder_of_split, judges, with_judges
 from vitnas.supernets.data.pictures import Files, Pictures
 from vitnas.supernets.data.splits import Splits
@@ -33,6 +33,12 @@ class PathFiles(Files):
 
     def place(self, row: int) -> Place:
         return self._places[row]
+
+    def stamp(self, row: int) -> str | None:
+        try:
+            return stamp_of(os.stat(os.path.join(self._root, self._names[row])))
+        except OSError:
+            return None
 
 
 class ImageFolder(Format):

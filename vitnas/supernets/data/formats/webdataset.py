@@ -14,7 +14,7 @@ from typing import Any
 
 from vitnas.errors import DataError
 from vitnas.supernets.data.decoding import EXTENSIONS, LARGEST_FILE, UnreadableError
-from vitnas.supernets.data.formats.folders import Place, is_junk, place_of
+from vitnas.supernets.data.formats.folders import Place, is_junk, place_of, stamp_of
 from vitnas.supernets.data.formats.format import (
     TEST,
     TRAIN,
@@ -41,6 +41,7 @@ class TarFiles(Files):
 
     def __init__(self, shards: dict[Path, Place]) -> None:
         self.shards = shards
+        self._stamps = {shard: stamp_of(shard.stat()) for shard in shards}
         self.members: list[tuple[Path, int, int, str]] = []
 
     def read(self, row: int) -> bytes:
@@ -58,6 +59,10 @@ class TarFiles(Files):
     def place(self, row: int) -> Hashable:
         path, offset, _, _ = self.members[row]
         return self.shards[path], offset
+
+    def stamp(self, row: int) -> str:
+        path, offset, size, _ = self.members[row]
+        return f"{self._stamps[path]} {offset} {size}"
 
 
 class WebDataset(Format):
