@@ -32,6 +32,7 @@ CORE = (
     "onnxruntime",
     "onnxscript",
     "coremltools",
+    "fsspec",
     "matplotlib",
     "moocore",
     "optuna",

@@ -18,6 +18,7 @@ from vitnas.supernets.data.images import Images, Pixels
 from vitnas.supernets.data.loader import Loader
 from vitnas.supernets.data.pictures import Files, Pictures
 from vitnas.supernets.data.splits import Splits
+from vitnas.supernets.data.stores import is_address, local_place
 from vitnas.supernets.settings.data import DataSettings
 
 DATASETS: Registry[Callable[[], Splits]] = Registry(
@@ -67,7 +68,7 @@ def resolved(settings: DataSettings, dataset: Dataset) -> DataSettings:
     """Settings that find the same data set from any folder, and do not measure it again."""
 
     def absolute(place: str) -> str:
-        return place if place in DATASETS else str(Path(place).absolute())
+        return place if place in DATASETS or is_address(place) else str(Path(place).absolute())
 
     return replace(
         settings,
@@ -98,10 +99,10 @@ def _find(name: str, settings: DataSettings) -> Splits:
         raise DataError(
             f"'{name}' is a pickle, which vitnas never opens, for it could run any code; save arrays as .npz"
         )
-    place = str(path.absolute())  # the process may walk elsewhere
+    place = local_place(name) if is_address(name) else str(path.absolute())  # the process may walk elsewhere
     if settings.format is not None:
         return FORMATS.load(settings.format)().open(place, settings)
-    if not path.exists() and "{" not in name:
+    if not path.exists() and "{" not in name and not is_address(name):
         if "/" in name or path.suffix:
             raise DataError(f"data '{name}' does not exist; check the path, or name a data set: {', '.join(DATASETS)}")
         raise UnknownNameError(f"no dataset named '{name}', and no such path; {suggest(name, DATASETS)}")
