@@ -127,7 +127,8 @@ def test_a_server_that_is_not_there_is_told_before_any_work(
 
 
 @pytest.mark.ray
-@pytest.mark.slow
+@pytest.mark.slow  # a start of two workers
+@pytest.mark.timeout(900)
 def test_processes_that_train_together_are_one_run_where_the_command_was_given(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
