@@ -14,7 +14,8 @@ tensorrt    where it is installed: difference (largest of any logit of an ONNX f
 processes   two processes on two GPUs with NCCL, else two on the processor with gloo: nccl (1 or 0), difference (largest of any
             weight, beside one process, in units of the largest weight), processes_ratio (images a second, two over one)
 
-`--torch-device cpu` runs every line of it on a processor with small numbers: figures that say nothing, code that is tried.
+`--torch-device cpu` runs it on a processor with small numbers: figures that say nothing, code that is tried, all but that for the GPU's memory,
+for NCCL and for what is not installed.
 """
 
 from __future__ import annotations

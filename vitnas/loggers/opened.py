@@ -31,7 +31,6 @@ class Loggers:
             run: what they are told of.
             ids: the file that keeps by which ids they know the run.
         """
-        self._ids = ids
         self._open: dict[str, Logger] = {}
         known = _known(ids) if ids is not None and names else {}
         for name in names:
