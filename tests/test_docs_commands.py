@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,9 @@ NOT_HERE = {
     "timm:convnext_tiny@": "a file of weights",
     "--init timm:": "weights from the network; tests/supernets/weights/pretrained",
     "NAME": "words to be replaced",
+    "s3://": "an object store; tests/supernets/data/test_stores.py",
+    "gs://": "an object store; tests/supernets/data/test_stores.py",
+    **{name: "a package that is not installed; tests/loggers" for name in ("mlflow", "wandb") if find_spec(name) is None},
 }
 """What no test can run from the pages, and why."""
 SHORTER = (
