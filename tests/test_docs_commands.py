@@ -27,7 +27,11 @@ NOT_HERE = {
     "NAME": "words to be replaced",
     "s3://": "an object store; tests/supernets/data/test_stores.py",
     "gs://": "an object store; tests/supernets/data/test_stores.py",
-    **{name: "a package that is not installed; tests/loggers" for name in ("mlflow", "wandb") if find_spec(name) is None},
+    **{
+        name: "a package that is not installed; tests/loggers"
+        for name in ("mlflow", "wandb")
+        if find_spec(name) is None
+    },
 }
 """What no test can run from the pages, and why."""
 SHORTER = (
