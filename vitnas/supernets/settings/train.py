@@ -111,7 +111,7 @@ class TrainSettings(Settings):
         Count | None,
         about(
             "Steps between two evaluations of the smallest, middle and largest arch on all validation images; left out, they "
-            "are judged so often, on at most 1,000 of them, that it takes a twentieth of the training, and in the end on all."
+            "are judged on at most 1,000 of them, and at the end on all, so often that it takes a twentieth of the training."
         ),
     ] = None
     checkpoint_every: Annotated[Count, about("Steps between two checkpoints; the last three are kept.")] = 100

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -11,14 +10,14 @@ from vitnas.search_spaces import Arch, SearchSpace
 from vitnas.supernets.counting.population import PopulationCounter
 from vitnas.supernets.data import Dataset
 from vitnas.supernets.evaluation import EvaluationResult, cut_out, evaluate
-from vitnas.supernets.recalibration import BATCH_SIZE
+from vitnas.supernets.recalibration import BATCH_SIZE, NUM_BATCHES
 from vitnas.supernets.supernet import Supernet
 from vitnas.supernets.training.samplers import Lesson
 
 SHARE = 0.05
-"""What judging on the way may cost, as a share of the training."""
+"""What judging may cost, as a share of the training."""
 MOST = 20
-"""Times that a training is judged on its way at most."""
+"""Times that a training is judged at most."""
 IMAGES, BATCHES = 1000, 4
 """Validation images, and batches for batch norms, that are looked at on the way."""
 FORWARD = 1 / 3
@@ -33,7 +32,9 @@ def steps_between(
     batch_size: int,
     num_steps: int,
 ) -> int:
-    """Steps between two judgements that cost `SHARE` of the steps, by their MACs.
+    """Steps between two judgements, such that all of them and the last, on all images, cost `SHARE` of the steps by their MACs.
+
+    Where the last costs more than half of that, the others have the other half: short trainings have a curve too.
 
     Args:
         space: of the archs.
@@ -44,11 +45,14 @@ def steps_between(
         num_steps: of the training.
     """
     macs = PopulationCounter(space)(space.encode(list(archs))).macs.astype(float)
-    looked_at = min(IMAGES, len(dataset.val)) + min(BATCHES * BATCH_SIZE, len(dataset.train))
-    judging = FORWARD * looked_at * float(macs.sum())
+
+    def cost(images: int, batches: int) -> float:
+        return FORWARD * (min(images, len(dataset.val)) + min(batches * BATCH_SIZE, len(dataset.train))) * macs.sum()
+
     passes = sum(1 / lesson.part[1] for lesson in lessons)
-    step = batch_size * passes * float(np.mean(macs))
-    return max(1, math.ceil(judging / (SHARE * step)), -(-num_steps // MOST))
+    allowed = SHARE * num_steps * batch_size * passes * float(np.mean(macs))
+    on_the_way = max(allowed - cost(len(dataset.val), NUM_BATCHES), allowed / 2)
+    return -(-num_steps // (1 + min(int(on_the_way / cost(IMAGES, BATCHES)), MOST - 1)))
 
 
 def judge(net: Supernet, archs: Mapping[str, Arch], dataset: Dataset, whole: bool) -> dict[str, EvaluationResult]:
