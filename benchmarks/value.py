@@ -8,7 +8,7 @@ random.all     a random arch at the limit, of a random one of the spaces that fi
 random.within  a random arch at the limit, of the space that auto chose
 same           a random arch of the space that auto chose, as fast as the arch that it chose
 uniform        the largest uniformly scaled arch within the limit, of the space that auto chose
-single         auto with its first candidate alone, which is trained for all of the time
+several        auto with four candidates, whatever the time; where it has one, the others cost that one its steps
 supernet       auto's other strategy: half of the time for a supernet, then its best archs
 largest        of random archs within the limit, of the space that auto chose, the one with the most MACs
 fixed.SPACE    auto with this space alone
@@ -20,7 +20,7 @@ set to the next.
 Keys, DATA-LIMIT one problem: acc.METHOD.DATA-LIMIT (percent of the test images, mean over seeds), std.METHOD.DATA-LIMIT (over
 seeds), cpu_s.METHOD.DATA-LIMIT, seeds.METHOD.DATA-LIMIT; ri.all, ri.within, ri.same (percent by which auto's accuracy is above that of
 the random arch) with ri_low.* (lower end of 95 %, bootstrap over seeds); points_over_uniform, points_over_largest; strategy_regret
-(points that the best strategy, of auto, single and supernet, is better than auto, mean over the problems); space_regret
+(points that the best strategy, of auto, several and supernet, is better than auto, mean over the problems); space_regret
 (points that the best fixed space is better than auto over all problems). With --quick one seed, one space and a few seconds.
 
 It takes hours on two cores. Finished jobs are kept below VITNAS_BENCHMARK_WORK and in results/value.runs.json, and not done again; with
@@ -69,7 +69,7 @@ SPACES = LIKELY[:8]
 FIXED = LIKELY[:3]
 METHODS: tuple[tuple[tuple[str, ...], range], ...] = (
     (("random.all", "uniform", "random.within"), range(5)),
-    (("single", "supernet"), range(5, 7)),
+    (("several", "supernet"), range(5, 7)),
     (tuple(f"fixed.{name}" for name in FIXED), range(5, 7)),
     (("same", "largest"), range(7, 12)),
 )
@@ -83,7 +83,8 @@ LANES = Lanes(now=time.process_time)
 """One thread; what other work on the machine takes away is not held against a method that plans."""
 DRAWN = 8
 """Random archs of which "largest" takes the one with the most MACs."""
-STRATEGIES = ("auto", "single", "supernet")
+SEVERAL = 4
+STRATEGIES = ("auto", "several", "supernet")
 RUNS = Path(__file__).parent / "results" / "value.runs.json"
 """What finished jobs found: problem and time -> seed -> method."""
 
@@ -138,8 +139,8 @@ class Problem:
     def settings(self, seed: int, method: str = "auto") -> AutoSettings:
         """Auto chooses among all spaces that it knows unless one is fixed."""
         asked = AutoSettings(limits={"cpu": self.limit_ms}, seconds=self.seconds, baselines=(), workers=1, seed=seed)
-        if method == "single":
-            return replace(asked, candidates=1)
+        if method == "several":
+            return replace(asked, candidates=SEVERAL)
         if method == "supernet":
             return replace(asked, strategy="supernet")
         return replace(asked, spaces=(method.removeprefix("fixed."),) if method.startswith("fixed.") else ())
@@ -221,7 +222,7 @@ def job(task: tuple[Problem, int, str, float]) -> None:
     ready = method == "auto" or auto.get("cpu") == CPU
     if file.is_file() or time.time() > deadline or not ready:
         return
-    if method in ("single", f"fixed.{auto.get('space')}") and len(auto["candidates"]) == 1:
+    if method == f"fixed.{auto.get('space')}" and len(auto["candidates"]) == 1:
         write_json(file, without_seal(auto, str(file)))  # the same training
         return
     clock = problem.clock(folder / method / "latencies.json")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vitnas.automation.plan import Entry, Plan, Rung, makespan
-from vitnas.automation.planning import FIRST, LAST_FIRST, LEAST_STEPS, SHORT_STEPS, SPENT, SPENT_SHORT, divide, overhead
+from vitnas.automation.planning import FIRST, LEAST_STEPS, SECOND, SHORT_STEPS, SPENT, divide, overhead, rungs_for
 from vitnas.errors import SettingsError
 from vitnas.search_spaces import load_space
 
@@ -80,20 +80,27 @@ def test_work_is_divided_among_workers(seconds, workers):
     assert least - 1e-9 <= found <= least * (4 / 3) + 1e-9  # Graham's bound for the longest first
 
 
-@given(st.floats(10, 1e5), st.floats(0.01, 5), st.integers(1, 12))
-def test_rungs_leave_most_of_the_time_to_the_winner(network_s, step_s, most):
-    number, rungs = divide(network_s, step_s, most)
+@given(st.floats(10, 1e6), st.integers(1, 12))
+def test_rungs_leave_most_of_the_time_to_the_winner(steps, most):
+    number = divide(steps, most)
     assert 1 <= number <= most
+    spent = overhead(number, rungs_for(number, steps))
+    assert spent <= (SPENT if steps >= SHORT_STEPS else 0)
+
+
+@given(st.floats(10, 1e6), st.integers(2, 12))
+def test_whoever_is_compared_has_learned_something(steps, number):
+    rungs = rungs_for(number, steps)
+    assert rungs[-1].keep == 1
+    assert [rung.keep for rung in rungs] == sorted({rung.keep for rung in rungs}, reverse=True)
+    assert FIRST <= rungs[0].share <= SECOND
     spent = overhead(number, rungs)
-    assert spent <= (SPENT if network_s / step_s >= SHORT_STEPS else SPENT_SHORT)
-    if number > 1:
-        assert rungs[-1].keep == 1
-        assert FIRST <= rungs[0].share <= LAST_FIRST
-        assert rungs[0].share * network_s / (1 + spent) / step_s >= LEAST_STEPS * (1 - 1e-9)
+    if spent <= SPENT and rungs[0].share < SECOND:
+        assert rungs[0].share * steps / (1 + spent) >= LEAST_STEPS * (1 - 1e-9)
 
 
 def test_more_time_affords_more_candidates():
-    number = [divide(seconds, 0.3, 12)[0] for seconds in (60, 300, 1200, 7200)]
+    number = [divide(seconds / 0.3, 12) for seconds in (60, 300, 1200, 7200)]
     assert number == sorted(number)
     assert number[0] == 1
     assert number[-1] > 6

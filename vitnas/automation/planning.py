@@ -28,15 +28,16 @@ LIKELY = (
     "swin", "attentivenas", "matformer-tiny", "deit", "asvit", "autoformer-mini",
 )  # fmt: skip
 """Spaces in the order in which they are tried: hybrids first, which learn most from few images in little time."""
-FIRST, LAST_FIRST, SECOND = 0.03, 0.05, 0.25
-"""Shares of a training at which candidates are compared: between the first two, where there are enough steps, then again."""
+FIRST, SECOND = 0.03, 0.25
+"""Shares of a training at which candidates are compared, the first one later where it would be too early."""
 LEAST_STEPS = 60
 """Of a training when its network is first compared."""
 PLAIN, PLAIN_SMALL = "deit", "autoformer-mini"
 """Spaces of plain vision transformers, which people take who do not search; the other one cuts small images into enough patches."""
-SPENT, SPENT_SHORT = 0.4, 0.15
-"""What the rungs may cost, as a share of one whole training; in a short one every step counts, and the likeliest candidate wins."""
+SPENT = 0.4
+"""What the rungs may cost, as a share of one whole training."""
 SHORT_STEPS = 2 * ENOUGH_STEPS
+"""A training shorter than this needs every step, so the likeliest candidate has all of them."""
 MOST = 12
 """Candidates that begin at most unless told."""
 USUAL_STEP_S = 0.2
@@ -53,13 +54,13 @@ def make_plan(dataset: Dataset, settings: AutoSettings, clock: Clock, lanes: Lan
         lanes: that all trainings have together.
         say: told what is found.
     """
-    purse, most = Purse.of(settings, lanes), settings.candidates or MOST
-    afforded, _ = divide(purse.left_s(), USUAL_STEP_S, most)
+    purse, wanted = Purse.of(settings, lanes), settings.candidates
+    afforded = wanted or divide(purse.left_s() / USUAL_STEP_S, MOST)
     names = settings.spaces or tuple(name for name in LIKELY if name in SPACES)
     most_spaces = len(settings.spaces) or spaces_for(afforded)
     found = at_the_limits(names, dataset.task, clock, say, most_spaces, lanes.torch_device)
-    candidates = propose(found, purse.left_s(), most, clock, np.random.default_rng(settings.seed))
-    entries, rungs, network_s = compete(candidates, purse, most)
+    candidates = propose(found, purse.left_s(), wanted or MOST, clock, np.random.default_rng(settings.seed))
+    entries, rungs, network_s = compete(candidates, purse, wanted)
     entries += baselines(found, entries, network_s, dataset, settings, clock, say)
     return purse.plan(entries, rungs, settings.seed)
 
@@ -111,11 +112,12 @@ class Purse:
         return max(left_s - self.before_s, left_s / 10)
 
 
-def compete(candidates: Sequence[Fit], purse: Purse, most: int) -> tuple[list[Entry], tuple[Rung, ...], float]:
-    """The candidates that a time affords, their rungs, and the processor seconds of all that."""
-    step_s = float(np.median([fit.pace.step_s for fit in candidates]))
-    number, rungs = divide(purse.left_s(), step_s, min(most, len(candidates)))
+def compete(candidates: Sequence[Fit], purse: Purse, wanted: int | None) -> tuple[list[Entry], tuple[Rung, ...], float]:
+    """The candidates that begin, so many or as many as the time affords, their rungs, and the processor seconds of all that."""
     network_s = purse.left_s()
+    steps = network_s / float(np.median([fit.pace.step_s for fit in candidates]))
+    number = min(wanted, len(candidates)) if wanted else divide(steps, len(candidates))
+    rungs = rungs_for(number, steps)
     whole_s = network_s / (1 + overhead(number, rungs))
     return [entry_of("candidate", fit, whole_s) for fit in candidates[:number]], rungs, network_s
 
@@ -160,25 +162,25 @@ def baselines(
     return entries
 
 
-def divide(network_s: float, step_s: float, most: int) -> tuple[int, tuple[Rung, ...]]:
-    """How many candidates a time affords, and the rungs that they climb.
+def divide(steps: float, most: int) -> int:
+    """How many candidates a time affords.
 
     Args:
-        network_s: processor seconds for all that leads to the network.
-        step_s: of a step of a candidate, usually.
+        steps: of a usual candidate, if it had all that leads to the network.
         most: candidates at most.
     """
-    steps = network_s / step_s
-    allowed = SPENT if steps >= SHORT_STEPS else SPENT_SHORT
-    first = max(FIRST, LEAST_STEPS * (1 + allowed) / steps)
-    if first > LAST_FIRST:
-        return 1, ()
-    for number in range(most, 1, -1):
-        left = max(1, round(number / 3))
-        rungs = (Rung(first, left), Rung(SECOND, 1)) if left > 1 else (Rung(first, 1),)
-        if overhead(number, rungs) <= allowed:
-            return number, rungs
-    return 1, ()
+    if steps < SHORT_STEPS:
+        return 1
+    return next((n for n in range(most, 1, -1) if overhead(n, rungs_for(n, steps)) <= SPENT), 1)
+
+
+def rungs_for(number: int, steps: float) -> tuple[Rung, ...]:
+    """The rungs that so many candidates climb: first a third goes on, then one."""
+    if number == 1:
+        return ()
+    first = min(SECOND, max(FIRST, LEAST_STEPS * (1 + SPENT) / steps))
+    left = max(1, round(number / 3))
+    return (Rung(first, left), Rung(SECOND, 1)) if left > 1 and first < SECOND else (Rung(first, 1),)
 
 
 def overhead(number: int, rungs: Sequence[Rung]) -> float:

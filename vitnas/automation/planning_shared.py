@@ -60,9 +60,11 @@ def plan_from(
     pace = measure_pace(run.space, within.arch if within is not None else run.space.smallest(), BATCH, device)
     afforded = int(JUDGING * purse.left_s() / judging_s(pace.step_s, BATCH))
     best = shortlist(run, images, clock, min(MANY, max(FEW, afforded)), settings.seed, say, device)
-    most = settings.candidates or CANDIDATES
-    fits = [Fit(space, one.placed, SLOWER * LEARNING_RATE, lanes.torch_device) for one in best[:most]]
-    entries, rungs, network_s = compete(fits, purse, most)
+    fits = [
+        Fit(space, one.placed, SLOWER * LEARNING_RATE, lanes.torch_device)
+        for one in best[: settings.candidates or CANDIDATES]
+    ]
+    entries, rungs, network_s = compete(fits, purse, settings.candidates)
     names = (_name(run),) if settings.baselines else ()
     found = at_the_limits(names, dataset.task, clock, say, torch_device=lanes.torch_device) if names else []
     entries += baselines(found, entries, network_s + shared_s, dataset, settings, clock, say)

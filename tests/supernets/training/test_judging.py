@@ -29,7 +29,7 @@ def test_it_costs_its_share_and_no_more(digits, batch_size, num_steps, parts, pa
     lessons = [Lesson(archs[0], part=(0, parts))] * passes
     every = steps_between(space, archs, lessons, digits, batch_size, num_steps)
     macs = PopulationCounter(space)(space.encode(archs)).macs
-    judged = [step for step in range(every, num_steps, every)]
+    judged = range(every, num_steps, every)
     on_the_way = FORWARD * (len(digits.val) + 4 * 64) * macs.sum()
     last = FORWARD * (len(digits.val) + min(16 * 64, len(digits.train))) * macs.sum()
     allowed = SHARE * num_steps * batch_size * passes / parts * macs.mean()

@@ -47,7 +47,8 @@ def steps_between(
     macs = PopulationCounter(space)(space.encode(list(archs))).macs.astype(float)
 
     def cost(images: int, batches: int) -> float:
-        return FORWARD * (min(images, len(dataset.val)) + min(batches * BATCH_SIZE, len(dataset.train))) * macs.sum()
+        looked_at = min(images, len(dataset.val)) + min(batches * BATCH_SIZE, len(dataset.train))
+        return FORWARD * looked_at * float(macs.sum())
 
     passes = sum(1 / lesson.part[1] for lesson in lessons)
     allowed = SHARE * num_steps * batch_size * passes * float(np.mean(macs))
