@@ -139,8 +139,8 @@ def arch_of(run: RunFolder) -> Arch:
 GIVEN = (
     Given("cifar10", "vit", 32, 12, 0.70),
     Given("cifar10", "hybrid", 64, 6, 0.70),
-    Given("fashion", "hybrid", 64, 4, 0.90),
-    Given("fashion", "vit", 28, 8, 0.90),
+    Given("fashion", "hybrid", 64, 2, 0.90),
+    Given("fashion", "vit", 28, 4, 0.90),
 )
 
 
