@@ -1,7 +1,7 @@
 """Does evaluating archs on a supernet cost more than their forward passes?
 
 `ratio`: archs a second of a search's score, over those of nothing but the forward passes of the extracted networks over the same images, which
-lie normalised in memory: the validation images, and those that batch norms are measured on. One thread, the eight smallest
+lie normalised in memory: the validation images, and those that batch norms are measured on. One thread, the four smallest
 uniformly scaled archs, 2,000 drawn images of 64 pixels; `ratio.SPACE` of a space with batch norms and of one without, `ratio` the lower of the two.
 
 `together`: archs a second where the images are JPEG files of 256 pixels, eight archs at once, over one by one.
@@ -30,8 +30,8 @@ from vitnas.supernets.supernet import Supernet
 
 SPACES = ("efficientformerv2", "deit")
 SIZE = 64
-ARCHS = 8
-ROUNDS = 5
+ARCHS = 4
+ROUNDS = 3
 
 
 def measure(quick: bool) -> frame.Results:
