@@ -1,17 +1,17 @@
-"""Given: a network that somebody has, as layers, for the task that it was made for or for another."""
+"""GivenNetwork: a network that somebody has, as layers, for the task that it was made for or for another."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from vitnas.errors import SpaceError
+from vitnas.errors import InvalidArchError, SpaceError
 from vitnas.search_spaces.arch import Arch
 from vitnas.search_spaces.blueprint import Blueprint
 from vitnas.search_spaces.space import SearchSpace, Task
 
 
-class Given(Protocol):
+class GivenNetwork(Protocol):
     """A network that somebody has."""
 
     @property
@@ -51,7 +51,14 @@ class GivenArch:
         return self.space.name
 
     def blueprint(self, task: Task) -> Blueprint:
-        return (self.space if task == self.task else replace(self.space, task=task)).lower(self.arch)
+        if task == self.task:
+            return self.space.lower(self.arch)
+        try:
+            return replace(self.space, task=task).lower(self.arch)
+        except (InvalidArchError, SpaceError) as error:
+            raise SpaceError(
+                f"network '{self.name}' cannot look at images of {task.image_size} with {task.in_channels} channels: {error}"
+            ) from None
 
 
 @dataclass(frozen=True)

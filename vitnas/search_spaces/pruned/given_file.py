@@ -14,7 +14,7 @@ from vitnas.errors import SpaceError, VitnasError
 from vitnas.files import read_json
 from vitnas.search_spaces.arch import Arch
 from vitnas.search_spaces.blueprint import Blueprint, LayerSpec
-from vitnas.search_spaces.pruned.given import Given, GivenArch, GivenLayers
+from vitnas.search_spaces.pruned.given import GivenArch, GivenLayers, GivenNetwork
 from vitnas.search_spaces.pruned.pruned_space import pruned
 from vitnas.search_spaces.recorded import recorded_space
 from vitnas.search_spaces.space import SearchSpace, Task
@@ -69,7 +69,7 @@ class GivenFile:
             raise SpaceError(f"space file '{path}' cannot be read: {error}; name the space.json of a run") from None
 
     @classmethod
-    def of(cls, path: Path, prefix: str, given: Given, task: Task) -> GivenFile:
+    def of(cls, path: Path, prefix: str, given: GivenNetwork, task: Task) -> GivenFile:
         told: dict[str, Any] = {"prefix": prefix, "name": given.name, "family": given.family, "task": asdict(task)}
         if given.arch is not None:
             told["arch"] = given.arch.to_json()
@@ -92,7 +92,7 @@ class GivenFile:
         return replace(space, task=task or read.task, source=self)
 
 
-def given_in(path: Path, load: Load) -> Given:
+def given_in(path: Path, load: Load) -> GivenNetwork:
     """The network of an arch.json: of an export by the layers beside it, else by the space of the run that it lies in."""
     arch = Arch.from_json(read_json(path))
     name = f"{arch.space}/{arch.id}"
@@ -103,7 +103,7 @@ def given_in(path: Path, load: Load) -> Given:
     return GivenArch(name, space, space.check(arch))
 
 
-def _exported(path: Path, name: str, arch: Arch, report: Any) -> Given:
+def _exported(path: Path, name: str, arch: Arch, report: Any) -> GivenNetwork:
     try:
         rows = report["blueprint"]
         layers = Blueprint(tuple(row["site"] for row in rows), tuple(LayerSpec.from_json(row) for row in rows))

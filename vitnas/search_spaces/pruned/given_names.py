@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from vitnas.errors import SpaceError, UnknownNameError
-from vitnas.search_spaces.pruned.given import Given, GivenArch
+from vitnas.search_spaces.pruned.given import GivenArch, GivenNetwork
 from vitnas.search_spaces.pruned.given_file import GivenFile, Load, given_in
 from vitnas.search_spaces.pruned.pruned_space import Pruned, pruned
 from vitnas.search_spaces.pruned.timm_names import given_of_timm
@@ -37,7 +37,7 @@ def load_pruned(name: str, task: Task | None, load: Load) -> Pruned:
     slim = PREFIXES[prefix]
     path = Path(rest)
     if rest.startswith("timm:"):
-        given: Given = given_of_timm(rest.removeprefix("timm:"))
+        given: GivenNetwork = given_of_timm(rest.removeprefix("timm:"))
     elif path.suffix == ".json":
         given = given_in(path, load)
     else:
@@ -47,7 +47,7 @@ def load_pruned(name: str, task: Task | None, load: Load) -> Pruned:
     return replace(pruned(given, prefix, slim_stream=slim), task=task, source=source)
 
 
-def _published(rest: str, load: Load) -> Given:
+def _published(rest: str, load: Load) -> GivenNetwork:
     """``SPACE/ARCH``."""
     space_name, separator, label = rest.rpartition("/")
     if not separator:

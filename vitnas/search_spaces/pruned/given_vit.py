@@ -49,7 +49,8 @@ class GivenViT:
     arch: None = field(default=None, init=False)
 
     def blueprint(self, task: Task) -> Blueprint:
-        if task.image_size % self.patch or task.image_size < self.patch:
+        odd = task.image_size % self.patch and task.image_size != self.task.image_size
+        if odd or task.image_size < self.patch:  # of a rest at its own size nothing is seen, as published
             nearest = max(1, round(task.image_size / self.patch)) * self.patch
             raise SpaceError(
                 f"network '{self.name}': image size {task.image_size} is not a multiple of its patch size {self.patch}; "

@@ -10,7 +10,7 @@ from vitnas.errors import SpaceError
 from vitnas.search_spaces.blueprint import Blueprint, LayerSpec, Scalar
 from vitnas.search_spaces.gene import Choice, Gene
 from vitnas.search_spaces.lowering import Site
-from vitnas.search_spaces.pruned.given import Given
+from vitnas.search_spaces.pruned.given import GivenNetwork
 from vitnas.search_spaces.pruned.prunable import TOKEN_STREAM, can_be_left_out, shrinking, steps
 from vitnas.search_spaces.space import SearchSpace
 
@@ -34,7 +34,7 @@ class Pruned(SearchSpace):
         slim_stream: one more gene, the width of all tokens; only where all layers are on tokens of one width.
     """
 
-    given: Given = field(kw_only=True)
+    given: GivenNetwork = field(kw_only=True)
     slim_stream: bool = field(default=False, kw_only=True)
 
     @cached_property
@@ -81,7 +81,7 @@ class Pruned(SearchSpace):
         return self.whole.layers[0].out_shape[-1]
 
 
-def pruned(given: Given, prefix: str = "prune", *, slim_stream: bool = False) -> Pruned:
+def pruned(given: GivenNetwork, prefix: str = "prune", *, slim_stream: bool = False) -> Pruned:
     """The space of a given network, for the task that it was made for."""
     return Pruned(f"{prefix}:{given.name}", given.task, given=given, slim_stream=slim_stream)
 

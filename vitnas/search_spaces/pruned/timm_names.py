@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from vitnas.errors import UnknownNameError, suggest
-from vitnas.search_spaces.pruned.given import Given, GivenArch
+from vitnas.search_spaces.pruned.given import GivenArch, GivenNetwork
 from vitnas.search_spaces.pruned.given_vit import GivenViT
 from vitnas.search_spaces.published import SPACES
 from vitnas.search_spaces.space import Task
@@ -98,7 +98,7 @@ NOT_YET: Mapping[str, str] = {
 """Beginnings of names, and why their networks are not taken."""
 
 
-def given_of_timm(name: str) -> Given:
+def given_of_timm(name: str) -> GivenNetwork:
     """The network that timm calls so, with or without a tag such as ``.augreg_in21k``."""
     bare = name.partition(".")[0]
     if bare in OF_SPACES:

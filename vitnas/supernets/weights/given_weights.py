@@ -29,7 +29,7 @@ Tensors = Mapping[str, Mapping[str, Tensor]]
 
 
 @dataclass(frozen=True)
-class GivenNetwork:
+class GivenWeights:
     """A given network with its weights.
 
     Attributes:
@@ -45,7 +45,7 @@ class GivenNetwork:
 
 def given_network(
     space: Pruned, source: str | TimmState | ExportedWeights | RunWeights, name: str | None = None
-) -> GivenNetwork:
+) -> GivenWeights:
     """The network that a space was made of.
 
     Args:
@@ -70,7 +70,7 @@ def given_network(
 
 
 @torch.no_grad()
-def take_given(net: Supernet, given: GivenNetwork, source: str) -> str:
+def take_given(net: Supernet, given: GivenWeights, source: str) -> str:
     """Writes a given network into the supernet of its space, as far as the supernet goes; says what was done."""
     space, head = net.space, list(dict(given.network.named_children()))[-1]
     training = net.training
@@ -130,7 +130,7 @@ def _classless(blueprint: Blueprint) -> tuple[object, ...]:
     return (*body, head[0], replace(head[1], out_shape=(1,)))
 
 
-def _built(space: Pruned, blueprint: Blueprint, tensors: Tensors) -> GivenNetwork:
+def _built(space: Pruned, blueprint: Blueprint, tensors: Tensors) -> GivenWeights:
     """The given network in the kinds that shrink; its tensors are those of the kinds in which it was given."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -148,7 +148,7 @@ def _built(space: Pruned, blueprint: Blueprint, tensors: Tensors) -> GivenNetwor
     if new_head:
         given[head] |= {name: fresh[name] for name in names}
     write_weights(dict(network.named_children()), space.whole, given)
-    return GivenNetwork(network.eval(), new_head, resampled)
+    return GivenWeights(network.eval(), new_head, resampled)
 
 
 def _resampled(spec: LayerSpec, tensors: dict[str, Tensor]) -> tuple[dict[str, Tensor], int | None]:
