@@ -64,6 +64,15 @@ BY_HAND: dict[str, list[list[LayerSpec]]] = {
             )
             for w, r in [(8, 0), (12, 2)]
         ],
+        [LayerSpec.of("patch_embedding", (3, 4, 6), (7, w), patch=2, positions=False) for w in (8, 12)],
+    ],
+    "rotary_attention": [
+        [
+            LayerSpec.of(
+                "rotary_attention", (11, w), (11, w), heads=h, head_width=8, key_width=8, value_width=v, leading=2
+            )
+            for w, h, v in [(8, 2, 8), (12, 3, 6)]
+        ],
     ],
     "slim_attention": [
         [

@@ -29,6 +29,7 @@ class GivenViT:
         norm_first: whether all tokens are normalised before the first block.
         norm: the norm of all layers.
         act: the activation of the FFNs.
+        rotary: whether attention turns queries and keys by the places of their patches; then nothing else has a position.
     """
 
     name: str
@@ -45,6 +46,7 @@ class GivenViT:
     norm_first: bool = False
     norm: Literal["layer", "layer-1e-6"] = "layer-1e-6"
     act: Literal["gelu", "gelu-tanh", "quick-gelu"] = "gelu"
+    rotary: bool = False
     family: str = field(default="deit", init=False)
     arch: None = field(default=None, init=False)
 
@@ -69,7 +71,10 @@ class GivenViT:
     def _attention(self, shape: tuple[int, int]) -> LayerSpec:
         full = self.width // self.heads
         widths = {"head_width": full, "key_width": full, "value_width": full}
-        return LayerSpec.of("slim_attention", shape, shape, heads=self.heads, **widths, **self._norm_attrs)
+        if self.rotary:
+            widths["leading"] = self.class_token + self.registers
+        kind = "rotary_attention" if self.rotary else "slim_attention"
+        return LayerSpec.of(kind, shape, shape, heads=self.heads, **widths, **self._norm_attrs)
 
     def _head(self, shape: tuple[int, int], classes: int) -> LayerSpec:
         if self.pool == "attention":
@@ -82,7 +87,8 @@ class GivenViT:
     @property
     def _stem_attrs(self) -> dict[str, Scalar]:
         norm = {"norm": self.norm} if self.norm_first else {}
-        return _other(registers=(self.registers, 0), class_token=(self.class_token, True)) | norm
+        leading = {"registers": (self.registers, 0), "class_token": (self.class_token, True)}
+        return _other(**leading, positions=(not self.rotary, True)) | norm
 
     @property
     def _ffn_attrs(self) -> dict[str, Scalar]:

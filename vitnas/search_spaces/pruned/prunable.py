@@ -35,6 +35,7 @@ SHRINKS: Mapping[str, tuple[str, ...]] = {
     "pooled_reduction_attention": ("heads",),
     "postact_mbconv": ("hidden",),
     "retention": ("heads",),
+    "rotary_attention": ("heads", "value_width"),
     "slim_attention": ("heads", "key_width", "value_width"),
     "spatial_reduction_attention": ("heads",),
     "talking_attention": ("heads",),
@@ -48,7 +49,7 @@ RESIDUAL = frozenset(
         "additive_attention", "attention", "conv_feed_forward", "convnext_block", "feed_forward", "feed_forward_stack",
         "gated_feed_forward", "gated_linear_unit", "linear_attention", "map_attention", "map_feed_forward",
         "meta_feed_forward", "mixture_mask_attention", "neighbourhood_attention", "next_conv_block", "offset_attention",
-        "pool_mixing", "pooled_reduction_attention", "pooling_mixer", "retention", "slim_attention",
+        "pool_mixing", "pooled_reduction_attention", "pooling_mixer", "retention", "rotary_attention", "slim_attention",
         "spatial_reduction_attention", "talking_attention", "unbiased_window_attention", "value_conv_attention",
         "window_attention",
     }
@@ -56,7 +57,15 @@ RESIDUAL = frozenset(
 """Kinds that are x + f(x) wherever their two shapes agree, so that f can be left out."""
 
 TOKEN_STREAM = frozenset(
-    {"patch_embedding", "channel_embedding", "attention", "slim_attention", "feed_forward", "classifier"}
+    {
+        "patch_embedding",
+        "channel_embedding",
+        "attention",
+        "slim_attention",
+        "rotary_attention",
+        "feed_forward",
+        "classifier",
+    }
 )
 """Kinds on tokens of one width that no attribute repeats: a network of these alone can be narrowed as a whole."""
 

@@ -67,11 +67,14 @@ SIZES: Mapping[str, dict[str, int]] = {
 CLIP: dict[str, Any] = {"norm_first": True, "norm": "layer"}
 PATCHES: dict[str, Any] = {"class_token": False, "pool": "mean"}
 SIGLIP: dict[str, Any] = {"class_token": False, "pool": "attention"}
+DINOV3: dict[str, Any] = {"registers": 4, "pool": "mean", "norm": "layer", "rotary": True}
 VARIANTS: Mapping[str, dict[str, Any]] = {
     "": {},
     "clip": CLIP,
     "clip_quickgelu": CLIP | {"act": "quick-gelu"},
     "dinov2": {},
+    "dinov3": DINOV3,
+    "dinov3_qkvb": DINOV3,
     "gap": PATCHES,
     "reg4_dinov2": {"registers": 4},
     "siglip": SIGLIP,
@@ -82,15 +85,15 @@ VARIANTS: Mapping[str, dict[str, Any]] = {
 TANH = ("base_patch32_siglip", "large_patch16_siglip_512", "large_patch16_siglip_gap_512", "so400m_patch16_siglip")
 """Beginnings of SigLIP's names whose networks have the GELU with tanh."""
 
-WITHOUT_SIZE = {"dinov2": 518, "reg4_dinov2": 518}
+WITHOUT_SIZE = {"dinov2": 518, "reg4_dinov2": 518, "dinov3": 256, "dinov3_qkvb": 256}
 """Image sizes of what has none in its name."""
 
 NAME = re.compile(r"(vit|deit3)_([a-z0-9]+)_patch(\d+)(?:_([a-z]\w*?))??(?:_(\d+))?")
 
 NOT_YET: Mapping[str, str] = {
     r".*_distilled_": "has a distillation token with a head of its own, which no layer here reads",
-    r".*dinov3": "has rotary positions, which no attention here has",
-    r"eva02|vit_.*_rope": "has rotary positions, which no attention here has",
+    r".*_plus_patch16_dinov3|vit_7b_": "has a gated FFN",
+    r"eva02|vit_.*_rope": "has rotary positions of another kind than DINOv3's",
     r"vit_gia|vit_gigantic": "is one of the giants, of other widths in every variant and some with a gated FFN",
     r"beit": "has relative positions in a table of its own",
     r".*_tipsv2|.*_radio|aimv2|.*_xp_|.*_rpn_|.*_18x2_|.*_36x1_|test_vit": "has blocks that no layer here computes or a size of its own",
@@ -108,7 +111,7 @@ def given_of_timm(name: str) -> GivenNetwork:
     for pattern, reason in NOT_YET.items():
         if re.match(pattern, bare):
             raise UnknownNameError(
-                f"network 'timm:{name}' {reason}; choose another one, such as a DeiT, ViT, DINOv2, CLIP or SigLIP"
+                f"network 'timm:{name}' {reason}; choose another one, such as a DeiT, ViT, DINOv2, DINOv3, CLIP or SigLIP"
             )
     found = _plain(name, bare)
     if found is None:

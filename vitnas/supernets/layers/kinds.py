@@ -70,6 +70,7 @@ LAYERS: Registry[type[Layer]] = Registry(
         "recursive_gate": "vitnas.supernets.mixers.recursive_gate:RecursiveGate",
         "residual_reduction": "vitnas.supernets.layers.residual_reduction:ResidualReduction",
         "retention": "vitnas.supernets.mixers.retention:Retention",
+        "rotary_attention": "vitnas.supernets.layers.rotary_attention:RotaryAttention",
         "scale_aware_modulation": "vitnas.supernets.mixers.scale_aware_modulation:ScaleAwareModulation",
         "slim_attention": "vitnas.supernets.layers.slim_attention:SlimAttention",
         "spatial_reduction_attention": "vitnas.supernets.mixers.spatial_reduction:SpatialReductionAttention",

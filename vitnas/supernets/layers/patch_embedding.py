@@ -27,6 +27,7 @@ class PatchEmbedding(Layer):
         patch: Annotated[Count, about("side of a patch")]
         registers: Annotated[Natural, about("learned tokens after the class token that are no patches")] = 0
         class_token: Annotated[bool, about("whether a learned class token comes first")] = True
+        positions: Annotated[bool, about("whether every place has a learned position")] = True
         norm: Annotated[
             Literal["none", "layer", "layer-1e-6"],
             about("the norm of all tokens before the first block, if there is one"),
@@ -43,9 +44,10 @@ class PatchEmbedding(Layer):
         patch = self.attrs.patch
         self.make_projection(channels, width, patch)
         classes = self.attrs.class_token
+        placed = self.attrs.positions
         self.class_token = nn.Parameter(torch.empty(width)) if classes else None
-        self.class_position = nn.Parameter(torch.empty(width)) if classes else None
-        self.position = nn.Parameter(torch.empty(height // patch, breadth // patch, width))
+        self.class_position = nn.Parameter(torch.empty(width)) if classes and placed else None
+        self.position = nn.Parameter(torch.empty(height // patch, breadth // patch, width)) if placed else None
         for weight in (self.class_token, self.class_position, self.position):
             if weight is not None:
                 nn.init.trunc_normal_(weight, std=0.1)
@@ -64,12 +66,13 @@ class PatchEmbedding(Layer):
     def patches(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, tokens, width), positions included."""
         tokens: Tensor = self.projection(x).flatten(2).transpose(1, 2)
-        return tokens + self.position.flatten(0, 1)
+        return tokens if self.position is None else tokens + self.position.flatten(0, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         tokens, leading = self.patches(x), []
-        if self.class_token is not None and self.class_position is not None:
-            leading.append((self.class_token + self.class_position)[None])
+        if self.class_token is not None:
+            placed = self.class_token if self.class_position is None else self.class_token + self.class_position
+            leading.append(placed[None])
         if self.registers is not None:
             leading.append(self.registers)
         if leading:

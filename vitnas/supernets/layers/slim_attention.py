@@ -57,6 +57,11 @@ class SlimAttention(Layer):
         value = F.linear(normed, self.value.flatten(0, 1), self.value_bias.flatten())
         q_BHTE, k_BHTE = query_key.reshape(-1, tokens, 2, heads, self.attrs.key_width).permute(2, 0, 3, 1, 4).unbind(0)
         v_BHTV = value.reshape(-1, tokens, heads, value_width).transpose(1, 2)
+        q_BHTE, k_BHTE = self.placed(q_BHTE), self.placed(k_BHTE)
         y_BHTV = F.scaled_dot_product_attention(q_BHTE, k_BHTE, v_BHTV, scale=self.attrs.head_width**-0.5)
         y_BTD = y_BHTV.transpose(1, 2).reshape(-1, tokens, heads * value_width)
         return x + F.linear(y_BTD, self.proj_weight.flatten(1), self.proj_bias)
+
+    def placed(self, x_BHTE: Tensor) -> Tensor:
+        """Queries or keys that know where their tokens are; here they need not."""
+        return x_BHTE

@@ -155,9 +155,11 @@ def _resampled(spec: LayerSpec, tensors: dict[str, Tensor]) -> tuple[dict[str, T
     """Absolute positions on the grid of these images, as timm and DINOv2 resample them."""
     layer, side = outline(spec), None
     for name, axes in layer.averaged.items():
+        if name not in tensors:
+            continue
         size = [layer.state_dict()[name].shape[axis] for axis in axes]
-        grid = tensors.get(name)
-        if grid is None or axes != (0, 1) or list(grid.shape[:2]) == size:
+        grid = tensors[name]
+        if axes != (0, 1) or list(grid.shape[:2]) == size:
             continue
         side = grid.shape[0]
         maps = F.interpolate(grid.permute(2, 0, 1)[None].float(), size=size, mode="bicubic", antialias=True)

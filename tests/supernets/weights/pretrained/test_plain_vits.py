@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import re
+from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -18,6 +19,7 @@ from vitnas.search_spaces.pruned.given_vit import GivenViT
 from vitnas.search_spaces.pruned.pruned_space import Pruned, pruned
 from vitnas.search_spaces.pruned.timm_names import NOT_YET, OF_SPACES, given_of_timm
 from vitnas.supernets.layers import outline
+from vitnas.supernets.layers.rotary_attention import RotaryAttention
 from vitnas.supernets.weights.given_weights import given_network
 from vitnas.supernets.weights.pretrained.families import rules_of_family
 from vitnas.supernets.weights.pretrained.timm_weights import TimmWeights
@@ -66,6 +68,11 @@ def timm_model(options: dict[str, Any], classes: int = 5, side: int = SIDE) -> n
     torch.manual_seed(3)
     sizes = {"embed_dim": WIDTH, "depth": DEPTH, "num_heads": HEADS, "mlp_ratio": HIDDEN / WIDTH}
     model: nn.Module = transformer(side, PATCH, 3, classes, **sizes, **options)
+    return lively(model)
+
+
+def lively(model: nn.Module) -> nn.Module:
+    """Every weight random, and activations of order one."""
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if parameter.ndim > 1:
@@ -92,6 +99,24 @@ def test_every_variant_answers_as_timm(variant: str) -> None:
     found = given_network(space_of(ours), TimmState(model.state_dict()))
     assert not found.new_head
     compare(model, found.network)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(("name", "side"), [("vit_small_patch16_dinov3", 48), ("vit_small_patch16_dinov3_qkvb", 64)])
+def test_dinov3_turns_queries_and_keys_as_timm_does(name: str, side: int) -> None:
+    sizes = {"embed_dim": 32, "depth": DEPTH, "num_heads": 2, "num_classes": 5, "dynamic_img_size": False}
+    torch.manual_seed(3)
+    model = lively(import_timm().create_model(name, img_size=side, **sizes))
+    with torch.no_grad():
+        for block in model.blocks:  # type: ignore[union-attr]
+            block.attn.qkv.weight.mul_(3)  # so that it matters where tokens look
+    small = replace(cast(GivenViT, given_of_timm(name)), width=32, depth=DEPTH, heads=2, hidden=128)
+    found = given_network(pruned(replace(small, task=Task(side, 5))), TimmState(model.state_dict()))
+    compare(model, found.network, side)
+    for layer in (m for m in found.network if isinstance(m, RotaryAttention)):
+        layer.sines.zero_()
+    with pytest.raises(AssertionError):
+        compare(model, found.network, side)
 
 
 @torch.no_grad()
@@ -144,18 +169,21 @@ def _check_name(name: str) -> None:
     """On the meta device: shapes, and what shapes do not show."""
     given = given_of_timm(name)
     assert isinstance(given, GivenViT)
+    more = {} if "dinov3" in name else {"weight_init": "skip"}
     with torch.device("meta"):
-        model: Any = import_timm().create_model(name, num_classes=11, weight_init="skip")
+        model: Any = import_timm().create_model(name, num_classes=11, **more)
     block = model.blocks[0]
     acts = {"GELU": "gelu", "GELUTanh": "gelu-tanh", "QuickGELU": "quick-gelu"}
     pools = {"token": "class", "avg": "mean", "map": "attention"}
-    assert (type(block).__name__, type(block.attn).__name__) == ("Block", "Attention")
+    assert (type(block).__name__, type(block.attn).__name__) == (
+        ("EvaBlock", "EvaAttention") if given.rotary else ("Block", "Attention")
+    )
     assert given.task.image_size == model.patch_embed.img_size[0]
     assert given.heads == block.attn.num_heads
     assert given.act == acts[type(block.mlp.act).__name__]
     assert given.pool == pools[model.global_pool]
     assert given.pool_first == (not isinstance(model.fc_norm, nn.Identity))
-    assert not model.pool_include_prefix
+    assert not getattr(model, "pool_include_prefix", False)
     assert {"layer": 1e-5, "layer-1e-6": 1e-6}[given.norm] == block.norm1.eps
     blueprint = given.blueprint(Task(given.task.image_size, 11))
     weights = TimmWeights(model.state_dict())

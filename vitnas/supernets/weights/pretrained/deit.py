@@ -1,4 +1,4 @@
-"""Plain vision transformers in timm: ViT, DeiT, DeiT-III, DINOv2, CLIP and SigLIP (``deit_tiny_patch16_224``, ...).
+"""Plain vision transformers in timm: ViT, DeiT, DeiT-III, DINOv2, DINOv3, CLIP and SigLIP (``deit_tiny_patch16_224``, ...).
 
 Biases that a family has not are zero here, and a scale of a layer (DeiT-III, DINOv2) is part of the product before it, which
 is the same function.
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from vitnas.search_spaces import Blueprint, LayerSpec
@@ -24,6 +25,22 @@ def rules(blueprint: Blueprint, timm: TimmWeights) -> Iterator[tuple[str, Mappin
 def _stem(timm: TimmWeights, block: str, spec: LayerSpec) -> dict[str, Tensor]:
     given: dict[str, Any] = dict(spec.attrs)
     registers, has_class = given.get("registers", 0), given.get("class_token", True)
+    found = timm.modules({"projection": "patch_embed.proj"})
+    width = len(found["projection.weight"])
+    found.setdefault("projection.bias", found["projection.weight"].new_zeros(width))
+    if has_class:
+        found["class_token"] = timm["cls_token"].flatten()
+    if registers:
+        found["registers"] = timm["reg_token"][0]
+    if given.get("norm", "none") != "none":
+        found |= timm.modules({"norm": "norm_pre"})
+    return found | _positions(timm, spec, found, registers, has_class) if given.get("positions", True) else found
+
+
+def _positions(
+    timm: TimmWeights, spec: LayerSpec, found: Mapping[str, Tensor], registers: int, has_class: bool
+) -> dict[str, Tensor]:
+    """Those of the patches and the class token; those of registers, which have none here, become part of them."""
     position = timm["pos_embed"][0]
     patches = len(position) - registers - has_class
     side = spec.in_shape[1] // spec["patch"]
@@ -32,21 +49,21 @@ def _stem(timm: TimmWeights, block: str, spec: LayerSpec) -> dict[str, Tensor]:
     else:  # only patches have positions
         leading = position.new_zeros(registers + has_class, position.shape[1])
     side = round(len(position) ** 0.5)  # of another image size, the comparison of shapes will say so
-    found = {**timm.modules({"projection": "patch_embed.proj"}), "position": position.reshape(side, side, -1)}
-    found.setdefault("projection.bias", position.new_zeros(position.shape[1]))
+    own = {"position": position.reshape(side, side, -1)}
     if has_class:
-        found |= {"class_token": timm["cls_token"].flatten(), "class_position": leading[0]}
+        own["class_position"] = leading[0]
     if registers:
-        found["registers"] = timm["reg_token"][0] + leading[has_class:]
-    if given.get("norm", "none") != "none":
-        found |= timm.modules({"norm": "norm_pre"})
-    return found
+        own["registers"] = found["registers"] + leading[has_class:]
+    return own
 
 
 def _attention(timm: TimmWeights, block: str, spec: LayerSpec) -> dict[str, Tensor]:
     heads, head_width, width = spec["heads"], spec["head_width"], spec.in_shape[-1]
     weight, bias = _with_bias(timm, f"{block}.attn.qkv")
-    proj_weight, proj_bias = _scaled(timm, f"{block}.attn.proj", f"{block}.ls1.gamma")
+    if f"{block}.attn.q_bias" in timm:  # DINOv3 knows no bias of keys
+        query, value = timm[f"{block}.attn.q_bias"], timm[f"{block}.attn.v_bias"]
+        bias = torch.cat([query, torch.zeros_like(query), value])
+    proj_weight, proj_bias = _scaled(timm, f"{block}.attn.proj", f"{block}.ls1.gamma", f"{block}.gamma_1")
     return {
         **timm.modules({"norm": f"{block}.norm1"}),
         "qkv_weight": weight.reshape(3, heads, head_width, width),
@@ -74,7 +91,7 @@ def slimmed(attention: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _feed_forward(timm: TimmWeights, block: str, spec: LayerSpec) -> dict[str, Tensor]:
-    weight, bias = _scaled(timm, f"{block}.mlp.fc2", f"{block}.ls2.gamma")
+    weight, bias = _scaled(timm, f"{block}.mlp.fc2", f"{block}.ls2.gamma", f"{block}.gamma_2")
     found = timm.modules({"norm": f"{block}.norm2", "expand": f"{block}.mlp.fc1"})
     return {**found, "reduce.weight": weight, "reduce.bias": bias}
 
@@ -111,18 +128,19 @@ def _with_bias(timm: TimmWeights, module: str) -> tuple[Tensor, Tensor]:
     return weight, timm[bias] if bias in timm else weight.new_zeros(len(weight))
 
 
-def _scaled(timm: TimmWeights, module: str, scale: str) -> tuple[Tensor, Tensor]:
+def _scaled(timm: TimmWeights, module: str, *scales: str) -> tuple[Tensor, Tensor]:
+    """A product and the scale of its output, which has one of these names or is not there."""
     weight, bias = _with_bias(timm, module)
-    if scale not in timm:
-        return weight, bias
-    gamma = timm[scale]
-    return gamma[:, None] * weight, gamma * bias
+    for gamma in (timm[name] for name in scales if name in timm):
+        weight, bias = gamma[:, None] * weight, gamma * bias
+    return weight, bias
 
 
 KINDS: Mapping[str, Callable[[TimmWeights, str, LayerSpec], Mapping[str, Tensor]]] = {
     "patch_embedding": _stem,
     "attention": _attention,
     "slim_attention": _slim_attention,
+    "rotary_attention": _slim_attention,
     "feed_forward": _feed_forward,
     "attention_classifier": _attention_classifier,
 }

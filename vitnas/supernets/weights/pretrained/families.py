@@ -32,7 +32,15 @@ FAMILIES: Registry[Rules] = Registry(
     },
 )
 
-PLAIN = {"patch_embedding", "attention", "slim_attention", "feed_forward", "classifier", "attention_classifier"}
+PLAIN = {
+    "patch_embedding",
+    "attention",
+    "slim_attention",
+    "rotary_attention",
+    "feed_forward",
+    "classifier",
+    "attention_classifier",
+}
 """The layers of a plain vision transformer, whose rules suit every space made of them alone."""
 
 
