@@ -18,8 +18,9 @@ from vitnas import __version__
 from vitnas.display import Shown
 from vitnas.errors import CheckpointError
 from vitnas.files import refuse_other, write_bytes, write_json
-from vitnas.search_spaces import SearchSpace, Task, load_space
-from vitnas.settings import make_settings, read_toml
+from vitnas.search_spaces import SearchSpace, load_space
+from vitnas.search_spaces.recorded import recorded_space
+from vitnas.settings import read_toml
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class RunFolder(Shown, view="run"):
 
     config.toml          everything a command was told or assumed, one table a command
     space.toml, space.py the file of a space of one's own; opening the run executes a space.py
+    space.json           the layers of a given network, where the space is what that can be pruned to
     environment.json     versions, machine, git state
     metrics.jsonl        what training saw
     loggers.json         by which ids loggers know the run
@@ -106,16 +108,7 @@ class RunFolder(Shown, view="run"):
     @cached_property
     def space(self) -> SearchSpace:
         """The space that this run's supernet was made for."""
-        table = dict(self.config.get("space", {}))
-        name, only, file = table.pop("name", None), table.pop("only", {}), table.pop("file", None)
-        if name is None:
-            raise CheckpointError(
-                f"{self.config_file}: table [space] has no key 'name'; the file is not one that vitnas wrote"
-            )
-        space = load_space(
-            str(self.path / file) if file else name, make_settings(Task, table, f"{self.config_file}, [space]")
-        )
-        return space.restrict(**only) if only else space
+        return recorded_space(self.path, load_space)
 
 
 def _refuse_others(path: Path, file: str | None, space: SearchSpace) -> None:

@@ -117,7 +117,7 @@ def start_search(
     warm = _warm(request.warm, space) if request.warm is not None else []
     label = "+".join(request.devices)
     folder = request.folder or (
-        run.path / f"search-{label}" if run is not None else Path("searches") / f"{space.name}-{label}"
+        run.path / f"search-{label}" if run is not None else Path("searches") / f"{space.file_name}-{label}"
     )
     judged_on = "cpu" if predicted is not None else settings.torch_device
     timeout_s, gpus = settings.timeout or None, settings.gpus_per_worker
@@ -201,7 +201,7 @@ def _target(
         places = [*given, request.run.latency_file(name)]
         remedy = f"vitnas profile --run {request.run.path} --device {name}"
     else:
-        places = [*given, folder / "latency" / f"{name}.parquet", Path(f"{space.name}-{name}.parquet")]
+        places = [*given, folder / "latency" / f"{name}.parquet", Path(f"{space.file_name}-{name}.parquet")]
         remedy = f"vitnas profile --space {space.name} --device {name}"
     home = places[-1] if request.run is not None else folder / "latency" / f"{name}.parquet"
     return find_target(space, name, places, home, remedy, settings.measure, say, settings.strict)

@@ -1,24 +1,32 @@
-"""Feed-forward: two linear layers with GELU between them, on a residual."""
+"""Feed-forward: two linear layers with an activation between them, on a residual."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from vitnas.search_spaces import LayerSpec
-from vitnas.supernets.layers.attributes import Attributes, Hidden
-from vitnas.supernets.layers.layer import Layer, init_weight
+from vitnas.settings import about
+from vitnas.supernets.layers.activation import ACTIVATIONS
+from vitnas.supernets.layers.attributes import Attributes, Hidden, TokenNorm
+from vitnas.supernets.layers.layer import LAYER_NORM_EPS, Layer, init_weight
+
+FeedForwardAct = Annotated[
+    Literal["gelu", "gelu-tanh", "quick-gelu"],
+    about("the activation: GELU, its form with tanh, or x * sigmoid(1.702 x)"),
+]
 
 
 class FeedForward(Layer):
-    """x + W2 gelu(W1 norm(x)), from (T, width) to (T, width)."""
+    """x + W2 act(W1 norm(x)), from (T, width) to (T, width)."""
 
     @dataclass(frozen=True)
     class Attrs(Attributes):
         hidden: Hidden
+        act: FeedForwardAct = "gelu"
+        norm: TokenNorm = "layer-1e-6"
 
     attrs: Attrs
 
@@ -28,7 +36,7 @@ class FeedForward(Layer):
     def __init__(self, spec: LayerSpec) -> None:
         super().__init__(spec)
         width = spec.in_shape[-1]
-        self.norm = nn.LayerNorm(width, eps=1e-6)
+        self.norm = nn.LayerNorm(width, eps=LAYER_NORM_EPS[self.attrs.norm])
         self.expand = nn.Linear(width, self.attrs.hidden)
         self.reduce = nn.Linear(self.attrs.hidden, width)
         for linear in (self.expand, self.reduce):
@@ -36,5 +44,5 @@ class FeedForward(Layer):
             nn.init.zeros_(linear.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self.reduce(F.gelu(self.expand(self.norm(x))))
+        y: Tensor = self.reduce(ACTIVATIONS[self.attrs.act](self.expand(self.norm(x))))
         return x + y

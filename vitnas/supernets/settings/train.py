@@ -31,8 +31,8 @@ class TrainSettings(Settings):
     init: Annotated[
         str | None,
         about(
-            "First weights: timm:NAME, such as timm:deit_tiny_patch16_224, a safetensors file, an exported arch or a "
-            "run. Left out, they are drawn."
+            "First weights: timm:NAME, such as timm:deit_tiny_patch16_224, a file of safetensors or of torch, an exported "
+            "arch or a run. Left out, they are drawn."
         ),
     ] = None
     optimizer: Annotated[OptimizerName, about("How gradients become updates.")] = "adamw"

@@ -167,6 +167,23 @@ def load_supernet(run: RunFolder) -> Supernet:
     return net.eval()
 
 
+def load_supernet_at(run: RunFolder, checkpoint: Path) -> Supernet:
+    """The supernet of one checkpoint, which must be as it was written."""
+    state, file = read_json(checkpoint / "state.json"), checkpoint / "supernet.safetensors"
+    if not file.is_file() or state.get("sha256", {}).get(file.name) != sha256(file):
+        raise CheckpointError(
+            f"checkpoint '{checkpoint}' is damaged; give the run '{run.path}', and its newest good one counts"
+        )
+    if state.get("space") != run.space.fingerprint:
+        raise CheckpointError(
+            f"checkpoint '{checkpoint}' was made for space {state.get('space')}, but run '{run.path}' is of space "
+            f"'{run.space.name}' {run.space.fingerprint}; use the version of vitnas that made it"
+        )
+    net = Supernet(run.space)
+    net.load_state_dict(load_file(file))
+    return net
+
+
 def _read_newest(
     run: RunFolder, files: tuple[str, ...], read: Callable[[Path, Mapping[str, Any]], object]
 ) -> dict[str, Any]:
