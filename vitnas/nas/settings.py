@@ -69,6 +69,20 @@ class SearchSettings(Settings):
     predictor: Annotated[str, about("What learns scores from the evaluated archs, or none.")] = "gp"
     population: Annotated[AtLeastTwo, about("Archs in a generation.")] = 100
     generations: Annotated[Count, about("Generations on predictions for every batch of true evaluations.")] = 100
+    importance: Annotated[
+        str,
+        about(
+            "What slimming and programme weigh: weight_gradient, taylor, self_distillation, activation, dimap or "
+            "output_error, see docs/searchers.md."
+        ),
+    ] = "weight_gradient"
+    compensate: Annotated[
+        bool | None,
+        about(
+            "Let the channels that stay make up for those that are cut away, by least squares on training images: true "
+            "measures what that needs, once a run; left out, archs are compensated where the run has it."
+        ),
+    ] = None
     baselines: Annotated[
         Natural,
         about(

@@ -102,7 +102,7 @@ def _from_export(net: Supernet, folder: Path, source: str) -> str:
 
 def _from_run(net: Supernet, run: RunFolder, source: str, checkpoint: Path | None = None) -> str:
     """Every layer that both supernets have, as far as both go."""
-    theirs = load_supernet(run) if checkpoint is None else _supernet_at(run, checkpoint)
+    theirs = load_supernet(run, compensated=False) if checkpoint is None else _supernet_at(run, checkpoint)
     space, task, other = net.space, net.space.task, run.space.task
     if run.space.name != space.name:
         raise CheckpointError(
