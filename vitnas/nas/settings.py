@@ -120,11 +120,14 @@ class SearchSettings(Settings):
         self.demand("objectives", each_once, "at least one quantity, each once")
         from vitnas.nas.searchers import SEARCHERS
         from vitnas.predictors import PREDICTORS
+        from vitnas.supernets.pruning.importances import IMPORTANCES
 
         if self.searcher != AUTO and self.searcher not in SEARCHERS:
             SEARCHERS.load(self.searcher)
         if self.predictor != NO_PREDICTOR and self.predictor not in PREDICTORS:
             PREDICTORS.load(self.predictor)
+        if self.importance not in IMPORTANCES:
+            IMPORTANCES.load(self.importance)
         refuse_unknown(self.loggers, self.table)
 
     @classmethod

@@ -29,4 +29,5 @@ def trained(digits: Dataset) -> Supernet:
             optimizer.zero_grad()
             F.cross_entropy(net(x, arch), y).backward()
             optimizer.step()
+    optimizer.zero_grad()
     return net.eval()

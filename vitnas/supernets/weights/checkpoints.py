@@ -154,15 +154,11 @@ def resume(
     return TrainingProgress(**{field.name: state[field.name] for field in fields(TrainingProgress)})
 
 
-def load_supernet(run: RunFolder, compensated: bool = True) -> Supernet:
+def load_supernet(run: RunFolder) -> Supernet:
     """The supernet with the weights of the newest good checkpoint, in evaluation mode.
 
     Where training kept an average of the weights, that is what it gives. Where moments were measured, smaller archs are
     compensated.
-
-    Args:
-        run: whose weights.
-        compensated: leave the moments out where this is false, whose weights may be others.
     """
     if not checkpoint_folders(run):
         raise CheckpointError(
@@ -175,7 +171,7 @@ def load_supernet(run: RunFolder, compensated: bool = True) -> Supernet:
         net.load_state_dict({**load_file(path / _WEIGHTS), **averaged})
 
     _read_newest(run, (_WEIGHTS, _AVERAGE), read)
-    net.compensation = load_compensation(run, net) if compensated else None
+    net.compensation = load_compensation(run, net)
     return net.eval()
 
 

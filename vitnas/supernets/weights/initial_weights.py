@@ -80,6 +80,7 @@ def _from_timm(net: Supernet, state: Mapping[str, Tensor], source: str) -> str:
     arch, classes = find_arch(net.space, state)
     new_head = classes != net.space.task.num_classes
     load_timm(net, arch, state, new_head)
+    net.given = arch
     return _told(net, arch, source, classes if new_head else None)
 
 
@@ -97,12 +98,13 @@ def _from_export(net: Supernet, folder: Path, source: str) -> str:
     classes = _task(folder / "report.json").get("num_classes", net.space.task.num_classes)
     new_head = classes != net.space.task.num_classes
     write_weights(shared_layers(net, arch), blueprint, given, new_head)
+    net.given = arch
     return _told(net, arch, source, classes if new_head else None)
 
 
 def _from_run(net: Supernet, run: RunFolder, source: str, checkpoint: Path | None = None) -> str:
     """Every layer that both supernets have, as far as both go."""
-    theirs = load_supernet(run, compensated=False) if checkpoint is None else _supernet_at(run, checkpoint)
+    theirs = load_supernet(run) if checkpoint is None else _supernet_at(run, checkpoint)
     space, task, other = net.space, net.space.task, run.space.task
     if run.space.name != space.name:
         raise CheckpointError(

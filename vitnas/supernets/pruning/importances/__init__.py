@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from vitnas.registry import Registry
-from vitnas.supernets.pruning.importance import Importance
+
+if TYPE_CHECKING:
+    from vitnas.supernets.pruning.importance import Importance
 
 IMPORTANCES: Registry[type[Importance]] = Registry(
     "importance",
@@ -18,4 +22,5 @@ IMPORTANCES: Registry[type[Importance]] = Registry(
     },
 )
 
-__all__ = ["IMPORTANCES", "Importance"]
+NO_ORDER = "none"
+"""In place of a name: channels are left in their order."""
