@@ -34,6 +34,8 @@ class RunFolder(Shown, view="run"):
     metrics.jsonl        what training saw
     loggers.json         by which ids loggers know the run
     tested.json          what networks had right on the test images
+    moments.safetensors  what passes through the products of the network; where it is, smaller archs are compensated
+    order.json           which channels were sorted before the first step, and which were not
     checkpoints/         step-00000100 folders of safetensors with their hashes
     latency/             DEVICE.parquet tables
     search-NAME/         study, front and evaluations of a search
@@ -91,6 +93,14 @@ class RunFolder(Shown, view="run"):
     @property
     def checkpoints(self) -> Path:
         return self.path / "checkpoints"
+
+    @property
+    def moments_file(self) -> Path:
+        return self.path / "moments.safetensors"
+
+    @property
+    def order_file(self) -> Path:
+        return self.path / "order.json"
 
     def latency_file(self, device: str) -> Path:
         return self.path / "latency" / f"{device}.parquet"

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vitnas.errors import TrainingError
+from vitnas.files import write_json
 from vitnas.interruption import Stopped, asked, breakable
 from vitnas.run import RunFolder
 from vitnas.search_spaces import SearchSpace
@@ -22,6 +23,7 @@ from vitnas.supernets.augment import augment, batch_seed_of, seeds_of
 from vitnas.supernets.data import Dataset, Loader
 from vitnas.supernets.data.batches import Batches
 from vitnas.supernets.evaluation import landmarks
+from vitnas.supernets.pruning.importances import NO_ORDER
 from vitnas.supernets.resolution import size_at, view
 from vitnas.supernets.settings.train import TrainSettings
 from vitnas.supernets.supernet import Supernet
@@ -31,6 +33,7 @@ from vitnas.supernets.training.learner import Learner, StepOutcome
 from vitnas.supernets.training.lessons import Batch
 from vitnas.supernets.training.metrics import MetricsLog, asked_or_installed
 from vitnas.supernets.training.optimizer import learning_rate_at, make_optimizer
+from vitnas.supernets.training.ordering import sort_given
 from vitnas.supernets.training.processes.distributed import World
 from vitnas.supernets.training.processes.synced_norm import sync_batch_norms
 from vitnas.supernets.training.progress_bar import TrainingBar
@@ -79,6 +82,7 @@ class TrainingLoop:
         if found is None:
             if self.settings.init is not None:
                 initialise(self.net, self.settings.init)
+                self._sort()
                 if self.average is not None:
                     self.average = WeightAverage(self.net, self.settings.average)
             return TrainingProgress()
@@ -86,6 +90,13 @@ class TrainingLoop:
             self.sampler.load_state(found.sampler)
         self.learner.load_state(found.learner)
         return found
+
+    def _sort(self) -> None:
+        """The channels of a network that was given, the most important first."""
+        if self.net.given is not None and self.settings.init_order != NO_ORDER:
+            done = sort_given(self.net, self.dataset.train, self.settings.init_order, self.settings.seed)
+            if self.world.leads:
+                write_json(self.run.order_file, {"importance": self.settings.init_order, **asdict(done)})
 
     def finish(self, show: bool, stop: Callable[[], bool] = asked, until: int | None = None) -> bool:
         """Makes all steps that are left; whether it did, for it ends after any step when asked to, with a checkpoint.

@@ -59,6 +59,7 @@ def _from_timm(net: Supernet, state: Mapping[str, Tensor], config: Mapping[str, 
     arch, classes = find_arch(net.space, state)
     new_head = classes != net.space.task.num_classes
     load_timm(net, arch, state, new_head)
+    net.given = arch
     return _told(net, arch, source, classes if new_head else None)
 
 
@@ -69,6 +70,7 @@ def _from_export(net: Supernet, folder: Path, source: str) -> str:
     classes = _task(folder / "report.json").get("num_classes", net.space.task.num_classes)
     new_head = classes != net.space.task.num_classes
     write_weights(shared_layers(net, arch), blueprint, given, new_head)
+    net.given = arch
     return _told(net, arch, source, classes if new_head else None)
 
 
