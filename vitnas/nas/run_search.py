@@ -265,14 +265,6 @@ def _compensate(run: RunFolder, settings: SearchSettings, say: Say) -> None:
                 f"it out, or delete '{run.moments_file}'"
             )
         return
-    if run.moments_file.exists():
-        return
-    from vitnas.supernets.data import dataset_of
-    from vitnas.supernets.pruning.moments import measure_moments
-    from vitnas.supernets.weights.checkpoints import load_supernet
-    from vitnas.supernets.weights.compensated import save_compensation
+    from vitnas.supernets.weights.measured_moments import measure_once
 
-    net = load_supernet(run)
-    found = measure_moments(net, dataset_of(run).train, seed=settings.seed)
-    save_compensation(run, net, found)
-    say(f"archs are compensated for what they lack, by {found.num_images} images: '{run.moments_file}'")
+    measure_once(run, settings.seed, say)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cached_property
 
 import torch
@@ -22,6 +23,19 @@ def build_network(blueprint: Blueprint) -> nn.Sequential:
     return nn.Sequential(OrderedDict((site, build(spec)) for site, spec in blueprint.items()))
 
 
+@dataclass(frozen=True)
+class Donor:
+    """A network that gave a supernet its first weights.
+
+    Attributes:
+        arch: what it is in the space.
+        new_head: whether its classes were others, so that the classifier is as it was drawn.
+    """
+
+    arch: Arch
+    new_head: bool = False
+
+
 class Supernet(nn.Module):
     """The largest layer of every site; smaller ones are slices of it.
 
@@ -33,7 +47,7 @@ class Supernet(nn.Module):
         experts: copies of some layers that training may keep beside them, see `use_experts`.
         compensation: makes up for what smaller archs lack, everywhere but in training; None leaves slices as they are.
             It knows the weights that it was measured on, and has to be measured anew when they change.
-        given: the arch whose weights came from elsewhere, trained alone and not as one of many; None where there is none.
+        donor: the network that first weights came from, trained alone and not as one of many; None where there is none.
     """
 
     def __init__(self, space: SearchSpace, seed: int = 0) -> None:
@@ -41,7 +55,7 @@ class Supernet(nn.Module):
         self.space = space
         self.experts: Experts | None = None
         self.compensation: Compensation | None = None
-        self.given: Arch | None = None
+        self.donor: Donor | None = None
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.layers = nn.ModuleDict()

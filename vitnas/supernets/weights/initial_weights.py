@@ -15,7 +15,7 @@ from vitnas.files import read_json
 from vitnas.run import RunFolder
 from vitnas.search_spaces import Arch, Pruned
 from vitnas.supernets.layers import Layer
-from vitnas.supernets.supernet import Supernet
+from vitnas.supernets.supernet import Donor, Supernet
 from vitnas.supernets.weights.checkpoints import load_supernet, load_supernet_at
 from vitnas.supernets.weights.given_weights import given_network, take_given
 from vitnas.supernets.weights.overlap import common_tensors
@@ -37,7 +37,9 @@ def initialise(net: Supernet, source: str) -> str:
     found = find_weights(source)
     space = net.space
     if isinstance(space, Pruned) and not (isinstance(found, RunWeights) and found.run.space.name == space.name):
-        return take_given(net, given_network(space, found, source), source)
+        given = given_network(space, found, source)
+        net.donor = Donor(space.largest(), given.new_head)
+        return take_given(net, given, source)
     match found:
         case TimmState(state, config):
             return _from_timm(net, state, config, source)
@@ -59,7 +61,7 @@ def _from_timm(net: Supernet, state: Mapping[str, Tensor], config: Mapping[str, 
     arch, classes = find_arch(net.space, state)
     new_head = classes != net.space.task.num_classes
     load_timm(net, arch, state, new_head)
-    net.given = arch
+    net.donor = Donor(arch, new_head)
     return _told(net, arch, source, classes if new_head else None)
 
 
@@ -70,7 +72,7 @@ def _from_export(net: Supernet, folder: Path, source: str) -> str:
     classes = _task(folder / "report.json").get("num_classes", net.space.task.num_classes)
     new_head = classes != net.space.task.num_classes
     write_weights(shared_layers(net, arch), blueprint, given, new_head)
-    net.given = arch
+    net.donor = Donor(arch, new_head)
     return _told(net, arch, source, classes if new_head else None)
 
 
