@@ -61,7 +61,9 @@ def lively(model: nn.Module) -> nn.Module:
     return model.eval()
 
 
-@pytest.mark.parametrize("name", [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in FAMILIES])
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.heavy if n in QUICK else pytest.mark.slow) for n in FAMILIES]
+)
 @torch.no_grad()
 def test_the_full_choice_is_the_given_network_to_the_bit_and_timms_by_parity(name: str) -> None:
     family, label = FAMILIES[name]

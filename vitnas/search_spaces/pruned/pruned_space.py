@@ -23,11 +23,11 @@ WIDTHS = 8
 
 @dataclass(frozen=True, eq=False)
 class Pruned(SearchSpace):
-    """One site a layer of the given network, with a gene for everything that may shrink there.
+    """One site a layer of the given network, with a gene for everything that may shrink there, named SITE.ATTRIBUTE.
 
-    The first gene of a layer that can be left out has the choice 0, or False, for that; the largest arch is the given
-    network. A plain softmax attention becomes a `slim_attention`, which answers the same and has widths of its own for
-    queries with keys, and for values.
+    A layer that can be left out and has nothing that shrinks has the gene SITE.kept. The first gene of a layer that can be
+    left out has the choice 0, or False, for that; the largest arch is the given network. A plain softmax attention becomes a
+    `slim_attention`, which answers the same and has widths of its own for queries with keys, and for values.
 
     Attributes:
         given: the network.

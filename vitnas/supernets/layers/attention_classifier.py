@@ -10,7 +10,8 @@ from torch.nn import functional as F
 
 from vitnas.search_spaces import LayerSpec
 from vitnas.supernets.layers.attributes import Attributes, Heads, HeadWidth, Hidden, TokenNorm
-from vitnas.supernets.layers.feed_forward import FeedForward, FeedForwardAct
+from vitnas.supernets.layers.feed_forward import FeedForward
+from vitnas.supernets.layers.gelu import Gelu
 from vitnas.supernets.layers.layer import LAYER_NORM_EPS, Layer, init_weight
 
 # Shape suffixes: B batch, T tokens, H heads, E head width, D width.
@@ -27,7 +28,7 @@ class AttentionClassifier(Layer):
         heads: Heads
         head_width: HeadWidth
         hidden: Hidden
-        act: FeedForwardAct = "gelu"
+        act: Gelu = "gelu"
         norm: TokenNorm = "layer-1e-6"
 
     attrs: Attrs

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar
 
 from torch import Tensor, nn
 
 from vitnas.search_spaces import LayerSpec
-from vitnas.settings import about
-from vitnas.supernets.layers.activation import ACTIVATIONS
 from vitnas.supernets.layers.attributes import Attributes, Hidden, TokenNorm
+from vitnas.supernets.layers.gelu import GELUS, Gelu
 from vitnas.supernets.layers.layer import LAYER_NORM_EPS, Layer, init_weight
-
-FeedForwardAct = Annotated[
-    Literal["gelu", "gelu-tanh", "quick-gelu"],
-    about("the activation: GELU, its form with tanh, or x * sigmoid(1.702 x)"),
-]
 
 
 class FeedForward(Layer):
@@ -25,7 +19,7 @@ class FeedForward(Layer):
     @dataclass(frozen=True)
     class Attrs(Attributes):
         hidden: Hidden
-        act: FeedForwardAct = "gelu"
+        act: Gelu = "gelu"
         norm: TokenNorm = "layer-1e-6"
 
     attrs: Attrs
@@ -44,5 +38,5 @@ class FeedForward(Layer):
             nn.init.zeros_(linear.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self.reduce(ACTIVATIONS[self.attrs.act](self.expand(self.norm(x))))
+        y: Tensor = self.reduce(GELUS[self.attrs.act](self.expand(self.norm(x))))
         return x + y

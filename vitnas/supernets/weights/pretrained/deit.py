@@ -59,13 +59,14 @@ def _positions(
 
 def _attention(timm: TimmWeights, block: str, spec: LayerSpec) -> dict[str, Tensor]:
     heads, head_width, width = spec["heads"], spec["head_width"], spec.in_shape[-1]
+    norm = timm.modules({"norm": f"{block}.norm1"})
     weight, bias = _with_bias(timm, f"{block}.attn.qkv")
     if f"{block}.attn.q_bias" in timm:  # DINOv3 knows no bias of keys
         query, value = timm[f"{block}.attn.q_bias"], timm[f"{block}.attn.v_bias"]
         bias = torch.cat([query, torch.zeros_like(query), value])
     proj_weight, proj_bias = _scaled(timm, f"{block}.attn.proj", f"{block}.ls1.gamma", f"{block}.gamma_1")
     return {
-        **timm.modules({"norm": f"{block}.norm1"}),
+        **norm,
         "qkv_weight": weight.reshape(3, heads, head_width, width),
         "qkv_bias": bias.reshape(3, heads, head_width),
         "proj_weight": proj_weight.reshape(width, heads, head_width),
@@ -91,8 +92,8 @@ def slimmed(attention: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _feed_forward(timm: TimmWeights, block: str, spec: LayerSpec) -> dict[str, Tensor]:
-    weight, bias = _scaled(timm, f"{block}.mlp.fc2", f"{block}.ls2.gamma", f"{block}.gamma_2")
     found = timm.modules({"norm": f"{block}.norm2", "expand": f"{block}.mlp.fc1"})
+    weight, bias = _scaled(timm, f"{block}.mlp.fc2", f"{block}.ls2.gamma", f"{block}.gamma_2")
     return {**found, "reduce.weight": weight, "reduce.bias": bias}
 
 
