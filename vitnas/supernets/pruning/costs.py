@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vitnas.search_spaces import LayerSpec
-from vitnas.search_spaces.site_table import SiteTable
+from vitnas.search_spaces.site_values import SiteValues
 from vitnas.supernets.compensation import Compensation, ProductMoments, error_of, kept_inputs, rows_of
 from vitnas.supernets.layers import Layer, outline
 from vitnas.supernets.supernet import Supernet
 
 
-def error_table(net: Supernet, compensation: Compensation) -> SiteTable:
+def error_table(net: Supernet, compensation: Compensation) -> SiteValues:
     """The mean square of what each layer of an arch changes in the logits, taken one by one and to first order.
 
     A layer that is narrower inside leaves the error of its compensated products; one that writes fewer channels, or is
@@ -27,7 +27,7 @@ def error_table(net: Supernet, compensation: Compensation) -> SiteTable:
     """
     lowering = net.space.lowering
     number = {spec: i for i, spec in enumerate(lowering.specs)}
-    table = SiteTable.zeros(net.space)
+    table = SiteValues.zeros(net.space)
     for row, (site, specs) in enumerate(lowering.specs_at().items()):
         known = [key for key in compensation.powers if key.partition("-")[0] == site]
         if not known:
@@ -42,7 +42,7 @@ def error_table(net: Supernet, compensation: Compensation) -> SiteTable:
             errors = sum((_errors(p, layer, own) for p in compensation.products.get(key, ())), np.zeros(len(own)))
             for spec, error in zip(own, errors, strict=True):
                 table[row, number[spec]] = error + float(power[_channels(spec) :].sum())
-    return SiteTable(net.space, table)
+    return SiteValues(net.space, table)
 
 
 def _channels(spec: LayerSpec) -> int:
