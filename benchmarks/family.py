@@ -25,7 +25,7 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -165,14 +165,14 @@ def by_line(
     net = load_supernet(run)
     if not compensated:
         net.compensation = None
-    return first_within(reversed(uniform_line(run.space)), lambda a: cut_out(net, a, dataset.train), clock, share, test)
+    return first_within(uniform_line(run.space)[::-1], lambda a: cut_out(net, a, dataset.train), clock, share, test)
 
 
 def of_front(run: RunFolder, front: Any, clock: Clock, share: float, dataset: Dataset, test: Images) -> Cut | None:
     """Of the points of a front, the most accurate within the milliseconds."""
     net = load_supernet(run)
-    best = sorted(front.points, key=lambda point: -point.objectives["accuracy"])
-    return first_within((p.arch for p in best), lambda a: cut_out(net, a, dataset.train), clock, share, test)
+    falling = [point.arch for point in sorted(front.points, key=lambda point: -point.objectives["accuracy"])]
+    return first_within(falling, lambda a: cut_out(net, a, dataset.train), clock, share, test)
 
 
 def by_rival(whole: nn.Module, dataset: Dataset, clock: Clock, share: float, test: Images) -> Cut | None:
@@ -188,14 +188,18 @@ def by_rival(whole: nn.Module, dataset: Dataset, clock: Clock, share: float, tes
 
 
 def first_within(
-    choices: Any, make: Callable[[Any], nn.Module], clock: Clock, share: float, test: Images
+    choices: Sequence[Any], make: Callable[[Any], nn.Module], clock: Clock, share: float, test: Images
 ) -> Cut | None:
-    """The first choice whose network takes at most that share of the milliseconds."""
-    for choice in choices:
-        network = make(choice)
+    """The first choice whose network takes at most that share of the milliseconds, later ones taking less and less."""
+    low, high, found = 0, len(choices), None
+    while low < high:
+        middle = (low + high) // 2
+        network = make(choices[middle])
         if (took := clock.share(network)) <= share:
-            return Cut(network, took, accuracy(network, test))
-    return None
+            high, found = middle, (network, took)
+        else:
+            low = middle + 1
+    return None if found is None else Cut(*found, accuracy(found[0], test))
 
 
 @torch.no_grad()
@@ -210,9 +214,8 @@ def train(network: nn.Module, teacher: nn.Module, dataset: Dataset) -> None:
     batches = Batches(len(dataset.train), BATCH, 0)
     optimizer = torch.optim.AdamW(network.parameters(), RATE, weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=batches.per_epoch, pct_start=0.05)
-    mean = torch.optim.swa_utils.AveragedModel(
-        network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(AVERAGED)
-    )
+    averaging = torch.optim.swa_utils.get_ema_multi_avg_fn(AVERAGED)  # type: ignore[no-untyped-call]
+    mean = torch.optim.swa_utils.AveragedModel(network, multi_avg_fn=averaging)
     network.train()
     for step, (x, y, seeds) in enumerate(augmented(dataset, batches)):
         del y, step, seeds

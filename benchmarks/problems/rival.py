@@ -28,7 +28,8 @@ class RivalAttention(nn.Module):
         qkv = self.qkv(self.norm(x)).reshape(x.shape[0], x.shape[1], 3, self.num_heads, head_width)
         q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)
         y = F.scaled_dot_product_attention(q, k, v).transpose(1, 2)
-        return x + self.proj(y.reshape(x.shape[0], x.shape[1], self.num_heads * head_width))
+        answer: Tensor = x + self.proj(y.reshape(x.shape[0], x.shape[1], self.num_heads * head_width))
+        return answer
 
 
 def rival_of(network: nn.Sequential) -> nn.Sequential:
@@ -55,7 +56,7 @@ def pruned_rival(
     for x, y in batches:
         F.cross_entropy(pruned(x), y).backward()  # type: ignore[no-untyped-call]
     stem, head = pruned[0], pruned[-1]
-    kept: list[nn.Module] = [head.linear]  # type: ignore[union-attr]
+    kept: list[nn.Module] = [head.get_submodule("linear")]
     if not whole:
         kept += [m for m in stem.modules() if isinstance(m, nn.Conv2d)]
         kept += [layer.proj for layer in pruned if isinstance(layer, RivalAttention)]

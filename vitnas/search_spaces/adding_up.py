@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from vitnas.errors import SearchError
 from vitnas.search_spaces.cost_range import CostOf, evaluate
 from vitnas.search_spaces.genome import Codes, distinct
-from vitnas.search_spaces.site_table import SiteTable
+from vitnas.search_spaces.site_values import SiteValues
 from vitnas.search_spaces.space import SearchSpace
 
 HELD_OUT = 200
@@ -19,7 +19,7 @@ SAME = 1e-6
 """How far they may be off, relative to the range of the cost."""
 
 
-def site_table(space: SearchSpace, quantity: str, cost: CostOf, seed: int = 0) -> tuple[SiteTable, float]:
+def site_values(space: SearchSpace, quantity: str, cost: CostOf, seed: int = 0) -> tuple[SiteValues, float]:
     """What every layer counts at every site, and what is added to each arch beside it.
 
     The costs of some archs, which have every layer several times, are solved for those of their layers.
@@ -30,7 +30,7 @@ def site_table(space: SearchSpace, quantity: str, cost: CostOf, seed: int = 0) -
         cost: of populations.
         seed: of the archs.
     """
-    if isinstance(cost, SiteTable):
+    if isinstance(cost, SiteValues):
         return cost, 0.0
     from scipy.sparse import csr_matrix, hstack
     from scipy.sparse.linalg import lsmr
@@ -44,7 +44,7 @@ def site_table(space: SearchSpace, quantity: str, cost: CostOf, seed: int = 0) -
     found = lsmr(
         hstack([places(codes), ones]), (values - middle) / spread, atol=1e-14, btol=1e-14, conlim=0, maxiter=20_000
     )
-    table = SiteTable(space, places.table(found[0][:-1] * spread))
+    table = SiteValues(space, places.table(found[0][:-1] * spread))
     beside = float(found[0][-1]) * spread + middle
     off = np.abs(table(held) + beside - evaluate(quantity, cost, held)).max()
     if not off <= SAME * spread:

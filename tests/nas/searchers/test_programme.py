@@ -15,8 +15,8 @@ from vitnas.nas.problem import Problem
 from vitnas.nas.searchers.programme import Programme
 from vitnas.nas.settings import SearchSettings
 from vitnas.search_spaces import Gene, LayerSpec, SearchSpace, Site, load_space
-from vitnas.search_spaces.adding_up import site_table
-from vitnas.search_spaces.site_table import SiteTable
+from vitnas.search_spaces.adding_up import site_values
+from vitnas.search_spaces.site_values import SiteValues
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,8 +57,8 @@ EVERY = SPACE.genome.enumerate()
 
 def tables(space, seed):
     rng = np.random.default_rng(seed)
-    shape = SiteTable.zeros(space).shape
-    return SiteTable(space, rng.normal(size=shape)), SiteTable(space, rng.random(shape))
+    shape = SiteValues.zeros(space).shape
+    return SiteValues(space, rng.normal(size=shape)), SiteValues(space, rng.random(shape))
 
 
 @settings(max_examples=15)
@@ -104,7 +104,7 @@ def test_what_is_asked_for_is_the_front_of_importance_and_cost():
 def test_costs_of_layers_are_found_from_costs_of_archs():
     for space in (SPACE, BIG):
         _, cost = tables(space, 5)
-        table, beside = site_table(space, "ms", lambda codes, cost=cost: np.maximum(cost(codes) + 7.0, 0.0))
+        table, beside = site_values(space, "ms", lambda codes, cost=cost: np.maximum(cost(codes) + 7.0, 0.0))
         codes = space.genome.sample(300, np.random.default_rng(9))
         np.testing.assert_allclose(table(codes) + beside, cost(codes) + 7.0, atol=1e-5)
 
@@ -126,6 +126,6 @@ def test_without_importance_there_is_nothing_to_weigh():
 def test_a_space_of_the_size_of_deit_takes_seconds():
     space = load_space("autoformer-small")
     importance, cost = tables(space, 1)
-    importance = SiteTable(space, np.sort(importance.table, axis=1))
+    importance = SiteValues(space, np.sort(importance.table, axis=1))
     programme = Programme(Problem(space, (), {"ms": cost}, {}, importance=importance), 0)
     assert len(programme.ask(5)) == 5

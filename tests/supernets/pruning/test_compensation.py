@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 
 from vitnas.errors import CheckpointError, DataError
 from vitnas.run import RunFolder
+from vitnas.search_spaces import LayerSpec
 from vitnas.supernets.compensation import ProductMoments, error_of, fit, kept_inputs
 from vitnas.supernets.evaluation import evaluate
-from vitnas.supernets.pruning.costs import error_table, prefix_errors
+from vitnas.supernets.layers import build
+from vitnas.supernets.pruning.costs import error_table, lost_unread, prefix_errors
 from vitnas.supernets.pruning.importances import IMPORTANCES
 from vitnas.supernets.pruning.moments import measure_moments
 from vitnas.supernets.pruning.order import sort_channels
@@ -214,6 +216,32 @@ def test_costs_add_up_and_tell_which_archs_err_more(trained, digits, moments):
         true = [float((net(x, arch) - whole).square().sum(1).mean()) for arch in space.decode(codes)]
     ranks = [np.argsort(np.argsort(v)) for v in (true, costs(codes))]
     assert np.corrcoef(*ranks)[0, 1] > 0.7
+
+
+def test_queries_and_keys_that_are_lost_are_not_free():
+    """No product reads them, so nothing makes up for them: their share of the squares counts."""
+    whole, less = (
+        LayerSpec.of(
+            "offset_attention",
+            (16, 4, 4),
+            (16, 4, 4),
+            heads=2,
+            key_width=width,
+            value_width=8,
+            window=4,
+            layer_scale=False,
+        )
+        for width in (8, 6)
+    )
+    layer = build(whole)
+    product = ProductMoments("proj", "proj_bias", (16,), (2, 8), torch.zeros(16), torch.eye(16), torch.ones(16))
+    squares = layer.query_key.detach().square().sum(dim=(0, 1, 3)).double()
+    expected = float(squares[6:].sum() / squares.sum())
+    assert lost_unread(layer, less, (product,)) == pytest.approx(expected, rel=1e-5)
+    narrow = LayerSpec.of(
+        "offset_attention", (16, 4, 4), (16, 4, 4), heads=1, key_width=8, value_width=8, window=4, layer_scale=False
+    )
+    assert lost_unread(layer, narrow, (product,)) == 0.0
 
 
 def test_no_images(trained, digits):

@@ -27,7 +27,7 @@ class FamilySettings(Settings):
             "What orders channels, so that the most important stay: activation, dimap, output_error, self_distillation, taylor or "
             "weight_gradient; none leaves them."
         ),
-    ] = "activation"
+    ] = "output_error"
     importance: Annotated[
         str, about("What chooses between networks of one latency before they are evaluated: one of the same.")
     ] = "output_error"

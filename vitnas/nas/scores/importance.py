@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vitnas.search_spaces import Arch
-from vitnas.search_spaces.site_table import SiteTable
+from vitnas.search_spaces.site_values import SiteValues
 
 if TYPE_CHECKING:
     from vitnas.supernets.data import Images
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class WeightImportance(SiteTable):
+class WeightImportance(SiteValues):
     """The sum of (weight x gradient)^2 over the weights that an arch has, 1 for all weights there are.
 
     To first order, setting a weight to zero changes the loss by weight x gradient (Molchanov et al., 2019). A layer of

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from vitnas.errors import SearchError
 from vitnas.search_spaces import OFF, SearchSpace
-from vitnas.search_spaces.site_table import SiteTable
+from vitnas.search_spaces.site_values import SiteValues
 
 MOST_VARIABLES = 300_000
 TIGHT, LOOSE = -2e-6, 1e-7
@@ -31,7 +31,7 @@ class IntegerProgramme:
         self.space = space
         sizes = [len(column.choices) + 1 for column in space.columns]
         self._starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.intp)
-        zero = SiteTable.zeros(space)
+        zero = SiteValues.zeros(space)
         self._scopes = [scope for scope in space.lowering.factors(zero) if len(scope) > 1]
         self._combinations = {scope: self._possible(scope) for scope in self._scopes}
         self._homes: dict[tuple[int, ...], int] = {}
@@ -92,7 +92,7 @@ class IntegerProgramme:
             found = found[allowed[found[:, before], found[:, after]]]
         return found
 
-    def coefficients(self, table: SiteTable) -> tuple[NDArray[np.float64], float]:
+    def coefficients(self, table: SiteValues) -> tuple[NDArray[np.float64], float]:
         """A table as a number for every variable, and what is added whatever they are."""
         found, beside = np.zeros(self.num_variables), 0.0
         for scope, factor in self.space.lowering.factors(table.table).items():

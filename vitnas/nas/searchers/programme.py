@@ -12,7 +12,7 @@ from vitnas.nas.problem import Problem
 from vitnas.nas.searchers.integer_programme import LOOSE, TIGHT, IntegerProgramme
 from vitnas.nas.searchers.searcher import Searcher
 from vitnas.search_spaces import Codes
-from vitnas.search_spaces.adding_up import site_table
+from vitnas.search_spaces.adding_up import site_values
 from vitnas.search_spaces.cost_range import evaluate, measure_reach
 
 STEPS = 4096
@@ -43,7 +43,7 @@ class Programme(Searcher):
             )
         super().__init__(problem, seed, population)
         self._programme = IntegerProgramme(self.space)
-        importance, _ = site_table(self.space, "importance", problem.importance, problem.seed)
+        importance, _ = site_values(self.space, "importance", problem.importance, problem.seed)
         self._losses = -self._programme.coefficients(importance)[0]
         self._scarce = problem.scarce()
         self._reach = self.limits.reach.get(self._scarce) or measure_reach(
@@ -51,7 +51,7 @@ class Programme(Searcher):
         )
         self._costs = {}
         for quantity in dict.fromkeys((self._scarce, *problem.maxima)):
-            table, beside = site_table(self.space, quantity, problem.costs[quantity], problem.seed)
+            table, beside = site_values(self.space, quantity, problem.costs[quantity], problem.seed)
             values, more = self._programme.coefficients(table)
             self._costs[quantity] = values, beside + more
         self._most = min(self._reach.most, problem.maxima.get(self._scarce, np.inf))
@@ -89,7 +89,7 @@ class Programme(Searcher):
             row = self._programme.best(self._losses, limits)
             if row is None or self._keeps(row, limit):
                 return row
-        return row if self._keeps(row, limit) else None
+        return None
 
     def _keeps(self, row: NDArray[np.int16], limit: float) -> bool:
         scarce = evaluate(self._scarce, self.problem.costs[self._scarce], row[None])[0]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vitnas.search_spaces import Arch, LayerSpec
-from vitnas.search_spaces.site_table import SiteTable
+from vitnas.search_spaces.site_values import SiteValues
 from vitnas.supernets.data import Images
 from vitnas.supernets.pruning.order import ChannelScores, streams
 from vitnas.supernets.supernet import Supernet
@@ -34,7 +34,7 @@ class Importance(ABC):
     def channels(self, net: Supernet, images: Images, arch: Arch | None = None) -> ChannelScores:
         """A score for every channel of an arch, by default of the largest; the supernet is left as it was."""
 
-    def table(self, net: Supernet, images: Images) -> SiteTable:
+    def table(self, net: Supernet, images: Images) -> SiteValues:
         """What the layers of archs keep of the scores of the largest arch, 1 for all there is.
 
         Of the scores of a layer it keeps, for each attribute and for its width, the share of the channels that it has.
@@ -45,7 +45,7 @@ class Importance(ABC):
         number = {spec: i for i, spec in enumerate(lowering.specs)}
         width = {end.site: i for i, stream in enumerate(streams(net, net.space.largest())) for end in stream.ends}
         largest = dict(whole.items())
-        table = SiteTable.zeros(net.space)
+        table = SiteValues.zeros(net.space)
         for row, (site, specs) in enumerate(lowering.specs_at().items()):
             for spec in specs:
                 if site not in largest or spec.kind != largest[site].kind:
@@ -54,7 +54,7 @@ class Importance(ABC):
                     scores.streams[width[site]] if width.get(site, len(scores.streams)) < len(scores.streams) else None
                 )
                 table[row, number[spec]] = _kept(f"{site}-{spec.kind}", spec, scores.attributes, stream)
-        return SiteTable(net.space, normalised(table))
+        return SiteValues(net.space, normalised(table))
 
 
 def _kept(key: str, spec: LayerSpec, scores: Mapping[tuple[str, str], Tensor], stream: Tensor | None) -> float:

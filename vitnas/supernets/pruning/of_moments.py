@@ -14,16 +14,17 @@ from vitnas.supernets.layers import Layer
 from vitnas.supernets.pruning.channels import Channels
 from vitnas.supernets.pruning.importance import Importance
 from vitnas.supernets.pruning.moments import measure_moments
-from vitnas.supernets.pruning.of_weights import weights_of
-from vitnas.supernets.pruning.order import ChannelScores, orderable, streams
+from vitnas.supernets.pruning.of_weights import channel_sums, weights_of
+from vitnas.supernets.pruning.order import ChannelScores, orderable
+from vitnas.supernets.pruning.weight_shares import weight_shares
 from vitnas.supernets.supernet import Supernet
 
 
 class OfMoments(Importance):
     """A subclass scores groups of inputs of a product; a channel has the sum over the products that read it.
 
-    Channels that no product reads, such as those of queries and keys, have the sum of the squares of their weights. The
-    channels of the width have what is lost with them by all layers that write them.
+    Channels that no product reads, such as those of queries and keys, have the sum of the squares of their weights. Those
+    of the width, which norms read too, have the sum of the shares of their weights, see `weight_shares`.
     """
 
     @abstractmethod
@@ -51,11 +52,7 @@ class OfMoments(Importance):
             ]
             squares = {name: weight.detach().double().square() for name, weight in weights_of(layer).items()}
             attributes[key, attribute] = torch.stack(scores).sum(dim=0) if scores else channels.sums(squares)
-        each: list[Tensor | None] = []
-        for stream in streams(net, arch):
-            powers = [seen.powers[f"{end.site}-{end.spec.kind}"].double() for end in stream.ends if end.writes]
-            each.append(torch.stack(powers).sum(dim=0) if not stream.refused else None)
-        return ChannelScores(attributes, tuple(each))
+        return ChannelScores(attributes, channel_sums(weight_shares(net, arch), arch).streams)
 
 
 def _scaled(product: ProductMoments, net: Supernet, key: str) -> Tensor:

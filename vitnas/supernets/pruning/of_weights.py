@@ -12,7 +12,7 @@ from torch import Tensor
 
 from vitnas.errors import DataError
 from vitnas.search_spaces import Arch
-from vitnas.search_spaces.site_table import SiteTable
+from vitnas.search_spaces.site_values import SiteValues
 from vitnas.supernets.data import Images
 from vitnas.supernets.layers import Layer
 from vitnas.supernets.pruning.importance import Importance, normalised
@@ -31,8 +31,8 @@ class OfWeights(Importance):
         arch = net.space.largest() if arch is None else arch
         return channel_sums(self.weights(net, images, arch), arch)
 
-    def table(self, net: Supernet, images: Images) -> SiteTable:
-        return SiteTable(net.space, kept_sums(self.weights(net, images)))
+    def table(self, net: Supernet, images: Images) -> SiteValues:
+        return SiteValues(net.space, kept_sums(self.weights(net, images)))
 
 
 def channel_sums(scored: Supernet, arch: Arch) -> ChannelScores:
@@ -65,7 +65,7 @@ def kept_sums(scored: Supernet) -> NDArray[np.float64]:
     """A table of sites and layers: the sums over the weights that each layer has, 1 for all weights there are."""
     space = scored.space
     number = {spec: i for i, spec in enumerate(space.lowering.specs)}
-    table = SiteTable.zeros(space)
+    table = SiteValues.zeros(space)
     for row, (site, specs) in enumerate(space.lowering.specs_at().items()):
         for spec in specs:
             kept = scored._layer(site, spec).narrow(spec)

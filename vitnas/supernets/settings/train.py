@@ -42,7 +42,7 @@ class TrainSettings(Settings):
             "smaller archs keep those: activation, dimap, output_error, self_distillation, taylor or weight_gradient; none "
             "leaves them. The network answers as before; a run's weights, trained as a supernet, are not sorted."
         ),
-    ] = "activation"
+    ] = "output_error"
     optimizer: Annotated[OptimizerName, about("How gradients become updates.")] = "adamw"
     learning_rate: Annotated[
         Positive, about("Peak learning rate, reached after the warm-up; it then falls along a cosine.")

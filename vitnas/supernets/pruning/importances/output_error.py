@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from vitnas.search_spaces.site_table import SiteTable
+from vitnas.search_spaces.site_values import SiteValues
 from vitnas.supernets.compensation import ProductMoments
 from vitnas.supernets.data import Images
 from vitnas.supernets.pruning.costs import error_table
@@ -28,9 +28,9 @@ class OutputError(OfMoments):
         errors: Tensor = ((unexplained @ columns) * columns).sum(dim=(1, 2))
         return errors
 
-    def table(self, net: Supernet, images: Images) -> SiteTable:
+    def table(self, net: Supernet, images: Images) -> SiteValues:
         """Minus the error of every layer, in units of what the whole network carries; 0 for the largest arch."""
         compensation = net.compensation or measure_moments(net, images, None, self.num_images, self.seed)
         carried = sum(float(power.sum()) for power in compensation.powers.values())
         costs = error_table(net, compensation)
-        return SiteTable(net.space, -costs.table / (carried if carried > 0 else 1.0))
+        return SiteValues(net.space, -costs.table / (carried if carried > 0 else 1.0))

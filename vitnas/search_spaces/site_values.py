@@ -1,4 +1,4 @@
-"""SiteTable: one number for every layer at every site, which add up, so that the cost of populations is a look-up."""
+"""SiteValues: one number for every layer at every site, which add up, so that the cost of populations is a look-up."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vitnas.search_spaces.space import SearchSpace
 
 
 @dataclass(frozen=True, eq=False)
-class SiteTable:
+class SiteValues:
     """The sum over the sites of what the layer there counts; the same layer may count otherwise at another site.
 
     Attributes:
