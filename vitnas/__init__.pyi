@@ -8,6 +8,8 @@ from vitnas.api.evaluating import evaluate as evaluate
 from vitnas.api.exporting import export as export
 from vitnas.api.exporting import export_all as export_all
 from vitnas.api.exporting import verify as verify
+from vitnas.api.families import family as family
+from vitnas.api.families import prune as prune
 from vitnas.api.fitting import fit_predictor as fit_predictor
 from vitnas.api.fitting import load_fit as load_fit
 from vitnas.api.listing import list_datasets as list_datasets
@@ -40,6 +42,10 @@ from vitnas.api.training import resume as resume
 from vitnas.api.training import train as train
 from vitnas.automation.automate import AutoResult as AutoResult
 from vitnas.automation.plan import Plan as Plan
+from vitnas.automation.pruning.rounds import PruneResult as PruneResult
+from vitnas.automation.pruning.rounds import Round as Round
+from vitnas.automation.pruning.settings import FamilySettings as FamilySettings
+from vitnas.automation.pruning.settings import PruneSettings as PruneSettings
 from vitnas.automation.scoreboard import Scoreboard as Scoreboard
 from vitnas.automation.settings import AutoSettings as AutoSettings
 from vitnas.automation.suggest import Suggestion as Suggestion

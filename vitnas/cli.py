@@ -26,10 +26,12 @@ from vitnas.commands.doctor import doctor
 from vitnas.commands.estimate import estimate
 from vitnas.commands.evaluate import evaluate
 from vitnas.commands.export import export
+from vitnas.commands.family import family
 from vitnas.commands.grow import grow
 from vitnas.commands.plot import plot
 from vitnas.commands.predictor import predictor_app
 from vitnas.commands.profile import profile
+from vitnas.commands.prune import prune
 from vitnas.commands.report import report
 from vitnas.commands.score import score
 from vitnas.commands.search import search
@@ -57,6 +59,8 @@ COMMANDS: dict[str, Callable[..., Any]] = {
         score,
         grow,
         search,
+        family,
+        prune,
         export,
         verify,
         plot,

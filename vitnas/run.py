@@ -18,8 +18,9 @@ from vitnas import __version__
 from vitnas.display import Shown
 from vitnas.errors import CheckpointError
 from vitnas.files import refuse_other, write_bytes, write_json
-from vitnas.search_spaces import SearchSpace, Task, load_space
-from vitnas.settings import make_settings, read_toml
+from vitnas.search_spaces import SearchSpace, load_space
+from vitnas.search_spaces.recorded import recorded_space
+from vitnas.settings import read_toml
 
 
 @dataclass(frozen=True)
@@ -28,10 +29,13 @@ class RunFolder(Shown, view="run"):
 
     config.toml          everything a command was told or assumed, one table a command
     space.toml, space.py the file of a space of one's own; opening the run executes a space.py
+    space.json           the layers of a given network, where the space is what that can be pruned to
     environment.json     versions, machine, git state
     metrics.jsonl        what training saw
     loggers.json         by which ids loggers know the run
     tested.json          what networks had right on the test images
+    moments.safetensors  what passes through the products of the network; where it is, smaller archs are compensated
+    order.json           which channels were sorted before the first step, and which were not
     checkpoints/         step-00000100 folders of safetensors with their hashes
     latency/             DEVICE.parquet tables
     search-NAME/         study, front and evaluations of a search
@@ -90,6 +94,14 @@ class RunFolder(Shown, view="run"):
     def checkpoints(self) -> Path:
         return self.path / "checkpoints"
 
+    @property
+    def moments_file(self) -> Path:
+        return self.path / "moments.safetensors"
+
+    @property
+    def order_file(self) -> Path:
+        return self.path / "order.json"
+
     def latency_file(self, device: str) -> Path:
         return self.path / "latency" / f"{device}.parquet"
 
@@ -106,16 +118,7 @@ class RunFolder(Shown, view="run"):
     @cached_property
     def space(self) -> SearchSpace:
         """The space that this run's supernet was made for."""
-        table = dict(self.config.get("space", {}))
-        name, only, file = table.pop("name", None), table.pop("only", {}), table.pop("file", None)
-        if name is None:
-            raise CheckpointError(
-                f"{self.config_file}: table [space] has no key 'name'; the file is not one that vitnas wrote"
-            )
-        space = load_space(
-            str(self.path / file) if file else name, make_settings(Task, table, f"{self.config_file}, [space]")
-        )
-        return space.restrict(**only) if only else space
+        return recorded_space(self.path, load_space)
 
 
 def _refuse_others(path: Path, file: str | None, space: SearchSpace) -> None:

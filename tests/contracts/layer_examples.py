@@ -26,6 +26,14 @@ BY_HAND: dict[str, list[list[LayerSpec]]] = {
             for width, heads in [(8, 2), (8, 1), (16, 3)]
         ],
     ],
+    "attention_classifier": [
+        [
+            LayerSpec.of(
+                "attention_classifier", (5, w), (3,), heads=h, head_width=4, hidden=n, act="gelu-tanh", norm="layer"
+            )
+            for w, h, n in [(8, 2, 12), (8, 1, 6), (12, 3, 16)]
+        ],
+    ],
     "channel_embedding": [
         [
             LayerSpec.of("channel_embedding", (3, 4, 6), (19 + r, width), patch=2, registers=r)
@@ -36,11 +44,40 @@ BY_HAND: dict[str, list[list[LayerSpec]]] = {
     "classifier": [
         [LayerSpec.of("classifier", (5, width), (3,), pool="class") for width in (4, 12, 8)],
         [LayerSpec.of("classifier", (5 + r, width), (3,), pool="mean", registers=r) for width, r in [(4, 2), (12, 0)]],
+        [
+            LayerSpec.of("classifier", (5, w), (3,), pool="mean", class_token=False, pool_first=True, norm="layer")
+            for w in (4, 8)
+        ],
+    ],
+    "feed_forward": [
+        [LayerSpec.of("feed_forward", (5, w), (5, w), hidden=h, act=act, norm="layer") for w, h in [(8, 12), (6, 8)]]
+        for act in ("quick-gelu", "gelu-tanh")
     ],
     "patch_embedding": [
         [
             LayerSpec.of("patch_embedding", (3, 4, 6), (7 + r, width), patch=2, registers=r)
             for width, r in [(8, 2), (12, 0), (16, 3)]
+        ],
+        [
+            LayerSpec.of(
+                "patch_embedding", (3, 4, 6), (6 + r, w), patch=2, registers=r, class_token=False, norm="layer"
+            )
+            for w, r in [(8, 0), (12, 2)]
+        ],
+        [LayerSpec.of("patch_embedding", (3, 4, 6), (7, w), patch=2, positions=False) for w in (8, 12)],
+    ],
+    "rotary_attention": [
+        [
+            LayerSpec.of(
+                "rotary_attention", (11, w), (11, w), heads=h, head_width=8, key_width=8, value_width=v, leading=2
+            )
+            for w, h, v in [(8, 2, 8), (12, 3, 6)]
+        ],
+    ],
+    "slim_attention": [
+        [
+            LayerSpec.of("slim_attention", (7, w), (7, w), heads=h, head_width=8, key_width=k, value_width=v)
+            for w, h, k, v in [(8, 2, 8, 8), (8, 1, 4, 2), (12, 3, 2, 6)]
         ],
     ],
 }

@@ -14,9 +14,19 @@ from vitnas.search_spaces import SPACES, Arch, SearchSpace, Task, load_space
 from vitnas.supernets.counting.counts import count
 from vitnas.supernets.supernet import Supernet
 
-FAST = ("autoformer-mini", "matformer-tiny", "tinyvit", "efficientformerv2")
-each_space = pytest.mark.parametrize("name", SPACES.names())
-each_space_few_fast = pytest.mark.parametrize("name", fast_only(SPACES.names(), FAST))
+PRUNED = (
+    "prune:deit/DeiT-Ti",
+    "prune+width:deit/DeiT-Ti",
+    "prune:efficientformerv2/EfficientFormerV2-S0",
+    "prune:nextvit/Next-ViT-S",
+    "prune:swin/Swin-T",
+    "prune:timm:vit_small_patch16_siglip_224",
+)
+"""Spaces of given networks, which are under no names of the table."""
+NAMES = [*SPACES.names(), *PRUNED]
+FAST = ("prune:deit/DeiT-Ti", "autoformer-mini", "matformer-tiny", "tinyvit", "efficientformerv2")
+each_space = pytest.mark.parametrize("name", NAMES)
+each_space_few_fast = pytest.mark.parametrize("name", fast_only(NAMES, FAST))
 
 
 @lru_cache

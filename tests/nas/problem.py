@@ -37,6 +37,14 @@ def latency(space: SearchSpace) -> Callable[[Codes], np.ndarray]:
     return lambda codes: np.asarray(total(codes), dtype=float)
 
 
+def kept(space: SearchSpace) -> Callable[[Codes], np.ndarray]:
+    """An importance that adds up over layers, of which each next unit is worth less."""
+    total = space.lowering.total(
+        [float(np.sqrt(s.in_shape[-1] * dict(s.attrs).get("hidden", 40))) for s in space.lowering.specs]
+    )
+    return lambda codes: np.asarray(total(codes), dtype=float)
+
+
 @dataclass(frozen=True)
 class Score:
     """Evaluates one arch."""

@@ -104,4 +104,4 @@ def table_file(run: RunFolder | None, space: SearchSpace, device: str, path: str
     """Where the table of a device lies unless a path is given."""
     if path is not None:
         return Path(path)
-    return run.latency_file(device) if run is not None else Path(f"{space.name}-{device}.parquet")
+    return run.latency_file(device) if run is not None else Path(f"{space.file_name}-{device}.parquet")

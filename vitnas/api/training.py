@@ -53,7 +53,7 @@ def train(
     wanted = data if isinstance(data, DataSettings) else DataSettings(str(data))
     dataset = load_dataset(wanted)
     loaded = space if isinstance(space, SearchSpace) else load_space(space, task=dataset.task)
-    folder = Path(path) if path is not None else RUNS / f"{dataset.name}-{loaded.name}"
+    folder = Path(path) if path is not None else RUNS / f"{dataset.name}-{loaded.file_name}"
     # torchrun calls this in many processes; the first one makes the folder.
     tune_by = teller(progress) if tune else None
     run = start_run(folder, loaded, wanted, settings, workers, tune_by) if leads() else wait_for_run(folder)

@@ -114,13 +114,13 @@ def fit_predictor(
     refuse_other(folder / REPORT_FILE, b'"predictor"', "report of a predictor")
     from vitnas.nas.scores.supernet import SupernetScore
     from vitnas.supernets.counting.population import PopulationCounter
-    from vitnas.supernets.weights.checkpoints import checkpoint_folders
+    from vitnas.supernets.weights.checkpoints import newest_weights
 
     codes = spread_over_macs(run.space, settings.samples, settings.seed)
     where = settings.torch_device, settings.gpus_per_worker
     with only_here(folder, "fit"), make_executor(settings.workers, ray_address, None, *where) as executor:
         executor.start()
-        origin = {"supernet": checkpoint_folders(run)[-1].name}
+        origin = {"supernet": newest_weights(run)}
         if (device := computed_on(executor)) is not None:
             origin["torch_device"] = device
         score = SupernetScore.of(run, torch_device=executor.torch_device)

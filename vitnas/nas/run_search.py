@@ -32,6 +32,8 @@ from vitnas.search_spaces.cost_range import CostOf
 
 SCORES = ("accuracy", "loss")
 """What a supernet tells of an arch."""
+BY_IMPORTANCE = ("programme", "slimming")
+"""Searchers that weigh what a trained supernet has learned."""
 FEWEST_INITIAL = 2
 """Evaluations before the first prediction, where enough are known."""
 
@@ -117,7 +119,7 @@ def start_search(
     warm = _warm(request.warm, space) if request.warm is not None else []
     label = "+".join(request.devices)
     folder = request.folder or (
-        run.path / f"search-{label}" if run is not None else Path("searches") / f"{space.name}-{label}"
+        run.path / f"search-{label}" if run is not None else Path("searches") / f"{space.file_name}-{label}"
     )
     judged_on = "cpu" if predicted is not None else settings.torch_device
     timeout_s, gpus = settings.timeout or None, settings.gpus_per_worker
@@ -125,6 +127,8 @@ def start_search(
         executor.start()
         targets = [_target(name, request, space, folder, settings, say) for name in request.devices]
         device = computed_on(executor) if predicted is None else None
+        if run is not None and predicted is None:
+            _compensate(run, settings, say)
         importance = _importance(run, settings) if run is not None and predicted is None else None
         problem = _problem(space, targets, settings, importance)
         score: Score
@@ -133,10 +137,10 @@ def start_search(
             problem = problem.stating({"supernet": f"none: {predicted.origin}"}, {predicted.quantity: "predicted"})
         elif run is not None:
             from vitnas.nas.scores.supernet import SupernetScore
-            from vitnas.supernets.weights.checkpoints import checkpoint_folders
+            from vitnas.supernets.weights.checkpoints import newest_weights
 
             score = SupernetScore.of(run, torch_device=executor.torch_device)
-            origin = {"supernet": checkpoint_folders(run)[-1].name}
+            origin = {"supernet": newest_weights(run)}
             problem = problem.stating(origin, {})
             known = remembered(run, origin if device is None else {**origin, "torch_device": device})
             if known:
@@ -201,7 +205,7 @@ def _target(
         places = [*given, request.run.latency_file(name)]
         remedy = f"vitnas profile --run {request.run.path} --device {name}"
     else:
-        places = [*given, folder / "latency" / f"{name}.parquet", Path(f"{space.name}-{name}.parquet")]
+        places = [*given, folder / "latency" / f"{name}.parquet", Path(f"{space.file_name}-{name}.parquet")]
         remedy = f"vitnas profile --space {space.name} --device {name}"
     home = places[-1] if request.run is not None else folder / "latency" / f"{name}.parquet"
     return find_target(space, name, places, home, remedy, settings.measure, say, settings.strict)
@@ -241,11 +245,26 @@ def _warm(place: Path, space: SearchSpace) -> list[Arch]:
 
 
 def _importance(run: RunFolder, settings: SearchSettings) -> CostOf | None:
-    """How much archs keep of what matters, which takes a while to learn, for the searcher that asks."""
-    if settings.searcher != "slimming":
+    """How much archs keep of what matters, which takes a while to learn, for the searchers that ask."""
+    if settings.searcher not in BY_IMPORTANCE:
         return None
-    from vitnas.nas.scores.importance import WeightImportance
     from vitnas.supernets.data import dataset_of
+    from vitnas.supernets.pruning.importances import IMPORTANCES
     from vitnas.supernets.weights.checkpoints import load_supernet
 
-    return WeightImportance.of(load_supernet(run), dataset_of(run).train, seed=settings.seed)
+    importance = IMPORTANCES.load(settings.importance)(seed=settings.seed)
+    return importance.table(load_supernet(run), dataset_of(run).train)
+
+
+def _compensate(run: RunFolder, settings: SearchSettings, say: Say) -> None:
+    """Measures once what compensation needs, where it is asked for; refuses to leave out what the run has."""
+    if not settings.compensate:
+        if settings.compensate is False and run.moments_file.exists():
+            raise SearchError(
+                f"[search] compensate is false, but archs of run '{run.path}' are compensated wherever they are used; leave "
+                f"it out, or delete '{run.moments_file}'"
+            )
+        return
+    from vitnas.supernets.weights.measured_moments import measure_once
+
+    measure_once(run, settings.seed, say)

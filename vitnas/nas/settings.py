@@ -69,6 +69,20 @@ class SearchSettings(Settings):
     predictor: Annotated[str, about("What learns scores from the evaluated archs, or none.")] = "gp"
     population: Annotated[AtLeastTwo, about("Archs in a generation.")] = 100
     generations: Annotated[Count, about("Generations on predictions for every batch of true evaluations.")] = 100
+    importance: Annotated[
+        str,
+        about(
+            "What slimming and programme weigh: weight_gradient, taylor, self_distillation, activation, dimap or "
+            "output_error, see docs/searchers.md."
+        ),
+    ] = "weight_gradient"
+    compensate: Annotated[
+        bool | None,
+        about(
+            "Let the channels that stay make up for those that are cut away, by least squares on training images: true "
+            "measures what that needs, once a run; left out, archs are compensated where the run has it."
+        ),
+    ] = None
     baselines: Annotated[
         Natural,
         about(
@@ -106,11 +120,14 @@ class SearchSettings(Settings):
         self.demand("objectives", each_once, "at least one quantity, each once")
         from vitnas.nas.searchers import SEARCHERS
         from vitnas.predictors import PREDICTORS
+        from vitnas.supernets.pruning.importances import IMPORTANCES
 
         if self.searcher != AUTO and self.searcher not in SEARCHERS:
             SEARCHERS.load(self.searcher)
         if self.predictor != NO_PREDICTOR and self.predictor not in PREDICTORS:
             PREDICTORS.load(self.predictor)
+        if self.importance not in IMPORTANCES:
+            IMPORTANCES.load(self.importance)
         refuse_unknown(self.loggers, self.table)
 
     @classmethod

@@ -10,6 +10,9 @@ from vitnas.search_spaces.files.space_file import SpaceFile, is_file_name
 from vitnas.search_spaces.gene import OFF, Choice, Gene
 from vitnas.search_spaces.genome import Codes
 from vitnas.search_spaces.lowering import Site
+from vitnas.search_spaces.pruned.given_file import GivenFile
+from vitnas.search_spaces.pruned.given_names import is_pruned_name, load_pruned
+from vitnas.search_spaces.pruned.pruned_space import Pruned
 from vitnas.search_spaces.published import SPACES
 from vitnas.search_spaces.space import Published, SearchSpace, Task
 
@@ -18,9 +21,14 @@ def load_space(name: str, task: Task | None = None) -> SearchSpace:
     """The space of this name, for `task` or for the task it was published for.
 
     Args:
-        name: of a space, or the path of a .toml or .py file that holds one; the code of a .py file is executed.
+        name: of a space, or the path of a .toml or .py file that holds one; the code of a .py file is executed. The
+            space of a given network is named prune:timm:NAME, prune:SPACE/ARCH or prune:PATH/arch.json.
         task: what its networks are for.
     """
+    if is_pruned_name(name):
+        return load_pruned(name, task, load_space)
+    if name.endswith(".json"):
+        return GivenFile.read(Path(name)).load(task)
     if is_file_name(name):
         return SpaceFile.read(Path(name)).load(task)
     make = SPACES.load(name)
@@ -36,9 +44,11 @@ __all__ = [
     "Codes",
     "Gene",
     "LayerSpec",
+    "Pruned",
     "Published",
     "SearchSpace",
     "Site",
     "Task",
+    "is_pruned_name",
     "load_space",
 ]

@@ -151,6 +151,18 @@ class Genome:
         others: Codes = found[(found != row).any(axis=1)]
         return others
 
+    def adjacent(self, row: NDArray[np.int16]) -> Codes:
+        """Those of the `neighbours` whose one choice is the next smaller or the next larger."""
+        near = []
+        for i, column in enumerate(self.columns):
+            for code in (row[i] - 1, row[i] + 1):
+                if row[i] != OFF and 0 <= code < len(column.choices):
+                    near.append(row.copy())
+                    near[-1][i] = code
+        found = distinct(self.repair(np.stack(near))) if near else self.empty(0)
+        others: Codes = found[(found != row).any(axis=1)]
+        return others
+
     def around(self, codes: Codes) -> Codes:
         """The distinct neighbours of all rows, which may be among them."""
         columns, values = self._steps

@@ -100,13 +100,25 @@ class Lowering:
             raise SpaceError(
                 f"need one value for each of the {len(self.specs)} specs of the space, got {len(vector) - 1}"
             )
+        return Cost(self._join([vector[table] for table in self._tables], join), join)
+
+    def factors(self, values: NDArray[np.float64]) -> dict[tuple[int, ...], NDArray[np.float64]]:
+        """What the layers of all sites add up to, as tables over the codes of a few columns each.
+
+        Args:
+            values: ``(sites, specs + 1)``, what each layer counts at each site, and last what it counts that there is none.
+        """
+        parts = [own[table] for own, table in zip(values, self._tables, strict=True)]
+        return {scope: np.asarray(factor, dtype=np.float64) for scope, factor in self._join(parts, np.add).items()}
+
+    def _join(self, parts: Sequence[NDArray[np.generic]], join: np.ufunc) -> dict[tuple[int, ...], NDArray[np.generic]]:
         factors: dict[tuple[int, ...], NDArray[np.generic]] = {}
-        by_breadth = sorted(zip(self._scopes, self._tables, strict=True), key=lambda pair: -len(pair[0]))
-        for scope, table in by_breadth:  # a site whose genes another site reads too adds to its table
+        by_breadth = sorted(zip(self._scopes, parts, strict=True), key=lambda pair: -len(pair[0]))
+        for scope, own in by_breadth:  # a site whose genes another site reads too adds to its table
             home = next((s for s in factors if set(scope) <= set(s)), scope)
-            part = _spread(vector[table], scope, home)
+            part = _spread(own, scope, home)
             factors[home] = join(factors[home], part) if home in factors else part
-        return Cost(factors, join)
+        return factors
 
 
 class Cost:

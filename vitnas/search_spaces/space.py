@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -88,6 +89,11 @@ class SearchSpace(ABC):
         return {}
 
     # -- reading ---------------------------------------------------------------------------
+
+    @property
+    def file_name(self) -> str:
+        """The name as a part of the name of a file: a space of a given network has colons and slashes in its own."""
+        return re.sub(r"[^\w.+-]+", "-", self.name)
 
     @cached_property
     def all_genes(self) -> tuple[Gene, ...]:

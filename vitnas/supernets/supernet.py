@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cached_property
 
 import torch
 from torch import Tensor, nn
 
 from vitnas.search_spaces import Arch, Blueprint, LayerSpec, SearchSpace
+from vitnas.supernets.compensation import Compensation
 from vitnas.supernets.drop_path import DropPath, drop_rates, is_residual
 from vitnas.supernets.experts import Experts, ignore_experts
 from vitnas.supernets.layers import Layer, build
@@ -21,6 +23,19 @@ def build_network(blueprint: Blueprint) -> nn.Sequential:
     return nn.Sequential(OrderedDict((site, build(spec)) for site, spec in blueprint.items()))
 
 
+@dataclass(frozen=True)
+class Donor:
+    """A network that gave a supernet its first weights.
+
+    Attributes:
+        arch: what it is in the space.
+        new_head: whether its classes were others, so that the classifier is as it was drawn.
+    """
+
+    arch: Arch
+    new_head: bool = False
+
+
 class Supernet(nn.Module):
     """The largest layer of every site; smaller ones are slices of it.
 
@@ -30,12 +45,17 @@ class Supernet(nn.Module):
         space: whose archs it holds.
         layers: the shared weights, by site and kind.
         experts: copies of some layers that training may keep beside them, see `use_experts`.
+        compensation: makes up for what smaller archs lack, everywhere but in training; None leaves slices as they are.
+            It knows the weights that it was measured on, and has to be measured anew when they change.
+        donor: the network that first weights came from, trained alone and not as one of many; None where there is none.
     """
 
     def __init__(self, space: SearchSpace, seed: int = 0) -> None:
         super().__init__()
         self.space = space
         self.experts: Experts | None = None
+        self.compensation: Compensation | None = None
+        self.donor: Donor | None = None
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.layers = nn.ModuleDict()
@@ -65,6 +85,14 @@ class Supernet(nn.Module):
 
     def extract(self, arch: Arch) -> nn.Sequential:
         """The network of an arch as a plain module with its own copy of the weights."""
+        network = self.slices(arch)
+        if self.compensation is not None:
+            for (site, spec), small in zip(self.space.lower(arch).items(), network, strict=True):
+                self._compensate(site, spec, small)
+        return network
+
+    def slices(self, arch: Arch) -> nn.Sequential:
+        """As `extract`, with nothing made up for."""
         return nn.Sequential(
             OrderedDict((site, self._layer(site, spec).narrow(spec)) for site, spec in self.space.lower(arch).items())
         )
@@ -81,7 +109,7 @@ class Supernet(nn.Module):
         blueprint = lower_at(self.space, arch, image_size)
         experts = self.experts if self.training else None
         layers: Iterator[nn.Module] = (
-            self._layer(site, spec).at(spec)
+            self._at(site, spec)
             if experts is None or f"{site}-{spec.kind}" not in experts
             else experts.at(f"{site}-{spec.kind}", spec)
             for site, spec in blueprint.items()
@@ -95,6 +123,17 @@ class Supernet(nn.Module):
     def _depth(self) -> int:
         """The residual layers of the largest arch."""
         return sum(map(is_residual, self.space.lower(self.space.largest())))
+
+    def _at(self, site: str, spec: LayerSpec) -> Layer:
+        small = self._layer(site, spec).at(spec)
+        if self.compensation is not None and not self.training:
+            self._compensate(site, spec, small)
+        return small
+
+    def _compensate(self, site: str, spec: LayerSpec, small: nn.Module) -> None:
+        assert self.compensation is not None
+        assert isinstance(small, Layer)
+        self.compensation.apply(f"{site}-{spec.kind}", self._layer(site, spec), small)
 
     def _layer(self, site: str, spec: LayerSpec) -> Layer:
         layer = self.layers[f"{site}-{spec.kind}"]

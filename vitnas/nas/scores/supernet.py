@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from vitnas.nas.pareto.answers import ANSWERS, Answers
 from vitnas.run import RunFolder
 from vitnas.search_spaces import Arch, SearchSpace
+from vitnas.supernets.compensation import Compensation
 from vitnas.supernets.data import Dataset, Images, Pixels, dataset_of
 from vitnas.supernets.data.held import Held, hold
 from vitnas.supernets.evaluation import EvaluationResult, cut_out, evaluate_together, one_thread
@@ -43,12 +44,14 @@ class SupernetScore:
         weights: its state, by name.
         dataset: training images for batch norms, validation images to judge by, and test images if they were asked for.
         torch_device: where archs are judged; "auto" and "cuda" are looked up by each process.
+        compensation: of the supernet, if it has one.
     """
 
     space: SearchSpace
     weights: Mapping[str, NDArray[Any]]
     dataset: Dataset
     torch_device: str = "cpu"
+    compensation: Compensation | None = None
 
     @classmethod
     def of(cls, run: RunFolder, test: bool = False, torch_device: str = "cpu") -> SupernetScore:
@@ -58,7 +61,7 @@ class SupernetScore:
         weights = {name: tensor.numpy() for name, tensor in supernet.state_dict().items()}
         kept = _carried(dataset.test) if test and dataset.test is not None else None
         dataset = replace(dataset, train=_carried(train), val=_carried(dataset.val), test=kept)
-        return cls(run.space, weights, dataset, torch_device)
+        return cls(run.space, weights, dataset, torch_device, supernet.compensation)
 
     @property
     def at_once(self) -> int:
@@ -85,6 +88,7 @@ class SupernetScore:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
             net.load_state_dict({name: torch.from_numpy(array) for name, array in self.weights.items()}, assign=True)
+        net.compensation = self.compensation
         return net.eval().to(self._device)
 
     @cached_property

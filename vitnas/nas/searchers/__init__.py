@@ -18,6 +18,7 @@ SEARCHERS: Registry[type[Searcher]] = Registry(
         "local": "vitnas.nas.searchers.local_search:LocalSearch",
         "nsga2": "vitnas.nas.searchers.nsga2:NSGA2",
         "nsga3": "vitnas.nas.searchers.nsga3:NSGA3",
+        "programme": "vitnas.nas.searchers.programme:Programme",
         "random": "vitnas.nas.searchers.random_search:RandomSearch",
         "regularised": "vitnas.nas.searchers.regularised:RegularisedEvolution",
         "slimming": "vitnas.nas.searchers.slimming:Slimming",

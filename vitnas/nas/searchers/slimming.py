@@ -23,13 +23,16 @@ class Slimming(Searcher):
 
     over_predictions = False
 
-    def __init__(self, problem: Problem, seed: int | Sequence[int], population: int = 64) -> None:
+    def __init__(
+        self, problem: Problem, seed: int | Sequence[int], population: int = 64, *, adjacent: bool = False
+    ) -> None:
         """Starts without knowledge.
 
         Args:
             problem: with the importance of archs, see `vitnas.nas.scores.importance`; its scarce cost is saved.
             seed: of the archs to start from after the largest.
             population: not used.
+            adjacent: take one choice a step from each gene instead of jumping over some.
         """
         if problem.importance is None:
             raise SearchError(
@@ -38,13 +41,14 @@ class Slimming(Searcher):
             )
         super().__init__(problem, seed, population)
         self._importance = problem.importance
+        self._adjacent = adjacent
         self._cost = problem.costs[problem.scarce()]
         self._path = self.space.genome.empty(0)
         self._start = self.space.encode([self.space.largest()])[0]
 
     def _propose(self, n: int) -> Codes:
         if len(self._path) == 0:
-            path = slim(self.space, self._start, self._importance, self._cost)
+            path = slim(self.space, self._start, self._importance, self._cost, self._adjacent)
             self._path = path[self.limits.allow(path)]
             self._start = self.space.genome.sample_evenly(1, self.rng)[0]
         given, self._path = self._path[:n], self._path[n:]
@@ -54,11 +58,25 @@ class Slimming(Searcher):
         pass
 
 
-def slim(space: SearchSpace, start: NDArray[np.int16], importance: CostOf, cost: CostOf) -> Codes:
-    """All archs on the way down from one, itself included, each a neighbour of the one before and cheaper."""
+def slim(
+    space: SearchSpace, start: NDArray[np.int16], importance: CostOf, cost: CostOf, adjacent: bool = False
+) -> Codes:
+    """All archs on the way down from one, itself included, each a neighbour of the one before and cheaper.
+
+    Args:
+        space: of the archs.
+        start: the first.
+        importance: what archs keep.
+        cost: what is saved.
+        adjacent: whether a step goes to the next choice of a gene only. Far jumps lose more than importance says, as it
+            is the sum of what single weights matter; in rounds of pruning and training small steps are taken.
+    """
+    near_of = space.genome.adjacent if adjacent else space.genome.neighbours
     path = [start]
     while True:
-        near = space.genome.neighbours(path[-1])
+        near = near_of(path[-1])
+        if len(near) == 0:
+            return np.stack(path)
         costs, values = (np.asarray(of(np.vstack([path[-1:], near])), dtype=np.float64) for of in (cost, importance))
         saved = costs[0] - costs[1:]
         cheaper = saved > 0

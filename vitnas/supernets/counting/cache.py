@@ -26,7 +26,7 @@ def count_specs(space: SearchSpace, specs: Iterable[LayerSpec] | None = None) ->
     What is not known yet is counted and kept. A layer that cannot be built is refused with its site.
     """
     wanted = list(space.lowering.specs if specs is None else specs)
-    path = cache_folder() / "counts" / f"{space.name}-{space.fingerprint}-{counting_version()}.json"
+    path = cache_folder() / "counts" / f"{space.file_name}-{space.fingerprint}-{counting_version()}.json"
     known = _read(path)
     found: dict[LayerSpec, Counts] = {}
     new: dict[str, tuple[int, ...]] = {}

@@ -25,6 +25,8 @@ class ChannelEmbedding(PatchEmbedding):
     def patches(self, x: Tensor) -> Tensor:
         channels, height, breadth = self.spec.in_shape
         each_BDHW = self.projection(x.reshape(-1, 1, height, breadth))  # every channel an image of its own
-        tokens_GTD: Tensor = each_BDHW.flatten(2).transpose(1, 2) + self.position.flatten(0, 1)
+        tokens_GTD: Tensor = each_BDHW.flatten(2).transpose(1, 2)
+        if self.position is not None:
+            tokens_GTD = tokens_GTD + self.position.flatten(0, 1)
         tokens_BCTD: Tensor = tokens_GTD.reshape(-1, channels, *tokens_GTD.shape[1:]) + self.channel[:, None]
         return tokens_BCTD.flatten(1, 2)

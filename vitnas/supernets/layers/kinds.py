@@ -19,6 +19,7 @@ LAYERS: Registry[type[Layer]] = Registry(
     {
         "additive_attention": "vitnas.supernets.mixers.additive_attention:AdditiveAttention",
         "attention": "vitnas.supernets.layers.attention:Attention",
+        "attention_classifier": "vitnas.supernets.layers.attention_classifier:AttentionClassifier",
         "attention_downsampling": "vitnas.supernets.layers.attention_downsampling:AttentionDownsampling",
         "channel_embedding": "vitnas.supernets.layers.channel_embedding:ChannelEmbedding",
         "bottleneck_conv": "vitnas.supernets.layers.bottleneck_conv:BottleneckConv",
@@ -69,7 +70,9 @@ LAYERS: Registry[type[Layer]] = Registry(
         "recursive_gate": "vitnas.supernets.mixers.recursive_gate:RecursiveGate",
         "residual_reduction": "vitnas.supernets.layers.residual_reduction:ResidualReduction",
         "retention": "vitnas.supernets.mixers.retention:Retention",
+        "rotary_attention": "vitnas.supernets.layers.rotary_attention:RotaryAttention",
         "scale_aware_modulation": "vitnas.supernets.mixers.scale_aware_modulation:ScaleAwareModulation",
+        "slim_attention": "vitnas.supernets.layers.slim_attention:SlimAttention",
         "spatial_reduction_attention": "vitnas.supernets.mixers.spatial_reduction:SpatialReductionAttention",
         "spectral_gate": "vitnas.supernets.mixers.spectral_gate:SpectralGate",
         "stacked_stem": "vitnas.supernets.layers.stacked_stem:StackedStem",

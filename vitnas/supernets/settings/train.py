@@ -31,10 +31,18 @@ class TrainSettings(Settings):
     init: Annotated[
         str | None,
         about(
-            "First weights: timm:NAME, such as timm:deit_tiny_patch16_224, a safetensors file, an exported arch or a "
-            "run. Left out, they are drawn."
+            "First weights: timm:NAME, such as timm:deit_tiny_patch16_224, a file of safetensors or of torch, an exported "
+            "arch or a run. Left out, they are drawn."
         ),
     ] = None
+    init_order: Annotated[
+        str,
+        about(
+            "Channels of a network that init gives are sorted before the first step, the most important first, so that "
+            "smaller archs keep those: activation, dimap, output_error, self_distillation, taylor or weight_gradient; none "
+            "leaves them. The network answers as before; a run's weights, trained as a supernet, are not sorted."
+        ),
+    ] = "output_error"
     optimizer: Annotated[OptimizerName, about("How gradients become updates.")] = "adamw"
     learning_rate: Annotated[
         Positive, about("Peak learning rate, reached after the warm-up; it then falls along a cosine.")
@@ -135,7 +143,10 @@ class TrainSettings(Settings):
         half_there = self.precision != "fp16" or self.torch_device != "cpu"
         self.demand("precision", half_there, 'fp32 or bf16 on a processor; fp16 is for torch_device = "cuda"')
         self.demand("sync_batch_norm", not (self.sync_batch_norm and self.own_archs), "false with own_archs")
+        from vitnas.supernets.pruning.importances import IMPORTANCES, NO_ORDER
         from vitnas.supernets.training.samplers.options import read_options  # imports the sampler
 
+        if self.init_order != NO_ORDER and self.init_order not in IMPORTANCES:
+            IMPORTANCES.load(self.init_order)
         read_options(self.sampler, self.sampler_options)
         refuse_unknown(self.loggers or (), self.table)

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vitnas.errors import TrainingError
+from vitnas.files import write_json
 from vitnas.interruption import Stopped, asked, breakable
 from vitnas.run import RunFolder
 from vitnas.search_spaces import SearchSpace
@@ -22,6 +23,7 @@ from vitnas.supernets.augment import augment, batch_seed_of, seeds_of
 from vitnas.supernets.data import Dataset, Loader
 from vitnas.supernets.data.batches import Batches
 from vitnas.supernets.evaluation import landmarks
+from vitnas.supernets.pruning.importances import NO_ORDER
 from vitnas.supernets.resolution import size_at, view
 from vitnas.supernets.settings.train import TrainSettings
 from vitnas.supernets.supernet import Supernet
@@ -31,6 +33,7 @@ from vitnas.supernets.training.learner import Learner, StepOutcome
 from vitnas.supernets.training.lessons import Batch
 from vitnas.supernets.training.metrics import MetricsLog, asked_or_installed
 from vitnas.supernets.training.optimizer import learning_rate_at, make_optimizer
+from vitnas.supernets.training.ordering import sort_given
 from vitnas.supernets.training.processes.distributed import World
 from vitnas.supernets.training.processes.synced_norm import sync_batch_norms
 from vitnas.supernets.training.progress_bar import TrainingBar
@@ -39,13 +42,16 @@ from vitnas.supernets.training.samplers.options import make_sampler
 from vitnas.supernets.training.teachers import make_teacher
 from vitnas.supernets.weights.averaging import WeightAverage
 from vitnas.supernets.weights.checkpoints import TrainingProgress, resume, save_checkpoint
+from vitnas.supernets.weights.head_fit import fit_head
 from vitnas.supernets.weights.initial_weights import initialise
 
 
 class TrainingLoop:
     """Everything that moves while a supernet trains; the leading process also writes and shows."""
 
-    def __init__(self, run: RunFolder, settings: TrainSettings, dataset: Dataset, world: World) -> None:
+    def __init__(
+        self, run: RunFolder, settings: TrainSettings, dataset: Dataset, world: World, fits_head: bool = False
+    ) -> None:
         self.run, self.settings, self.dataset, self.world = run, settings, dataset, world
         self.batches = Batches(len(dataset.train), settings.batch_size, settings.seed)
         self.num_steps = count_steps(settings, dataset)
@@ -64,7 +70,7 @@ class TrainingLoop:
         self.average = WeightAverage(self.net, settings.average) if settings.average else None
         self.landmarks = landmarks(run.space)
         self.evaluate_every = settings.evaluate_every or self._steps_between()
-        self.progress = self._start()
+        self.progress = self._start(fits_head)
 
     def _steps_between(self) -> int:
         """Steps between two judgements where the settings say none."""
@@ -73,12 +79,15 @@ class TrainingLoop:
         archs = list(dict.fromkeys(self.landmarks.values()))
         return steps_between(space, archs, lessons, self.dataset, settings.batch_size, self.num_steps)
 
-    def _start(self) -> TrainingProgress:
-        """From the newest checkpoint, or from the beginning."""
+    def _start(self, fits_head: bool) -> TrainingProgress:
+        """From the newest checkpoint, or from the beginning, perhaps with a classifier that fits the images."""
         found = resume(self.run, self.net, self.optimizer, self.average)
         if found is None:
             if self.settings.init is not None:
                 initialise(self.net, self.settings.init)
+                if fits_head and self.net.donor is not None and self.net.donor.new_head:
+                    fit_head(self.net, self.net.donor.arch, self.dataset.train, self.settings.seed)
+                self._sort()
                 if self.average is not None:
                     self.average = WeightAverage(self.net, self.settings.average)
             return TrainingProgress()
@@ -86,6 +95,15 @@ class TrainingLoop:
             self.sampler.load_state(found.sampler)
         self.learner.load_state(found.learner)
         return found
+
+    def _sort(self) -> None:
+        """The channels of a network that was given, the most important first."""
+        if self.net.donor is not None and self.settings.init_order != NO_ORDER:
+            done = sort_given(
+                self.net, self.net.donor.arch, self.dataset.train, self.settings.init_order, self.settings.seed
+            )
+            if self.world.leads:
+                write_json(self.run.order_file, {"importance": self.settings.init_order, **asdict(done)})
 
     def finish(self, show: bool, stop: Callable[[], bool] = asked, until: int | None = None) -> bool:
         """Makes all steps that are left; whether it did, for it ends after any step when asked to, with a checkpoint.
@@ -128,7 +146,7 @@ class TrainingLoop:
                     [stopping] = self._agree(ends())
                 planned = step + 1 == self.num_steps or (step + 1) % settings.checkpoint_every == 0
                 if planned or late or stopping:
-                    self._save(planned)
+                    self.save(planned)
                 if stopping:
                     return step + 1 == self.num_steps
         return True
@@ -229,7 +247,8 @@ class TrainingLoop:
             log.write(done, {name: {"accuracy": s.accuracy, "loss": _finite(s.loss)} for name, s in scores.items()})
             bar.show_scores(scores)
 
-    def _save(self, planned: bool) -> None:
+    def save(self, planned: bool = True) -> None:
+        """Writes a checkpoint of where the training stands."""
         if not all(bool(p.isfinite().all()) for p in self.net.parameters()):
             raise self._diverged(self.progress.step - 1, "some weights are no longer finite")
         progress = replace(self.progress, sampler=self.sampler.state(), learner=self.learner.state())

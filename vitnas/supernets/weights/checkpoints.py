@@ -19,6 +19,7 @@ from vitnas.files import Ours, disk_trouble, foreign, new_folder, read_json, rem
 from vitnas.run import RunFolder
 from vitnas.supernets.supernet import Supernet
 from vitnas.supernets.weights.averaging import WeightAverage
+from vitnas.supernets.weights.compensated import load_compensation
 
 KEEP = 3
 """How many checkpoints of a run are kept, so that a damaged one has predecessors."""
@@ -47,6 +48,11 @@ class TrainingProgress:
 def checkpoint_folders(run: RunFolder) -> list[Path]:
     """The checkpoints of a run, oldest first."""
     return sorted(path for path in run.checkpoints.glob("step-*") if path.name.removeprefix("step-").isdecimal())
+
+
+def newest_weights(run: RunFolder) -> str:
+    """What archs of a run are judged on: its newest checkpoint, and whether they are compensated."""
+    return checkpoint_folders(run)[-1].name + (", compensated" if run.moments_file.exists() else "")
 
 
 def _ours(checkpoint: Path) -> Ours:
@@ -151,7 +157,8 @@ def resume(
 def load_supernet(run: RunFolder) -> Supernet:
     """The supernet with the weights of the newest good checkpoint, in evaluation mode.
 
-    Where training kept an average of the weights, that is what it gives.
+    Where training kept an average of the weights, that is what it gives. Where moments were measured, smaller archs are
+    compensated.
     """
     if not checkpoint_folders(run):
         raise CheckpointError(
@@ -164,7 +171,25 @@ def load_supernet(run: RunFolder) -> Supernet:
         net.load_state_dict({**load_file(path / _WEIGHTS), **averaged})
 
     _read_newest(run, (_WEIGHTS, _AVERAGE), read)
+    net.compensation = load_compensation(run, net)
     return net.eval()
+
+
+def load_supernet_at(run: RunFolder, checkpoint: Path) -> Supernet:
+    """The supernet of one checkpoint, which must be as it was written."""
+    state, file = read_json(checkpoint / "state.json"), checkpoint / "supernet.safetensors"
+    if not file.is_file() or state.get("sha256", {}).get(file.name) != sha256(file):
+        raise CheckpointError(
+            f"checkpoint '{checkpoint}' is damaged; give the run '{run.path}', and its newest good one counts"
+        )
+    if state.get("space") != run.space.fingerprint:
+        raise CheckpointError(
+            f"checkpoint '{checkpoint}' was made for space {state.get('space')}, but run '{run.path}' is of space "
+            f"'{run.space.name}' {run.space.fingerprint}; use the version of vitnas that made it"
+        )
+    net = Supernet(run.space)
+    net.load_state_dict(load_file(file))
+    return net
 
 
 def _read_newest(
@@ -237,4 +262,12 @@ def _on_cpu(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
 
 
-__all__ = ["TrainingProgress", "checkpoint_folders", "load_supernet", "made_by", "resume", "save_checkpoint"]
+__all__ = [
+    "TrainingProgress",
+    "checkpoint_folders",
+    "load_supernet",
+    "made_by",
+    "newest_weights",
+    "resume",
+    "save_checkpoint",
+]

@@ -16,7 +16,7 @@ from vitnas.supernets.supernet import Supernet
 from vitnas.supernets.weights.pretrained import shared_layers
 from vitnas.supernets.weights.pretrained.matching import class_tensors
 
-IMAGES = 10_000
+IMAGES = 2000
 """Training images that are looked at, at most."""
 BATCH_SIZE = 64
 DECAY = 1e-3

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from torch import Tensor
 
 from vitnas.errors import CheckpointError
 from vitnas.registry import Registry
-from vitnas.search_spaces import Blueprint, SearchSpace
+from vitnas.search_spaces import Blueprint, LayerSpec, SearchSpace
 from vitnas.supernets.weights.pretrained.timm_weights import TimmWeights
 
 Rules = Callable[[Blueprint, TimmWeights], Iterator[tuple[str, Mapping[str, Tensor]]]]
@@ -32,16 +32,29 @@ FAMILIES: Registry[Rules] = Registry(
     },
 )
 
-PLAIN = {"patch_embedding", "attention", "feed_forward", "classifier"}
+PLAIN = {
+    "patch_embedding",
+    "attention",
+    "slim_attention",
+    "rotary_attention",
+    "feed_forward",
+    "classifier",
+    "attention_classifier",
+}
 """The layers of a plain vision transformer, whose rules suit every space made of them alone."""
 
 
 def rules_for(space: SearchSpace) -> Rules:
     """The rules of a space's family; a plain ViT of one's own is read like DeiT."""
-    if space.name in FAMILIES:
-        return FAMILIES.load(space.name)
-    if {spec.kind for spec in space.lowering.specs} <= PLAIN:
+    return rules_of_family(space.name, space.lowering.specs)
+
+
+def rules_of_family(name: str, specs: Iterable[LayerSpec]) -> Rules:
+    """The rules of a family of networks, or those of plain ViTs where all layers are of one."""
+    if name in FAMILIES:
+        return FAMILIES.load(name)
+    if {spec.kind for spec in specs} <= PLAIN:
         return FAMILIES.load("deit")
     raise CheckpointError(
-        f"space '{space.name}' has no rules that read weights of timm; have {', '.join(FAMILIES)} and plain ViTs"
+        f"space '{name}' has no rules that read weights of timm; have {', '.join(FAMILIES)} and plain ViTs"
     )

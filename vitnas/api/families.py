@@ -1,0 +1,119 @@
+"""From one trained network to faster ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from vitnas.api.exporting import export
+from vitnas.api.loading import RUNS
+from vitnas.api.profiling import profile
+from vitnas.api.searching import search
+from vitnas.api.telling import teller
+from vitnas.automation.pruning.given_run import given_run, space_of
+from vitnas.automation.pruning.rounds import ARCH_FILE, PruneResult, Pruning
+from vitnas.automation.pruning.settings import FamilySettings, PruneSettings
+from vitnas.deployment.exporters.choose import choose_exporters
+from vitnas.deployment.settings import ExportSettings
+from vitnas.interruption import going_on
+from vitnas.latency_lut.devices import load_device
+from vitnas.latency_lut.settings import ProfileSettings
+from vitnas.nas.run_search import SearchResult
+from vitnas.nas.settings import SearchSettings
+from vitnas.supernets.data import DataSettings
+from vitnas.supernets.settings.train import TrainSettings
+
+
+def family(
+    init: str,
+    data: DataSettings | str | Path,
+    devices: str | Sequence[str] = "cpu",
+    settings: FamilySettings | None = None,
+    *,
+    searching: SearchSettings | None = None,
+    train: TrainSettings | None = None,
+    path: str | Path | None = None,
+    progress: bool = False,
+) -> SearchResult:
+    """Finds the front of the faster networks that a given one becomes, without training.
+
+    Channels are sorted by importance, those that stay make up for those that are removed, and an integer programme
+    chooses the best network of every latency, whose accuracy is then measured. The run that holds it all can be trained
+    on and exported from like any other. Killed at any moment, the same call goes on where it stopped.
+
+    Args:
+        init: the network: timm:NAME, timm:NAME@FILE, the folder of an export, or the file of an arch in a run.
+        data: the images: a data set by name, a folder, a file, or all that can be said of them.
+        devices: whose latency counts.
+        settings: how.
+        searching: limits, workers and whatever else a search is told, but for what `settings` say.
+        train: how the family is trained, should it be; its init and its order are those of the family.
+        path: the folder of the run; by default ``runs/DATA-NETWORK``.
+        progress: shows bars, and prints what is said to standard error.
+    """
+    say, how = teller(progress), settings or FamilySettings()
+    names = [devices] if isinstance(devices, str) else list(devices)
+    targets = [load_device(name) for name in names]  # refuses unknown ones before any work
+    wanted = data if isinstance(data, DataSettings) else DataSettings(str(data))
+    with going_on("what was done is kept; the same command goes on"):
+        run = given_run(
+            init,
+            wanted,
+            replace(train or TrainSettings(), init_order=how.order),
+            lambda name: Path(path) if path is not None else RUNS / name,
+            say,
+        )
+        for target in targets:
+            if not run.latency_file(target.name).is_file():
+                profile(run, target, ProfileSettings.quick(), progress=progress)
+    asked = replace(
+        searching or SearchSettings(),
+        evaluations=how.evaluations,
+        initial=2,
+        batch=how.evaluations,
+        searcher="programme",
+        predictor="none",
+        importance=how.importance,
+        compensate=True if how.compensate else None,
+    )
+    return search(run, names, asked, progress=progress)
+
+
+def prune(
+    init: str,
+    data: DataSettings | str | Path,
+    limits: Mapping[str, float],
+    settings: PruneSettings | None = None,
+    *,
+    exporting: ExportSettings | None = None,
+    path: str | Path | None = None,
+    progress: bool = False,
+) -> PruneResult:
+    """Brings a given network below a limit in rounds, tunes it in each with the given one as teacher, and exports it.
+
+    Killed at any moment, the same call goes on where it stopped.
+
+    Args:
+        init: as for `family`.
+        data: the images.
+        limits: one device -> the milliseconds that the network may take there.
+        settings: rounds, epochs, importance.
+        exporting: formats of the result.
+        path: the folder of all; by default ``pruned/NETWORK``.
+        progress: shows bars, and prints what is said to standard error.
+    """
+    say, how, formats = teller(progress), settings or PruneSettings(), exporting or ExportSettings()
+    [(device, limit_ms)] = limits.items()
+    load_device(device)
+    choose_exporters(formats)
+    wanted = data if isinstance(data, DataSettings) else DataSettings(str(data))
+    name = space_of(init).partition(":")[2].replace(":", "-").replace("/", "-").removesuffix("-arch.json")
+    folder = Path(path) if path is not None else Path("pruned") / name
+    with going_on(f"what was done is kept in '{folder}'; the same command goes on"):
+        pruning = Pruning(folder, wanted, device, limit_ms, how, say, progress)
+        rounds = pruning.run(init)
+        tuned = pruning.tuned(how.rounds)
+        out = folder / "network"
+        report = export(tuned, tuned / ARCH_FILE, out, formats, force=out.exists(), progress=progress)
+    return PruneResult(out, tuple(rounds), report)

@@ -1,0 +1,56 @@
+"""The settings of making faster networks of a given one: tables [family] and [prune] of a settings file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from vitnas.settings import Count, Positive, Settings, about
+
+
+@dataclass(frozen=True)
+class FamilySettings(Settings):
+    """How the front of what a given network becomes is found, without training."""
+
+    table = "family"
+
+    init: Annotated[
+        str | None,
+        about(
+            "The network: timm:NAME, timm:NAME@FILE with its weights, the folder of an exported arch, or the file of an arch in a run."
+        ),
+    ] = None
+    evaluations: Annotated[Count, about("Networks whose accuracy is measured, each the best of its latency.")] = 20
+    order: Annotated[
+        str,
+        about(
+            "What orders channels, so that the most important stay: activation, dimap, output_error, self_distillation, taylor or "
+            "weight_gradient; none leaves them."
+        ),
+    ] = "output_error"
+    importance: Annotated[
+        str, about("What chooses between networks of one latency before they are evaluated: one of the same.")
+    ] = "output_error"
+    compensate: Annotated[
+        bool, about("Let the channels that stay make up for those that are removed, by least squares.")
+    ] = True
+
+
+@dataclass(frozen=True)
+class PruneSettings(Settings):
+    """How a given network is brought below a limit in rounds: score, sort, remove, tune."""
+
+    table = "prune"
+
+    init: Annotated[str | None, about("The network, as for `vitnas family`.")] = None
+    rounds: Annotated[Count, about("Rounds, each of which saves the same share of the latency.")] = 4
+    epochs: Annotated[
+        Count, about("Passes over the training images after each round, with the given network as teacher.")
+    ] = 1
+    importance: Annotated[
+        str,
+        about(
+            "What is weighed against milliseconds: weight_gradient, taylor, self_distillation, activation, dimap or output_error."
+        ),
+    ] = "taylor"
+    learning_rate: Annotated[Positive, about("Peak learning rate of a round.")] = 5e-4
