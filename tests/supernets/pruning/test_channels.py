@@ -21,6 +21,9 @@ FIXED = {
     "hilo_attention.low_heads",
     "patch_embedding.registers",
     "retention.heads",
+    "rotary_attention.head_width",
+    "rotary_attention.key_width",
+    "slim_attention.head_width",
     "talking_attention.key_width",
     "talking_attention.value_width",
 }
