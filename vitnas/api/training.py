@@ -92,7 +92,7 @@ def resume(
 def _train(run: RunFolder, workers: int, ray_address: str | None, progress: bool) -> RunFolder:
     with going_on(lambda: kept(run)):
         if workers > 1 or ray_address is not None:
-            train_on_ray(run, workers, ray_address)
+            train_on_ray(run, workers, ray_address, teller(progress))
         elif not train_here(run, progress):
             raise Stopped(signal.SIGTERM)  # another process was asked to
     return run
