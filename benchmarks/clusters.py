@@ -117,7 +117,10 @@ def _training(folder: Path) -> dict[str, float]:
     calm = weights["calm"]
     same = all(torch.equal(tensor, calm[name]) for name, tensor in weights["back"].items())
     # Softmax takes the bias of keys away: its gradient is rounding alone, which the optimiser scales to full steps.
-    differences = {name: float((_but_keys(name, t) - _but_keys(name, calm[name])).abs().max()) for name, t in weights["fewer"].items()}
+    differences = {
+        name: float((_but_keys(name, t) - _but_keys(name, calm[name])).abs().max())
+        for name, t in weights["fewer"].items()
+    }
     largest = max(differences.values())
     went_on = [[setback.workers for setback in found] for found in (back, fewer)] == [[2], [1]]
     return {

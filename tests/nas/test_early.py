@@ -71,7 +71,9 @@ class Backwards(SerialExecutor):
 
 def found(folder: Path, settings: SearchSettings, score=None, executor=None, space: SearchSpace = SMALL, **more):
     score = score or ByImage(space)
-    settings = replace(settings, storage=settings.storage or f"journal:///{folder}.journal")  # SQLite waits for the disk
+    settings = replace(
+        settings, storage=settings.storage or f"journal:///{folder}.journal"
+    )  # SQLite waits for the disk
     return search(posed(space, settings), score, settings, folder, executor=executor, progress=False, **more)
 
 
@@ -111,7 +113,9 @@ def test_what_a_predictor_asks_for_is_judged_as_if_to_the_end(tmp_path: Path) ->
     early = ByImage(SMALL)
     front = found(tmp_path / "early", settings, early)
     assert min(early.seen.values()) < IMAGES
-    archs = [Arch.from_json(json.loads(text)) for text in pd.read_parquet(tmp_path / "early/evaluations.parquet")["arch"]]
+    archs = [
+        Arch.from_json(json.loads(text)) for text in pd.read_parquet(tmp_path / "early/evaluations.parquet")["arch"]
+    ]
     whole = found(tmp_path / "whole", replace(BLIND, evaluations=len(archs)), include=archs)
     assert [(p.arch, p.objectives) for p in front.points] == [(p.arch, p.objectives) for p in whole.points]
 
@@ -127,7 +131,9 @@ def test_neither_workers_nor_a_stop_of_the_search_change_anything(tmp_path: Path
     assert len(again.seen) < 60
     for name in ("backwards", "killed"):
         assert (tmp_path / name / "front.json").read_bytes() == (tmp_path / "calm/front.json").read_bytes()
-        ours, calm = (pd.read_parquet(tmp_path / n / "evaluations.parquet").drop(columns="seconds") for n in (name, "calm"))
+        ours, calm = (
+            pd.read_parquet(tmp_path / n / "evaluations.parquet").drop(columns="seconds") for n in (name, "calm")
+        )
         pd.testing.assert_frame_equal(ours, calm)
 
 

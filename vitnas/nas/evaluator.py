@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from vitnas.errors import SearchError, suggest
 from vitnas.latency_lut.protocol import Timing
 from vitnas.latency_lut.sitting import across_sittings
-from vitnas.nas.execution.executor import Executor
 from vitnas.nas.early import ACCURACY, StoppedEarly, least_accuracies
+from vitnas.nas.execution.executor import Executor
 from vitnas.nas.execution.together import Score, Scored, UnlessBeaten, scored
 from vitnas.nas.objectives import Objective
 from vitnas.nas.pareto.answers import ANSWERS, Answers
@@ -118,13 +118,9 @@ class Evaluator:
             np.array([[one[name] for name in costs] for one in known]).reshape(len(known), len(costs)),
             np.array([[one[name] for name in costs] for one in tables]).reshape(len(tables), len(costs)),
         )
-        return [
-            0.0 if arch.id in self._never_stopped else float(one) for arch, one in zip(archs, found, strict=True)
-        ]
+        return [0.0 if arch.id in self._never_stopped else float(one) for arch, one in zip(archs, found, strict=True)]
 
-    def _evaluate(
-        self, archs: Sequence[Arch], tables: Sequence[Mapping[str, float]], least: Sequence[float]
-    ) -> None:
+    def _evaluate(self, archs: Sequence[Arch], tables: Sequence[Mapping[str, float]], least: Sequence[float]) -> None:
         """Scores archs and records them as they end, so that a kill loses what was in work and hardly more."""
         ended: list[Evaluation] = []
         at_risk_s = 0.0

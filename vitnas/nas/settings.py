@@ -158,3 +158,8 @@ class FitSettings(Settings):
     workers: Annotated[Count, about("Ray workers; 1 stays in this process. Same result.")] = 1
     torch_device: JudgedOn = "auto"
     gpus_per_worker: PartOfGpu = None
+    loggers: LoggerNames = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        refuse_unknown(self.loggers, self.table)

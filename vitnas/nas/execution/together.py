@@ -39,9 +39,7 @@ class UnlessBeaten:
         return found
 
 
-def scored(
-    executor: Executor, score: Callable[[T], Mapping[str, float | str]], archs: Sequence[T]
-) -> Scored:
+def scored(executor: Executor, score: Callable[[T], Mapping[str, float | str]], archs: Sequence[T]) -> Scored:
     """Several archs at once where that costs less, and each by itself where they fail."""
     # What may take so long and no longer is one arch.
     at_once = int(getattr(score, "at_once", 1)) if executor.timeout_s is None else 1

@@ -41,7 +41,6 @@ class RememberedScore:
         found = dict(zip(new, self.score.together(new), strict=True)) if new else {}  # type: ignore[attr-defined]
         return [self.known.get(arch) or found[arch] for arch in archs]
 
-
     def unless_beaten(self, archs: Sequence[tuple[Arch, float]]) -> list[Figures]:
         """The same with the accuracy that each must reach to matter."""
         new = [(arch, least) for arch, least in archs if arch not in self.known]
