@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -72,7 +73,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def train(folder: Path) -> Images:
+def train(folder: Path) -> Pictures:
     return load_dataset(DataSettings(str(folder), image_size=24, max_damaged=0.1)).train
 
 
@@ -128,8 +129,8 @@ def test_what_goes_wrong_in_a_process_is_raised_here() -> None:
         next(taken)
 
 
-def test_too_much_damage_is_refused_as_by_threads(folder: Path) -> None:
-    strict = load_dataset(DataSettings(str(folder), image_size=24, max_damaged=0.0)).train
+def test_too_much_damage_is_refused_as_by_threads(train: Pictures) -> None:
+    strict = replace(train, damage=Damage(0))
     with pytest.raises(DataError, match="1 images cannot be read, more than the limit of 0"):
         read(strict, threads=1, processes=True)
 

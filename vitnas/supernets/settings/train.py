@@ -12,6 +12,7 @@ from vitnas.supernets.settings.distil import Distil
 from vitnas.supernets.settings.experts import ExpertSettings
 from vitnas.supernets.settings.resolution import Resolution
 
+LoaderName = Literal["threads", "processes"]
 OptimizerName = Literal["adamw", "nadam", "radam", "sgd"]
 
 
@@ -104,7 +105,7 @@ class TrainSettings(Settings):
     ] = None
     loader_threads: Annotated[Count, about("Threads or processes that read images ahead.")] = 2
     loader: Annotated[
-        Literal["threads", "processes"],
+        LoaderName,
         about(
             "What reads images ahead: threads of this process, or a process each, which pay where Python is busy beside "
             "decoding. Only images in files; the same images come in the same order."
