@@ -183,7 +183,7 @@ def _fit(place: _Place, workers: int, attempt: int, patience_s: float) -> Except
 
 def _work(config: dict[str, Any]) -> None:
     """What every worker does."""
-    notes, run = Path(config["notes"]), RunFolder.open(Path(config["run"]))
+    notes = Path(config["notes"])
     from ray.train import get_context
 
     place = get_context()
@@ -197,6 +197,7 @@ def _work(config: dict[str, Any]) -> None:
     os.chdir(next(filter(os.path.isdir, (config["home"], config["run"]))))
     (notes / BEGUN).touch()
     try:
+        run = RunFolder.open(Path(config["run"]))
         if config["attempt"] and not place.get_world_rank():
             wait_for_lost(run)
         train(run, progress=False, stop=(notes / STOP).exists)
