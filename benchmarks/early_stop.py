@@ -59,7 +59,9 @@ def _compare(run: RunFolder, settings: SearchSettings, folder: Path) -> frame.Re
         for where, stops in ((whole, False), (early, True))
     ]
     points = [[(point.arch, point.objectives, point.answers) for point in front.points] for front in fronts]
-    seconds = {where: float(pd.read_parquet(where / "evaluations.parquet")["seconds"].sum()) for where in (whole, early)}
+    seconds = {
+        where: float(pd.read_parquet(where / "evaluations.parquet")["seconds"].sum()) for where in (whole, early)
+    }
     study = Study(run.space, problem.objectives, database(early), early.resolve().name, {})
     stopped = [one.stopped for one in study if one.stopped is not None]
     images = len(score.dataset.val)

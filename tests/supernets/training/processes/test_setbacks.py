@@ -121,5 +121,7 @@ def test_without_room_for_any_worker_it_ends(
     tmp_path: Path, small_run: MakeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Place, "room", lambda self: 0)
-    with pytest.raises(TrainingError, match="the cluster has room for no worker that a batch of 16 images divides among"):
+    with pytest.raises(
+        TrainingError, match="the cluster has room for no worker that a batch of 16 images divides among"
+    ):
         keep_at_it(small_run(tmp_path / "run"), monkeypatch, RuntimeError("a node"))
