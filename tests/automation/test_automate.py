@@ -9,8 +9,8 @@ import pytest
 
 from tests.loggers.lines import add_lines, told
 from vitnas.automation.automate import Telling, automate
-from vitnas.automation.automate import ask as record
 from vitnas.automation.plan import Plan, Rung
+from vitnas.automation.question import ask as record
 from vitnas.automation.scoreboard import Line, Scoreboard, ahead, write_scoreboard
 from vitnas.automation.settings import AutoSettings
 from vitnas.errors import SearchError, SettingsError
