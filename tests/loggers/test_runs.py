@@ -148,7 +148,8 @@ def test_a_profile_tells_the_error_of_its_table_and_leaves_it(tmp_path: Path) ->
     table = profile(SPACE, "iphone12", settings, path=tmp_path / "phone.parquet")
     first, figures, file, last = told(tmp_path / "phone-log")
     assert (first["opened"], first["parameters"]["device"]) == ("profile-phone", "iphone12")
-    assert figures == {"step": 0, "layers": len(table.rows), "networks": 0}
+    assert (figures["step"], figures["layers"], figures["networks"]) == (0, len(table.rows), 0)
+    assert figures["fidelity/mape"] == table.header.fidelity.mape
     assert (file, last) == ({"artefact": "phone.parquet", "there": True}, {"finished": True})
     other = profile(SPACE, "iphone12", ProfileSettings(), path=tmp_path / "other.parquet")
     assert other.header.settings == table.header.settings
