@@ -57,6 +57,7 @@ KILLED_AT = 43
 """The step after which a node is killed, so that about 20 are left, over which the documentation states a tolerance."""
 TO_ROUNDING = 1e-5
 PATIENCE_S = 20.0
+TRIES = 3
 
 
 @dataclass(frozen=True)
@@ -172,7 +173,14 @@ def _cluster(first: int, second: int) -> Iterator[tuple[Any, Any]]:
     import ray
     from ray.cluster_utils import Cluster
 
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": first, "include_dashboard": False})
+    head = {"num_cpus": first, "include_dashboard": False}
+    for left in range(TRIES - 1, -1, -1):
+        try:
+            cluster = Cluster(initialize_head=True, head_node_args=head)
+            break
+        except Exception:  # of no kind of its own: Ray waits 30 s for a node, and other work may take longer
+            if not left:
+                raise
     try:
         lost = cluster.add_node(num_cpus=second)
         cluster.wait_for_nodes()
