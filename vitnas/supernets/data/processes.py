@@ -20,7 +20,7 @@ from torch import Tensor
 
 from vitnas.errors import DataError
 from vitnas.supernets.data.pictures import Pictures
-from vitnas.supernets.data.reader import Shown
+from vitnas.supernets.data.reader import ReadBatch
 
 ENDS_S = 2.0
 """How long a process may take to end by itself."""
@@ -49,7 +49,7 @@ class ReaderProcess:
             )
         self._images: Pictures | None = images  # to be sent by who asks first, for the process takes a while to begin
 
-    def read(self, indices: NDArray[np.int64]) -> tuple[Tensor, Shown]:
+    def read(self, indices: NDArray[np.int64]) -> tuple[Tensor, ReadBatch]:
         """Pixels of some of the images, and what else there is to tell."""
         if self._images is not None:
             self._ask(self._images)

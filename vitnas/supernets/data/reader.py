@@ -20,7 +20,7 @@ from vitnas.supernets.data.pictures import Pictures
 
 
 @dataclass(frozen=True)
-class Shown:
+class ReadBatch:
     """What was read; the pixels lie in the memory that both processes share.
 
     Attributes:
@@ -62,7 +62,7 @@ def _answer(images: Pictures, memory: mmap.mmap, asked: BinaryIO, answers: Binar
                 memory[: pixels.numel()] = pixels.numpy().data.cast("B")
                 new = {row: name for row, name in images.damage.names.items() if row not in told}
                 told |= new.keys()
-                found: Shown | Exception = Shown(labels.numpy(), new, tuple(str(one.message) for one in heard))
+                found: ReadBatch | Exception = ReadBatch(labels.numpy(), new, tuple(str(one.message) for one in heard))
             except Exception as error:
                 found = error
         answers.write(_packed(found))
