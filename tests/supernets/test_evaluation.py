@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from vitnas.errors import DataError
-from vitnas.supernets.accuracy import Beaten
+from vitnas.supernets.accuracy import OutOfReach
 from vitnas.supernets.data import Pixels, load_dataset
 from vitnas.supernets.evaluation import EvaluationResult, evaluate, evaluate_unless_beaten
 
@@ -38,12 +38,12 @@ def test_a_network_that_cannot_reach_the_least_is_left_where_that_is_sure() -> N
         for one, alone in zip(found, whole, strict=True):
             wrong = np.cumsum(~alone.right)
             stops = [n for n in range(8, 50, 8) if (50 - wrong[n - 1]) / 50 < least]
-            expected = Beaten((50 - int(wrong[stops[0] - 1])) / 50, stops[0]) if stops else alone
+            expected = OutOfReach((50 - int(wrong[stops[0] - 1])) / 50, stops[0]) if stops else alone
             assert one == expected
             assert alone.accuracy < least or not stops
     mixed = evaluate_unless_beaten(networks, images, [1.0, 0.0, 1.0, 0.0], 8)
     assert [mixed[1], mixed[3]] == [whole[1], whole[3]]
-    assert isinstance(mixed[0], Beaten)
+    assert isinstance(mixed[0], OutOfReach)
 
 
 def test_dropout_is_off_and_the_mode_stays() -> None:

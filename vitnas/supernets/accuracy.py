@@ -51,7 +51,7 @@ class Accuracy:
 
 
 @dataclass(frozen=True)
-class Beaten:
+class OutOfReach:
     """What is known of an accuracy when the rest of the images could no longer make it matter.
 
     Attributes:

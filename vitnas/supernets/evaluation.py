@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from vitnas.errors import DataError
 from vitnas.search_spaces import Arch, SearchSpace
-from vitnas.supernets.accuracy import Accuracy, Beaten
+from vitnas.supernets.accuracy import Accuracy, OutOfReach
 from vitnas.supernets.counting.population import PopulationCounter
 from vitnas.supernets.data import Dataset, Images
 from vitnas.supernets.recalibration import NUM_BATCHES, recalibrate
@@ -65,7 +65,7 @@ def evaluate_together(networks: Sequence[nn.Module], images: Images, batch_size:
 @torch.no_grad()
 def evaluate_unless_beaten(
     networks: Sequence[nn.Module], images: Images, least: Sequence[float], batch_size: int = 256
-) -> list[EvaluationResult | Beaten]:
+) -> list[EvaluationResult | OutOfReach]:
     """The same, but a network whose accuracy will be below the least that matters, were all other images right, is left there.
 
     Args:
@@ -83,7 +83,7 @@ def evaluate_unless_beaten(
     losses = [torch.zeros((), dtype=exact(device), device=device) for _ in networks]
     for network in networks:
         network.eval()
-    beaten: dict[int, Beaten] = {}
+    beaten: dict[int, OutOfReach] = {}
     wrong, num_seen = [0] * len(networks), 0
     for x, y in images.batches(batch_size):
         if len(beaten) == len(networks):
@@ -98,7 +98,7 @@ def evaluate_unless_beaten(
                 wrong[i] += len(target) - int(right[i][-1].sum())
                 at_most = (len(images) - wrong[i]) / len(images)
                 if at_most < least[i] and num_seen < len(images):
-                    beaten[i] = Beaten(at_most, num_seen)
+                    beaten[i] = OutOfReach(at_most, num_seen)
     for module, training in modes:
         module.training = training
     return [beaten.get(i) or _result(torch.cat(right[i]), losses[i]) for i in range(len(networks))]

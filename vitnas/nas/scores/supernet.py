@@ -15,7 +15,7 @@ from vitnas.nas.early import AT_MOST, SEEN
 from vitnas.nas.pareto.answers import ANSWERS, Answers
 from vitnas.run import RunFolder
 from vitnas.search_spaces import Arch, SearchSpace
-from vitnas.supernets.accuracy import Beaten
+from vitnas.supernets.accuracy import OutOfReach
 from vitnas.supernets.data import Dataset, Images, Pixels, dataset_of
 from vitnas.supernets.data.held import Held, hold
 from vitnas.supernets.evaluation import (
@@ -117,8 +117,8 @@ class SupernetScore:
         return {name: value for name, value in self.__dict__.items() if name not in ("_supernet", "_held", "_device")}
 
 
-def _figures(found: EvaluationResult | Beaten, test: EvaluationResult | None) -> dict[str, float | str]:
-    if isinstance(found, Beaten):
+def _figures(found: EvaluationResult | OutOfReach, test: EvaluationResult | None) -> dict[str, float | str]:
+    if isinstance(found, OutOfReach):
         return {AT_MOST: found.at_most, SEEN: found.num_images}
     figures = {"accuracy": found.accuracy, "accuracy_std": found.accuracy_std, "loss": found.loss}
     tested = {TEST_ACCURACY: test.accuracy, TEST_IMAGES: test.num_images} if test is not None else {}
