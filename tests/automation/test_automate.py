@@ -7,9 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tests.loggers.lines import add_lines, told
 from vitnas.automation.automate import Telling, automate
-from vitnas.automation.automate import ask as record
 from vitnas.automation.plan import Plan, Rung
+from vitnas.automation.question import ask as record
 from vitnas.automation.scoreboard import Line, Scoreboard, ahead, write_scoreboard
 from vitnas.automation.settings import AutoSettings
 from vitnas.errors import SearchError, SettingsError
@@ -91,6 +92,23 @@ def test_the_page_is_told_all_that_was_found(answered):
     assert told == [again]
     assert any(command.startswith("vitnas export") for command in again.commands)
     assert "(report.html)" in (folder / "README.md").read_text()
+
+
+def test_loggers_are_told_how_candidates_stood_and_what_was_found(answered, monkeypatch):
+    """They are no part of the question: a search goes on with others."""
+    add_lines(monkeypatch)
+    folder, found, _ = answered
+    automate(DIGITS, replace(ASKED, loggers=("lines",)), folder, Telling(lambda text: None))
+    assert "loggers" not in (folder / "question.toml").read_text()
+    first, *rungs, board, plan, scoreboard, network, last = told(folder)
+    assert (first["opened"], last) == (f"auto-{folder.name}", {"finished": True})
+    assert [(line["step"], line["candidates"], line["kept"]) for line in rungs] == [(1, 3, 2), (2, 2, 1)]
+    assert board["step"] == 3
+    ours, uniform = found.scoreboard.lines
+    assert (board["network/accuracy"], board["uniform/accuracy"]) == (ours.accuracy, uniform.accuracy)
+    assert board["network/latency_ms/iphone12"] == ours.ms["iphone12"]
+    files = ("plan.toml", "scoreboard.json", "network")
+    assert [plan, scoreboard, network] == [{"artefact": name, "there": True} for name in files]
 
 
 def test_asked_again_it_answers_at_once(answered):

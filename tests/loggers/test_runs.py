@@ -1,4 +1,4 @@
-"""What trainings, searches and exports tell their loggers."""
+"""What trainings, searches, fits, profiles and exports tell their loggers."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ import pytest
 
 from tests.loggers.lines import told
 from tests.nas.problem import TINY, Score, posed
+from vitnas.api.profiling import profile
 from vitnas.deployment.export import ExportSettings, export
 from vitnas.errors import DataError, ExportError, MissingPackageError, SearchError
 from vitnas.extras import installed
 from vitnas.files import read_lines
+from vitnas.latency_lut.settings import ProfileSettings
+from vitnas.nas.fit_predictor import fit_predictor
 from vitnas.nas.search import search
-from vitnas.nas.settings import SearchSettings
+from vitnas.nas.settings import FitSettings, SearchSettings
 from vitnas.run import RunFolder
 from vitnas.search_spaces import load_space
 from vitnas.supernets.data import load_dataset
@@ -123,6 +126,34 @@ def test_a_search_that_cannot_end_is_told_as_such(tmp_path: Path) -> None:
         search(posed(TINY, settings), broken, settings, tmp_path / "found", progress=False)
     assert told(tmp_path / "found")[-1] == {"finished": False}
     assert [line for line in told(tmp_path / "found") if "best/accuracy" in line] == []
+
+
+@pytest.mark.heavy
+def test_a_fit_tells_how_well_it_ranks_and_goes_on_in_the_same_run(tmp_path: Path) -> None:
+    run = started(tmp_path / "small", evaluate_every=100)
+    train(run, progress=False)
+    settings = FitSettings(samples=8, predictor="ridge", loggers=("lines",))
+    fit = fit_predictor(run, settings, progress=False)
+    folder = run.path / "predictor"
+    first, figures, *files, last = told(folder)
+    assert (first["opened"], first["parameters"]["samples"], last) == ("fit-small", 8, {"finished": True})
+    assert (figures["step"], figures["kendall"], figures["mae"]) == (8, fit.report.kendall, fit.report.mae)
+    assert files == [{"artefact": name, "there": True} for name in ("predictor.safetensors", "report.json")]
+    fit_predictor(run, replace(settings, samples=9), progress=False)
+    assert [line["again"] for line in told(folder) if "opened" in line] == [False, True]
+
+
+def test_a_profile_tells_the_error_of_its_table_and_leaves_it(tmp_path: Path) -> None:
+    settings = ProfileSettings(loggers=("lines",))
+    table = profile(SPACE, "iphone12", settings, path=tmp_path / "phone.parquet")
+    first, figures, file, last = told(tmp_path / "phone-log")
+    assert (first["opened"], first["parameters"]["device"]) == ("profile-phone", "iphone12")
+    assert (figures["step"], figures["layers"], figures["networks"]) == (0, len(table.rows), 0)
+    assert figures["fidelity/mape"] == table.header.fidelity.mape
+    assert (file, last) == ({"artefact": "phone.parquet", "there": True}, {"finished": True})
+    other = profile(SPACE, "iphone12", ProfileSettings(), path=tmp_path / "other.parquet")
+    assert other.header.settings == table.header.settings
+    assert not (tmp_path / "other-log").exists()
 
 
 @pytest.mark.heavy

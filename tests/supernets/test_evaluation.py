@@ -6,8 +6,9 @@ import torch
 from torch import nn
 
 from vitnas.errors import DataError
+from vitnas.supernets.accuracy import OutOfReach
 from vitnas.supernets.data import Pixels, load_dataset
-from vitnas.supernets.evaluation import EvaluationResult, evaluate
+from vitnas.supernets.evaluation import EvaluationResult, evaluate, evaluate_unless_beaten
 
 
 def test_accuracy_and_loss_of_a_network_that_is_known() -> None:
@@ -23,6 +24,26 @@ def test_accuracy_and_loss_of_a_network_that_is_known() -> None:
         assert found.accuracy_std == pytest.approx((4 / 6 * 2 / 6 / 6) ** 0.5)
         right = torch.log1p(torch.exp(torch.tensor(-9.0))).item()
         assert found.loss == pytest.approx((4 * right + 9) / 4, rel=1e-6)
+
+
+def test_a_network_that_cannot_reach_the_least_is_left_where_that_is_sure() -> None:
+    """Against a count image by image; the others see what they would see alone."""
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 2, (50, 2, 1, 1)).astype(np.uint8) * 9
+    images = Pixels.of(x, rng.integers(0, 2, 50), mean=(0.0, 0.0), std=(1 / 255, 1 / 255))
+    networks = [nn.Sequential(nn.Flatten(), nn.Linear(2, 2)) for _ in range(4)]
+    whole = [evaluate(network, images, 8) for network in networks]
+    for least in (0.0, 0.3, 0.5, 0.7, 1.0):
+        found = evaluate_unless_beaten(networks, images, [least] * 4, 8)
+        for one, alone in zip(found, whole, strict=True):
+            wrong = np.cumsum(~alone.right)
+            stops = [n for n in range(8, 50, 8) if (50 - wrong[n - 1]) / 50 < least]
+            expected = OutOfReach((50 - int(wrong[stops[0] - 1])) / 50, stops[0]) if stops else alone
+            assert one == expected
+            assert alone.accuracy < least or not stops
+    mixed = evaluate_unless_beaten(networks, images, [1.0, 0.0, 1.0, 0.0], 8)
+    assert [mixed[1], mixed[3]] == [whole[1], whole[3]]
+    assert isinstance(mixed[0], OutOfReach)
 
 
 def test_dropout_is_off_and_the_mode_stays() -> None:

@@ -10,10 +10,12 @@ from vitnas.errors import SettingsError
 from vitnas.interruption import going_on
 from vitnas.latency_lut import profile as profiling
 from vitnas.latency_lut.devices import Device, load_device
+from vitnas.latency_lut.logged import figures_of, profile_loggers
 from vitnas.latency_lut.remote.transports import Elsewhere
 from vitnas.latency_lut.settings import ProfileSettings
 from vitnas.latency_lut.table import LatencyTable
 from vitnas.latency_lut.transfer import transfer
+from vitnas.loggers.names import refuse_missing
 from vitnas.run import RunFolder
 from vitnas.search_spaces import SearchSpace
 
@@ -48,12 +50,20 @@ def profile(
     run, space = source_of(source, say)
     file = table_file(run, space, target.name, path)
     settings = settings or ProfileSettings()
-    with going_on(f"what was measured is kept beside '{file}'; the same command goes on"):
+    refuse_missing(settings.loggers)
+    with (
+        going_on(f"what was measured is kept beside '{file}'; the same command goes on"),
+        profile_loggers(settings, space, target.name, file) as loggers,
+    ):
+        for place in loggers.places:
+            say(place)
         if corrects is None:
             table = profiling.profile(space, target, file, settings, progress, budget_s)
         else:
             old = corrects if isinstance(corrects, LatencyTable) else load_table(corrects, progress=progress)
             table = transfer(space, target, old, file, samples, settings, progress, budget_s)
+        loggers.numbers(0, figures_of(table))
+        loggers.artefact(file)
     for warning in table.warnings:
         say(f"warning: {warning}")
     return table
@@ -86,15 +96,24 @@ def profile_elsewhere(
         raise SettingsError("Elsewhere() names no way to measure; give it bundle, figures, ssh or adb")
     say = teller(progress)
     run, space = source_of(source, say)
+    settings = settings or ProfileSettings()
+    refuse_missing(settings.loggers)
     found = elsewhere.table(
         space,
         device,
         lambda name: table_file(run, space, name, path),
-        settings or ProfileSettings(),
+        settings,
         lambda text: say(f"warning: {text}"),
     )
     if found is None:
         return None
+    table = found[0]
+    file = table_file(run, space, table.header.device, path)
+    with profile_loggers(settings, space, table.header.device, file) as loggers:
+        for place in loggers.places:
+            say(place)
+        loggers.numbers(0, figures_of(table))
+        loggers.artefact(file)
     for warning in found[0].warnings:
         say(f"warning: {warning}")
     return found[0]

@@ -12,7 +12,7 @@ from vitnas.interruption import Stopped, going_on
 from vitnas.run import RunFolder
 from vitnas.search_spaces import SearchSpace
 from vitnas.supernets.data import DataSettings, load_dataset
-from vitnas.supernets.settings.train import TrainSettings
+from vitnas.supernets.settings.train import LoaderName, TrainSettings
 from vitnas.supernets.training.processes.distributed import from_environment
 from vitnas.supernets.training.processes.ray import check_workers, train_on_ray
 from vitnas.supernets.training.resuming import change_means, kept, other_bits
@@ -65,6 +65,7 @@ def resume(
     *,
     threads: int | None = None,
     loader_threads: int | None = None,
+    loader: LoaderName | None = None,
     workers: int = 1,
     ray_address: str | None = None,
     progress: bool = False,
@@ -74,7 +75,8 @@ def resume(
     Args:
         run: the run or its folder; None takes the newest below ``runs/``.
         threads: processor threads from now on.
-        loader_threads: threads that read images ahead from now on.
+        loader_threads: threads or processes that read images ahead from now on.
+        loader: which of the two.
         workers: processes that share every batch, on Ray.
         ray_address: Ray cluster to join.
         progress: shows a bar, and prints what is said to standard error.
@@ -83,7 +85,7 @@ def resume(
     opened = run_of(run, say)
     check_workers(workers)
     if leads():
-        change_means(opened, threads, loader_threads)
+        change_means(opened, threads, loader_threads, loader)
         if (told := other_bits(opened, max(workers, from_environment()[1]))) is not None:
             say(f"note: {told}")
     return _train(opened, workers, ray_address, progress)
@@ -92,7 +94,7 @@ def resume(
 def _train(run: RunFolder, workers: int, ray_address: str | None, progress: bool) -> RunFolder:
     with going_on(lambda: kept(run)):
         if workers > 1 or ray_address is not None:
-            train_on_ray(run, workers, ray_address)
+            train_on_ray(run, workers, ray_address, teller(progress))
         elif not train_here(run, progress):
             raise Stopped(signal.SIGTERM)  # another process was asked to
     return run

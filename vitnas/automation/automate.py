@@ -4,39 +4,41 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import tomli_w
 
 from vitnas.automation.candidates.clock import Clock
 from vitnas.automation.candidates.lanes import Lanes
 from vitnas.automation.candidates.stock import with_stock_if_any
 from vitnas.automation.contest import Contest
+from vitnas.automation.logged import auto_loggers, figures_of_board, figures_of_rung
 from vitnas.automation.plan import Entry, Plan
 from vitnas.automation.planning import make_plan
 from vitnas.automation.planning_shared import check_run, plan_from
+from vitnas.automation.question import ask
 from vitnas.automation.rungs import Standing
-from vitnas.automation.scoreboard import NETWORK, PICTURE, Line, Paint, Scoreboard, ahead, write_scoreboard
+from vitnas.automation.scoreboard import NETWORK, PICTURE, SCOREBOARD, Line, Paint, Scoreboard, ahead, write_scoreboard
 from vitnas.automation.settings import AutoSettings
 from vitnas.automation.sharing import Shared
 from vitnas.deployment.export import Draw, export
 from vitnas.deployment.exporters.choose import choose_exporters
 from vitnas.deployment.settings import ExportSettings
 from vitnas.errors import SettingsError
-from vitnas.files import only_here, write_bytes, write_json
+from vitnas.files import only_here, write_json
+from vitnas.loggers.names import refuse_missing
+from vitnas.loggers.opened import Loggers
 from vitnas.run import RunFolder
 from vitnas.search_spaces import Arch
-from vitnas.settings import read_toml
 from vitnas.supernets.accuracy import Accuracy
 from vitnas.supernets.counting.counts import count
 from vitnas.supernets.data import Dataset, DataSettings, load_dataset, resolved
 from vitnas.supernets.torch_device import describe_device, find_device
 from vitnas.supernets.weights.checkpoints import load_supernet
 
-QUESTION, PLAN, STANDINGS = "question.toml", "plan.toml", "standings.json"
+PLAN, STANDINGS = "plan.toml", "standings.json"
 Say = Callable[[str], None]
 
 
@@ -120,23 +122,44 @@ def automate(
         if dry_run:
             return AutoResult(folder, plan)
         contest = Contest(folder / "runs", plan, data, say, settings.init, show is not None, shared)
-        winner, standings = contest.choose()
-        write_json(folder / STANDINGS, [[_standing(one) for one in rung] for rung in standings])
-        entries = [winner, *(e for e in plan.baselines if e.role != "uniform" or _beside(e, winner))]
-        contest.finish(entries)
-        say("judging on the test images")
-        board = _judge(contest, entries, limits)
-        network = folder / NETWORK
-        if not network.exists():
-            _export(contest, winner, network, settings, telling.draw)
-        if telling.paint is not None:
-            telling.paint(board, folder / PICTURE)
-        commands = _commands(contest, winner, network, settings)
-        pictured, reported = telling.paint is not None, telling.report is not None
-        write_scoreboard(board, folder, [Path(NETWORK)], commands, pictured, reported)
-        found = AutoResult(folder, plan, board, tuple(commands))
-        if telling.report is not None:
-            telling.report(found)
+        with auto_loggers(data, settings, folder) as loggers:
+            for place in loggers.places:
+                say(place)
+            return _follow(contest, limits, folder, settings, telling, loggers)
+
+
+def _follow(
+    contest: Contest,
+    limits: Mapping[str, float],
+    folder: Path,
+    settings: AutoSettings,
+    telling: Telling,
+    loggers: Loggers,
+) -> AutoResult:
+    """From the plan to the answer."""
+    plan = contest.plan
+    winner, standings = contest.choose()
+    write_json(folder / STANDINGS, [[_standing(one) for one in rung] for rung in standings])
+    for number, rung in enumerate(standings, 1):
+        loggers.numbers(number, figures_of_rung(rung))
+    entries = [winner, *(e for e in plan.baselines if e.role != "uniform" or _beside(e, winner))]
+    contest.finish(entries)
+    telling.say("judging on the test images")
+    board = _judge(contest, entries, limits)
+    network = folder / NETWORK
+    if not network.exists():
+        _export(contest, winner, network, settings, telling.draw)
+    if telling.paint is not None:
+        telling.paint(board, folder / PICTURE)
+    commands = _commands(contest, winner, network, settings)
+    pictured, reported = telling.paint is not None, telling.report is not None
+    write_scoreboard(board, folder, [Path(NETWORK)], commands, pictured, reported)
+    found = AutoResult(folder, plan, board, tuple(commands))
+    if telling.report is not None:
+        telling.report(found)
+    loggers.numbers(len(standings) + 1, figures_of_board(board))
+    for file in (PLAN, SCOREBOARD, NETWORK):
+        loggers.artefact(folder / file)
     return found
 
 
@@ -202,35 +225,13 @@ def _commands(contest: Contest, winner: Entry, folder: Path, settings: AutoSetti
     ]
 
 
-def ask(folder: Path, data: DataSettings, settings: AutoSettings) -> None:
-    """Records the question; a folder that holds another one is left as it is."""
-    asked = {"data": _plain(asdict(data)), "auto": _plain(asdict(settings))}
-    file = folder / QUESTION
-    if file.is_file():
-        before = read_toml(file)
-        # What a question of an older vitnas lacks had its default.
-        usual = {"data": _plain(asdict(DataSettings(data.name))), "auto": _plain(asdict(AutoSettings()))}
-        changed = [
-            f"{table}.{key}" for table in asked for key in {**asked[table], **before.get(table, {})}
-            if asked[table].get(key) != before.get(table, {}).get(key, usual[table].get(key))
-        ]  # fmt: skip
-        if changed:
-            raise SettingsError(
-                f"'{folder}' answers another question, which differs in {', '.join(sorted(changed))}; ask that one again to go on with it, or choose another folder"
-            )
-        return
-    if folder.is_dir() and any(folder.iterdir()):
-        raise SettingsError(f"'{folder}' holds other files than an automatic search's; choose another folder")
-    folder.mkdir(parents=True, exist_ok=True)
-    write_bytes(file, tomli_w.dumps(asked).encode())
-
-
 def check_settings(settings: AutoSettings) -> None:
     """Refuses what cannot be answered here."""
     if not settings.limits:
         raise SettingsError("[auto] limits names no device; say how fast the network must be, such as cpu = 3.0 (ms)")
     choose_exporters(ExportSettings(formats=settings.formats))
     find_device(settings.torch_device, "[auto] torch_device")
+    refuse_missing(settings.loggers)
 
 
 def _shared(settings: AutoSettings, data: DataSettings, dataset: Dataset, shared_s: float) -> Shared | None:
@@ -270,12 +271,3 @@ def _standing(one: Standing) -> Mapping[str, Any]:
     """As JSON holds it, which knows no infinite loss."""
     told = {"name": one.entry.name, "kept": one.kept, **msgspec.to_builtins(one.mark)}
     return {**told, "loss": one.mark.loss if math.isfinite(one.mark.loss) else None}
-
-
-def _plain(table: Mapping[str, Any]) -> dict[str, Any]:
-    """As TOML holds it: no None, no tuples."""
-    return {
-        key: list(value) if isinstance(value, tuple) else _plain(value) if isinstance(value, Mapping) else value
-        for key, value in table.items()
-        if value is not None
-    }

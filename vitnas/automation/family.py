@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from vitnas.automation.automate import AutoResult, Say, Telling, ask, automate, check_settings
+from vitnas.automation.automate import AutoResult, Say, Telling, automate, check_settings
 from vitnas.automation.candidates.clock import Clock
 from vitnas.automation.candidates.lanes import Lanes
 from vitnas.automation.planning import LIKELY, Purse
+from vitnas.automation.question import ask
 from vitnas.automation.scoreboard import PICTURE, Line, Scoreboard, write_scoreboard
 from vitnas.automation.settings import AutoSettings
 from vitnas.automation.sharing import SHARE, SharedPlan, plan_shared, train_shared

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
+from vitnas.loggers.names import LoggerNames, refuse_unknown
 from vitnas.settings import Count, Natural, Seconds, Settings, TorchDevice, about
 
 Baseline = Literal["uniform", "vit", "random", "stock"]
@@ -71,9 +72,11 @@ class AutoSettings(Settings):
         TorchDevice, about("Where networks are trained: cpu, cuda, cuda:1 or mps; auto takes a GPU if there is one.")
     ] = "auto"
     seed: Annotated[Natural, about("Random seed.")] = 0
+    loggers: LoggerNames = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        refuse_unknown(self.loggers, self.table)
         counts = {len(values) for values in self._numbers.values() if len(values) != 1}
         right = all(values and all(_is_positive(ms) for ms in values) for values in self._numbers.values())
         self.demand("limits", right, "milliseconds above 0, one number or several a device")

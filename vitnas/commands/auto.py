@@ -18,7 +18,13 @@ from vitnas.supernets.settings.data import DataSettings
 @with_settings(
     how=Flags(
         AutoSettings,
-        names={"formats": "--format", "spaces": "--space", "baselines": "--baseline", "seconds": "--time"},
+        names={
+            "formats": "--format",
+            "spaces": "--space",
+            "baselines": "--baseline",
+            "seconds": "--time",
+            "loggers": "--logger",
+        },
         without=("limits",),
     ),
     data=Flags(DataSettings, names={"format": "--data-format", "seed": "--data-seed"}, without=("name",)),

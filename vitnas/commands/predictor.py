@@ -18,7 +18,7 @@ Folder = Annotated[Path | None, typer.Option("--out", help="Folder of the predic
 
 @predictor_app.command("fit")
 @with_flags
-@with_settings(how=Flags(FitSettings))
+@with_settings(how=Flags(FitSettings, names={"loggers": "--logger"}))
 def fit(
     how: Given[FitSettings],
     run: RunPath = None,

@@ -14,7 +14,7 @@ from vitnas.latency_lut.settings import ProfileSettings
 from vitnas.quantities import parse_duration
 
 
-@with_settings(profile=Flags(ProfileSettings))
+@with_settings(profile=Flags(ProfileSettings, names={"loggers": "--logger"}))
 def profile(
     profile: Given[ProfileSettings],
     run: Annotated[

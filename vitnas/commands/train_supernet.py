@@ -13,7 +13,7 @@ from vitnas.errors import SettingsError
 from vitnas.supernets.settings.data import DataSettings
 from vitnas.supernets.settings.train import TrainSettings
 
-MEANS = ("--threads", "--loader-threads")
+MEANS = ("--threads", "--loader-threads", "--loader")
 """Flags of settings that a run may be resumed with: they change nothing that is learnt."""
 
 
@@ -64,7 +64,7 @@ def train_supernet(
         for name in told:
             if name not in MEANS:
                 raise SettingsError(f"--resume goes on with the settings of the run; leave out {name}")
-        threads, loader_threads = train.values.get("threads"), train.values.get("loader_threads")
-        run = training.resume(resume, threads=threads, loader_threads=loader_threads, **how)
+        how |= {name: train.values.get(name) for name in ("threads", "loader_threads", "loader")}
+        run = training.resume(resume, **how)
     if training.leads():
         print(f"{run.path}: trained; next, profile your device: vitnas profile --run {run.path} --device cpu")

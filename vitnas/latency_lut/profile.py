@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -63,7 +63,7 @@ def profile(
         gathering = Gathering(device, partial, settings, bar, begun, budget_s)
         _measure(space, gathering, networks, settings)
     done = [(arch, out) for arch, out in networks if blueprint_key(space.lower(arch)) in partial.found]
-    origin = Origin(device.name, device.fingerprint(), settings.max_mape, asdict(settings), beside=_middle(networks))
+    origin = Origin(device.name, device.fingerprint(), settings.max_mape, settings.protocol(), beside=_middle(networks))
     table = assemble(space, origin, partial.found, done)
     table.write(path)
     partial.remove()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated, Literal
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any, Literal
 
 from vitnas.errors import SettingsError
+from vitnas.loggers.names import LoggerNames, refuse_unknown
 from vitnas.settings import Count, Natural, Positive, Settings, Share, about
 
 Int8Range = Literal["auto", "full", "reduced"]
@@ -57,6 +58,17 @@ class ProfileSettings(TimingSettings):
     ] = 0.01
     max_passes: Annotated[Count, about("How often layers are measured in all, if the machine was slow meanwhile.")] = 2
     seed: Annotated[Natural, about("Random seed for the networks.")] = 0
+    loggers: LoggerNames = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        refuse_unknown(self.loggers, self.table)
+
+    def protocol(self) -> dict[str, Any]:
+        """What figures depend on: not where numbers go."""
+        kept = asdict(self)
+        del kept["loggers"]
+        return kept
 
     @classmethod
     def quick(cls) -> ProfileSettings:

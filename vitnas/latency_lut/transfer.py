@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -91,7 +91,7 @@ def transfer(
         beside=ReferenceNetwork.of(middle, timings[0].reference_ms),
         fingerprint=device.fingerprint(),
         max_mape=settings.max_mape,
-        settings=asdict(settings),
+        settings=settings.protocol(),
     )
     table = replace(table, header=header)
     table.write(path)

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from vitnas.errors import SearchError, suggest
 from vitnas.latency_lut.protocol import Timing
 from vitnas.latency_lut.sitting import across_sittings
+from vitnas.nas.early import ACCURACY, StoppedEarly, least_accuracies
 from vitnas.nas.execution.executor import Executor
-from vitnas.nas.execution.together import Score, scored
+from vitnas.nas.execution.together import Score, Scored, UnlessBeaten, scored
 from vitnas.nas.objectives import Objective
 from vitnas.nas.pareto.answers import ANSWERS, Answers
 from vitnas.nas.pareto.point import Point
@@ -35,11 +36,21 @@ class Evaluator:
 
     Attributes:
         evaluations: one for each arch that was asked for, in that order.
-        failed: how many of them have no result.
+        failed: how many of them failed.
+        stopped: how many were stopped, as other archs beat them whatever else is found.
         timings: latency quantity -> archs measured end to end; they replace what costs say.
     """
 
-    def __init__(self, problem: Problem, score: Score, study: Study, executor: Executor, bar: EvaluationBar) -> None:
+    def __init__(
+        self,
+        problem: Problem,
+        score: Score,
+        study: Study,
+        executor: Executor,
+        bar: EvaluationBar,
+        stop_early: bool = False,
+        never_stopped: Sequence[Arch] = (),
+    ) -> None:
         """Has evaluated nothing yet.
 
         Args:
@@ -48,6 +59,8 @@ class Evaluator:
             study: remembers evaluations.
             executor: where `score` runs.
             bar: advances with every evaluation.
+            stop_early: stops archs that others beat whatever the images left say; see `check_early`.
+            never_stopped: archs that are evaluated to the end nevertheless.
         """
         self._problem = problem
         self._space = problem.space
@@ -60,6 +73,9 @@ class Evaluator:
         self._between = {name: target.between for name, target in problem.latencies.items()}
         self.evaluations: list[Evaluation] = []
         self.failed = 0
+        self.stopped = 0
+        self._unless_beaten = UnlessBeaten(score) if stop_early else None
+        self._never_stopped = {arch.id for arch in never_stopped}
         self._codes: dict[str, NDArray[np.int16]] = {}
         self._good: dict[str, Evaluation] = {}
         self._figures: dict[str, Figures] = {}
@@ -69,35 +85,66 @@ class Evaluator:
         """Those of these archs whose evaluation succeeded, and their objectives to minimise, in the given order."""
         archs = self._space.decode(codes)
         self._study.refresh()
-        todo = [i for i, arch in enumerate(archs) if self._study.find(arch) is None]
+        tables = self._tables(codes)
+        least = self._least(archs, tables)
+        todo = [i for i, arch in enumerate(archs) if not self._is_known(arch, least[i])]
         self._bar.advance(len(archs) - len(todo))
-        self._evaluate([archs[i] for i in todo], self._tables(codes[todo]))
+        self._evaluate([archs[i] for i in todo], [tables[i] for i in todo], [least[i] for i in todo])
         found = [self._study.find(arch) for arch in archs]
         latest = [e for e in found if e is not None]
         assert len(latest) == len(archs)
-        good = [i for i, e in enumerate(latest) if e.error is None]
+        good = [i for i, e in enumerate(latest) if e.is_whole]
         self._codes.update((arch.id, row) for arch, row in zip(archs, codes, strict=True))
         self._good.update((latest[i].arch.id, latest[i]) for i in good)
         self.evaluations.extend(latest)
-        self.failed += len(latest) - len(good)
+        self.failed += sum(e.error is not None for e in latest)
+        self.stopped += sum(e.stopped is not None for e in latest)
         return codes[good], self.values(self.figures([latest[i] for i in good]))
 
-    def _evaluate(self, archs: Sequence[Arch], tables: Sequence[Mapping[str, float]]) -> None:
+    def _is_known(self, arch: Arch, least: float) -> bool:
+        """Whether there is nothing to evaluate: a stop counts where this search would have stopped as well."""
+        found = self._study.find(arch)
+        return found is not None and (found.stopped is None or found.stopped.accuracy_at_most < least)
+
+    def _least(self, archs: Sequence[Arch], tables: Sequence[Figures]) -> list[float]:
+        """The accuracy that each arch must reach to matter, by what was known before the batch: the same for any number of workers."""
+        if self._unless_beaten is None:
+            return [0.0] * len(archs)
+        costs = [o.name for o in self._objectives if o.name in self._costs]
+        maxima = self._problem.maxima.items()
+        known = [one for one in self.figures(self.good) if all(one[name] <= most for name, most in maxima)]
+        found = least_accuracies(
+            np.array([one[ACCURACY] for one in known]),
+            np.array([[one[name] for name in costs] for one in known]).reshape(len(known), len(costs)),
+            np.array([[one[name] for name in costs] for one in tables]).reshape(len(tables), len(costs)),
+        )
+        return [0.0 if arch.id in self._never_stopped else float(one) for arch, one in zip(archs, found, strict=True)]
+
+    def _evaluate(self, archs: Sequence[Arch], tables: Sequence[Mapping[str, float]], least: Sequence[float]) -> None:
         """Scores archs and records them as they end, so that a kill loses what was in work and hardly more."""
         ended: list[Evaluation] = []
         at_risk_s = 0.0
         try:
-            for position, outcome in scored(self._executor, self._score, archs):
-                metrics, error = self._check(outcome.value, outcome.error)
-                kept = {**metrics, **tables[position]} if error is None else {}
-                answers = _answers(outcome.value) if error is None else ""
-                ended.append(Evaluation(archs[position], kept, outcome.seconds, error, answers))
+            for position, outcome in self._scored(archs, least):
+                arch, stopped = archs[position], StoppedEarly.read(outcome.value or {})
+                if stopped is not None:
+                    ended.append(Evaluation(arch, {}, outcome.seconds, stopped=stopped))
+                else:
+                    metrics, error = self._check(outcome.value, outcome.error)
+                    kept = {**metrics, **tables[position]} if error is None else {}
+                    answers = _answers(outcome.value) if error is None else ""
+                    ended.append(Evaluation(arch, kept, outcome.seconds, error, answers))
                 at_risk_s += outcome.seconds
                 if at_risk_s >= AT_RISK_S:
                     self._record(ended)
                     ended, at_risk_s = [], 0.0
         finally:
             self._record(ended)
+
+    def _scored(self, archs: Sequence[Arch], least: Sequence[float]) -> Scored:
+        if self._unless_beaten is None:
+            return scored(self._executor, self._score, archs)
+        return scored(self._executor, self._unless_beaten, list(zip(archs, least, strict=True)))
 
     def _record(self, ended: Sequence[Evaluation]) -> None:
         if ended:
@@ -111,13 +158,13 @@ class Evaluator:
 
     def figures(self, evaluations: Sequence[Evaluation]) -> list[Figures]:
         """All that is known of evaluated archs by now: scores, what costs say, and measurements in their place."""
-        new = [e for e in evaluations if e.error is None and e.arch.id not in self._figures]
+        new = [e for e in evaluations if e.is_whole and e.arch.id not in self._figures]
         if new:
             tables = self._tables(np.stack([self._codes[e.arch.id] for e in new]))
             self._figures.update(
                 (e.arch.id, {**e.metrics, **table, **self._timed(e.arch)}) for e, table in zip(new, tables, strict=True)
             )
-        return [self._figures[e.arch.id] if e.error is None else {} for e in evaluations]
+        return [self._figures[e.arch.id] if e.is_whole else {} for e in evaluations]
 
     def forget(self) -> None:
         """Works figures out anew when they are next asked for: measurements, or what costs say, have changed."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -14,6 +14,10 @@ from numpy.typing import NDArray
 from vitnas.display import Shown
 from vitnas.errors import DataError, SearchError, SettingsError
 from vitnas.files import only_here, read_json, refuse_other, write_json
+from vitnas.loggers import LoggedRun
+from vitnas.loggers.names import refuse_missing
+from vitnas.loggers.opened import Loggers
+from vitnas.loggers.plain import parameters_of
 from vitnas.nas.evaluator import Evaluator
 from vitnas.nas.execution import make_executor
 from vitnas.nas.execution.executor import Executor
@@ -112,19 +116,25 @@ def fit_predictor(
     make = _maker(run.space, settings.predictor, settings.tune_seconds)
     folder = folder or run.path / "predictor"
     refuse_other(folder / REPORT_FILE, b'"predictor"', "report of a predictor")
+    refuse_missing(settings.loggers)
     from vitnas.nas.scores.supernet import SupernetScore
     from vitnas.supernets.counting.population import PopulationCounter
     from vitnas.supernets.weights.checkpoints import newest_weights
 
     codes = spread_over_macs(run.space, settings.samples, settings.seed)
     where = settings.torch_device, settings.gpus_per_worker
-    with only_here(folder, "fit"), make_executor(settings.workers, ray_address, None, *where) as executor:
+    with (
+        only_here(folder, "fit"),
+        make_executor(settings.workers, ray_address, None, *where) as executor,
+        _loggers(run, settings, folder) as loggers,
+    ):
         executor.start()
         origin = {"supernet": newest_weights(run)}
         if (device := computed_on(executor)) is not None:
             origin["torch_device"] = device
         score = SupernetScore.of(run, torch_device=executor.torch_device)
-        good, scores = evaluate_archs(run.space, codes, score, settings.quantity, folder, executor, origin, progress)
+        how = (folder, executor, origin, progress, loggers.places)
+        good, scores = evaluate_archs(run.space, codes, score, settings.quantity, *how)
         if len(good) < FEWEST_SAMPLES:
             raise SearchError(
                 f"{len(codes) - len(good)} of {len(codes)} evaluations failed; too few are left to learn from"
@@ -147,7 +157,16 @@ def fit_predictor(
         )
         fitted.save(folder / PREDICTOR_FILE)
         fit.save(folder)
+        loggers.numbers(len(codes), {**asdict(fit.report), "failed": fit.failed})
+        for file in (PREDICTOR_FILE, REPORT_FILE):
+            loggers.artefact(folder / file)
     return fit
+
+
+def _loggers(run: RunFolder, settings: FitSettings, folder: Path) -> Loggers:
+    """Opens them; a fit that goes on in its folder goes on in the same run of a logger."""
+    told = dict(parameters_of({"run": run.path.name, "space": run.space.name, **asdict(settings)}))
+    return Loggers(settings.loggers, LoggedRun("fit", run.path.resolve().name, folder, told), folder / "loggers.json")
 
 
 def spread_over_macs(space: SearchSpace, n: int, seed: int) -> Codes:
@@ -168,12 +187,27 @@ def evaluate_archs(
     executor: Executor,
     origin: Mapping[str, str],
     progress: bool = True,
+    places: Sequence[str] = (),
 ) -> tuple[Codes, NDArray[np.float64]]:
-    """The archs whose evaluation succeeded, and their scores; what the study in the folder knows is not repeated."""
+    """The archs whose evaluation succeeded, and their scores; what the study in the folder knows is not repeated.
+
+    Args:
+        space: of the archs.
+        codes: the archs.
+        score: evaluates one.
+        quantity: of its figures, that is wanted.
+        folder: keeps the study.
+        executor: where `score` runs.
+        origin: what the figures come from.
+        progress: shows a bar on stderr.
+        places: where numbers go, told above the bar.
+    """
     problem = Problem(space, objectives_named([quantity]), origin=origin)
     folder.mkdir(parents=True, exist_ok=True)
     study = Study(space, problem.objectives, database(folder), f"scores-{quantity}", origin)
     with EvaluationBar(progress, len(codes)) as bar:
+        for place in places:
+            bar.tell(place)
         evaluator = Evaluator(problem, score, study, executor, bar)
         good, values = evaluator(codes)
     return good, problem.objectives[0].sign * values[:, 0]
@@ -184,7 +218,7 @@ def evaluations_of(space: SearchSpace, fit: PredictorFit, folder: Path) -> list[
     if not (folder / STUDY_FILE).is_file():
         return []
     study = Study(space, objectives_named([fit.quantity]), database(folder), f"scores-{fit.quantity}", fit.origin)
-    return [one for one in study if one.error is None]
+    return [one for one in study if one.is_whole]
 
 
 def _maker(space: SearchSpace, name: str, tune_seconds: float) -> Callable[[], Predictor]:

@@ -13,7 +13,7 @@ from vitnas.loggers.opened import Loggers
 from vitnas.loggers.plain import parameters_of
 from vitnas.nas.problem import Problem
 from vitnas.nas.settings import SearchSettings
-from vitnas.nas.study import Evaluation
+from vitnas.nas.study import STOPPED, Evaluation
 from vitnas.progress import Bar
 
 
@@ -21,6 +21,8 @@ def write_evaluations(
     path: Path, evaluations: Sequence[Evaluation], figures: Sequence[Mapping[str, float]], best: Set[str]
 ) -> None:
     """One row an evaluated arch, in the order of asking: id, arch, every figure, seconds, error, on_front.
+
+    Where some were stopped there is a column that says what was known of them then.
 
     Args:
         path: the parquet file.
@@ -30,6 +32,7 @@ def write_evaluations(
     """
     import pyarrow as pa
 
+    stopped = [None if e.stopped is None else str(e.stopped) for e in evaluations]
     names = list(dict.fromkeys(name for one in figures for name in one))
     columns = {
         "arch_id": pa.array([e.arch.id for e in evaluations], pa.string()),
@@ -37,6 +40,7 @@ def write_evaluations(
         **{name: pa.array([one.get(name) for one in figures], pa.float64()) for name in names},
         "seconds": pa.array([e.seconds for e in evaluations], pa.float64()),
         "error": pa.array([e.error for e in evaluations], pa.string()),
+        **({STOPPED: pa.array(stopped, pa.string())} if any(stopped) else {}),
         "on_front": pa.array([e.arch.id in best for e in evaluations], pa.bool_()),
     }
     write_parquet(pa.table(columns), path)

@@ -10,6 +10,7 @@ import numpy as np
 from vitnas.errors import SearchError
 from vitnas.files import only_here, refuse_other
 from vitnas.loggers.opened import Loggers
+from vitnas.nas.early import check_early
 from vitnas.nas.evaluator import Evaluator
 from vitnas.nas.execution.executor import Executor, SerialExecutor
 from vitnas.nas.execution.together import Score
@@ -70,8 +71,11 @@ def search(
             with EvaluationBar(progress, len(codes) if searcher is None else settings.evaluations) as bar:
                 for place in loggers.places:
                     bar.tell(place)
-                evaluator = Evaluator(problem, score, study, executor or SerialExecutor(), bar)
+                how = (executor or SerialExecutor(), bar, settings.stop_early, include)
+                evaluator = Evaluator(problem, score, study, *how)
                 measuring = Measuring(problem, evaluator, study, bar, settings.measure)
+                if settings.stop_early:
+                    check_early(problem, score, measuring.measures)
                 _Loop(evaluator, measuring, settings, log, loggers).run(codes, searcher)
                 measuring.confirm()
                 evaluator.forget()  # all at once, so that the last digits do not depend on the batches
@@ -166,7 +170,8 @@ class _Loop:
             self._stopping.look(np.concatenate(found))
         asked, failed = len(self._evaluator.evaluations), self._evaluator.failed
         volume = self._stopping.hypervolume
-        self._log(f"{asked} evaluated, {failed} failed, hypervolume {volume:.4f}")
+        stopped = f", {self._evaluator.stopped} stopped early" if self._settings.stop_early else ""
+        self._log(f"{asked} evaluated, {failed} failed{stopped}, hypervolume {volume:.4f}")
         if self._settings.loggers:
             self._loggers.numbers(asked, {"failed": failed, "hypervolume": volume, "best": self._evaluator.best()})
 

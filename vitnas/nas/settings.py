@@ -90,6 +90,13 @@ class SearchSettings(Settings):
             "within the limits. They count as evaluations."
         ),
     ] = 0
+    stop_early: Annotated[
+        bool,
+        about(
+            "Stop evaluating an arch once an evaluated one that costs no more beats it whatever the images left say. What is "
+            "learned from is then less, so a predictor may ask for other archs."
+        ),
+    ] = False
     measure: Annotated[bool, about("Time archs whose latency is uncertain and matters, if the device is here.")] = True
     strict: Annotated[bool, about("Refuse a table that misses its stated error, instead of warning.")] = False
     seed: Annotated[Natural, about("Random seed; the same settings, seed included, give the same front.")] = 0
@@ -147,6 +154,8 @@ class SearchSettings(Settings):
         kept = asdict(self)
         for name in ("strict", "workers", "torch_device", "gpus_per_worker", "timeout", "storage", "study", "loggers"):
             del kept[name]
+        if not self.stop_early:  # which files of an earlier version do not have
+            del kept["stop_early"]
         return {**kept, "objectives": list(self.objectives)}
 
 
@@ -166,3 +175,8 @@ class FitSettings(Settings):
     workers: Annotated[Count, about("Ray workers; 1 stays in this process. Same result.")] = 1
     torch_device: JudgedOn = "auto"
     gpus_per_worker: PartOfGpu = None
+    loggers: LoggerNames = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        refuse_unknown(self.loggers, self.table)

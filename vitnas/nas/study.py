@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from vitnas.errors import InvalidArchError, SearchError
 from vitnas.files import KEY, describe_trouble, disk_trouble, holds, refuse_link, sealed, writing
 from vitnas.latency_lut.protocol import Timing
+from vitnas.nas.early import StoppedEarly
 from vitnas.nas.objectives import Objective
 from vitnas.nas.pareto.answers import ANSWERS
 from vitnas.nas.trials import Ended, trials_of
@@ -25,7 +26,8 @@ from vitnas.search_spaces import Arch, SearchSpace
 MARK = "vitnas"
 STUDY_FILE = "study.db"
 TIMING = "timing "
-RECORDED = ("arch", "arch_id", "seconds", "error", "metrics", ANSWERS, KEY)
+STOPPED = "stopped"
+RECORDED = ("arch", "arch_id", "seconds", "error", STOPPED, "metrics", ANSWERS, KEY)
 """Attributes of a trial."""
 JOURNAL = "journal:///"
 POSTGRESQL = "postgresql://"
@@ -37,10 +39,11 @@ class Evaluation:
 
     Attributes:
         arch: the architecture.
-        metrics: quantity -> value; empty when the evaluation failed.
+        metrics: quantity -> value; empty when the evaluation failed or was stopped.
         seconds: how long it took.
         error: why it failed, or None.
         answers: on which images it was right, as `Answers` writes them; empty where that is not known.
+        stopped: what was known when it was stopped, or None.
     """
 
     arch: Arch
@@ -48,6 +51,12 @@ class Evaluation:
     seconds: float
     error: str | None = None
     answers: str = ""
+    stopped: StoppedEarly | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the arch was evaluated to the end, and well."""
+        return self.error is None and self.stopped is None
 
 
 class Study:
@@ -105,8 +114,11 @@ class Study:
         archs = self._archs([number for number, _ in mine], [attrs["arch"] for _, attrs in mine])
         for arch, (_, attrs) in zip(archs, mine, strict=True):
             seconds, answers = float(attrs.get("seconds", 0.0)), str(attrs.get(ANSWERS, ""))
-            found = Evaluation(arch, attrs.get("metrics", {}), seconds, attrs.get("error"), answers)
-            self._done.setdefault(arch.id, found)
+            stopped = StoppedEarly.read(attrs.get(STOPPED, {}))
+            found = Evaluation(arch, attrs.get("metrics", {}), seconds, attrs.get("error"), answers, stopped)
+            before = self._done.get(arch.id)
+            if before is None or before.stopped is not None:
+                self._done[arch.id] = found
         for key, note in notes.items():
             if key.startswith(TIMING) and key not in self._notes:
                 self._read_timing(key, note)
@@ -150,12 +162,15 @@ class Study:
         self._done.update((evaluation.arch.id, evaluation) for evaluation in evaluations)
 
     def _ended(self, codes: Sequence[int], evaluation: Evaluation) -> Ended:
-        failed = evaluation.error is not None
+        stopped = evaluation.stopped
         attrs = {"arch": evaluation.arch.to_json(), "arch_id": evaluation.arch.id, "seconds": evaluation.seconds}
-        attrs |= {"error": evaluation.error} if failed else {"metrics": dict(evaluation.metrics)}
+        if stopped is not None:
+            attrs |= {STOPPED: stopped.to_json()}
+        else:
+            attrs |= {"metrics": dict(evaluation.metrics)} if evaluation.is_whole else {"error": evaluation.error}
         attrs |= {ANSWERS: evaluation.answers} if evaluation.answers else {}
-        values = None if failed else [evaluation.metrics[o.name] for o in self._objectives]
-        return Ended(codes, values, sealed(attrs))
+        values = [evaluation.metrics[o.name] for o in self._objectives] if evaluation.is_whole else None
+        return Ended(codes, values, sealed(attrs), stopped is not None)
 
     def _claim(self, origin: Mapping[str, str]) -> None:
         """Marks a new study as that of this search, or checks that it is."""
@@ -204,7 +219,8 @@ class Study:
 
 def as_recorded(attrs: Mapping[str, Any]) -> bool:
     """Whether the attributes of a trial are those that `Study.record` gave it; others may have added more."""
-    whole = {"arch", "arch_id", "seconds"} <= attrs.keys() and ("metrics" in attrs) != ("error" in attrs)
+    one_end = sum(end in attrs for end in ("metrics", "error", STOPPED)) == 1
+    whole = {"arch", "arch_id", "seconds"} <= attrs.keys() and one_end
     return whole and holds({name: attrs[name] for name in RECORDED if name in attrs})
 
 

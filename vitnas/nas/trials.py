@@ -26,6 +26,8 @@ from vitnas.search_spaces.gene import Column
 TRIES = 5
 """How often a database that others keep locked is asked, as by Optuna."""
 
+ENDED = (TrialState.COMPLETE, TrialState.FAIL, TrialState.PRUNED)
+
 
 @dataclass(frozen=True)
 class Ended:
@@ -33,16 +35,20 @@ class Ended:
 
     Attributes:
         codes: of the arch, one a column of the space.
-        values: of the objectives, or None where the evaluation failed.
+        values: of the objectives, or None where the evaluation failed or was stopped.
         attrs: what else is kept of it.
+        stopped: whether it was stopped; Optuna calls that pruned.
     """
 
     codes: Sequence[int]
     values: Sequence[float] | None
     attrs: Mapping[str, Any]
+    stopped: bool = False
 
     @property
     def state(self) -> TrialState:
+        if self.stopped:
+            return TrialState.PRUNED
         return TrialState.FAIL if self.values is None else TrialState.COMPLETE
 
 
@@ -90,7 +96,7 @@ class AnyTrials(Trials):
     def news(self) -> Iterator[tuple[int, Mapping[str, Any]]]:
         trials = self._study.get_trials(deepcopy=False)
         for trial in trials[self._seen :]:
-            if trial.state in (TrialState.COMPLETE, TrialState.FAIL):
+            if trial.state in ENDED:
                 yield trial.number, trial.user_attrs
         self._seen = next(
             (i for i, t in enumerate(trials[self._seen :], self._seen) if not t.state.is_finished()), len(trials)
@@ -162,7 +168,7 @@ def attributes_since(study_id: int, trial_id: int) -> Any:
         select(trial.trial_id, trial.number, attribute.key, attribute.value_json)
         .join(attribute, attribute.trial_id == trial.trial_id)
         .where(trial.study_id == study_id, trial.trial_id > trial_id)
-        .where(trial.state.in_([TrialState.COMPLETE, TrialState.FAIL]))
+        .where(trial.state.in_(ENDED))
         .order_by(trial.trial_id, attribute.trial_user_attribute_id)
     )
 

@@ -19,7 +19,7 @@ from vitnas.search_spaces import Arch
 
 Floats = NDArray[np.float64]
 
-OTHERS = ("arch_id", "arch", "seconds", "error", "on_front")
+OTHERS = ("arch_id", "arch", "seconds", "error", "stopped", "on_front")
 """Columns of an evaluations.parquet that are no figures."""
 
 

@@ -50,6 +50,19 @@ class Accuracy:
         }
 
 
+@dataclass(frozen=True)
+class OutOfReach:
+    """What is known of an accuracy when the rest of the images could no longer make it matter.
+
+    Attributes:
+        at_most: the accuracy if all others were named right.
+        num_images: that were looked at.
+    """
+
+    at_most: float
+    num_images: int
+
+
 def with_interval(accuracy: float, interval: tuple[float, float] | list[float]) -> str:
     """As people read it: ``91.67 % (86.7 to 94.9)``."""
     low, high = interval

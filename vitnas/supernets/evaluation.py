@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from vitnas.errors import DataError
 from vitnas.search_spaces import Arch, SearchSpace
-from vitnas.supernets.accuracy import Accuracy
+from vitnas.supernets.accuracy import Accuracy, OutOfReach
 from vitnas.supernets.counting.population import PopulationCounter
 from vitnas.supernets.data import Dataset, Images
 from vitnas.supernets.recalibration import NUM_BATCHES, recalibrate
@@ -56,9 +56,24 @@ def evaluate(network: nn.Module, images: Images, batch_size: int = 256) -> Evalu
     return evaluate_together([network], images, batch_size)[0]
 
 
-@torch.no_grad()
 def evaluate_together(networks: Sequence[nn.Module], images: Images, batch_size: int = 256) -> list[EvaluationResult]:
     """The same of several networks on one device, for which every image is read once."""
+    found = evaluate_unless_beaten(networks, images, [0.0] * len(networks), batch_size)
+    return [one for one in found if isinstance(one, EvaluationResult)]  # all of them
+
+
+@torch.no_grad()
+def evaluate_unless_beaten(
+    networks: Sequence[nn.Module], images: Images, least: Sequence[float], batch_size: int = 256
+) -> list[EvaluationResult | OutOfReach]:
+    """The same, but a network whose accuracy will be below the least that matters, were all other images right, is left there.
+
+    Args:
+        networks: on one device.
+        images: to look at, in their order.
+        least: the accuracy that matters, one a network; 0 for one that is looked at to the end.
+        batch_size: after how many images to compare.
+    """
     if not len(images):
         raise DataError("cannot evaluate a network on no images; give at least one")
     device = next(networks[0].parameters()).device
@@ -68,15 +83,25 @@ def evaluate_together(networks: Sequence[nn.Module], images: Images, batch_size:
     losses = [torch.zeros((), dtype=exact(device), device=device) for _ in networks]
     for network in networks:
         network.eval()
+    beaten: dict[int, OutOfReach] = {}
+    wrong, num_seen = [0] * len(networks), 0
     for x, y in images.batches(batch_size):
+        if len(beaten) == len(networks):
+            break
         seen, target = x.to(device), y.to(device)
-        for network, answers, loss in zip(networks, right, losses, strict=True):
-            logits = network(seen)
-            answers.append(logits.argmax(dim=1) == target)
-            loss += F.cross_entropy(logits.to(exact(device)), target, reduction="sum")
+        num_seen += len(target)
+        for i in set(range(len(networks))) - beaten.keys():
+            logits = networks[i](seen)
+            right[i].append(logits.argmax(dim=1) == target)
+            losses[i] += F.cross_entropy(logits.to(exact(device)), target, reduction="sum")
+            if least[i] > 0:
+                wrong[i] += len(target) - int(right[i][-1].sum())
+                at_most = (len(images) - wrong[i]) / len(images)
+                if at_most < least[i] and num_seen < len(images):
+                    beaten[i] = OutOfReach(at_most, num_seen)
     for module, training in modes:
         module.training = training
-    return [_result(torch.cat(answers), loss) for answers, loss in zip(right, losses, strict=True)]
+    return [beaten.get(i) or _result(torch.cat(right[i]), losses[i]) for i in range(len(networks))]
 
 
 def _result(right: Tensor, loss: Tensor) -> EvaluationResult:

@@ -13,9 +13,11 @@ import torch
 from torch import nn
 
 from vitnas.errors import CheckpointError, InvalidArchError, SettingsError
+from vitnas.nas.early import AT_MOST, SEEN
 from vitnas.nas.evaluator import Evaluator
 from vitnas.nas.execution.executor import SerialExecutor
 from vitnas.nas.execution.ray import RayExecutor
+from vitnas.nas.execution.together import UnlessBeaten
 from vitnas.nas.objectives import objectives_named
 from vitnas.nas.pareto.answers import MOST_KEPT, Answers
 from vitnas.nas.problem import Problem
@@ -130,6 +132,21 @@ def test_images_that_are_not_carried_are_read_once_for_several_archs(trained, sc
     assert (score.at_once, streaming.at_once) == (1, TOGETHER)
     assert streaming.together(archs) == [score(arch) for arch in archs]
     assert sorted(counted.read) == list(range(len(counted)))
+
+
+def test_an_arch_that_cannot_matter_any_more_is_stopped(trained, score):
+    """The others get the figures that they get alone."""
+    images = score.dataset.val
+    repeated = replace(score, dataset=replace(score.dataset, val=images.only(np.arange(600) % len(images))))
+    archs = trained.space.sample(3, np.random.default_rng(0))
+    alone = [repeated(arch) for arch in archs]
+    assert max(one["accuracy"] for one in alone) < 0.9
+    first, second, third = repeated.unless_beaten([(archs[0], 0.0), (archs[1], 1.0), (archs[2], alone[2]["accuracy"])])
+    assert (first, third) == (alone[0], alone[2])
+    assert set(second) == {AT_MOST, SEEN}
+    assert second[SEEN] < 600
+    assert alone[1]["accuracy"] <= second[AT_MOST] < 1.0
+    assert pickle.loads(cloudpickle.dumps(UnlessBeaten(repeated)))((archs[1], 1.0)) == second  # as on a worker
 
 
 def test_archs_that_fail_together_are_evaluated_by_themselves(trained, score, tmp_path):

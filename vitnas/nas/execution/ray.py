@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from types import MethodType
 from typing import Any
 
 from vitnas.errors import SearchError
@@ -138,7 +139,8 @@ class RayExecutor(Executor):
 
     def _hold(self, function: Callable[..., Any]) -> None:
         """Sends a function to the object store once; workers that hold an older one end."""
-        if function is self._function:
+        # A method of the same score is another object each time.
+        if function is self._function or (isinstance(function, MethodType) and function == self._function):
             return
         import ray
 

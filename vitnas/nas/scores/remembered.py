@@ -41,6 +41,13 @@ class RememberedScore:
         found = dict(zip(new, self.score.together(new), strict=True)) if new else {}  # type: ignore[attr-defined]
         return [self.known.get(arch) or found[arch] for arch in archs]
 
+    def unless_beaten(self, archs: Sequence[tuple[Arch, float]]) -> list[Figures]:
+        """The same with the accuracy that each must reach to matter."""
+        new = [(arch, least) for arch, least in archs if arch not in self.known]
+        found = self.score.unless_beaten(new) if new else []  # type: ignore[attr-defined]
+        told = dict(zip([arch for arch, _ in new], found, strict=True))
+        return [self.known.get(arch) or told[arch] for arch, _ in archs]
+
 
 def remembered(run: RunFolder, origin: Mapping[str, str]) -> dict[Arch, Figures]:
     """What `vitnas predictor fit` evaluated, if it was on the same weights and the same kind of device; else nothing.

@@ -11,13 +11,21 @@ from typing import Any
 import torch
 from numpy.typing import NDArray
 
+from vitnas.nas.early import AT_MOST, SEEN
 from vitnas.nas.pareto.answers import ANSWERS, Answers
 from vitnas.run import RunFolder
 from vitnas.search_spaces import Arch, SearchSpace
+from vitnas.supernets.accuracy import OutOfReach
 from vitnas.supernets.compensation import Compensation
 from vitnas.supernets.data import Dataset, Images, Pixels, dataset_of
 from vitnas.supernets.data.held import Held, hold
-from vitnas.supernets.evaluation import EvaluationResult, cut_out, evaluate_together, one_thread
+from vitnas.supernets.evaluation import (
+    EvaluationResult,
+    cut_out,
+    evaluate_together,
+    evaluate_unless_beaten,
+    one_thread,
+)
 from vitnas.supernets.recalibration import BATCH_SIZE, NUM_BATCHES
 from vitnas.supernets.supernet import Supernet
 from vitnas.supernets.torch_device import CPU, find_device
@@ -74,10 +82,14 @@ class SupernetScore:
 
     def together(self, archs: Sequence[Arch]) -> list[dict[str, float | str]]:
         """The same of several archs, for which every image is read once."""
+        return self.unless_beaten([(arch, 0.0) for arch in archs])
+
+    def unless_beaten(self, archs: Sequence[tuple[Arch, float]]) -> list[dict[str, float | str]]:
+        """The same of archs with the accuracy that each must reach to matter; one that cannot any more is stopped."""
         held = self._held
         with one_thread():
-            networks = [cut_out(self._supernet, self.space.check(arch), held.train) for arch in archs]
-            found = evaluate_together(networks, held.val)
+            networks = [cut_out(self._supernet, self.space.check(arch), held.train) for arch, _ in archs]
+            found = evaluate_unless_beaten(networks, held.val, [least for _, least in archs])
             tested = evaluate_together(networks, held.test) if held.test is not None else [None] * len(archs)
         return [_figures(one, test) for one, test in zip(found, tested, strict=True)]
 
@@ -109,7 +121,9 @@ class SupernetScore:
         return {name: value for name, value in self.__dict__.items() if name not in ("_supernet", "_held", "_device")}
 
 
-def _figures(found: EvaluationResult, test: EvaluationResult | None) -> dict[str, float | str]:
+def _figures(found: EvaluationResult | OutOfReach, test: EvaluationResult | None) -> dict[str, float | str]:
+    if isinstance(found, OutOfReach):
+        return {AT_MOST: found.at_most, SEEN: found.num_images}
     figures = {"accuracy": found.accuracy, "accuracy_std": found.accuracy_std, "loss": found.loss}
     tested = {TEST_ACCURACY: test.accuracy, TEST_IMAGES: test.num_images} if test is not None else {}
     return {**figures, **tested, ANSWERS: str(Answers.of(found.right))}

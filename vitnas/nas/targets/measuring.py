@@ -48,6 +48,11 @@ class Measuring:
         self._bar = bar
         self._paces: dict[str, dict[Arch, float]] = {}
 
+    @property
+    def measures(self) -> bool:
+        """Whether any figure may change."""
+        return bool(self._targets)
+
     def decide(self) -> bool:
         """Measures archs that may or may not be on the front, once there are enough of them to start a device for.
 

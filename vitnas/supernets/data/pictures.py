@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -26,7 +27,13 @@ LONGEST_NUMBER = 1000
 
 
 class Files(ABC):
-    """Encoded images by their number. Reading may happen in many threads at once."""
+    """Encoded images by their number. Reading may happen in many threads at once.
+
+    Attributes:
+        travel: whether another process can be given a copy, which reads the images where they lie.
+    """
+
+    travel: ClassVar[bool] = True
 
     @abstractmethod
     def read(self, row: int) -> bytes:

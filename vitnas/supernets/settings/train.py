@@ -12,6 +12,7 @@ from vitnas.supernets.settings.distil import Distil
 from vitnas.supernets.settings.experts import ExpertSettings
 from vitnas.supernets.settings.resolution import Resolution
 
+LoaderName = Literal["threads", "processes"]
 OptimizerName = Literal["adamw", "nadam", "radam", "sgd"]
 
 
@@ -110,7 +111,14 @@ class TrainSettings(Settings):
         Count | None,
         about("Processor threads, for all workers of a machine together; left out, as many as torch takes."),
     ] = None
-    loader_threads: Annotated[Count, about("Threads that read images ahead.")] = 2
+    loader_threads: Annotated[Count, about("Threads or processes that read images ahead.")] = 2
+    loader: Annotated[
+        LoaderName,
+        about(
+            "What reads images ahead: threads of this process, or a process each, which pay where Python is busy beside "
+            "decoding. Only images in files; the same images come in the same order."
+        ),
+    ] = "threads"
     torch_device: Annotated[
         TorchDevice, about("Where to train: cpu, cuda, cuda:1 or mps; auto takes a GPU if there is one.")
     ] = "auto"

@@ -132,8 +132,8 @@ class TrainingLoop:
             if any(self._agree(ends())):
                 return False
             share, threads = self.world.share, settings.loader_threads
-            pinned = self.world.device.type == "cuda"
-            loader = Loader(self.dataset.train, self.batches, done, self.num_steps, share, threads, pinned)
+            pinned, apart = self.world.device.type == "cuda", settings.loader == "processes"
+            loader = Loader(self.dataset.train, self.batches, done, self.num_steps, share, threads, pinned, apart)
             self.saved_at = time.monotonic()
             for step, images in enumerate(loader, start=done):
                 outcome = self._step(step, self._shares(step, *images))

@@ -9,14 +9,16 @@ import torch
 from vitnas.files import only_here
 from vitnas.run import RunFolder
 from vitnas.settings import make_settings
-from vitnas.supernets.settings.train import TrainSettings
+from vitnas.supernets.settings.train import LoaderName, TrainSettings
 from vitnas.supernets.torch_device import find_device
 from vitnas.supernets.weights.checkpoints import checkpoint_folders, made_by
 
 
-def change_means(run: RunFolder, threads: int | None, loader_threads: int | None) -> None:
-    """Records other threads in the settings of a run, of which they change nothing that is learnt."""
-    given = {"threads": threads, "loader_threads": loader_threads}
+def change_means(
+    run: RunFolder, threads: int | None, loader_threads: int | None, loader: LoaderName | None = None
+) -> None:
+    """Records other threads, or processes that read, in the settings of a run, of which they change nothing that is learnt."""
+    given: dict[str, int | str | None] = {"threads": threads, "loader_threads": loader_threads, "loader": loader}
     wanted = {name: value for name, value in given.items() if value is not None}
     if not wanted:
         return

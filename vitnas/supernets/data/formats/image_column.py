@@ -18,6 +18,8 @@ from vitnas.supernets.data.pictures import Files
 class ImageColumn(Files):
     """A column of encoded images: bytes, or a structure of bytes and the path of a file inside the folder."""
 
+    travel = False  # a copy would be one of the images
+
     def __init__(self, column: Any, folder: Path, place: Hashable, stamp: str) -> None:
         if pa.types.is_struct(column.type):
             self._bytes, paths = (pa.chunked_array([c.field(n) for c in column.chunks]) for n in ("bytes", "path"))

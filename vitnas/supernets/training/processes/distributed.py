@@ -27,7 +27,7 @@ BUCKET = 2**23
 
 
 class LostWorldError(TrainingError):
-    """Another process of the world is gone, for a reason that only it knows."""
+    """Another process of the world is gone, or never came, for a reason that only it knows."""
 
 
 Indices = TypeVar("Indices", NDArray[np.int64], Tensor)
@@ -138,7 +138,7 @@ def join_world(device: torch.device | str = "cpu") -> Iterator[World]:
             store = meet(rank, size, PATIENCE)
             dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=PATIENCE)
         except (RuntimeError, ValueError, OSError) as error:
-            raise TrainingError(
+            raise LostWorldError(
                 f"process {rank} of {size} cannot join the others: {error}; start all with torchrun or with --workers"
             ) from None
         try:
