@@ -17,7 +17,7 @@ ahead_tuned (the least points by which programme, and distilled, are ahead of it
 over Torch-Pruning: area below accuracy over milliseconds, mean), seconds (of `vitnas family` with ten thousand test images left
 alone, the longest), seconds.deit_tiny (for DeiT-Ti at 224 pixels, 500 validation images).
 
-Trained networks are kept below VITNAS_BENCHMARK_WORK. Without --tuned the epochs are left out.
+Trained networks, and what was found of them, are kept below VITNAS_BENCHMARK_WORK and not made again. Without --tuned the epochs are left out.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ from torch.nn import functional as F
 from vitnas.api.families import family
 from vitnas.automation.pruning.settings import FamilySettings
 from vitnas.automation.recipe import augment_for
+from vitnas.files import read_json, without_seal, write_json
 from vitnas.run import RunFolder
 from vitnas.search_spaces.uniform import uniform_line
 from vitnas.supernets.augment import augment, batch_seed_of, seeds_of
@@ -68,11 +69,11 @@ class Cut:
     accuracy: float
 
 
-def measure(quick: bool, only: str | None = None, tuned: bool = False) -> frame.Results:
+def measure(quick: bool, networks: str | None = None, tuned: bool = False) -> frame.Results:
     torch.set_num_threads(1)
     results: dict[str, float] = {}
     rows: list[tuple[str, ...]] = []
-    chosen = [given for given in GIVEN if only in (None, given.name)]
+    chosen = [given for given in GIVEN if networks is None or given.name in networks.split(",")]
     if quick:
         chosen = [Given("fashion", "vit", 28, 1, 0.5)]
     folder = WORK if not quick else Path(tempfile.mkdtemp())
@@ -80,7 +81,10 @@ def measure(quick: bool, only: str | None = None, tuned: bool = False) -> frame.
     if not IMAGES.is_dir():
         raise SystemExit(f"needs {IMAGES}")
     for given in chosen:
-        results |= of_network(given, folder, quick, tuned, rows)
+        file = folder / f"{given.name}{'-tuned' if tuned else ''}.json"
+        if not file.is_file():
+            write_json(file, of_network(given, folder, quick, tuned, rows))
+        results |= without_seal(read_json(file), str(file))
     frame.show("percent of 10,000 test images", ("network", "method", "share of ms", "accuracy", "points lost"), rows)
     return results | together(results)
 
@@ -99,7 +103,11 @@ def of_network(given: Given, folder: Path, quick: bool, tuned: bool, rows: list[
     home = folder / f"family-{given.name}"
     start = time.perf_counter()
     found = family(
-        str(run.path / "arch.json"), given.images, "cpu", FamilySettings(evaluations=6 if quick else 24), path=home
+        str(run.path / "arch.json"),
+        given.images,
+        "cpu",
+        FamilySettings(evaluations=6 if quick else 24, refine=0 if quick else 24),
+        path=home,
     )
     results[f"seconds.{given.name}"] = time.perf_counter() - start
     supernet = RunFolder.open(home)
@@ -301,7 +309,7 @@ if __name__ == "__main__":
         __doc__,
         measure,
         {
-            "--only": {"help": "one network, such as cifar10-vit"},
+            "--networks": {"help": "some of them, such as cifar10-vit,fashion-vit"},
             "--tuned": {"action": "store_true", "help": "also an epoch of distillation, for us and for the rival"},
         },
     )

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from vitnas.api.exporting import export
 from vitnas.api.loading import RUNS
 from vitnas.api.profiling import profile
@@ -19,10 +21,19 @@ from vitnas.deployment.settings import ExportSettings
 from vitnas.interruption import going_on
 from vitnas.latency_lut.devices import load_device
 from vitnas.latency_lut.settings import ProfileSettings
+from vitnas.latency_lut.table import LatencyTable
 from vitnas.nas.run_search import SearchResult
 from vitnas.nas.settings import SearchSettings
+from vitnas.run import RunFolder
+from vitnas.search_spaces import Arch
+from vitnas.search_spaces.uniform import uniform_line
 from vitnas.supernets.data import DataSettings
 from vitnas.supernets.settings.train import TrainSettings
+
+LEAST_ALIKE = 0.4
+"""Of the milliseconds of the given network."""
+ROUNDS = 3
+"""In which networks near the front are evaluated, each learning from the ones before."""
 
 
 def family(
@@ -67,17 +78,32 @@ def family(
         for target in targets:
             if not run.latency_file(target.name).is_file():
                 profile(run, target, ProfileSettings.quick(), progress=progress)
-    asked = replace(
-        searching or SearchSettings(),
+    asked = replace(searching or SearchSettings(), compensate=True if how.compensate else None, initial=2)
+    exact = replace(
+        asked,
         evaluations=how.evaluations,
-        initial=2,
         batch=how.evaluations,
         searcher="programme",
         predictor="none",
         importance=how.importance,
-        compensate=True if how.compensate else None,
     )
-    return search(run, names, asked, progress=progress)
+    found = search(run, names, exact, include=alike(run, names[0], how.evaluations), progress=progress)
+    if not how.refine:
+        return found
+    say("what the programme found is refined: further networks near the front are evaluated")
+    refined = replace(asked, evaluations=how.evaluations + how.refine, batch=max(1, how.refine // ROUNDS))
+    return search(run, names, refined, warm_start=found.folder, progress=progress)
+
+
+def alike(run: RunFolder, device: str, evaluations: int) -> list[Arch]:
+    """A few networks that keep the same share of everything, evenly over the upper part of the milliseconds.
+
+    They need no estimate of what a choice loses, and bound what a wrong one can do.
+    """
+    line = uniform_line(run.space)
+    cost = LatencyTable.read(run.latency_file(device)).latency_ms(run.space)(run.space.encode(line))
+    wanted = np.linspace(LEAST_ALIKE, 1.0, max(1, evaluations // 4)) * cost[-1]
+    return [line[i] for i in dict.fromkeys(int(np.abs(cost - one).argmin()) for one in wanted)]
 
 
 def prune(

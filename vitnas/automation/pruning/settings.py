@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from vitnas.settings import Count, Positive, Settings, about
+from vitnas.settings import Count, Natural, Positive, Settings, about
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,15 @@ class FamilySettings(Settings):
             "The network: timm:NAME, timm:NAME@FILE with its weights, the folder of an exported arch, or the file of an arch in a run."
         ),
     ] = None
-    evaluations: Annotated[Count, about("Networks whose accuracy is measured, each the best of its latency.")] = 20
+    evaluations: Annotated[
+        Count,
+        about(
+            "Networks that the programme chooses and whose accuracy is measured; a quarter keep the same share of all."
+        ),
+    ] = 20
+    refine: Annotated[
+        Natural, about("Networks near that front that are then evaluated as well; 0 leaves it as it is.")
+    ] = 0
     order: Annotated[
         str,
         about(
