@@ -68,7 +68,10 @@ def test_a_file_of_every_key_means_what_it_meant(table: str, tmp_path: Path) -> 
     assert plain(read) != plain(KINDS[table]()), "the file tells no key of this table"
 
 
-SINCE = {"train": {"sync_batch_norm": False, "init_order": "output_error"}, "data": {"decoder": "pillow"}}
+SINCE = {
+    "train": {"sync_batch_norm": False, "init_order": "output_error", "loader": "threads"},
+    "data": {"decoder": "pillow"},
+}
 """Settings that are newer than the files, with their defaults."""
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from vitnas.api.loading import Source, load_table, source_of
+from vitnas.api.profile_logs import figures_of, profile_loggers
 from vitnas.api.telling import teller
 from vitnas.errors import SettingsError
 from vitnas.interruption import going_on
 from vitnas.latency_lut import profile as profiling
 from vitnas.latency_lut.devices import Device, load_device
-from vitnas.latency_lut.logged import figures_of, profile_loggers
 from vitnas.latency_lut.remote.transports import Elsewhere
 from vitnas.latency_lut.settings import ProfileSettings
 from vitnas.latency_lut.table import LatencyTable
