@@ -86,6 +86,8 @@ class Given:
         image_size: that it looks at.
         epochs: of its training.
         good: share of the test images that it is to have right, or it is no network that somebody would use.
+        steps: of its training instead.
+        val_share: of the images that judge networks, if it is not the usual one.
     """
 
     data: str
@@ -93,6 +95,8 @@ class Given:
     image_size: int
     epochs: int
     good: float
+    steps: int | None = None
+    val_share: float | None = None
 
     @property
     def name(self) -> str:
@@ -100,7 +104,8 @@ class Given:
 
     @property
     def images(self) -> DataSettings:
-        return DataSettings(str(IMAGES / FILES[self.data]), image_size=self.image_size)
+        images = DataSettings(str(IMAGES / FILES[self.data]), image_size=self.image_size)
+        return images if self.val_share is None else replace(images, val_share=self.val_share)
 
     def space(self, folder: Path, task: Task) -> SearchSpace:
         """Of this one network alone."""
@@ -121,7 +126,7 @@ class Given:
             run = RunFolder.open(path)
         else:
             dataset = load_dataset(self.images)
-            steps = self.epochs * (len(dataset.train) // 64)
+            steps = self.steps or self.epochs * (len(dataset.train) // 64)
             settings = recipe(dataset, self.form == "hybrid", steps, checkpoint_every=500, threads=1)
             if self.form == "vit":
                 settings = replace(settings, learning_rate=2e-3)
