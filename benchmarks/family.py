@@ -69,11 +69,11 @@ class Cut:
     accuracy: float
 
 
-def measure(quick: bool, networks: str | None = None, tuned: bool = False) -> frame.Results:
+def measure(quick: bool, only: str | None = None, tuned: bool = False) -> frame.Results:
     torch.set_num_threads(1)
     results: dict[str, float] = {}
     rows: list[tuple[str, ...]] = []
-    chosen = [given for given in GIVEN if networks is None or given.name in networks.split(",")]
+    chosen = [given for given in GIVEN if only is None or given.name in only.split(",")]
     if quick:
         chosen = [Given("fashion", "vit", 28, 1, 0.5, steps=30, val_share=0.01)]
     folder = WORK if not quick else Path(tempfile.mkdtemp())
@@ -312,7 +312,7 @@ if __name__ == "__main__":
         __doc__,
         measure,
         {
-            "--networks": {"help": "some of them, such as cifar10-vit,fashion-vit"},
+            "--only": {"help": "some of them, such as cifar10-vit,fashion-vit"},
             "--tuned": {"action": "store_true", "help": "also an epoch of distillation, for us and for the rival"},
         },
     )
