@@ -50,7 +50,7 @@ def pruned_rival(
         ratio: of the channels that go.
         whole: prunes the width of all tokens as well, not only what lies inside blocks.
     """
-    import torch_pruning as tp  # type: ignore[import-untyped]
+    import torch_pruning as tp
 
     pruned = deepcopy(network)
     for x, y in batches:
