@@ -145,7 +145,7 @@ GIVEN = (
     Given("cifar10", "vit", 32, 12, 0.70),
     Given("cifar10", "hybrid", 64, 6, 0.70),
     Given("fashion", "hybrid", 64, 2, 0.90),
-    Given("fashion", "vit", 28, 4, 0.90),
+    Given("fashion", "vit", 28, 10, 0.90),
 )
 
 
