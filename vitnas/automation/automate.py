@@ -209,9 +209,17 @@ def _export(contest: Contest, winner: Entry, folder: Path, settings: AutoSetting
         ExportSettings(formats=settings.formats),
         run=run,
         latency_ms=winner.ms,
-        chosen=f"the winner of {len(contest.plan.candidates)} candidates, each trained alone",
+        chosen=_how_chosen(len(contest.plan.candidates)),
         draw=draw,
         progress=contest.say,
+    )
+
+
+def _how_chosen(candidates: int) -> str:
+    return (
+        f"the winner of {candidates} candidates, each trained alone"
+        if candidates > 1
+        else "the one of its plan, trained alone"
     )
 
 
