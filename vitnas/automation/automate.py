@@ -112,7 +112,7 @@ def automate(
     dataset = load_dataset(data)
     data = resolved(data, dataset)
     shared = _shared(settings, data, dataset, shared_s)
-    ask(folder, data, settings)
+    ask(folder, "an automatic search's", data, settings)
     with only_here(folder, "automatic search"):
         [limits] = settings.targets
         clock = Clock(limits, folder / "latencies.json")

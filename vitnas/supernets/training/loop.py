@@ -88,13 +88,17 @@ class TrainingLoop:
                 if fits_head and self.net.donor is not None and self.net.donor.new_head:
                     fit_head(self.net, self.net.donor.arch, self.dataset.train, self.settings.seed)
                 self._sort()
-                if self.average is not None:
-                    self.average = WeightAverage(self.net, self.settings.average)
+                self.average_anew()
             return TrainingProgress()
         if found.sampler:
             self.sampler.load_state(found.sampler)
         self.learner.load_state(found.learner)
         return found
+
+    def average_anew(self) -> None:
+        """From the weights as they are now, which were given and not learned."""
+        if self.average is not None:
+            self.average = WeightAverage(self.net, self.settings.average)
 
     def _sort(self) -> None:
         """The channels of a network that was given, the most important first."""
