@@ -1,15 +1,16 @@
 """Does evaluating archs on a supernet cost more than their forward passes?
 
 `ratio`: archs a second of a search's score, over those of nothing but the forward passes of the extracted networks over the same images, which
-lie normalised in memory: the validation images, and those that batch norms are measured on. One thread, the four smallest
+lie normalised in memory: the validation images, and those that batch norms are measured on. One thread, by its own time, the four smallest
 uniformly scaled archs, 2,000 drawn images of 64 pixels; `ratio.SPACE` of a space with batch norms and of one without, `ratio` the lower of the two.
 
-`together`: archs a second where the images are JPEG files of 256 pixels, eight archs at once, over one by one.
+`together`: archs a second of processor time where the images are JPEG files of 256 pixels, eight archs at once, over one by one.
 """
 
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from vitnas.nas.scores.supernet import SupernetScore
 from vitnas.search_spaces import Arch, load_space
 from vitnas.search_spaces.uniform import uniform_line
 from vitnas.supernets.data import Dataset, DataSettings, held, load_dataset
-from vitnas.supernets.evaluation import one_thread
+from vitnas.supernets.evaluation import ON_CPU, one_thread
 from vitnas.supernets.recalibration import BATCH_SIZE, batch_norms
 from vitnas.supernets.supernet import Supernet
 
@@ -54,7 +55,7 @@ def measure(quick: bool) -> frame.Results:
         ) -> None:
             pass_through(networks, train, val)
 
-        ours_s, plain_s = frame.interleaved_s([ours, plain], rounds=rounds)
+        ours_s, plain_s = frame.interleaved_s([ours, plain], rounds, time.thread_time)
         results[f"ratio.{name}"] = plain_s / ours_s
         results[f"archs_per_s.{name}"] = number / ours_s
         rows.append((name, f"{number / ours_s:.2f}", f"{number / plain_s:.2f}", f"{plain_s / ours_s:.3f}"))
@@ -68,7 +69,9 @@ def measure(quick: bool) -> frame.Results:
         assert score.at_once == scoring.TOGETHER
         archs = [score.space.smallest()] * scoring.TOGETHER
         one_s, all_s = frame.interleaved_s(
-            [lambda: [score(arch) for arch in archs], lambda: score.together(archs)], rounds=1 if quick else 3
+            [lambda: [score(arch) for arch in archs], lambda: score.together(archs)],
+            1 if quick else 3,
+            time.process_time,
         )
         results["together"] = one_s / all_s
     return results
@@ -81,7 +84,7 @@ def pass_through(networks: Sequence[nn.Module], train: torch.Tensor, val: torch.
             if batch_norms(network):
                 for part in torch.split(train, BATCH_SIZE):
                     network(part)
-            for part in torch.split(val, 256):
+            for part in torch.split(val, ON_CPU):
                 network(part)
 
 

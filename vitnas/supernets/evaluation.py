@@ -23,6 +23,9 @@ from vitnas.supernets.recalibration import NUM_BATCHES, recalibrate
 from vitnas.supernets.supernet import Supernet
 from vitnas.supernets.torch_device import CPU, exact
 
+ON_CPU, ELSEWHERE = 64, 256
+"""Images a batch: on a processor larger ones leave its caches, and convolutional networks take up to twice the time."""
+
 
 @dataclass(frozen=True)
 class EvaluationResult:
@@ -51,12 +54,14 @@ class EvaluationResult:
         return math.sqrt(share * (1 - share) / n)
 
 
-def evaluate(network: nn.Module, images: Images, batch_size: int = 256) -> EvaluationResult:
+def evaluate(network: nn.Module, images: Images, batch_size: int | None = None) -> EvaluationResult:
     """Runs a network over all images in evaluation mode; it is left in the mode it came in."""
     return evaluate_together([network], images, batch_size)[0]
 
 
-def evaluate_together(networks: Sequence[nn.Module], images: Images, batch_size: int = 256) -> list[EvaluationResult]:
+def evaluate_together(
+    networks: Sequence[nn.Module], images: Images, batch_size: int | None = None
+) -> list[EvaluationResult]:
     """The same of several networks on one device, for which every image is read once."""
     found = evaluate_unless_beaten(networks, images, [0.0] * len(networks), batch_size)
     return [one for one in found if isinstance(one, EvaluationResult)]  # all of them
@@ -64,7 +69,7 @@ def evaluate_together(networks: Sequence[nn.Module], images: Images, batch_size:
 
 @torch.no_grad()
 def evaluate_unless_beaten(
-    networks: Sequence[nn.Module], images: Images, least: Sequence[float], batch_size: int = 256
+    networks: Sequence[nn.Module], images: Images, least: Sequence[float], batch_size: int | None = None
 ) -> list[EvaluationResult | OutOfReach]:
     """The same, but a network whose accuracy will be below the least that matters, were all other images right, is left there.
 
@@ -72,7 +77,7 @@ def evaluate_unless_beaten(
         networks: on one device.
         images: to look at, in their order.
         least: the accuracy that matters, one a network; 0 for one that is looked at to the end.
-        batch_size: after how many images to compare.
+        batch_size: after how many images to compare; by default as many as are quickest.
     """
     if not len(images):
         raise DataError("cannot evaluate a network on no images; give at least one")
@@ -85,7 +90,7 @@ def evaluate_unless_beaten(
         network.eval()
     beaten: dict[int, OutOfReach] = {}
     wrong, num_seen = [0] * len(networks), 0
-    for x, y in images.batches(batch_size):
+    for x, y in images.batches(batch_size or (ON_CPU if device.type == "cpu" else ELSEWHERE)):
         if len(beaten) == len(networks):
             break
         seen, target = x.to(device), y.to(device)

@@ -38,7 +38,11 @@ def recalibrate(
     momenta = [m.momentum for m in norms]
     device = next(network.parameters()).device
     size = min(batch_size, len(images))
+    layout = torch.channels_last if device.type == "cpu" else torch.preserve_format
+    weights = [(p, p.data) for p in network.parameters()]
     network.eval()
+    if device.type == "cpu":  # where their statistics take a third of the time in this layout
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None  # cumulative: every batch weighs the same
@@ -46,8 +50,10 @@ def recalibrate(
     try:
         num_images = min(num_batches, len(images) // size) * size
         for x, _ in images.sample(num_images, seed).shuffled(seed).batches(size):
-            network(x.to(device))
+            network(x.to(device, memory_format=layout))
     finally:
+        for parameter, data in weights:
+            parameter.data = data
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
         for module, training in modes:
