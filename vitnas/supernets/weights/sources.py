@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,8 +118,8 @@ def read_state(file: Path) -> dict[str, Tensor]:
 def _of_torch(file: Path) -> dict[str, Tensor]:
     try:
         read: Any = torch.load(file, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError) as error:
-        first = str(error).strip().partition("\n")[0]
+    except Exception as error:  # whatever its readers, one a format, stumble over
+        first = str(error).strip().partition("\n")[0] or type(error).__name__
         raise CheckpointError(
             f"'{file}' cannot be read as tensors of torch ({first}); only plain tensors are taken, so save model.state_dict()"
         ) from None
