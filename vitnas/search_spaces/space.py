@@ -9,9 +9,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property, lru_cache
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 
 import numpy as np
+from msgspec import Meta
 from numpy.typing import NDArray
 
 from vitnas.errors import InvalidArchError, SpaceError, suggest
@@ -22,14 +23,16 @@ from vitnas.search_spaces.genome import Codes, Genome
 from vitnas.search_spaces.lowering import Lowering, Site
 from vitnas.search_spaces.value_reader import ValueReader
 
+AtLeastOne = Annotated[int, Meta(ge=1)]
+
 
 @dataclass(frozen=True)
 class Task:
     """What the networks of a space look at and answer."""
 
-    image_size: int = 224
-    num_classes: int = 1000
-    in_channels: int = 3
+    image_size: AtLeastOne = 224
+    num_classes: AtLeastOne = 1000
+    in_channels: AtLeastOne = 3
 
     @property
     def image_shape(self) -> Shape:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from vitnas.errors import CheckpointError, DataError
 from vitnas.files import check_seal, read_json
 from vitnas.run import RunFolder
+from vitnas.search_spaces.recorded import run_around
 from vitnas.supernets.weights.pretrained.hugging_face import is_hugging_face, to_timm
 from vitnas.supernets.weights.pretrained.timm_package import import_timm
 
@@ -84,9 +85,9 @@ def _around(arch_file: Path) -> ExportedWeights | RunWeights:
     """The export or the run that the file of an arch lies in."""
     if (arch_file.parent / "weights.safetensors").is_file():
         return ExportedWeights(arch_file.parent)
-    for folder in arch_file.resolve().parents:
-        if (folder / "config.toml").is_file():
-            return RunWeights(RunFolder.open(folder), arch_file=arch_file)
+    run = run_around(arch_file)
+    if run is not None:
+        return RunWeights(RunFolder.open(run), arch_file=arch_file)
     raise CheckpointError(f"--init {arch_file}: no export and no run lies around it; give {FORMS}")
 
 
