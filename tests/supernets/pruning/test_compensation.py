@@ -141,7 +141,7 @@ def _sharp(p: ProductMoments) -> ProductMoments:
 @torch.no_grad()
 def test_what_is_seen_are_the_moments_of_the_inputs(trained, digits, moments):
     x = digits.train.sample(256, 0).all()[0]
-    network = trained.slices(trained.space.largest())
+    network = trained.uncompensated(trained.space.largest())
     inputs = []
     block = dict(network.named_children())["block1_ffn"]
     reduce = block.reduce
@@ -165,7 +165,7 @@ def test_cutting_out_and_evaluating_in_place_see_the_same_network(trained, digit
     assert (net(x, small) != plain).any()
     assert torch.equal(net(x, small), net.extract(small)(x))
     assert torch.equal(net(x, net.space.largest()), trained(x, net.space.largest()))
-    assert torch.equal(net.slices(small)(x), plain)
+    assert torch.equal(net.uncompensated(small)(x), plain)
     assert torch.equal(net.train()(x, small), plain)  # training moves the weights, and sees them as they are
 
 

@@ -86,7 +86,7 @@ def test_dimap_needs_no_images_and_others_do(trained, digits):
 
 def test_weight_gradient_by_hand(trained, digits):
     images = digits.train.sample(64, 0)
-    network = trained.slices(trained.space.largest())
+    network = trained.uncompensated(trained.space.largest())
     x, y = images.all()
     F.cross_entropy(network(x), y).backward()
     block = dict(network.named_children())["block1_ffn"]
