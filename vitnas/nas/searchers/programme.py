@@ -43,20 +43,22 @@ class Programme(Searcher):
             )
         super().__init__(problem, seed, population)
         self._programme = IntegerProgramme(self.space)
+        self._scarce = problem.scarce()
+        self._costs = _costs(problem, self._programme)
         importance, _ = site_values(self.space, "importance", problem.importance, problem.seed)
         self._losses = -self._programme.coefficients(importance)[0]
-        self._scarce = problem.scarce()
         self._reach = self.limits.reach.get(self._scarce) or measure_reach(
             self.space, self._scarce, problem.costs[self._scarce], np.random.default_rng(problem.seed)
         )
-        self._costs = {}
-        for quantity in dict.fromkeys((self._scarce, *problem.maxima)):
-            table, beside = site_values(self.space, quantity, problem.costs[quantity], problem.seed)
-            values, more = self._programme.coefficients(table)
-            self._costs[quantity] = values, beside + more
         self._most = min(self._reach.most, problem.maxima.get(self._scarce, np.inf))
         self._ladder = _halving(STEPS)
         self._solved: list[tuple[float, float]] = []
+
+    @classmethod
+    def check(cls, problem: Problem) -> None:
+        """Refuses spaces that make too large a programme, and costs that do not add up."""
+        super().check(problem)
+        _costs(problem, IntegerProgramme(problem.space))
 
     def _propose(self, n: int) -> Codes:
         found = self.space.genome.empty(0)
@@ -94,6 +96,16 @@ class Programme(Searcher):
     def _keeps(self, row: NDArray[np.int16], limit: float) -> bool:
         scarce = evaluate(self._scarce, self.problem.costs[self._scarce], row[None])[0]
         return bool(scarce <= limit and self.limits.allow(row[None])[0])
+
+
+def _costs(problem: Problem, programme: IntegerProgramme) -> dict[str, tuple[NDArray[np.float64], float]]:
+    """Of what is saved and of what is limited, a number for every variable, and what is added whatever they are."""
+    found = {}
+    for quantity in dict.fromkeys((problem.scarce(), *problem.maxima)):
+        table, beside = site_values(problem.space, quantity, problem.costs[quantity], problem.seed)
+        values, more = programme.coefficients(table)
+        found[quantity] = values, beside + more
+    return found
 
 
 def _halving(steps: int) -> Iterator[float]:
