@@ -66,9 +66,10 @@ class Programme(Searcher):
             limit = self._reach.least + share * (self._most - self._reach.least)
             if any(cost <= limit <= most for cost, most in self._solved):
                 continue  # the arch that was best below a larger limit keeps this one as well
-            row = self.best_below(limit)
+            row, proven = self._solve(limit)
             if row is None:
-                self._solved.append((-np.inf, limit))
+                if proven:
+                    self._solved.append((-np.inf, limit))
                 continue
             cost = float(evaluate(self._scarce, self.problem.costs[self._scarce], row[None])[0])
             self._solved.append((cost, limit))
@@ -82,6 +83,10 @@ class Programme(Searcher):
 
     def best_below(self, limit: float) -> NDArray[np.int16] | None:
         """The arch of most importance whose scarce cost is at most `limit`, and which keeps all other limits; None if none does."""
+        return self._solve(limit)[0]
+
+    def _solve(self, limit: float) -> tuple[NDArray[np.int16] | None, bool]:
+        """The same, and whether it is proven: not so where rounding alone decides whether an arch keeps the limits."""
         for slack in (LOOSE, TIGHT):
             limits = []
             for quantity, (values, beside) in self._costs.items():
@@ -89,9 +94,11 @@ class Programme(Searcher):
                 room = slack * (float(np.abs(values).max()) or 1.0)
                 limits.append((values, most - beside + room))
             row = self._programme.best(self._losses, limits)
-            if row is None or self._keeps(row, limit):
-                return row
-        return None
+            if row is None:
+                return None, slack == LOOSE
+            if self._keeps(row, limit):
+                return row, True
+        return None, False
 
     def _keeps(self, row: NDArray[np.int16], limit: float) -> bool:
         scarce = evaluate(self._scarce, self.problem.costs[self._scarce], row[None])[0]
