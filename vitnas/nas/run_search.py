@@ -14,6 +14,7 @@ from vitnas.loggers.names import refuse_missing
 from vitnas.nas.execution import make_executor
 from vitnas.nas.execution.place import computed_on
 from vitnas.nas.execution.together import Score
+from vitnas.nas.learned import check_importance, compensate, importance_of
 from vitnas.nas.objectives import objectives_named
 from vitnas.nas.pareto.front import ParetoFront
 from vitnas.nas.pareto.point import Provenance
@@ -32,8 +33,6 @@ from vitnas.search_spaces.cost_range import CostOf
 
 SCORES = ("accuracy", "loss")
 """What a supernet tells of an arch."""
-MOMENTS_SEED = 0
-"""Of moments, which belong to a run and not to the search that comes first."""
 FEWEST_INITIAL = 2
 """Evaluations before the first prediction, where enough are known."""
 
@@ -132,8 +131,9 @@ def start_search(
         problem = _problem(space, targets, settings)
         check_search(problem, _kind_of_score(run, predicted), settings)
         if run is not None and predicted is None:
-            _compensate(run, settings, say)
-            problem = problem.weighing(_importance(run, settings))
+            check_importance(space, settings)
+            compensate(run, settings, say)
+            problem = problem.weighing(importance_of(run, settings))
         score: Score
         if predicted is not None:
             score = predicted
@@ -269,29 +269,3 @@ def _problem(space: SearchSpace, targets: Sequence[Target], settings: SearchSett
 def _warm(place: Path, space: SearchSpace) -> list[Arch]:
     file = place / "front.json" if place.is_dir() else place
     return [point.arch for point in ParetoFront.load(file, space).points]
-
-
-def _importance(run: RunFolder, settings: SearchSettings) -> CostOf | None:
-    """How much archs keep of what matters, which takes a while to learn, for the searchers that ask."""
-    if settings.searcher not in BY_IMPORTANCE:
-        return None
-    from vitnas.supernets.data import dataset_of
-    from vitnas.supernets.pruning.importances import IMPORTANCES
-    from vitnas.supernets.weights.checkpoints import load_supernet
-
-    importance = IMPORTANCES.load(settings.importance)(seed=settings.seed)
-    return importance.table(load_supernet(run), dataset_of(run).train)
-
-
-def _compensate(run: RunFolder, settings: SearchSettings, say: Say) -> None:
-    """Measures once what compensation needs, where it is asked for; refuses to leave out what the run has."""
-    if not settings.compensate:
-        if settings.compensate is False and run.moments_file.exists():
-            raise SearchError(
-                f"[search] compensate is false, but archs of run '{run.path}' are compensated wherever they are used; leave "
-                f"it out, or delete '{run.moments_file}'"
-            )
-        return
-    from vitnas.supernets.weights.measured_moments import measure_once
-
-    measure_once(run, MOMENTS_SEED, say)
