@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vitnas.errors import DataError
-from vitnas.search_spaces import Arch
+from vitnas.search_spaces import Arch, SearchSpace
 from vitnas.search_spaces.site_values import SiteValues
 from vitnas.supernets.data import Images
 from vitnas.supernets.layers import Layer
@@ -30,6 +30,10 @@ class OfWeights(Importance):
     def channels(self, net: Supernet, images: Images, arch: Arch | None = None) -> ChannelScores:
         arch = net.space.largest() if arch is None else arch
         return channel_sums(self.weights(net, images, arch), arch)
+
+    @classmethod
+    def check(cls, space: SearchSpace) -> None:
+        """Every layer that the supernet holds has weights, and so scores."""
 
     def table(self, net: Supernet, images: Images) -> SiteValues:
         return SiteValues(net.space, kept_sums(self.weights(net, images)))
