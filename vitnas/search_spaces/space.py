@@ -9,10 +9,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property, lru_cache
-from typing import Annotated, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
-from msgspec import Meta
 from numpy.typing import NDArray
 
 from vitnas.errors import InvalidArchError, SpaceError, suggest
@@ -22,17 +21,16 @@ from vitnas.search_spaces.gene import OFF, Choice, Column, Gene, make_columns, p
 from vitnas.search_spaces.genome import Codes, Genome
 from vitnas.search_spaces.lowering import Lowering, Site
 from vitnas.search_spaces.value_reader import ValueReader
-
-AtLeastOne = Annotated[int, Meta(ge=1)]
+from vitnas.settings import Count
 
 
 @dataclass(frozen=True)
 class Task:
     """What the networks of a space look at and answer."""
 
-    image_size: AtLeastOne = 224
-    num_classes: AtLeastOne = 1000
-    in_channels: AtLeastOne = 3
+    image_size: Count = 224
+    num_classes: Count = 1000
+    in_channels: Count = 3
 
     @property
     def image_shape(self) -> Shape:

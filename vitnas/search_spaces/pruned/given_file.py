@@ -17,7 +17,8 @@ from vitnas.search_spaces.blueprint import Blueprint, LayerSpec
 from vitnas.search_spaces.pruned.given import GivenArch, GivenLayers, GivenNetwork
 from vitnas.search_spaces.pruned.pruned_space import PREFIXES, pruned
 from vitnas.search_spaces.recorded import recorded_space, run_around
-from vitnas.search_spaces.space import AtLeastOne, SearchSpace, Task
+from vitnas.search_spaces.space import SearchSpace, Task
+from vitnas.settings import Count
 
 Load = Callable[[str, Task | None], SearchSpace]
 """A space by its name or file, for a task or for its own."""
@@ -26,7 +27,7 @@ Load = Callable[[str, Task | None], SearchSpace]
 _RAW = (KeyError, TypeError, ValueError)
 """What a layer without its attributes, or with others, leads to."""
 
-_Shape = Annotated[list[AtLeastOne], msgspec.Meta(min_length=1)]
+_Shape = Annotated[list[Count], msgspec.Meta(min_length=1)]
 
 
 class _Layer(msgspec.Struct):
