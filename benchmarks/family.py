@@ -183,7 +183,7 @@ def alone(
 ) -> Cut:
     """Uniform scaling: of the archs with the same share of everything the largest that is quick enough, trained by itself."""
     net, line = load_supernet(supernet), uniform_line(supernet.space)[::-1]
-    at = next(i for i, arch in enumerate(line) if clock.share(net.slices(arch).eval()) <= share)
+    at = next(i for i, arch in enumerate(line) if clock.share(net.uncompensated(arch).eval()) <= share)
     run = given.like(supernet.space.alone(line[at]), folder / f"{given.name}-{given.epochs}-alone")
     network = cut_out(load_supernet(run), arch_of(run), dataset.train)
     return Cut(network, clock.share(network), accuracy(network, test))

@@ -54,6 +54,12 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
         ("[space]\nname = 'autoformer-mni'\n", UnknownNameError, "Did you mean 'autoformer-mini'"),
         ("[space]\nname = 'deit'\nimage_siz = 3\n", SettingsError, "unknown key 'image_siz'.*mean 'image_size'"),
         ("[space]\nname = 'deit'\nonly = {dept = [1]}\n", SpaceError, "no gene 'dept'"),
+        ("space = 3\n", SettingsError, r"config.toml, \[space\]: Expected `object`, got `int`"),
+        ("[space]\nname = 3\n", SettingsError, r"\[space\]: Expected `str`, got `int` - at `\$.name`"),
+        ("[space]\nname = 'deit'\nonly = 4\n", SettingsError, r"Expected `object`, got `int` - at `\$.only`"),
+        ("[space]\nname = 'deit'\nonly = {depth = 4}\n", SettingsError, "Expected `array`, got `int`"),
+        ("[space]\nname = 'deit'\nfile = 4\n", SettingsError, "Expected `str`"),
+        ("[space]\nname = 'deit'\nimage_size = 0\n", SettingsError, "`int` >= 1"),
     ],
 )
 def test_a_config_changed_by_hand_is_checked(tmp_path: Path, config: str, error: type[Exception], message: str) -> None:

@@ -132,6 +132,7 @@ def _refuse_others(path: Path, file: str | None, space: SearchSpace) -> None:
             f"'{path}' is no run, but has '{in_the_way[0]}', which a run would write over; choose another folder with --out"
         )
     refuse_other(path / "environment.json", b'"vitnas"', "record of an environment")
+    refuse_other(path / "order.json", b'"importance"', "record of an order of channels")
 
 
 def newest_run(root: Path) -> RunFolder | None:

@@ -41,6 +41,7 @@ WRITERS = {
     "page.html": lambda folder: write_page({"title": "t", "live": False}, folder / "page.html"),
     "report.json": fit,
     "environment.json": lambda folder: RunFolder.create(folder, TINY, {}),
+    "order.json": lambda folder: RunFolder.create(folder, TINY, {}),
 }
 
 

@@ -12,11 +12,11 @@ from torch import nn
 
 from vitnas.deployment.calibration import calibration_images
 from vitnas.deployment.export import ExportSettings, export
-from vitnas.nas.scores.importance import WeightImportance
 from vitnas.search_spaces import Task, load_space
 from vitnas.supernets.data import Dataset, Images, Pixels, load_dataset
 from vitnas.supernets.data.statistics import measured
 from vitnas.supernets.evaluation import evaluate
+from vitnas.supernets.pruning.importances import IMPORTANCES
 from vitnas.supernets.recalibration import recalibrate
 from vitnas.supernets.supernet import Supernet
 
@@ -109,7 +109,7 @@ def test_importance_sees_all_classes(both: tuple[Dataset, Dataset], monkeypatch:
             yield x, y
 
     monkeypatch.setattr(Images, "batches", noting)
-    WeightImportance.of(Supernet(space), both[0].train, archs=[space.smallest()], num_images=80)
+    IMPORTANCES.load("weight_gradient")(num_images=80).channels(Supernet(space), both[0].train, space.smallest())
     assert torch.cat(seen).bincount().tolist() == [10] * CLASSES
 
 

@@ -66,7 +66,7 @@ def check_early(problem: Problem, score: object, measured: bool) -> None:
 
     Args:
         problem: its objectives and costs.
-        score: which evaluates.
+        score: which evaluates, or its class.
         measured: whether latencies may change while it runs.
     """
     evaluated = [o.name for o in problem.objectives if o.name not in problem.costs]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vitnas.errors import SearchError
 from vitnas.nas.limits import Limits
@@ -79,7 +79,14 @@ class Problem:
 
     def stating(self, origin: Mapping[str, str], provenance: Mapping[str, Provenance]) -> Problem:
         """The same with more said about where figures come from; what its limits can reach is not worked out anew."""
-        found = replace(self, origin={**self.origin, **origin}, provenance={**self.provenance, **provenance})
+        return self._with(origin={**self.origin, **origin}, provenance={**self.provenance, **provenance})
+
+    def weighing(self, importance: CostOf | None) -> Problem:
+        """The same with what archs keep of what matters."""
+        return self._with(importance=importance)
+
+    def _with(self, **changed: Any) -> Problem:
+        found = replace(self, **changed)
         found.__dict__["limits"] = self.limits
         return found
 

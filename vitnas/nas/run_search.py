@@ -14,6 +14,7 @@ from vitnas.loggers.names import refuse_missing
 from vitnas.nas.execution import make_executor
 from vitnas.nas.execution.place import computed_on
 from vitnas.nas.execution.together import Score
+from vitnas.nas.learned import check_importance, compensate, importance_of
 from vitnas.nas.objectives import objectives_named
 from vitnas.nas.pareto.front import ParetoFront
 from vitnas.nas.pareto.point import Provenance
@@ -21,8 +22,8 @@ from vitnas.nas.problem import Problem
 from vitnas.nas.quantity import ENERGY, LATENCY, OF_A_DEVICE, SHORT, Quantity, std_of
 from vitnas.nas.scores.predicted import PredictedScore
 from vitnas.nas.scores.remembered import RememberedScore, remembered
-from vitnas.nas.search import device_front_file, search
-from vitnas.nas.settings import NO_PREDICTOR, SearchSettings
+from vitnas.nas.search import check_search, device_front_file, search
+from vitnas.nas.settings import BY_IMPORTANCE, NO_PREDICTOR, SearchSettings
 from vitnas.nas.targets.find import Say, find_target
 from vitnas.nas.targets.target import Target
 from vitnas.nas.unsearched import unsearched, weighed
@@ -32,8 +33,6 @@ from vitnas.search_spaces.cost_range import CostOf
 
 SCORES = ("accuracy", "loss")
 """What a supernet tells of an arch."""
-BY_IMPORTANCE = ("programme", "slimming")
-"""Searchers that weigh what a trained supernet has learned."""
 FEWEST_INITIAL = 2
 """Evaluations before the first prediction, where enough are known."""
 
@@ -112,6 +111,8 @@ def start_search(
         settings = _without_training(settings, say)
     scores = (predicted.quantity,) if predicted is not None else SCORES if run is not None else ("score",)
     _check_names(settings, request.devices, scores)
+    if run is None or predicted is not None:
+        _check_untrained(settings)
     refuse_missing(settings.loggers)
     if settings.baselines:
         weighed(objectives_named(settings.objectives))
@@ -126,10 +127,12 @@ def start_search(
         executor.start()
         targets = [_target(name, request, space, folder, settings, say) for name in request.devices]
         device = computed_on(executor) if predicted is None else None
+        problem = _problem(space, targets, settings)
+        check_search(problem, _kind_of_score(run, predicted), settings)
         if run is not None and predicted is None:
-            _compensate(run, settings, say)
-        importance = _importance(run, settings) if run is not None and predicted is None else None
-        problem = _problem(space, targets, settings, importance)
+            check_importance(space, settings)
+            compensate(run, settings, say)
+            problem = problem.weighing(importance_of(run, settings))
         score: Score
         if predicted is not None:
             score = predicted
@@ -172,6 +175,19 @@ def refuse_twice(devices: Sequence[str]) -> Sequence[str]:
     return devices
 
 
+def _kind_of_score(run: RunFolder | None, predicted: PredictedScore | None) -> object:
+    """What will judge archs, or its class, as far as it can be told without loading weights."""
+    if predicted is not None:
+        return predicted
+    if run is not None:
+        from vitnas.nas.scores.supernet import SupernetScore
+
+        return SupernetScore
+    from vitnas.nas.scores.training_free import TrainingFree
+
+    return TrainingFree
+
+
 def _beside(known: Collection[Arch], problem: Problem, settings: SearchSettings, say: Say) -> SearchSettings:
     """The same budget beside what is known, which is what the search begins with."""
     within = int(problem.limits.allow(problem.space.encode(list(known))).sum())
@@ -201,6 +217,20 @@ def _check_names(settings: SearchSettings, devices: Sequence[str], scores: Seque
             raise SearchError(f"cannot limit '{name}'; {suggest(name, costs)}")
 
 
+def _check_untrained(settings: SearchSettings) -> None:
+    """Refuses what only the supernet of a run can give, where none judges."""
+    if settings.searcher in BY_IMPORTANCE:
+        raise SearchError(
+            f"{settings.searcher} weighs what a trained supernet has learned, and none judges here; give a run with --run, "
+            "train one with `vitnas train-supernet`, or choose another searcher"
+        )
+    if settings.compensate:
+        raise SearchError(
+            "[search] compensate is true, but no supernet of a run judges here, so nothing is cut out of one; leave it out, "
+            "or give a run with --run"
+        )
+
+
 def _target(
     name: str, request: SearchRequest, space: SearchSpace, folder: Path, settings: SearchSettings, say: Say
 ) -> Target:
@@ -217,9 +247,7 @@ def _target(
     return find_target(space, name, places, home, remedy, settings.measure, say, settings.strict)
 
 
-def _problem(
-    space: SearchSpace, targets: Sequence[Target], settings: SearchSettings, importance: CostOf | None = None
-) -> Problem:
+def _problem(space: SearchSpace, targets: Sequence[Target], settings: SearchSettings) -> Problem:
     """What the tables of the devices say of archs, and what kind of figures that are."""
     devices = [target.name for target in targets]
     costs: dict[str, CostOf] = {}
@@ -240,7 +268,6 @@ def _problem(
         tuple(targets),
         provenance | dict.fromkeys(counts, "counted"),
         {"device": ", ".join(devices), "table": ", ".join(target.table.header.created for target in targets)},
-        importance=importance,
         seed=settings.seed,
     )
 
@@ -248,29 +275,3 @@ def _problem(
 def _warm(place: Path, space: SearchSpace) -> list[Arch]:
     file = place / "front.json" if place.is_dir() else place
     return [point.arch for point in ParetoFront.load(file, space).points]
-
-
-def _importance(run: RunFolder, settings: SearchSettings) -> CostOf | None:
-    """How much archs keep of what matters, which takes a while to learn, for the searchers that ask."""
-    if settings.searcher not in BY_IMPORTANCE:
-        return None
-    from vitnas.supernets.data import dataset_of
-    from vitnas.supernets.pruning.importances import IMPORTANCES
-    from vitnas.supernets.weights.checkpoints import load_supernet
-
-    importance = IMPORTANCES.load(settings.importance)(seed=settings.seed)
-    return importance.table(load_supernet(run), dataset_of(run).train)
-
-
-def _compensate(run: RunFolder, settings: SearchSettings, say: Say) -> None:
-    """Measures once what compensation needs, where it is asked for; refuses to leave out what the run has."""
-    if not settings.compensate:
-        if settings.compensate is False and run.moments_file.exists():
-            raise SearchError(
-                f"[search] compensate is false, but archs of run '{run.path}' are compensated wherever they are used; leave "
-                f"it out, or delete '{run.moments_file}'"
-            )
-        return
-    from vitnas.supernets.weights.measured_moments import measure_once
-
-    measure_once(run, settings.seed, say)

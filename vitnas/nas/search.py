@@ -19,13 +19,13 @@ from vitnas.nas.pareto.front import ParetoFront
 from vitnas.nas.pareto.picks import counted
 from vitnas.nas.problem import Problem
 from vitnas.nas.records import EvaluationBar, Log, search_loggers, write_evaluations
-from vitnas.nas.searchers import Searcher
+from vitnas.nas.searchers import SEARCHERS, Searcher
 from vitnas.nas.searchers.choose import make_searcher
 from vitnas.nas.selection import spread_over_cost
-from vitnas.nas.settings import SearchSettings
+from vitnas.nas.settings import AUTO, SearchSettings
 from vitnas.nas.stopping import Stopping
 from vitnas.nas.study import Study, database
-from vitnas.nas.targets.measuring import Measuring
+from vitnas.nas.targets.measuring import Measuring, measured_here
 from vitnas.search_spaces import Arch, Codes
 from vitnas.search_spaces.cost_range import ENUMERABLE
 from vitnas.search_spaces.genome import distinct
@@ -59,6 +59,7 @@ def search(
         progress: shows a bar on stderr.
     """
     space = problem.space
+    check_search(problem, score, settings)
     codes, searcher = _beginning(problem, settings, include, warm)
     for path, mark in ((folder / "front.json", b"vitnas-front"), (folder / "evaluations.parquet", b"arch_id")):
         refuse_other(path, mark, "result of a search")
@@ -74,8 +75,6 @@ def search(
                 how = (executor or SerialExecutor(), bar, settings.stop_early, include)
                 evaluator = Evaluator(problem, score, study, *how)
                 measuring = Measuring(problem, evaluator, study, bar, settings.measure)
-                if settings.stop_early:
-                    check_early(problem, score, measuring.measures)
                 _Loop(evaluator, measuring, settings, log, loggers).run(codes, searcher)
                 measuring.confirm()
                 evaluator.forget()  # all at once, so that the last digits do not depend on the batches
@@ -84,6 +83,24 @@ def search(
                 loggers.artefact(folder / file)
         log(f"{len(evaluator.evaluations)} evaluated, {len(front.points)} on the front, {counted(len(front.groups()))}")
     return front
+
+
+def check_search(problem: Problem, score: object, settings: SearchSettings) -> None:
+    """Refuses a search that cannot work, before anything is computed or written.
+
+    Args:
+        problem: what is searched; its importance may be still to come.
+        score: which evaluates, or its class.
+        settings: of the search.
+    """
+    if all(o.name in problem.costs for o in problem.objectives):
+        raise SearchError(
+            f"objectives {[o.name for o in problem.objectives]} all come from tables, so there is nothing to evaluate; "
+            "add accuracy"
+        )
+    if settings.stop_early:
+        check_early(problem, score, settings.measure and bool(measured_here(problem)))
+    (Searcher if settings.searcher == AUTO else SEARCHERS.load(settings.searcher)).check(problem)
 
 
 def _write(
@@ -107,11 +124,6 @@ def _beginning(
 ) -> tuple[Codes, Searcher | None]:
     """The first archs, and what goes on from there; no searcher where the budget is enough for the whole space."""
     space, limits = problem.space, problem.limits
-    if all(o.name in problem.costs for o in problem.objectives):
-        raise SearchError(
-            f"objectives {[o.name for o in problem.objectives]} all come from tables, so there is nothing to evaluate; "
-            "add accuracy"
-        )
     asked = distinct(space.encode([space.check(arch) for arch in include]))
     if len(asked) > settings.evaluations:
         raise SearchError(

@@ -13,6 +13,7 @@ from vitnas.nas.quantity import Quantity, spell_out
 from vitnas.settings import Count, Natural, NotNegative, Positive, Seconds, Settings, TorchDevice, about
 
 NO_PREDICTOR = "none"
+WEIGHT_GRADIENT = "weight_gradient"
 AUTO = "auto"
 AtLeastTwo = Annotated[int, Meta(ge=2)]
 JudgedOn = Annotated[
@@ -26,6 +27,8 @@ PartOfGpu = Annotated[
     Annotated[float, Meta(gt=0, le=1)] | None,
     about("Part of a GPU that each Ray worker takes; left out, workers share those there are evenly."),
 ]
+BY_IMPORTANCE = ("programme", "slimming")
+"""Searchers that weigh what a trained supernet has learned."""
 UNTRAINED: dict[str, Any] = {"evaluations": 80, "initial": 8, "batch": 12}
 """Settings of a search without training unless others are given."""
 
@@ -75,7 +78,7 @@ class SearchSettings(Settings):
             "What slimming and programme weigh: weight_gradient, taylor, self_distillation, activation, dimap or "
             "output_error, see docs/searchers.md."
         ),
-    ] = "weight_gradient"
+    ] = WEIGHT_GRADIENT
     compensate: Annotated[
         bool | None,
         about(
@@ -135,6 +138,10 @@ class SearchSettings(Settings):
             PREDICTORS.load(self.predictor)
         if self.importance not in IMPORTANCES:
             IMPORTANCES.load(self.importance)
+        weighed = self.searcher in BY_IMPORTANCE or self.importance == WEIGHT_GRADIENT
+        self.demand(
+            "importance", weighed, f"left out where searcher is none of {', '.join(BY_IMPORTANCE)}, which weigh it"
+        )
         refuse_unknown(self.loggers, self.table)
 
     @classmethod

@@ -21,15 +21,16 @@ from vitnas.search_spaces.gene import OFF, Choice, Column, Gene, make_columns, p
 from vitnas.search_spaces.genome import Codes, Genome
 from vitnas.search_spaces.lowering import Lowering, Site
 from vitnas.search_spaces.value_reader import ValueReader
+from vitnas.settings import Count
 
 
 @dataclass(frozen=True)
 class Task:
     """What the networks of a space look at and answer."""
 
-    image_size: int = 224
-    num_classes: int = 1000
-    in_channels: int = 3
+    image_size: Count = 224
+    num_classes: Count = 1000
+    in_channels: Count = 3
 
     @property
     def image_shape(self) -> Shape:

@@ -19,8 +19,8 @@ from vitnas.supernets.layers import Layer
 RIDGE = 1e-3
 """lambda, in units of the mean variance of an input."""
 
-REMEMBERED = 256
-"""Products at their smaller widths that are kept, so that archs that share them are cut out at once."""
+REMEMBERED = 256 * 2**20
+"""Bytes of products at their smaller widths that are kept, so that archs that share them are cut out at once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,12 +101,16 @@ class Compensation:
                 given.reshape(shape).to(shared),
                 None if bias is None else (bias.double().cpu() + shift.view_as(bias)).to(shared),
             )
-            while len(self._known) > REMEMBERED:
+            while len(self._known) > 1 and sum(map(_num_bytes, self._known.values())) > REMEMBERED:
                 self._known.popitem(last=False)
         return self._known[where]
 
     def __getstate__(self) -> dict[str, object]:
         return {**self.__dict__, "_known": OrderedDict()}
+
+
+def _num_bytes(known: tuple[Tensor, Tensor | None]) -> int:
+    return sum(tensor.nbytes for tensor in known if tensor is not None)
 
 
 def loses(product: ProductMoments, small: Layer) -> bool:

@@ -85,13 +85,13 @@ class Supernet(nn.Module):
 
     def extract(self, arch: Arch) -> nn.Sequential:
         """The network of an arch as a plain module with its own copy of the weights."""
-        network = self.slices(arch)
+        network = self.uncompensated(arch)
         if self.compensation is not None:
             for (site, spec), small in zip(self.space.lower(arch).items(), network, strict=True):
                 self._compensate(site, spec, small)
         return network
 
-    def slices(self, arch: Arch) -> nn.Sequential:
+    def uncompensated(self, arch: Arch) -> nn.Sequential:
         """As `extract`, with nothing made up for."""
         return nn.Sequential(
             OrderedDict((site, self._layer(site, spec).narrow(spec)) for site, spec in self.space.lower(arch).items())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -85,6 +86,49 @@ def test_below_the_least_there_is_none():
     importance, cost = tables(SPACE, 3)
     programme = Programme(Problem(SPACE, (), {"ms": cost}, {}, importance=importance), 0)
     assert programme.best_below(float(cost(EVERY).min()) - 1e-3) is None
+
+
+def solver_that(status, finds):
+    """In place of SciPy's: what it solves, with another status, or without the solution."""
+    from scipy.optimize import milp
+
+    def solve(*args, **kwargs):
+        found = milp(*args, **kwargs)
+        return SimpleNamespace(x=found.x if finds else None, status=status, message="Time limit reached.")
+
+    return solve
+
+
+def test_a_solver_that_runs_out_of_time_proves_nothing(monkeypatch):
+    importance, cost = tables(SPACE, 3)
+    programme = Programme(Problem(SPACE, (), {"ms": cost}, {}, importance=importance), 0)
+    best = programme.best_below(float(cost(EVERY).max()))
+    monkeypatch.setattr("scipy.optimize.milp", solver_that(1, finds=True))
+    with pytest.warns(UserWarning, match="stopped after 60 s at an arch of space 'linked' that may not be the best"):
+        np.testing.assert_array_equal(programme.best_below(float(cost(EVERY).max())), best)
+    monkeypatch.undo()
+    monkeypatch.setattr("scipy.optimize.milp", solver_that(1, finds=False))
+    with pytest.raises(SearchError, match="found no arch of space 'linked' in 60 s, and no proof that there is none"):
+        programme.ask(1)
+
+
+def test_a_limit_that_rounding_decides_says_nothing_of_smaller_ones(monkeypatch):
+    importance, cost = tables(SPACE, 3)
+    programme = Programme(Problem(SPACE, (), {"ms": cost}, {}, importance=importance), 0)
+    keeps = Programme._keeps
+    asked = []
+
+    def not_the_first(self, row, limit):
+        asked.append(limit)
+        return limit != asked[0] and keeps(self, row, limit)
+
+    monkeypatch.setattr(Programme, "_keeps", not_the_first)
+    proposed = programme._propose(3)
+    assert len(proposed) == 3
+    assert (importance(proposed) <= importance(EVERY).max()).all()
+    for row in proposed:
+        own = cost(row[None])[0]
+        assert importance(row[None])[0] == pytest.approx(importance(EVERY)[cost(EVERY) <= own].max(), abs=1e-6)
 
 
 def test_what_is_asked_for_is_the_front_of_importance_and_cost():

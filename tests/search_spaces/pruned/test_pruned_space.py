@@ -6,8 +6,10 @@ import json
 import pickle
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,6 +23,7 @@ from vitnas.search_spaces import LayerSpec, Pruned, SearchSpace, Task, load_spac
 from vitnas.search_spaces.pruned.given import GivenLayers
 from vitnas.search_spaces.pruned.prunable import steps
 from vitnas.search_spaces.pruned.pruned_space import pruned
+from vitnas.search_spaces.recorded import run_around
 
 SMALL = Task(32, 10)
 
@@ -130,6 +133,7 @@ def test_a_pruned_network_can_be_pruned_further(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "why"),
     [
+        ("prune+width:deit", r"'prune\+width:deit' names no network"),
         ("prune:deit", "names no network; give prune:timm:NAME, prune:SPACE/ARCH"),
         ("prune:deit/DeiT-X", r"no published arch 'DeiT-X'; have \[DeiT-Ti"),
         ("prune:nobody/DeiT-Ti", "no search space named 'nobody'"),
@@ -218,6 +222,68 @@ def test_a_damaged_space_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "space.json").write_text('{"prefix": "prune"}')
     with pytest.raises(SpaceError, match="holds no given network: .*name the space.json of a run"):
         load_space(str(tmp_path / "space.json"))
+
+
+def _told(prefix: str = "prune") -> dict[str, Any]:
+    """A pruned space as its file tells it."""
+    base = load_space("deit", SMALL)
+    layers = base.lower(base.smallest()).to_json()
+    return {"prefix": prefix, "name": "mine", "family": "deit", "task": asdict(SMALL), "layers": layers}
+
+
+def _ffn(told: dict[str, Any]) -> dict[str, Any]:
+    return next(row for row in told["layers"] if row["kind"] == "feed_forward")["attrs"]  # type: ignore[no-any-return]
+
+
+DAMAGES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
+    "no layers": (lambda told: told.update(layers=[]), "length >= 1"),
+    "an FFN without its width": (lambda told: _ffn(told).clear(), "a layer has no 'hidden'"),
+    "a width in words": (lambda told: _ffn(told).update(hidden="x"), "str"),
+    "one site twice": (
+        lambda told: [row.update(site="block") for row in told["layers"][1:-1]], "two layers at site 'block'"
+    ),
+    "no channels": (lambda told: told["layers"][0].update(out=[]), "length >= 1"),
+    "images of no pixels": (lambda told: told["task"].update(image_size=0), r"`int` >= 1 - at `\$\.task\.image_size`"),
+    "no classes": (lambda told: told["task"].update(num_classes=-1), "`int` >= 1"),
+    "layers that do not meet": (lambda told: told["layers"][1].update({"in": [5, 7]}), "but the layer before it"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", DAMAGES)
+def test_a_network_that_is_none_is_refused_by_the_name_of_its_file(case: str, tmp_path: Path) -> None:
+    spoil, why = DAMAGES[case]
+    told = _told()
+    (tmp_path / "space.json").write_text(json.dumps(told))
+    assert load_space(str(tmp_path / "space.json")).columns
+    spoil(told)
+    (tmp_path / "space.json").write_text(json.dumps(told))
+    with pytest.raises(SpaceError, match=f"space.json' holds no given network: .*{why}"):
+        load_space(str(tmp_path / "space.json"))
+    (tmp_path / "arch.json").write_text(json.dumps({"space": "deit", "genes": {}}))
+    (tmp_path / "report.json").write_text(json.dumps({"task": told["task"], "blueprint": told["layers"]}))
+    with pytest.raises(SpaceError, match=f"is no whole export.*{why}"):
+        load_space(f"prune:{tmp_path / 'arch.json'}")
+
+
+def test_a_prefix_of_no_pruned_space_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "space.json").write_text(json.dumps(_told("prunes")))
+    with pytest.raises(
+        SpaceError, match=r"holds no given network: its prefix is 'prunes'; have \[prune, prune\+width\]"
+    ):
+        load_space(str(tmp_path / "space.json"))
+
+
+def test_a_config_toml_of_something_else_around_an_arch_is_passed_by(tmp_path: Path) -> None:
+    base = load_space("autoformer-mini", Task(8, 10, 1)).restrict(depth=(3,))
+    run = RunFolder.create(tmp_path / "run", base, {})
+    inner = run.path / "search-cpu" / "networks" / "of" / "mine"
+    inner.mkdir(parents=True)
+    (inner / "config.toml").write_text("[tool]\nname = 'other'\n")
+    (inner.parent / "config.toml").write_text("no TOML")
+    (inner / "arch.json").write_text(json.dumps(base.smallest().to_json()))
+    assert run_around(inner / "arch.json") == run.path
+    assert space_of(f"prune:{inner / 'arch.json'}").task == base.task
+    assert run_around(tmp_path / "arch.json") is None
 
 
 def test_an_arch_of_a_space_that_is_nowhere_is_refused(tmp_path: Path) -> None:

@@ -136,7 +136,7 @@ def test_too_much_damage_is_refused_as_by_threads(train: Pictures) -> None:
 
 
 def test_images_in_memory_stay_with_threads() -> None:
-    with pytest.warns(UserWarning, match="these images lie in memory; threads read them"):
+    with pytest.warns(UserWarning, match="these images cannot be read by another process; threads read them"):
         found = read(NUMBERED, processes=True)
     assert same(found, read(NUMBERED))
     assert torch.equal(found[0][1], torch.from_numpy(found[0][2]))

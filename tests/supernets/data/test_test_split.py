@@ -16,12 +16,12 @@ from tests.supernets.data.pictures import picture, write_folder
 from vitnas.deployment.calibration import calibration_images
 from vitnas.deployment.settings import ExportSettings
 from vitnas.errors import DataError, SettingsError
-from vitnas.nas.scores.importance import WeightImportance
 from vitnas.nas.scores.supernet import SupernetScore
 from vitnas.run import RunFolder
 from vitnas.search_spaces import load_space
 from vitnas.supernets.data import Dataset, DataSettings, Pixels, dataset_of, load_dataset, resolved
 from vitnas.supernets.data.splits import kept_for_test, usual_test_share
+from vitnas.supernets.pruning.importances import IMPORTANCES
 from vitnas.supernets.settings.distil import Distil
 from vitnas.supernets.settings.train import TrainSettings
 from vitnas.supernets.training.loop import TrainingLoop
@@ -185,7 +185,7 @@ def test_nothing_that_chooses_looks_at_the_test(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr("vitnas.nas.scores.supernet.dataset_of", lambda run: dataset)
     score = SupernetScore.of(run)
     assert 0 <= score(space.smallest())["accuracy"] <= 1
-    WeightImportance.of(load_supernet(run), dataset.train, num_images=32)
+    IMPORTANCES.load("weight_gradient")(num_images=32).table(load_supernet(run), dataset.train)
     calibration_images(ExportSettings(), dataset)
     with pytest.raises(AssertionError, match="looked at"):
         dataset.test.take(np.arange(1))

@@ -58,7 +58,7 @@ def test_moments_are_those_of_the_network_that_is_evaluated(stale, measured, lar
     assert one.powers.keys() == other.powers.keys()
     for key, power in one.powers.items():
         assert torch.equal(power, other.powers[key]), key
-    network = stale.slices(stale.space.largest()).eval()
+    network = stale.uncompensated(stale.space.largest()).eval()
     recalibrate(network, large.train)
     x = large.train.sample(32, 0).all()[0]
     with torch.no_grad():

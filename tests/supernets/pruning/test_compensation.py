@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+from collections import OrderedDict
 from copy import deepcopy
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -141,7 +143,7 @@ def _sharp(p: ProductMoments) -> ProductMoments:
 @torch.no_grad()
 def test_what_is_seen_are_the_moments_of_the_inputs(trained, digits, moments):
     x = digits.train.sample(256, 0).all()[0]
-    network = trained.slices(trained.space.largest())
+    network = trained.uncompensated(trained.space.largest())
     inputs = []
     block = dict(network.named_children())["block1_ffn"]
     reduce = block.reduce
@@ -165,7 +167,7 @@ def test_cutting_out_and_evaluating_in_place_see_the_same_network(trained, digit
     assert (net(x, small) != plain).any()
     assert torch.equal(net(x, small), net.extract(small)(x))
     assert torch.equal(net(x, net.space.largest()), trained(x, net.space.largest()))
-    assert torch.equal(net.slices(small)(x), plain)
+    assert torch.equal(net.uncompensated(small)(x), plain)
     assert torch.equal(net.train()(x, small), plain)  # training moves the weights, and sees them as they are
 
 
@@ -179,6 +181,24 @@ def test_weights_that_changed_are_not_answered_from_memory(trained, digits, mome
     again = deepcopy(net)
     assert (net(x, small) != before).any()
     assert torch.equal(net(x, small), again(x, small))
+
+
+@torch.no_grad()
+def test_what_is_remembered_is_bounded_by_its_bytes(trained, digits, moments, monkeypatch):
+    net, x = deepcopy(trained), digits.val.sample(2).all()[0]
+    archs = [arch_of(net.space, ratio, heads) for ratio in (2.0, 3.0) for heads in (2, 3)]
+    net.compensation = replace(moments, _known=OrderedDict())
+    expected = [net(x, arch) for arch in archs]
+    most = num_bytes(net.compensation._known) // 2
+    monkeypatch.setattr("vitnas.supernets.compensation.REMEMBERED", most)
+    net.compensation = replace(moments, _known=OrderedDict())
+    for arch, answer in zip(archs, expected, strict=True):
+        assert torch.equal(net(x, arch), answer)
+        assert 0 < num_bytes(net.compensation._known) <= most
+
+
+def num_bytes(known):
+    return sum(tensor.nbytes for pair in known.values() for tensor in pair if tensor is not None)
 
 
 @torch.no_grad()

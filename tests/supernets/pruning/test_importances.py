@@ -10,11 +10,17 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from vitnas.errors import DataError
+from vitnas.errors import DataError, SearchError
+from vitnas.search_spaces import Task, load_space
+from vitnas.search_spaces.pruned.given import GivenArch
+from vitnas.search_spaces.pruned.given_vit import GivenViT
+from vitnas.search_spaces.pruned.pruned_space import pruned
 from vitnas.supernets.compensation import error_of, rows_of
+from vitnas.supernets.data import Pixels
 from vitnas.supernets.pruning.importances import IMPORTANCES
 from vitnas.supernets.pruning.moments import measure_moments
 from vitnas.supernets.pruning.order import orderable, streams
+from vitnas.supernets.supernet import Supernet
 
 pytestmark = pytest.mark.heavy  # a network is trained
 
@@ -68,6 +74,74 @@ def test_of_equal_archs_that_keep_more_more_is_kept(name, trained, digits):
     assert table(space.encode([space.largest()]))[0] >= table(codes).max()
 
 
+# -- whole archs of given networks ------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def plain(digits):
+    """A plain transformer, whose attentions have widths of their own for queries with keys."""
+    given = GivenViT("small", digits.task, patch=2, width=32, depth=2, heads=2, hidden=64)
+    return Supernet(pruned(given), seed=0).eval()
+
+
+@pytest.fixture(scope="module")
+def hybrid():
+    """Maps that pooling mixes, in layers without channels of their own, and images for them."""
+    task = Task(64, 3, 1)
+    space = load_space("efficientformer", task)
+    x = np.random.default_rng(0).integers(0, 256, (16, 1, 64, 64), dtype=np.uint8)
+    net = Supernet(pruned(GivenArch("hybrid", space, space.smallest())), seed=0).eval()
+    with torch.no_grad():
+        for name, weight in net.named_parameters():
+            if name.endswith("scale"):
+                weight.fill_(0.3)  # not as good as nothing, as they begin
+    return net, Pixels.of(x, np.arange(16) % 3, (0.5,), (0.25,))
+
+
+def worths(table):
+    """What the largest layer of every site counts against none, 1 for all."""
+    return dict(zip([site.name for site in table.space.lowering.sites], np.ptp(table.table, axis=1), strict=True))
+
+
+@pytest.mark.parametrize("network", ["plain", "hybrid"])
+def test_no_layer_of_a_given_network_that_can_be_left_out_counts_nothing(name, network, plain, hybrid, digits):
+    net, images = (plain, digits.train) if network == "plain" else hybrid
+    space = net.space
+    optional = set(space.lower(space.largest()).sites) - set(space.lower(space.smallest()).sites)
+    kinds = {spec.kind for site, spec in space.whole.items() if site in optional}
+    assert kinds >= ({"slim_attention"} if network == "plain" else {"pool_mixing"})
+    table = IMPORTANCES.load(name)(num_images=16).table(net, images)
+    found = worths(table)
+    assert min(found[site] for site in optional) > 1e-9
+    largest, smallest = table(space.encode([space.largest(), space.smallest()]))
+    assert largest > smallest
+
+
+@torch.no_grad()
+def test_activation_compares_layers_by_what_products_read_alone(plain, digits):
+    """Queries times eight and keys over eight are the same network."""
+    before = worths(made("activation").table(plain, digits.train))
+    scaled = deepcopy(plain)
+    for key, layer in scaled.layers.items():
+        if key.endswith("slim_attention"):
+            for weight in (layer.query_key, layer.query_key_bias):
+                weight[0] *= 8
+                weight[1] /= 8
+    after = worths(made("activation").table(scaled, digits.train))
+    assert after == pytest.approx(before, rel=1e-3)
+
+
+@pytest.mark.parametrize("name", ["activation", "taylor"])
+def test_layers_that_the_largest_arch_lacks_are_refused(name):
+    space = load_space("mixers", Task(64, 10, 3))
+    with pytest.raises(
+        SearchError, match="looks at the largest arch of space 'mixers' alone, which has .* choose weight"
+    ):
+        IMPORTANCES.load(name).check(space)
+    for other in set(IMPORTANCES) - {"activation", "taylor"}:
+        IMPORTANCES.load(other).check(space)
+
+
 @pytest.mark.parametrize("name", ["activation", "output_error", "self_distillation"])
 def test_labels_are_not_looked_at(name, trained, digits):
     swapped = replace(digits.train, labels=np.roll(digits.train.labels, 1))
@@ -86,7 +160,7 @@ def test_dimap_needs_no_images_and_others_do(trained, digits):
 
 def test_weight_gradient_by_hand(trained, digits):
     images = digits.train.sample(64, 0)
-    network = trained.slices(trained.space.largest())
+    network = trained.uncompensated(trained.space.largest())
     x, y = images.all()
     F.cross_entropy(network(x), y).backward()
     block = dict(network.named_children())["block1_ffn"]

@@ -53,7 +53,7 @@ def test_no_other_weights_have_a_lower_loss() -> None:
     with torch.no_grad():
         network(digits.train.all()[0])
     labels = digits.train.all()[1]
-    deviation = seen[0].std(0)
+    deviation = seen[0].std(0, correction=0)
     weight = last.weight.detach().clone().requires_grad_()
     bias = last.bias.detach().clone().requires_grad_()
     loss = F.cross_entropy(F.linear(seen[0], weight, bias), labels) + DECAY / 2 * (weight * deviation).square().sum()
@@ -62,3 +62,14 @@ def test_no_other_weights_have_a_lower_loss() -> None:
     assert bias.grad.norm() < 1e-2
     right = (network(digits.val.all()[0]).argmax(1) == digits.val.all()[1]).float().mean()
     assert right > 0.7  # features of a network that learned nothing
+
+
+def test_one_image_gives_a_classifier_of_numbers() -> None:
+    space = load_space("autoformer-mini", Task(image_size=32, num_classes=3, in_channels=3))
+    net, arch = Supernet(space), space.smallest()
+    images = drawn(space, 1)
+    assert fit_head(net, arch, images) == 1
+    with torch.no_grad():
+        logits = net.eval()(images.all()[0], arch)
+    assert torch.isfinite(logits).all()
+    assert int(logits.argmax()) == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,6 +14,8 @@ from vitnas.search_spaces import OFF, SearchSpace
 from vitnas.search_spaces.site_values import SiteValues
 
 MOST_VARIABLES = 300_000
+INFEASIBLE = 2
+"""Status of the solver."""
 TIGHT, LOOSE = -2e-6, 1e-7
 """By how much of its range a limit is moved: solvers keep constraints to about 1e-7."""
 
@@ -109,12 +112,12 @@ class IntegerProgramme:
     def best(
         self, costs: NDArray[np.float64], limits: Sequence[tuple[NDArray[np.float64], float]], seconds: float = 60.0
     ) -> NDArray[np.int16] | None:
-        """The arch of least cost that keeps all limits, as a row of codes; None if there is none.
+        """The arch of least cost that keeps all limits, as a row of codes; None if it is proven that there is none.
 
         Args:
             costs: a number for every variable.
             limits: numbers for every variable, and the most that they may add up to.
-            seconds: after which the best that was found has to do.
+            seconds: after which the best that was found has to do, with a warning; refused where nothing was.
         """
         from scipy.optimize import Bounds, LinearConstraint, milp
         from scipy.sparse import csr_matrix, vstack
@@ -135,8 +138,19 @@ class IntegerProgramme:
             constraints=LinearConstraint(vstack(rows), low, np.concatenate(most)),
             options={"mip_rel_gap": 1e-9, "time_limit": seconds},
         )
-        if found.x is None:
+        if found.status == INFEASIBLE:
             return None
+        if found.x is None:
+            raise SearchError(
+                f"the solver found no arch of space '{self.space.name}' in {seconds:g} s, and no proof that there is none "
+                f"({found.message}); keep genes to fewer choices, give wider limits, or choose another searcher"
+            )
+        if found.status:
+            warnings.warn(
+                f"the solver stopped after {seconds:g} s at an arch of space '{self.space.name}' that may not be the best: a "
+                f"faster machine may find another ({found.message})",
+                stacklevel=2,
+            )
         row = np.empty(len(self.space.columns), dtype=np.int16)
         for i in range(len(row)):
             own_variables = found.x[self._starts[i] : self._starts[i + 1]]

@@ -43,20 +43,22 @@ class Programme(Searcher):
             )
         super().__init__(problem, seed, population)
         self._programme = IntegerProgramme(self.space)
+        self._scarce = problem.scarce()
+        self._costs = _costs(problem, self._programme)
         importance, _ = site_values(self.space, "importance", problem.importance, problem.seed)
         self._losses = -self._programme.coefficients(importance)[0]
-        self._scarce = problem.scarce()
         self._reach = self.limits.reach.get(self._scarce) or measure_reach(
             self.space, self._scarce, problem.costs[self._scarce], np.random.default_rng(problem.seed)
         )
-        self._costs = {}
-        for quantity in dict.fromkeys((self._scarce, *problem.maxima)):
-            table, beside = site_values(self.space, quantity, problem.costs[quantity], problem.seed)
-            values, more = self._programme.coefficients(table)
-            self._costs[quantity] = values, beside + more
         self._most = min(self._reach.most, problem.maxima.get(self._scarce, np.inf))
         self._ladder = _halving(STEPS)
         self._solved: list[tuple[float, float]] = []
+
+    @classmethod
+    def check(cls, problem: Problem) -> None:
+        """Refuses spaces that make too large a programme, and costs that do not add up."""
+        super().check(problem)
+        _costs(problem, IntegerProgramme(problem.space))
 
     def _propose(self, n: int) -> Codes:
         found = self.space.genome.empty(0)
@@ -64,9 +66,10 @@ class Programme(Searcher):
             limit = self._reach.least + share * (self._most - self._reach.least)
             if any(cost <= limit <= most for cost, most in self._solved):
                 continue  # the arch that was best below a larger limit keeps this one as well
-            row = self.best_below(limit)
+            row, proven = self._solve(limit)
             if row is None:
-                self._solved.append((-np.inf, limit))
+                if proven:
+                    self._solved.append((-np.inf, limit))
                 continue
             cost = float(evaluate(self._scarce, self.problem.costs[self._scarce], row[None])[0])
             self._solved.append((cost, limit))
@@ -80,6 +83,10 @@ class Programme(Searcher):
 
     def best_below(self, limit: float) -> NDArray[np.int16] | None:
         """The arch of most importance whose scarce cost is at most `limit`, and which keeps all other limits; None if none does."""
+        return self._solve(limit)[0]
+
+    def _solve(self, limit: float) -> tuple[NDArray[np.int16] | None, bool]:
+        """The same, and whether it is proven: not so where rounding alone decides whether an arch keeps the limits."""
         for slack in (LOOSE, TIGHT):
             limits = []
             for quantity, (values, beside) in self._costs.items():
@@ -87,13 +94,25 @@ class Programme(Searcher):
                 room = slack * (float(np.abs(values).max()) or 1.0)
                 limits.append((values, most - beside + room))
             row = self._programme.best(self._losses, limits)
-            if row is None or self._keeps(row, limit):
-                return row
-        return None
+            if row is None:
+                return None, slack == LOOSE
+            if self._keeps(row, limit):
+                return row, True
+        return None, False
 
     def _keeps(self, row: NDArray[np.int16], limit: float) -> bool:
         scarce = evaluate(self._scarce, self.problem.costs[self._scarce], row[None])[0]
         return bool(scarce <= limit and self.limits.allow(row[None])[0])
+
+
+def _costs(problem: Problem, programme: IntegerProgramme) -> dict[str, tuple[NDArray[np.float64], float]]:
+    """Of what is saved and of what is limited, a number for every variable, and what is added whatever they are."""
+    found = {}
+    for quantity in dict.fromkeys((problem.scarce(), *problem.maxima)):
+        table, beside = site_values(problem.space, quantity, problem.costs[quantity], problem.seed)
+        values, more = programme.coefficients(table)
+        found[quantity] = values, beside + more
+    return found
 
 
 def _halving(steps: int) -> Iterator[float]:

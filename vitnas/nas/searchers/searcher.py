@@ -51,6 +51,11 @@ class Searcher(ABC):
         self._seen: set[bytes] = set()
         self._latest = self.space.genome.empty(0)
 
+    @classmethod
+    def check(cls, problem: Problem) -> None:
+        """Refuses what cannot be searched so, as far as it shows before anything is learned; limits are checked here too."""
+        problem.limits  # noqa: B018
+
     def ask(self, n: int) -> Codes:
         """Up to n new archs in canonical form; fewer, or none, when no more are to be found."""
         if n < 1:

@@ -29,7 +29,7 @@ class Slimming(Searcher):
         """Starts without knowledge.
 
         Args:
-            problem: with the importance of archs, see `vitnas.nas.scores.importance`; its scarce cost is saved.
+            problem: with the importance of archs, see `vitnas.supernets.pruning.importances`; its scarce cost is saved.
             seed: of the archs to start from after the largest.
             population: not used.
             adjacent: take one choice a step from each gene instead of jumping over some.

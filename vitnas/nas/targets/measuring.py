@@ -23,6 +23,12 @@ WORTH_A_START = 6
 """Measuring begins with a fresh process that loads a runtime, whether for one arch or for many."""
 
 
+def measured_here(problem: Problem) -> dict[str, Target]:
+    """The latencies that decide a search and may change while it runs, as their devices are here."""
+    deciding = {*(o.name for o in problem.objectives), *problem.maxima}
+    return {n: t for n, t in problem.latencies.items() if t.device is not None and n in deciding}
+
+
 class Measuring:
     """Measures what decides the front and is not sure; what is sure is left alone."""
 
@@ -40,18 +46,11 @@ class Measuring:
         """
         self._evaluator = evaluator
         self._study = study
-        deciding = {*(o.name for o in problem.objectives), *problem.maxima}
-        here = {n: t for n, t in problem.latencies.items() if t.device is not None and n in deciding}
-        self._targets = here if measure else {}
+        self._targets = measured_here(problem) if measure else {}
         self._objectives = problem.objectives
         self._limits = problem.maxima
         self._bar = bar
         self._paces: dict[str, dict[Arch, float]] = {}
-
-    @property
-    def measures(self) -> bool:
-        """Whether any figure may change."""
-        return bool(self._targets)
 
     def decide(self) -> bool:
         """Measures archs that may or may not be on the front, once there are enough of them to start a device for.

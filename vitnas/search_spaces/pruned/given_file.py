@@ -6,32 +6,39 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
-from vitnas.errors import SpaceError, VitnasError
+from vitnas.errors import InvalidArchError, SpaceError, VitnasError, suggest
 from vitnas.files import read_json
 from vitnas.search_spaces.arch import Arch
 from vitnas.search_spaces.blueprint import Blueprint, LayerSpec
 from vitnas.search_spaces.pruned.given import GivenArch, GivenLayers, GivenNetwork
-from vitnas.search_spaces.pruned.pruned_space import pruned
-from vitnas.search_spaces.recorded import recorded_space
+from vitnas.search_spaces.pruned.pruned_space import PREFIXES, pruned
+from vitnas.search_spaces.recorded import recorded_space, run_around
 from vitnas.search_spaces.space import SearchSpace, Task
+from vitnas.settings import Count
 
 Load = Callable[[str, Task | None], SearchSpace]
 """A space by its name or file, for a task or for its own."""
 
-NEAR = 3
-"""How many folders up from an arch its run may be."""
+
+_RAW = (KeyError, TypeError, ValueError)
+"""What a layer without its attributes, or with others, leads to."""
+
+_Shape = Annotated[list[Count], msgspec.Meta(min_length=1)]
 
 
 class _Layer(msgspec.Struct):
     site: str
     kind: str
-    in_: list[int] = msgspec.field(name="in")
-    out: list[int]
+    in_: _Shape = msgspec.field(name="in")
+    out: _Shape
     attrs: dict[str, int | float | str | bool]
+
+
+_Layers = Annotated[list[_Layer], msgspec.Meta(min_length=1)]
 
 
 class _Text(msgspec.Struct):
@@ -41,8 +48,15 @@ class _Text(msgspec.Struct):
     name: str
     family: str
     task: Task
-    layers: list[_Layer]
+    layers: _Layers
     arch: dict[str, Any] | None = None
+
+
+class _Report(msgspec.Struct):
+    """What the report of an export says of its network."""
+
+    task: Task
+    blueprint: _Layers
 
 
 @dataclass(frozen=True)
@@ -79,16 +93,15 @@ class GivenFile:
         """The space of all that the network becomes."""
         try:
             read = msgspec.json.decode(self.text.encode(), type=_Text)
-        except msgspec.DecodeError as error:
+            if read.prefix not in PREFIXES:
+                raise SpaceError(f"its prefix is '{read.prefix}'; {suggest(read.prefix, PREFIXES)}")
+            arch = Arch.from_json(read.arch) if read.arch else None
+            given = _checked(GivenLayers(read.name, _blueprint(read.layers), read.task, read.family, arch))
+            space = pruned(given, read.prefix)
+        except (msgspec.DecodeError, InvalidArchError, SpaceError, *_RAW) as error:
             raise SpaceError(
-                f"space file '{self.name}' holds no given network: {error}; name the space.json of a run"
+                f"space file '{self.name}' holds no given network: {_told(error)}; name the space.json of a run"
             ) from None
-        layers = [LayerSpec.of(row.kind, row.in_, row.out, **row.attrs) for row in read.layers]
-        blueprint = Blueprint(tuple(row.site for row in read.layers), tuple(layers))
-        given = GivenLayers(
-            read.name, blueprint, read.task, read.family, Arch.from_json(read.arch) if read.arch else None
-        )
-        space = pruned(given, read.prefix, slim_stream=read.prefix == "prune+width")
         return replace(space, task=task or read.task, source=self)
 
 
@@ -99,28 +112,38 @@ def given_in(path: Path, load: Load) -> GivenNetwork:
     report = path.parent / "report.json"
     if report.is_file():
         return _exported(path, name, arch, read_json(report))
-    space = _space_near(path, load) or _by_name(path, arch, load)
+    run = run_around(path)
+    space = recorded_space(run, load) if run is not None else _by_name(path, arch, load)
     return GivenArch(name, space, space.check(arch))
 
 
 def _exported(path: Path, name: str, arch: Arch, report: Any) -> GivenNetwork:
     try:
-        rows = report["blueprint"]
-        layers = Blueprint(tuple(row["site"] for row in rows), tuple(LayerSpec.from_json(row) for row in rows))
-        task = msgspec.convert(report["task"], Task)
-    except (KeyError, TypeError, msgspec.ValidationError) as error:
+        read = msgspec.convert(report, _Report)
+        return _checked(GivenLayers(name, _blueprint(read.blueprint), read.task, arch.space, arch))
+    except (msgspec.ValidationError, SpaceError, *_RAW) as error:
         raise SpaceError(
-            f"'{path.parent}' is no whole export, as its report.json has no layers or no task ({error}); export the network anew"
+            f"'{path.parent}' is no whole export, as its report.json has no layers or no task that make a network "
+            f"({_told(error)}); export the network anew"
         ) from None
-    return GivenLayers(name, layers, task, arch.space, arch)
 
 
-def _space_near(path: Path, load: Load) -> SearchSpace | None:
-    """The space of the run that a file lies in."""
-    for folder in list(path.resolve().parents)[:NEAR]:
-        if (folder / "config.toml").is_file():
-            return recorded_space(folder, load)
-    return None
+def _blueprint(rows: list[_Layer]) -> Blueprint:
+    sites = [row.site for row in rows]
+    if twice := {site for site in sites if sites.count(site) > 1}:
+        raise SpaceError(f"it has two layers at site '{min(twice)}'")
+    layers = [LayerSpec(row.kind, tuple(row.in_), tuple(row.out), tuple(sorted(row.attrs.items()))) for row in rows]
+    return Blueprint(tuple(sites), tuple(layers))
+
+
+def _checked(given: GivenLayers) -> GivenLayers:
+    """The same, once it is clear what may shrink in it."""
+    list(pruned(given).genes())
+    return given
+
+
+def _told(error: Exception) -> str:
+    return f"a layer has no '{error.args[0]}'" if isinstance(error, KeyError) else str(error)
 
 
 def _by_name(path: Path, arch: Arch, load: Load) -> SearchSpace:

@@ -8,12 +8,9 @@ from pathlib import Path
 from vitnas.errors import SpaceError, UnknownNameError
 from vitnas.search_spaces.pruned.given import GivenArch, GivenNetwork
 from vitnas.search_spaces.pruned.given_file import GivenFile, Load, given_in
-from vitnas.search_spaces.pruned.pruned_space import Pruned, pruned
+from vitnas.search_spaces.pruned.pruned_space import PREFIXES, Pruned, pruned
 from vitnas.search_spaces.pruned.timm_names import given_of_timm
 from vitnas.search_spaces.space import Task
-
-PREFIXES = {"prune": False, "prune+width": True}
-"""What the names begin with, and whether the width of all tokens may shrink as well."""
 
 FORMS = (
     "prune:timm:NAME, prune:SPACE/ARCH with a published arch, or prune:PATH with the arch.json of a run or an export"
@@ -34,27 +31,26 @@ def load_pruned(name: str, task: Task | None, load: Load) -> Pruned:
         load: finds the spaces that the name speaks of.
     """
     prefix, _, rest = name.partition(":")
-    slim = PREFIXES[prefix]
     path = Path(rest)
     if rest.startswith("timm:"):
         given: GivenNetwork = given_of_timm(rest.removeprefix("timm:"))
     elif path.suffix == ".json":
         given = given_in(path, load)
     else:
-        given = _published(rest, load)
+        given = _published(prefix, rest, load)
     task = task or given.task
     source = GivenFile.of(path, prefix, given, task) if path.suffix == ".json" else None
-    return replace(pruned(given, prefix, slim_stream=slim), task=task, source=source)
+    return replace(pruned(given, prefix), task=task, source=source)
 
 
-def _published(rest: str, load: Load) -> GivenNetwork:
+def _published(prefix: str, rest: str, load: Load) -> GivenNetwork:
     """``SPACE/ARCH``."""
     space_name, separator, label = rest.rpartition("/")
     if not separator:
-        raise UnknownNameError(f"'prune:{rest}' names no network; give {FORMS}")
+        raise UnknownNameError(f"'{prefix}:{rest}' names no network; give {FORMS}")
     space = load(space_name, None)
     if space.source is not None:
         raise SpaceError(
-            f"'prune:{rest}': a network of a space of your own is given by the arch.json of its run or export"
+            f"'{prefix}:{rest}': a network of a space of your own is given by the arch.json of its run or export"
         )
     return GivenArch(rest, space, space.named(label))

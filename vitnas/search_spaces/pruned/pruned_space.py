@@ -17,6 +17,9 @@ from vitnas.search_spaces.space import SearchSpace
 MOST_SIZES: Mapping[str, int] = {"key_width": 4, "value_width": 4}
 """How many sizes an attribute has, where it is not eight."""
 
+PREFIXES: Mapping[str, bool] = {"prune": False, "prune+width": True}
+"""What the names of these spaces begin with, and whether the width of all tokens may shrink as well."""
+
 WIDTHS = 8
 """How many eighths of the width a stream may keep; fewer than half are left out."""
 
@@ -81,9 +84,9 @@ class Pruned(SearchSpace):
         return self.whole.layers[0].out_shape[-1]
 
 
-def pruned(given: GivenNetwork, prefix: str = "prune", *, slim_stream: bool = False) -> Pruned:
-    """The space of a given network, for the task that it was made for."""
-    return Pruned(f"{prefix}:{given.name}", given.task, given=given, slim_stream=slim_stream)
+def pruned(given: GivenNetwork, prefix: str = "prune") -> Pruned:
+    """The space of a given network, for the task that it was made for; its name begins with one of `PREFIXES`."""
+    return Pruned(f"{prefix}:{given.name}", given.task, given=given, slim_stream=PREFIXES[prefix])
 
 
 def slimmable(spec: LayerSpec) -> LayerSpec:

@@ -36,7 +36,7 @@ class Loader:
         threads: that read; as many batches again wait in memory.
         pinned: whether they wait in memory that a GPU copies from while the processor goes on.
         processes: whether each thread has a process that reads for it, so that none waits for Python in another; only
-            images in files, for others lie in memory already.
+            images in files; others lie in memory, or in a table that stays where it was opened.
     """
 
     def __init__(
@@ -82,7 +82,8 @@ class Loader:
             return None
         if not isinstance(self._images, Pictures) or not self._images.files.travel:
             warnings.warn(
-                "[train] loader is 'processes', but these images lie in memory; threads read them", stacklevel=2
+                "[train] loader is 'processes', but these images cannot be read by another process; threads read them",
+                stacklevel=2,
             )
             return None
         return ReaderProcesses(self._images, min(self._threads, len(self._steps)), self._batches.batch_size)

@@ -52,7 +52,7 @@ def measure_moments(
     space = net.space
     arch = space.largest() if arch is None else space.check(arch)
     blueprint = space.lower(arch)
-    network = net.slices(arch).eval().requires_grad_(False)
+    network = net.uncompensated(arch).eval().requires_grad_(False)
     recalibrate(network, images)  # as whatever is evaluated is
     device = next(net.parameters()).device
     specs_at = space.lowering.specs_at()

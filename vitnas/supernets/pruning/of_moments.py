@@ -23,8 +23,10 @@ from vitnas.supernets.supernet import Supernet
 class OfMoments(Importance):
     """A subclass scores groups of inputs of a product; a channel has the sum over the products that read it.
 
-    Channels that no product reads, such as those of queries and keys, have the sum of the squares of their weights. Those
-    of the width, which norms read too, have the sum of the shares of their weights, see `weight_shares`.
+    Channels that no product reads, such as those of queries and keys, have the sum of the squares of their weights, which
+    tells them apart and nothing else. Those of the width, which norms read too, have the sum of the shares of their
+    weights, see `weight_shares`. A whole layer counts what its inputs do, or, where no product reads channels of it, what
+    leaving it out does to the logits.
     """
 
     @abstractmethod
@@ -43,16 +45,21 @@ class OfMoments(Importance):
 
     def channels_by(self, net: Supernet, seen: Compensation, arch: Arch) -> ChannelScores:
         """The same from moments that are there."""
-        attributes = {}
+        attributes, layers = {}, {key: float(power.double().sum()) for key, power in seen.powers.items()}
+        read: dict[str, float] = {}
         for (key, attribute), layer, channels in orderable(net, arch):
             scores = [
                 self.groups(product, _scaled(product, net, key), groups)
                 for product in seen.products.get(key, ())
                 if (groups := _groups(product, channels)) is not None
             ]
-            squares = {name: weight.detach().double().square() for name, weight in weights_of(layer).items()}
-            attributes[key, attribute] = torch.stack(scores).sum(dim=0) if scores else channels.sums(squares)
-        return ChannelScores(attributes, channel_sums(weight_shares(net, arch), arch).streams)
+            if scores:
+                attributes[key, attribute] = torch.stack(scores).sum(dim=0)
+                read[key] = max(read.get(key, 0.0), float(attributes[key, attribute].sum()))
+            else:
+                squares = {name: weight.detach().double().square() for name, weight in weights_of(layer).items()}
+                attributes[key, attribute] = channels.sums(squares)
+        return ChannelScores(attributes, channel_sums(weight_shares(net, arch), arch).streams, layers | read)
 
 
 def _scaled(product: ProductMoments, net: Supernet, key: str) -> Tensor:

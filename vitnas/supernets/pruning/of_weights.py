@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from vitnas.errors import DataError
-from vitnas.search_spaces import Arch
+from vitnas.search_spaces import Arch, SearchSpace
 from vitnas.search_spaces.site_values import SiteValues
 from vitnas.supernets.data import Images
 from vitnas.supernets.layers import Layer
@@ -32,6 +32,10 @@ class OfWeights(Importance):
     def channels(self, net: Supernet, images: Images, arch: Arch | None = None) -> ChannelScores:
         arch = net.space.largest() if arch is None else arch
         return channel_sums(self.weights(net, images, arch), arch)
+
+    @classmethod
+    def check(cls, space: SearchSpace) -> None:
+        """Every layer that the supernet holds has weights, and so scores."""
 
     def table(self, net: Supernet, images: Images) -> SiteValues:
         return SiteValues(net.space, kept_sums(self.weights(net, images)))
@@ -88,7 +92,7 @@ def working_copy(net: Supernet, images: Images, arch: Arch) -> Supernet:
     if len(images) == 0:
         raise DataError("importance needs images to take a loss on; give at least one")
     own = blank_copy(net)
-    network = own.slices(arch)
+    network = own.uncompensated(arch)
     recalibrate(network, images)
     for site, spec in own.space.lower(arch).items():
         small, whole = network.get_submodule(site), own._layer(site, spec)

@@ -26,10 +26,13 @@ class ChannelScores:
     Attributes:
         attributes: of each attribute of each layer, a score a channel.
         streams: of each stream, in the order of `streams_of`; None where nothing is said of it.
+        layers: by their keys, what layers count as a whole, in one unit for all; of one that is not here, the most that
+            the scores of an attribute add up to.
     """
 
     attributes: Mapping[Place, Tensor]
     streams: tuple[Tensor | None, ...] = ()
+    layers: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

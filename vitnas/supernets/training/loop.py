@@ -33,7 +33,7 @@ from vitnas.supernets.training.learner import Learner, StepOutcome
 from vitnas.supernets.training.lessons import Batch
 from vitnas.supernets.training.metrics import MetricsLog, asked_or_installed
 from vitnas.supernets.training.optimizer import learning_rate_at, make_optimizer
-from vitnas.supernets.training.ordering import sort_given
+from vitnas.supernets.training.ordering import sort_given, take_slices, unrestricted
 from vitnas.supernets.training.processes.distributed import World
 from vitnas.supernets.training.processes.synced_norm import sync_batch_norms
 from vitnas.supernets.training.progress_bar import TrainingBar
@@ -84,10 +84,13 @@ class TrainingLoop:
         found = resume(self.run, self.net, self.optimizer, self.average)
         if found is None:
             if self.settings.init is not None:
-                initialise(self.net, self.settings.init)
-                if fits_head and self.net.donor is not None and self.net.donor.new_head:
-                    fit_head(self.net, self.net.donor.arch, self.dataset.train, self.settings.seed)
-                self._sort()
+                whole = unrestricted(self.net, self.settings.seed)
+                initialise(whole, self.settings.init)
+                if fits_head and whole.donor is not None and whole.donor.new_head:
+                    fit_head(whole, whole.donor.arch, self.dataset.train, self.settings.seed)
+                self._sort(whole)
+                if whole is not self.net:
+                    take_slices(self.net, whole)
                 self.average_anew()
             return TrainingProgress()
         if found.sampler:
@@ -100,12 +103,10 @@ class TrainingLoop:
         if self.average is not None:
             self.average = WeightAverage(self.net, self.settings.average)
 
-    def _sort(self) -> None:
+    def _sort(self, net: Supernet) -> None:
         """The channels of a network that was given, the most important first."""
-        if self.net.donor is not None and self.settings.init_order != NO_ORDER:
-            done = sort_given(
-                self.net, self.net.donor.arch, self.dataset.train, self.settings.init_order, self.settings.seed
-            )
+        if net.donor is not None and self.settings.init_order != NO_ORDER:
+            done = sort_given(net, net.donor.arch, self.dataset.train, self.settings.init_order, self.settings.seed)
             if self.world.leads:
                 write_json(self.run.order_file, {"importance": self.settings.init_order, **asdict(done)})
 

@@ -3,14 +3,42 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from dataclasses import replace
 
-from vitnas.search_spaces import Arch
+import torch
+
+from vitnas.search_spaces import Arch, Pruned
 from vitnas.supernets.data import Images
 from vitnas.supernets.evaluation import one_thread
+from vitnas.supernets.layers import Layer
 from vitnas.supernets.pruning.importances import IMPORTANCES
 from vitnas.supernets.pruning.order import Ordered, sort_channels
 from vitnas.supernets.supernet import Supernet
 from vitnas.supernets.torch_device import CPU
+from vitnas.supernets.weights.overlap import common_tensors
+
+
+def unrestricted(net: Supernet, seed: int) -> Supernet:
+    """Where a given network can be sorted: the supernet of all of it where the space of `net` keeps a part, else `net`."""
+    space = net.space
+    if not (isinstance(space, Pruned) and space.only):
+        return net
+    return Supernet(replace(space, only=()), seed).train().to(next(net.parameters()).device)
+
+
+@torch.no_grad()
+def take_slices(net: Supernet, whole: Supernet) -> None:
+    """Writes what the first channels of `whole` hold into a supernet of a part of its space."""
+    training = net.training
+    net.eval()  # so that slices of running statistics are the shared ones
+    whole.eval()
+    for key, layer in net.layers.items():
+        larger = whole.layers[key]
+        assert isinstance(layer, Layer)
+        assert isinstance(larger, Layer)
+        for own, value in common_tensors(key, layer, larger, exact=False):
+            own.copy_(value)
+    net.train(training)
 
 
 def sort_given(net: Supernet, arch: Arch, images: Images, importance: str, seed: int) -> Ordered:

@@ -79,7 +79,7 @@ def _features(body: Sequence[nn.Module], head: nn.Module, images: Images) -> tup
 
 def _logistic(features: Tensor, labels: Tensor, classes: int) -> tuple[Tensor, Tensor]:
     """The weights and biases of the least cross-entropy, a small decay of the weights included."""
-    mean, deviation = features.mean(0), features.std(0).clamp(min=1e-6)
+    mean, deviation = features.mean(0), features.std(0, correction=0).clamp(min=1e-6)
     x = (features - mean) / deviation
     weight = torch.zeros(classes, x.shape[1], requires_grad=True)
     bias = torch.zeros(classes, requires_grad=True)

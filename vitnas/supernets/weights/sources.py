@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 from vitnas.errors import CheckpointError, DataError
 from vitnas.files import check_seal, read_json
 from vitnas.run import RunFolder
+from vitnas.search_spaces.recorded import run_around
 from vitnas.supernets.weights.pretrained.hugging_face import is_hugging_face, to_timm
 from vitnas.supernets.weights.pretrained.timm_package import import_timm
 
@@ -85,9 +85,9 @@ def _around(arch_file: Path) -> ExportedWeights | RunWeights:
     """The export or the run that the file of an arch lies in."""
     if (arch_file.parent / "weights.safetensors").is_file():
         return ExportedWeights(arch_file.parent)
-    for folder in arch_file.resolve().parents:
-        if (folder / "config.toml").is_file():
-            return RunWeights(RunFolder.open(folder), arch_file=arch_file)
+    run = run_around(arch_file)
+    if run is not None:
+        return RunWeights(RunFolder.open(run), arch_file=arch_file)
     raise CheckpointError(f"--init {arch_file}: no export and no run lies around it; give {FORMS}")
 
 
@@ -119,8 +119,8 @@ def read_state(file: Path) -> dict[str, Tensor]:
 def _of_torch(file: Path) -> dict[str, Tensor]:
     try:
         read: Any = torch.load(file, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError) as error:
-        first = str(error).strip().partition("\n")[0]
+    except Exception as error:  # whatever its readers, one a format, stumble over
+        first = str(error).strip().partition("\n")[0] or type(error).__name__
         raise CheckpointError(
             f"'{file}' cannot be read as tensors of torch ({first}); only plain tensors are taken, so save model.state_dict()"
         ) from None

@@ -18,7 +18,7 @@ from vitnas.supernets.data.pictures import Files
 class ImageColumn(Files):
     """A column of encoded images: bytes, or a structure of bytes and the path of a file inside the folder."""
 
-    travel = False  # a copy would be one of the images
+    travel = False  # these images cannot be read by another process
 
     def __init__(self, column: Any, folder: Path, place: Hashable, stamp: str) -> None:
         if pa.types.is_struct(column.type):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from vitnas.search_spaces import SearchSpace
 from vitnas.search_spaces.site_values import SiteValues
 from vitnas.supernets.compensation import ProductMoments
 from vitnas.supernets.data import Images
@@ -27,6 +28,10 @@ class OutputError(OfMoments):
         columns = weights.T[groups]
         errors: Tensor = ((unexplained @ columns) * columns).sum(dim=(1, 2))
         return errors
+
+    @classmethod
+    def check(cls, space: SearchSpace) -> None:
+        """A layer of a kind that was not looked at counts as one that is left out."""
 
     def table(self, net: Supernet, images: Images) -> SiteValues:
         """Minus the error of every layer, in units of what the whole network carries; 0 for the largest arch."""

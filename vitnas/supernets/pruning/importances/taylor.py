@@ -7,17 +7,19 @@ from torch import Tensor
 
 from vitnas.search_spaces import Arch
 from vitnas.supernets.data import Images
+from vitnas.supernets.layers import Layer
 from vitnas.supernets.pruning.importance import Importance
 from vitnas.supernets.pruning.importances.weight_gradient import BATCH_SIZE, by_labels
-from vitnas.supernets.pruning.of_weights import blank_copy, channel_sums, working_copy
-from vitnas.supernets.pruning.order import ChannelScores
+from vitnas.supernets.pruning.of_weights import blank_copy, channel_sums, weights_of, working_copy
+from vitnas.supernets.pruning.order import ChannelScores, orderable
 from vitnas.supernets.supernet import Supernet
 
 
 class Taylor(Importance):
     """The sum over batches of (sum over the weights of a channel of weight x gradient)^2, as NViT has it.
 
-    What weights of one channel do to the loss may cancel out, which the sum of their squares does not see.
+    What weights of one channel do to the loss may cancel out, which the sum of their squares does not see. A layer
+    without channels that can be exchanged counts that sum.
     """
 
     def channels(self, net: Supernet, images: Images, arch: Arch | None = None) -> ChannelScores:
@@ -32,17 +34,31 @@ class Taylor(Importance):
             with torch.no_grad():
                 for to, weight in zip(change.parameters(), own.parameters(), strict=True):
                     to.copy_(weight * weight.grad if weight.grad is not None else torch.zeros_like(weight))
-            total = _added(total, channel_sums(change, arch))
+            total = _added(total, channel_sums(change, arch), _layer_squares(change, arch))
         assert total is not None
         return total
 
 
-def _added(total: ChannelScores | None, found: ChannelScores) -> ChannelScores:
+def _layer_squares(change: Supernet, arch: Arch) -> dict[str, float]:
+    """Of every layer that no channels of its own tell of, the sum of the squares of its weights."""
+    told = {key for (key, _), _, channels in orderable(change, arch) if not channels.refused}
+    found = {}
+    for site, spec in change.space.lower(arch).items():
+        key = f"{site}-{spec.kind}"
+        layer = change.layers[key]
+        assert isinstance(layer, Layer)
+        if key not in told:
+            found[key] = sum(float(w.detach().double().square().sum()) for w in weights_of(layer.at(spec)).values())
+    return found
+
+
+def _added(total: ChannelScores | None, found: ChannelScores, layers: dict[str, float]) -> ChannelScores:
     attributes = {place: score.square() for place, score in found.attributes.items()}
     streams: tuple[Tensor | None, ...] = tuple(None if s is None else s.square() for s in found.streams)
     if total is None:
-        return ChannelScores(attributes, streams)
+        return ChannelScores(attributes, streams, layers)
     return ChannelScores(
         {place: score + total.attributes[place] for place, score in attributes.items()},
         tuple(None if s is None or t is None else s + t for s, t in zip(streams, total.streams, strict=True)),
+        {key: square + total.layers[key] for key, square in layers.items()},
     )

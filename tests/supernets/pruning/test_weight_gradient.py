@@ -1,3 +1,5 @@
+"""Weight x gradient as the importance of whole archs, held against plain networks."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -7,11 +9,17 @@ from torch.nn import functional as F
 
 from vitnas.errors import DataError
 from vitnas.nas.problem import Problem
-from vitnas.nas.scores.importance import WeightImportance
 from vitnas.nas.searchers.slimming import Slimming
 from vitnas.search_spaces import load_space
+from vitnas.search_spaces.site_values import SiteValues
 from vitnas.supernets.data import DataSettings, load_dataset
+from vitnas.supernets.pruning.importances import IMPORTANCES
+from vitnas.supernets.pruning.of_weights import kept_sums
 from vitnas.supernets.supernet import Supernet
+
+
+def gradient(num_images):
+    return IMPORTANCES.load("weight_gradient")(num_images=num_images)
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +34,7 @@ def supernet(dataset):
 
 @pytest.fixture(scope="module")
 def importance(supernet, dataset):
-    return WeightImportance.of(supernet, dataset.val, num_images=64)
+    return gradient(64).table(supernet, dataset.val)
 
 
 def test_all_weights_count_as_the_plain_network_says(supernet, dataset):
@@ -35,7 +43,7 @@ def test_all_weights_count_as_the_plain_network_says(supernet, dataset):
     largest = space.largest()
     half = space.arch(width=80, depth=6, mlp_ratio=(4.0, 4.0, 2.0, 4.0, 4.0, 4.0), heads=(4,) * 6)
     images = dataset.val.only(np.arange(50))
-    importance = WeightImportance.of(supernet, images, archs=[largest])
+    importance = SiteValues(space, kept_sums(gradient(50).weights(supernet, images, largest)))
     network = supernet.extract(largest).eval()
     x, y = images.sample(50).all()
     F.cross_entropy(network(x), y).backward()
@@ -73,21 +81,21 @@ def test_units_that_do_nothing_do_not_matter(dataset):
     net = Supernet(load_space("autoformer-mini", dataset.task), seed=1)
     space = net.space
     narrow, wide = (space.arch(width=64, depth=3, mlp_ratio=(3.0, ratio, 3.0), heads=(3, 3, 3)) for ratio in (2.0, 4.0))
-    alive = WeightImportance.of(net, dataset.val, num_images=64)(space.encode([narrow, wide]))
+    alive = gradient(64).table(net, dataset.val)(space.encode([narrow, wide]))
     assert alive[0] < alive[1]
     site = [name for name in net.layers if "mlp" in name or "ffn" in name][1]
     with torch.no_grad():
         for p in net.layers[site].parameters():
             if p.ndim == 2 and p.shape[1] == 320:
                 p[:, 128:] = 0  # hidden units from the 128th on reach nothing
-    dead = WeightImportance.of(net, dataset.val, num_images=64)(space.encode([narrow, wide]))
+    dead = gradient(64).table(net, dataset.val)(space.encode([narrow, wide]))
     assert dead[0] == pytest.approx(dead[1], rel=1e-6)
 
 
 def test_the_supernet_is_left_as_it_was_and_seeds_decide(supernet, dataset):
     before = {name: value.clone() for name, value in supernet.state_dict().items()}
     codes = supernet.space.genome.sample(5, np.random.default_rng(1))
-    first, again = (WeightImportance.of(supernet, dataset.val, num_images=32)(codes) for _ in range(2))
+    first, again = (gradient(32).table(supernet, dataset.val)(codes) for _ in range(2))
     np.testing.assert_array_equal(first, again)
     assert all((before[name] == value).all() for name, value in supernet.state_dict().items())
     assert all(p.grad is None for p in supernet.parameters())
@@ -107,4 +115,4 @@ def test_slimming_reaches_a_limit(supernet, importance):
 
 def test_no_images(supernet, dataset):
     with pytest.raises(DataError, match="at least one"):
-        WeightImportance.of(supernet, dataset.val.only(np.arange(0)))
+        gradient(64).table(supernet, dataset.val.only(np.arange(0)))
