@@ -88,8 +88,7 @@ class TrainingLoop:
                 if fits_head and self.net.donor is not None and self.net.donor.new_head:
                     fit_head(self.net, self.net.donor.arch, self.dataset.train, self.settings.seed)
                 self._sort()
-                if self.average is not None:
-                    self.average = WeightAverage(self.net, self.settings.average)
+                self.begin_with_weights()
             return TrainingProgress()
         if found.sampler:
             self.sampler.load_state(found.sampler)
@@ -104,6 +103,13 @@ class TrainingLoop:
             )
             if self.world.leads:
                 write_json(self.run.order_file, {"importance": self.settings.init_order, **asdict(done)})
+
+    def begin_with_weights(self) -> None:
+        """What follows the shared weights begins where these are now: to be called when they were given, not drawn."""
+        if self.net.experts is not None:
+            self.net.experts.begin(self.net.layers)
+        if self.average is not None:
+            self.average = WeightAverage(self.net, self.settings.average)
 
     def finish(self, show: bool, stop: Callable[[], bool] = asked, until: int | None = None) -> bool:
         """Makes all steps that are left; whether it did, for it ends after any step when asked to, with a checkpoint.
