@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from vitnas.errors import SettingsError
+from vitnas.errors import SettingsError, TrainingError
 from vitnas.search_spaces import Arch, SearchSpace, Task, load_space
 from vitnas.supernets.data import Dataset, load_dataset
 from vitnas.supernets.evaluation import evaluate
@@ -133,6 +133,17 @@ def test_a_share_of_none_is_the_first_and_more_than_all_is_refused(mini: SearchS
     assert all(torch.equal(fused[name], tensor) for name, tensor in first.state_dict().items())
     with pytest.raises(SettingsError, match="share is 1.5; .* from 0 to 1"):
         fuse_networks(first, second, 1.5)
+
+
+def test_networks_that_went_astray_or_have_nothing_in_common_are_refused(mini: SearchSpace) -> None:
+    arch = arch_of(mini)
+    first, second = (Supernet(mini, seed).extract(arch) for seed in (0, 1))
+    with pytest.raises(SettingsError, match="have no layer in common .* give two archs of one space"):
+        fuse_networks(first, first[-1:])
+    with torch.no_grad():
+        next(second.parameters()).fill_(float("nan"))
+    with pytest.raises(TrainingError, match=r"'stem\.\S+' has weights that are not finite"):
+        fuse_networks(first, second)
 
 
 def train(net: Supernet, digits: Dataset, epochs: range) -> None:

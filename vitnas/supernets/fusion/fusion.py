@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from vitnas.errors import SettingsError
+from vitnas.errors import SettingsError, TrainingError
 from vitnas.supernets.fusion.matching import align
 from vitnas.supernets.fusion.pairs import Pairs, blueprint_of
 from vitnas.supernets.supernet import build_network
@@ -45,6 +45,11 @@ def fuse_networks(first: nn.Module, second: nn.Module, share: float = 0.5) -> Fu
         raise SettingsError(
             "the two networks have no layer in common that could be averaged; give two archs of one space"
         )
+    for name, both in pairs.tensors.items():
+        if not all(bool(tensor.isfinite().all()) for tensor in both):
+            raise TrainingError(
+                f"'{name}' has weights that are not finite: a training went astray; give networks without such"
+            )
     plans, network = align(pairs), build_network(blueprint_of(first))
     state = {name: tensor.detach().clone() for name, tensor in first.state_dict().items()}
     for name, (own, _) in pairs.tensors.items():
