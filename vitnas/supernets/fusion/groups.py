@@ -40,7 +40,7 @@ class GroupAxis:
         """A tensor whose channels along an axis have gone to the places of a plan, see `transport`."""
         places, channels = plan.shape
         first = tensor.movedim(axis, 0)
-        taken = self.weight(places, channels) * plan @ first.reshape(channels, -1)
+        taken = self.weight(places, channels) * plan.to(tensor) @ first.reshape(channels, -1)
         return taken.reshape(places * self.block, *first.shape[1:]).movedim(0, axis)
 
 

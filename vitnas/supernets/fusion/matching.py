@@ -12,7 +12,7 @@ from vitnas.supernets.fusion.groups import Group
 from vitnas.supernets.fusion.pairs import Pairs, Plans
 from vitnas.supernets.fusion.transport import transport
 
-TURNS, LEAST = 30, 1e-9
+TURNS, LEAST = 20, 1e-5
 """Most times that every group is aligned anew, and the relative gain of agreement below which no further turn is taken."""
 
 
@@ -46,7 +46,7 @@ def _in_turns(pairs: Pairs, plans: Plans) -> Plans:
 def _likeness(pairs: Pairs, group: Group) -> Tensor:
     """``(places, channels)``: inner products of channels whose values are sorted along the other groups."""
     places, channels = pairs.sizes[group]
-    found = torch.zeros(places, channels, dtype=torch.float64)
+    found = torch.zeros(places, channels)
     for name, axis, one in pairs.where(group):
         others = [other for other in pairs.axes[name] if other != axis]
         own, other = (

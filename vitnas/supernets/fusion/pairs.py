@@ -18,7 +18,7 @@ Plans = Mapping[Group, Tensor]
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
-    """The tensors of two networks that belong together, in double precision.
+    """The tensors of two networks that belong together, in single precision.
 
     Attributes:
         tensors: name -> that of the first and that of the second network.
@@ -48,7 +48,7 @@ class Pairs:
             own, other = layer.state_dict(), others[site].state_dict()
             for leaf in (leaf for leaf in own if own[leaf].is_floating_point()):
                 name = f"{site}.{leaf}"
-                tensors[name] = own[leaf].cpu().double(), other[leaf].cpu().double()
+                tensors[name] = own[leaf].cpu().float(), other[leaf].cpu().float()
                 axes[name] = mine.axes.get(name, {})
         used = {one.group for each in axes.values() for one in each.values()}
         learned = tuple(name for name, _ in first.named_parameters() if name in tensors)
@@ -76,7 +76,7 @@ class Pairs:
     def similarity(self, group: Group, plans: Plans) -> Tensor:
         """``(places, channels)``: inner products of the channels of a group, the other groups being aligned."""
         places, channels = self.sizes[group]
-        found = torch.zeros(places, channels, dtype=torch.float64)
+        found = torch.zeros(places, channels)
         for name, axis, one in self.where(group):
             own, other = self.tensors[name][0].movedim(axis, 0), self.moved(name, plans, axis).movedim(axis, 0)
             found += one.weight(places, channels) * own.reshape(places, -1) @ other.reshape(channels, -1).T
