@@ -31,13 +31,17 @@ from vitnas.supernets.training.train import start_run, train
 from vitnas.supernets.weights.checkpoints import load_supernet
 from vitnas.supernets.weights.measured_moments import measure_once
 
-SEEDS, STEPS, BATCH, TEST_IMAGES = 3, 1000, 64, 4000
+SEEDS, STEPS, BATCH, TEST_IMAGES = 2, 1000, 64, 3000
 SPREAD = 7
 
 
 def measure(quick: bool) -> frame.Results:
     file = IMAGES / FILES["fashion"]
-    data = DataSettings(str(file), val_share=0.02) if file.is_file() and not quick else DataSettings("digits")
+    data = (
+        DataSettings(str(file), image_size=20, val_share=0.02)
+        if file.is_file() and not quick
+        else DataSettings("digits")
+    )
     seeds, steps = (1, 40) if quick else (SEEDS, STEPS)
     space = load_space("autoformer-mini", load_dataset(data).task)
     archs = [*spread_archs(space, SPREAD + 1)[:-1], *inside(space)]
@@ -67,6 +71,7 @@ def measure(quick: bool) -> frame.Results:
 def inside(space: SearchSpace) -> list[Arch]:
     """Archs of the full width and depth, with fewer heads, fewer hidden channels, and fewer of both."""
     depth, width = space.largest()["depth"], space.largest()["width"]
+    assert isinstance(depth, int)
     return [
         space.arch(width=width, depth=depth, heads=(heads,) * depth, mlp_ratio=(ratio,) * depth)
         for heads, ratio in ((3, 4.0), (4, 3.0), (4, 2.0), (2, 2.0))
