@@ -28,6 +28,7 @@ from vitnas.api.loading import load_run as load_run
 from vitnas.api.loading import load_space as load_space
 from vitnas.api.loading import load_table as load_table
 from vitnas.api.models import create_model as create_model
+from vitnas.api.models import fuse as fuse
 from vitnas.api.models import load_model as load_model
 from vitnas.api.profiling import profile as profile
 from vitnas.api.profiling import profile_elsewhere as profile_elsewhere

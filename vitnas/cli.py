@@ -27,6 +27,7 @@ from vitnas.commands.estimate import estimate
 from vitnas.commands.evaluate import evaluate
 from vitnas.commands.export import export
 from vitnas.commands.family import family
+from vitnas.commands.fuse import fuse
 from vitnas.commands.grow import grow
 from vitnas.commands.plot import plot
 from vitnas.commands.predictor import predictor_app
@@ -61,6 +62,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
         search,
         family,
         prune,
+        fuse,
         export,
         verify,
         plot,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from vitnas.supernets.supernet import Supernet, build_network
 from vitnas.supernets.tested import read_tested
 from vitnas.supernets.training.train import start_run, train
 from vitnas.supernets.weights.checkpoints import load_supernet
+from vitnas.supernets.weights.measured_moments import measure_once
 
 SPACE = load_space("autoformer-mini").restrict(width=(48, 64), depth=(3, 4), mlp_ratio=(2.0, 3.0))
 
@@ -92,6 +94,21 @@ def test_it_is_a_training_of_the_arch_alone_with_averaged_weights(run, tmp_path)
     wanted = load_supernet(alone).extract(arch).state_dict()
     given = finetuned(run, arch, ExportSettings(finetune=1)).state_dict()
     assert all(torch.equal(given[name], wanted[name]) for name in wanted)
+
+
+@pytest.mark.heavy
+def test_of_a_run_that_compensates_it_begins_with_the_compensated_weights(run, tmp_path):
+    """At a rate of next to nothing it hands out what it began with."""
+    shutil.copytree(run.path, tmp_path / "run")
+    own = RunFolder.open(tmp_path / "run")
+    measure_once(own, 0, lambda text: None)
+    arch = own.space.smallest()
+    plain, compensated = (load_supernet(one).extract(arch).state_dict() for one in (run, own))
+    given = finetuned(own, arch, ExportSettings(finetune=1, finetune_rate=1e-9)).state_dict()
+    product = "block0_ffn.reduce.weight"
+    assert float((compensated[product] - plain[product]).abs().max()) > 1e-3
+    for name, tensor in given.items():
+        torch.testing.assert_close(tensor, compensated[name], rtol=1e-4, atol=1e-5)
 
 
 def test_needs_the_run(tmp_path: Path):

@@ -45,6 +45,12 @@ class Experts(nn.Module):
             }
         )
 
+    def begin(self, layers: nn.ModuleDict) -> None:
+        """All become copies of the shared layers anew, as when those are given weights before the first step."""
+        for name in self.copies:
+            for expert in self._of(name):
+                expert.load_state_dict(layers[name].state_dict())
+
     def __contains__(self, name: str) -> bool:
         return name in self.copies
 

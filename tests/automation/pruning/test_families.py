@@ -14,12 +14,14 @@ from vitnas.api.families import alike, family, prune
 from vitnas.automation.pruning.given_run import space_of
 from vitnas.automation.pruning.settings import FamilySettings, PruneSettings
 from vitnas.cli import main
+from vitnas.deployment.finetuning import finetuned
 from vitnas.deployment.settings import ExportSettings
 from vitnas.errors import SearchError, SettingsError, VitnasError
 from vitnas.files import read_json
 from vitnas.latency_lut.table import LatencyTable
 from vitnas.run import RunFolder
 from vitnas.search_spaces import Arch
+from vitnas.search_spaces.uniform import uniform_line
 from vitnas.supernets.data import DataSettings, dataset_of
 from vitnas.supernets.evaluation import cut_out, evaluate
 from vitnas.supernets.settings.train import TrainSettings
@@ -170,6 +172,16 @@ def test_the_commands(
     told = capsys.readouterr().out
     assert "given" in told
     assert str(tmp_path / "pruned" / "network") in told
+
+
+def test_a_network_of_a_family_is_tuned_from_what_the_family_hands_out(found: Path) -> None:
+    """At a rate of next to nothing it stays that."""
+    run = RunFolder.open(found)
+    net, arch = load_supernet(run), uniform_line(run.space)[-2]
+    compensated, plain = net.extract(arch).state_dict(), net.uncompensated(arch).state_dict()
+    tuned = finetuned(run, arch, ExportSettings(finetune=1, finetune_rate=1e-9)).state_dict()
+    assert any(not torch.allclose(plain[name], tensor, atol=1e-3) for name, tensor in compensated.items())
+    assert all(torch.allclose(tuned[name], tensor, atol=1e-4) for name, tensor in compensated.items())
 
 
 def test_training_goes_on_from_a_family(found: Path) -> None:

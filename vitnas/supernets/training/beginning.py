@@ -35,5 +35,5 @@ def begin(run: RunFolder, network: nn.Module | None = None) -> None:
             arch = run.space.largest()
             given = {site: layer.state_dict() for site, layer in network.named_children()}
             write_weights(shared_layers(loop.net, arch), run.space.lower(arch), given)
-            loop.average_anew()
+            loop.begin_with_weights()
         loop.save()

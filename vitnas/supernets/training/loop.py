@@ -91,17 +91,12 @@ class TrainingLoop:
                 self._sort(whole)
                 if whole is not self.net:
                     take_slices(self.net, whole)
-                self.average_anew()
+                self.begin_with_weights()
             return TrainingProgress()
         if found.sampler:
             self.sampler.load_state(found.sampler)
         self.learner.load_state(found.learner)
         return found
-
-    def average_anew(self) -> None:
-        """From the weights as they are now, which were given and not learned."""
-        if self.average is not None:
-            self.average = WeightAverage(self.net, self.settings.average)
 
     def _sort(self, net: Supernet) -> None:
         """The channels of a network that was given, the most important first."""
@@ -109,6 +104,13 @@ class TrainingLoop:
             done = sort_given(net, net.donor.arch, self.dataset.train, self.settings.init_order, self.settings.seed)
             if self.world.leads:
                 write_json(self.run.order_file, {"importance": self.settings.init_order, **asdict(done)})
+
+    def begin_with_weights(self) -> None:
+        """What follows the shared weights begins where these are now: to be called when they were given, not drawn."""
+        if self.net.experts is not None:
+            self.net.experts.begin(self.net.layers)
+        if self.average is not None:
+            self.average = WeightAverage(self.net, self.settings.average)
 
     def finish(self, show: bool, stop: Callable[[], bool] = asked, until: int | None = None) -> bool:
         """Makes all steps that are left; whether it did, for it ends after any step when asked to, with a checkpoint.

@@ -77,7 +77,7 @@ def _from_export(net: Supernet, folder: Path, source: str) -> str:
 
 
 def _from_run(net: Supernet, run: RunFolder, source: str, checkpoint: Path | None = None) -> str:
-    """Every layer that both supernets have, as far as both go."""
+    """Every layer that both supernets have, as far as both go, compensated where the run compensates."""
     theirs = load_supernet(run) if checkpoint is None else load_supernet_at(run, checkpoint)
     space, task, other = net.space, net.space.task, run.space.task
     if run.space.name != space.name:
@@ -93,9 +93,8 @@ def _from_run(net: Supernet, run: RunFolder, source: str, checkpoint: Path | Non
             donor = theirs.layers[key]
             assert isinstance(layer, Layer)
             assert isinstance(donor, Layer)
-            plan += common_tensors(
-                key, layer, donor, exact=replace(task, num_classes=1) != replace(other, num_classes=1)
-            )
+            other_images = replace(task, num_classes=1) != replace(other, num_classes=1)
+            plan += common_tensors(key, layer, donor, other_images, theirs.compensation)
     net.train(training)
     if not plan:
         raise CheckpointError(f"--init {source}: the two supernets have no layer in common; give a run of this space")

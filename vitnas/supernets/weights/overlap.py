@@ -8,14 +8,22 @@ from torch import Tensor
 
 from vitnas.errors import CheckpointError
 from vitnas.search_spaces import LayerSpec
+from vitnas.supernets.compensation import Compensation
 from vitnas.supernets.layers import Layer
 from vitnas.supernets.weights.pretrained.matching import class_tensors
 
 
-def common_tensors(key: str, own: Layer, donor: Layer, exact: bool) -> list[tuple[Tensor, Tensor]]:
+def common_tensors(
+    key: str, own: Layer, donor: Layer, exact: bool, compensation: Compensation | None = None
+) -> list[tuple[Tensor, Tensor]]:
     """Pairs of tensors, ours and theirs, of the largest layer that lies in both.
 
-    With other images (`exact`) the layers must be of one shape: positions of one grid mean nothing on another.
+    Args:
+        key: of the layer.
+        own: is given weights.
+        donor: has them.
+        exact: the layers must be of one shape, as with other images: positions of one grid mean nothing on another.
+        compensation: of the donor's supernet, for what it loses where ours is smaller.
     """
     wanted, given = own.state_dict(), donor.state_dict()
     classifies = len(own.spec.out_shape) == 1
@@ -33,7 +41,10 @@ def common_tensors(key: str, own: Layer, donor: Layer, exact: bool) -> list[tupl
             f"exact rule from one to the other, so give a run of the same image size and channels"
         )
     common = _meet(own.spec, donor.spec)
-    small, large = own.at(common).state_dict(), donor.at(common).state_dict()
+    part = donor.at(common)
+    if compensation is not None:
+        compensation.apply(key, donor, part)
+    small, large = own.at(common).state_dict(), part.state_dict()
     return [(small[name], large[name]) for name in small if name not in kept]
 
 
