@@ -30,6 +30,8 @@ from vitnas.search_spaces.uniform import uniform_line
 from vitnas.supernets.data import DataSettings
 from vitnas.supernets.settings.train import TrainSettings
 
+PREFIX_OF = {"channels": "prune", "ranks": "prune+rank"}
+"""What shrinks, and the beginning of the name of the space in which it does."""
 LEAST_ALIKE = 0.4
 """Of the milliseconds of the given network."""
 ROUNDS = 3
@@ -74,6 +76,7 @@ def family(
             replace(train or TrainSettings(), init_order=how.order),
             lambda name: Path(path) if path is not None else RUNS / name,
             say,
+            PREFIX_OF[how.shrinks],
         )
         for target in targets:
             if not run.latency_file(target.name).is_file():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from vitnas.settings import Count, Natural, Positive, Settings, about
 
@@ -20,6 +20,10 @@ class FamilySettings(Settings):
             "The network: timm:NAME, timm:NAME@FILE with its weights, the folder of an exported arch, or the file of an arch in a run."
         ),
     ] = None
+    shrinks: Annotated[
+        Literal["channels", "ranks"],
+        about("What a layer has less of: heads and channels, or, in plain transformers, the ranks of its weights."),
+    ] = "channels"
     evaluations: Annotated[
         Count,
         about(

@@ -88,8 +88,7 @@ class GivenFile:
         given = GivenLayers(
             read.name, blueprint, read.task, read.family, Arch.from_json(read.arch) if read.arch else None
         )
-        space = pruned(given, read.prefix, slim_stream=read.prefix == "prune+width")
-        return replace(space, task=task or read.task, source=self)
+        return replace(pruned(given, read.prefix), task=task or read.task, source=self)
 
 
 def given_in(path: Path, load: Load) -> GivenNetwork:

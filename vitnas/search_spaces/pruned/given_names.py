@@ -8,12 +8,9 @@ from pathlib import Path
 from vitnas.errors import SpaceError, UnknownNameError
 from vitnas.search_spaces.pruned.given import GivenArch, GivenNetwork
 from vitnas.search_spaces.pruned.given_file import GivenFile, Load, given_in
-from vitnas.search_spaces.pruned.pruned_space import Pruned, pruned
+from vitnas.search_spaces.pruned.pruned_space import PREFIXES, Pruned, pruned
 from vitnas.search_spaces.pruned.timm_names import given_of_timm
 from vitnas.search_spaces.space import Task
-
-PREFIXES = {"prune": False, "prune+width": True}
-"""What the names begin with, and whether the width of all tokens may shrink as well."""
 
 FORMS = (
     "prune:timm:NAME, prune:SPACE/ARCH with a published arch, or prune:PATH with the arch.json of a run or an export"
@@ -29,12 +26,12 @@ def load_pruned(name: str, task: Task | None, load: Load) -> Pruned:
     """The space of this name.
 
     Args:
-        name: one of `FORMS`; with the beginning ``prune+width`` the width of all tokens may shrink too.
+        name: one of `FORMS`; with the beginning ``prune+width`` the width of all tokens may shrink too, with
+            ``prune+rank`` the ranks of weights instead of heads and channels.
         task: what its networks are for; None takes that of the given network.
         load: finds the spaces that the name speaks of.
     """
     prefix, _, rest = name.partition(":")
-    slim = PREFIXES[prefix]
     path = Path(rest)
     if rest.startswith("timm:"):
         given: GivenNetwork = given_of_timm(rest.removeprefix("timm:"))
@@ -44,7 +41,7 @@ def load_pruned(name: str, task: Task | None, load: Load) -> Pruned:
         given = _published(rest, load)
     task = task or given.task
     source = GivenFile.of(path, prefix, given, task) if path.suffix == ".json" else None
-    return replace(pruned(given, prefix, slim_stream=slim), task=task, source=source)
+    return replace(pruned(given, prefix), task=task, source=source)
 
 
 def _published(rest: str, load: Load) -> GivenNetwork:

@@ -14,6 +14,7 @@ from vitnas.search_spaces import Arch, LayerSpec
 from vitnas.supernets.compensation import Compensation, ProductMoments
 from vitnas.supernets.data import Images
 from vitnas.supernets.layers import outline
+from vitnas.supernets.layers.low_rank import keep_apart
 from vitnas.supernets.pruning.products import Product, watched
 from vitnas.supernets.supernet import Supernet
 
@@ -52,6 +53,7 @@ def measure_moments(
     arch = space.largest() if arch is None else space.check(arch)
     blueprint = space.lower(arch)
     network = net.slices(arch).eval().requires_grad_(False)
+    keep_apart(network)
     device = next(net.parameters()).device
     specs_at = space.lowering.specs_at()
     smaller = {
