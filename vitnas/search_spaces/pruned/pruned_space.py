@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
+from typing import Any
 
 from vitnas.errors import SpaceError
 from vitnas.search_spaces.blueprint import Blueprint, LayerSpec, Scalar
@@ -18,7 +19,7 @@ from vitnas.search_spaces.space import SearchSpace
 MOST_SIZES: Mapping[str, int] = {"key_width": 4, "value_width": 4}
 """How many sizes an attribute has, where it is not eight."""
 
-PREFIXES: Mapping[str, Mapping[str, bool]] = {
+PREFIXES: Mapping[str, Mapping[str, Any]] = {
     "prune": {},
     "prune+rank": {"low_rank": True},
     "prune+width": {"slim_stream": True},

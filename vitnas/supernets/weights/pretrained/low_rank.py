@@ -21,13 +21,11 @@ def at_full_rank(spec: LayerSpec, plain: Mapping[str, Tensor]) -> dict[str, Tens
     norm = {name: tensor for name, tensor in plain.items() if name.startswith("norm")}
     if spec.kind == "low_rank_feed_forward":
         products = {name: (plain[f"{name}.weight"], plain[f"{name}.bias"]) for name in ("expand", "reduce")}
+    elif "qkv_weight" in plain:
+        products = {name: (plain[f"{name}_weight"], plain[f"{name}_bias"]) for name in ("qkv", "proj")}
     else:
-        qkv = (
-            (plain["qkv_weight"], plain["qkv_bias"])
-            if "qkv_weight" in plain
-            else tuple(torch.cat([plain[f"query_key{part}"], plain[f"value{part}"][None]]) for part in ("", "_bias"))
-        )
-        products = {"qkv": qkv, "proj": (plain["proj_weight"], plain["proj_bias"])}
+        weight, bias = (torch.cat([plain[f"query_key{end}"], plain[f"value{end}"][None]]) for end in ("", "_bias"))
+        products = {"qkv": (weight, bias), "proj": (plain["proj_weight"], plain["proj_bias"])}
     found = norm
     for name, (weight, bias) in products.items():
         down, up = _factors(weight, bias.ndim, spec)
