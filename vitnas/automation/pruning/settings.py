@@ -20,10 +20,6 @@ class FamilySettings(Settings):
             "The network: timm:NAME, timm:NAME@FILE with its weights, the folder of an exported arch, or the file of an arch in a run."
         ),
     ] = None
-    shrinks: Annotated[
-        Literal["channels", "ranks"],
-        about("What a layer has less of: heads and channels, or, in plain transformers, the ranks of its weights."),
-    ] = "channels"
     evaluations: Annotated[
         Count,
         about(
@@ -46,6 +42,10 @@ class FamilySettings(Settings):
     compensate: Annotated[
         bool, about("Let the channels that stay make up for those that are removed, by least squares.")
     ] = True
+    shrinks: Annotated[
+        Literal["channels", "ranks"],
+        about("What a layer has less of: heads and channels, or, in plain transformers, the ranks of its weights."),
+    ] = "channels"
 
 
 @dataclass(frozen=True)
