@@ -53,6 +53,28 @@ BY_HAND: dict[str, list[list[LayerSpec]]] = {
         [LayerSpec.of("feed_forward", (5, w), (5, w), hidden=h, act=act, norm="layer") for w, h in [(8, 12), (6, 8)]]
         for act in ("quick-gelu", "gelu-tanh")
     ],
+    "depthwise_downsampling": [
+        [LayerSpec.of("depthwise_downsampling", (w, 5, 4), (2 * w, 3, 2)) for w in (4, 6)],
+    ],
+    "idle_feed_forward": [
+        [
+            LayerSpec.of("idle_feed_forward", (5, w), (5, w), hidden=h, active=a)
+            for w, h, a in [(8, 24, 6), (6, 24, 18), (8, 16, 16)]
+        ],
+        [LayerSpec.of("idle_feed_forward", (5, w), (5, w), hidden=2 * w, active=0) for w in (6, 8)],
+    ],
+    "low_rank_attention": [
+        [
+            LayerSpec.of("low_rank_attention", (5, w), (5, w), heads=h, head_width=4, rank=r, norm="layer")
+            for w, h, r in [(8, 2, 3), (8, 1, 8), (12, 3, 12)]
+        ],
+    ],
+    "low_rank_feed_forward": [
+        [
+            LayerSpec.of("low_rank_feed_forward", (5, w), (5, w), hidden=h, rank=r, act="quick-gelu", norm="layer")
+            for w, h, r in [(8, 12, 2), (6, 8, 6), (8, 16, 8)]
+        ],
+    ],
     "patch_embedding": [
         [
             LayerSpec.of("patch_embedding", (3, 4, 6), (7 + r, width), patch=2, registers=r)
@@ -65,6 +87,20 @@ BY_HAND: dict[str, list[list[LayerSpec]]] = {
             for w, r in [(8, 0), (12, 2)]
         ],
         [LayerSpec.of("patch_embedding", (3, 4, 6), (7, w), patch=2, positions=False) for w in (8, 12)],
+    ],
+    "recursive_block": [
+        [
+            LayerSpec.of(
+                "recursive_block", (4 * h, 2, 4), (4 * h, 2, 4), heads=h, head_width=4, hidden=n, loops=r, slices="2.4"
+            )
+            for h, n, r in [(2, 12, 3), (1, 8, 1), (3, 6, 2)]
+        ],
+        [
+            LayerSpec.of(
+                "recursive_block", (8, 2, 2), (8, 2, 2), heads=2, head_width=4, hidden=6, loops=r, projection=p
+            )
+            for r, p in [(2, 4), (1, 6)]
+        ],
     ],
     "rotary_attention": [
         [

@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.flop_counter import FlopCounterMode
 
 from tests.contracts.layer_examples import KINDS, Example, each_example, examples_of
@@ -177,6 +178,19 @@ def test_training_leaves_the_shared_statistics_alone(example: Example) -> None:
 
 
 @each_example()
+def test_statistics_can_be_measured_while_all_else_is_as_it_is_deployed(example: Example) -> None:
+    """As `recalibrate` does: only the batch norms are in training mode, and each sees what passes it."""
+    for layer, spec, x in _pairs(example):
+        alone = layer.narrow(spec)
+        norms = [module for module in alone.modules() if isinstance(module, _BatchNorm)]
+        before = [norm.running_var.clone() for norm in norms]
+        for norm in norms:
+            norm.train()
+        alone(x)
+        assert all(not torch.equal(norm.running_var, old) for norm, old in zip(norms, before, strict=True))
+
+
+@each_example()
 def test_an_image_does_not_see_the_others_of_its_batch(example: Example) -> None:
     for layer, spec, x in _pairs(example):
         torch.testing.assert_close(layer.at(spec)(x)[:1], layer.at(spec)(x[:1]), rtol=1e-4, atol=1e-5)
@@ -189,10 +203,10 @@ def test_counts_on_the_meta_device_are_those_of_the_real_layer(example: Example)
         layer, counted = build(spec).eval(), count_layer(spec)
         assert counted.num_params == sum(p.numel() for p in layer.parameters())
         assert counted.weight_bytes == sum(t.numel() * t.element_size() for t in layer.state_dict().values())
-        flops = FlopCounterMode(display=False)
+        flops, form = FlopCounterMode(display=False), layer.counted()
         # Fused attention is invisible to the counter, so the plain products are asked for.
         with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), flops:
-            layer.counted()(_input(spec, 1))
+            form(_input(spec, 1))
         assert counted.macs == flops.get_total_flops() // 2
         in_and_out = 4 * (np.prod(spec.in_shape) + np.prod(spec.out_shape))
         assert counted.activation_bytes >= in_and_out

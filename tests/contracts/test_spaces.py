@@ -16,6 +16,7 @@ from vitnas.supernets.supernet import Supernet
 
 PRUNED = (
     "prune:deit/DeiT-Ti",
+    "prune+rank:deit/DeiT-Ti",
     "prune+width:deit/DeiT-Ti",
     "prune:efficientformerv2/EfficientFormerV2-S0",
     "prune:nextvit/Next-ViT-S",

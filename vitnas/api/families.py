@@ -34,6 +34,8 @@ from vitnas.supernets.data import DataSettings
 from vitnas.supernets.settings.train import TrainSettings
 from vitnas.supernets.weights.exported import read_report
 
+PREFIX_OF = {"channels": "prune", "ranks": "prune+rank"}
+"""What shrinks, and the beginning of the name of the space in which it does."""
 LEAST_ALIKE = 0.4
 """Of the milliseconds of the given network."""
 ROUNDS = 3
@@ -80,6 +82,7 @@ def family(
             replace(train or TrainSettings(), init_order=how.order),
             lambda name: Path(path) if path is not None else RUNS / name,
             say,
+            PREFIX_OF[how.shrinks],
         )
         for target in targets:
             if not run.latency_file(target.name).is_file():

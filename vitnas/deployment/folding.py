@@ -236,8 +236,7 @@ class _Folding:
             wanted = name.replace(".", "_")
             taken = {*self.home._parameters, *self.home._buffers}
             name = next(n for n in (wanted, *(f"{wanted}_{i}" for i in range(2, 1000))) if n not in taken)
-            value = value.detach()
-            kept = value.contiguous().clone()
+            kept = value.detach().contiguous().clone()
             if kept.is_floating_point():
                 self.home.register_parameter(name, nn.Parameter(kept, requires_grad=False))
             else:

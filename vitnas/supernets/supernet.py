@@ -23,6 +23,12 @@ def build_network(blueprint: Blueprint) -> nn.Sequential:
     return nn.Sequential(OrderedDict((site, build(spec)) for site, spec in blueprint.items()))
 
 
+def deployed_network(blueprint: Blueprint) -> nn.Sequential:
+    """The same in evaluation mode, its layers as they are deployed: to be timed, not to be trained."""
+    layers = ((site, build(spec).eval().deployed()) for site, spec in blueprint.items())
+    return nn.Sequential(OrderedDict(layers)).eval()
+
+
 @dataclass(frozen=True)
 class Donor:
     """A network that gave a supernet its first weights.

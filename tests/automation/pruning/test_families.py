@@ -184,6 +184,26 @@ def test_a_network_of_a_family_is_tuned_from_what_the_family_hands_out(found: Pa
     assert all(torch.allclose(tuned[name], tensor, atol=1e-4) for name, tensor in compensated.items())
 
 
+def test_a_family_of_ranks_ends_with_the_given_network_too(given: Path, tmp_path: Path) -> None:
+    how = FamilySettings(evaluations=4, shrinks="ranks")
+    family(str(given), "digits", "iphone12", how, path=tmp_path / "run")
+    run, theirs = RunFolder.open(tmp_path / "run"), RunFolder.open(given.parent)
+    assert run.space.name.startswith("prune+rank:")
+    assert {gene.name for gene in run.space.all_genes if "ffn" in gene.name} == {f"block{i}_ffn.rank" for i in range(3)}
+    dataset = dataset_of(run)
+    own = cut_out(load_supernet(run), run.space.largest(), dataset.train)
+    other = cut_out(load_supernet(theirs), theirs.space.largest(), dataset_of(theirs).train)
+    x = dataset.val.all()[0]
+    assert torch.allclose(own(x), other(x), atol=1e-3)
+    half = run.space.arch(**dict(run.space.largest().genes) | {f"block{i}_ffn.rank": 24 for i in range(3)})
+    lower = cut_out(load_supernet(run), half, dataset.train)
+    assert 0 < (lower(x) - own(x)).square().mean() < 0.05 * own(x).var()
+    with pytest.raises(
+        SettingsError, match=r"is a run of space 'prune\+rank:.*', not of 'prune:.*'; give another folder"
+    ):
+        family(str(given), "digits", "iphone12", FamilySettings(evaluations=4), path=tmp_path / "run")
+
+
 def test_training_goes_on_from_a_family(found: Path) -> None:
     run = RunFolder.open(found)
     before = load_supernet(run).state_dict()
@@ -233,6 +253,7 @@ def _table(given: Path, folder: Path) -> Path:
 )
 def test_the_space_of_a_network(init: str, name: str) -> None:
     assert space_of(init) == name
+    assert space_of(init, "prune+rank") == name.replace("prune", "prune+rank", 1)
 
 
 def test_weights_alone_say_no_network(tmp_path: Path) -> None:

@@ -111,6 +111,33 @@ def test_the_stream_of_a_plain_vit_can_be_slimmed() -> None:
     )
 
 
+def test_the_ranks_of_a_plain_vit_can_be_lowered() -> None:
+    for name in ("deit/DeiT-Ti", "timm:vit_tiny_patch16_224"):
+        space = space_of(f"prune+rank:{name}", SMALL)
+        kinds = {spec.kind for spec in space.lower(space.largest())}
+        assert kinds == {"patch_embedding", "low_rank_attention", "low_rank_feed_forward", "classifier"}
+        assert {gene.name for gene in space.all_genes} == {
+            f"block{i}_{part}.rank" for i in range(12) for part in ("attention", "ffn")
+        }
+        assert {gene.choices for gene in space.all_genes} == {(0, 24, 48, 72, 96, 120, 144, 168, 192)}
+    tanh = space_of("prune+rank:timm:vit_base_patch32_siglip_256").whole
+    assert {spec["act"] for spec in tanh if spec.kind == "low_rank_feed_forward"} == {"gelu-tanh"}
+
+
+def test_attention_of_unequal_widths_keeps_its_form(tmp_path: Path) -> None:
+    whole = space_of("prune:deit/DeiT-Ti", SMALL)
+    slim = whole.arch(**dict(whole.largest().genes) | {"block0_attention.key_width": 32})
+    found = pruned(GivenLayers("mine", whole.lower(slim), SMALL, "deit"), "prune+rank")
+    assert [spec.kind for spec in found.whole if "attention" in spec.kind] == [
+        "slim_attention", *["low_rank_attention"] * 11
+    ]  # fmt: skip
+
+
+def test_a_network_without_a_form_of_low_rank_is_refused() -> None:
+    with pytest.raises(SpaceError, match=r"'prune\+rank:swin/Swin-T': none of its layers has a form of low rank"):
+        space_of("prune+rank:swin/Swin-T").lowering  # noqa: B018
+
+
 def test_a_stream_that_stands_in_other_places_too_is_refused() -> None:
     with pytest.raises(
         SpaceError, match=r"'prune\+width:swin/Swin-T': the stream cannot be slimmed, as a layer 'map_stem'"

@@ -29,7 +29,19 @@ FIXED = {
 }
 """Refused although they count heads, channels or tokens: what each of them does depends on its place."""
 
-PLACES = {"bells", "half_heads", "heads", "hidden", "squeeze", "features", "width0", "width1", "width2"}
+PLACES = {
+    "bells",
+    "half_heads",
+    "heads",
+    "hidden",
+    "projection",
+    "rank",
+    "squeeze",
+    "features",
+    "width0",
+    "width1",
+    "width2",
+}
 WIDTHS = {"head_width", "key_width", "value_width"}
 
 
@@ -58,6 +70,8 @@ def test_a_layer_answers_the_same_however_its_channels_are_ordered(example: Exam
             assert channels.refused, name
         elif spec.kind == "mbconv" and not spec["expand"]:
             assert "answers otherwise" in channels.refused  # its hidden channels are those of its input
+        elif name == "idle_feed_forward.hidden" and 0 < spec["active"] < spec["hidden"]:
+            assert "answers otherwise" in channels.refused  # some take the activation, some do not
         else:
             assert not channels.refused, (name, channels.refused)
             channels.permute(layer, torch.randperm(channels.size).roll(1))

@@ -125,6 +125,30 @@ def test_files_of_safetensors_torch_and_hugging_face_give_the_same(
 
 
 @torch.no_grad()
+@pytest.mark.parametrize("name", ["deit/DeiT-Ti", "timm:deit_tiny_patch16_224", "timm:vit_tiny_patch16_224"])
+def test_at_full_rank_it_is_the_given_network(name: str, model: nn.Module, x: Tensor) -> None:
+    low, plain = space_of(f"prune+rank:{name}", TASK), space_of(f"prune:{name}", TASK)
+    expected = given_network(plain, TimmState(model.state_dict())).network
+    net = Supernet(low, seed=2).eval()
+    take_given(net, given_network(low, TimmState(model.state_dict())), "model")
+    torch.testing.assert_close(net(x, low.largest()), expected(x), rtol=0, atol=1e-6)
+    weight = net.layers["block3_ffn-low_rank_feed_forward"].expand.product()[0]
+    assert torch.equal(weight, model.state_dict()["blocks.3.mlp.fc1.weight"])
+
+
+@torch.no_grad()
+def test_the_space_of_low_ranks_takes_it_too(tmp_path: Path, model: nn.Module, x: Tensor) -> None:
+    save_file(model.state_dict(), tmp_path / "m.safetensors")
+    space = load_space("low-rank-vit", TASK).restrict(width=(192,), heads=(3,))
+    net = Supernet(space, seed=4).eval()
+    told = initialise(net, str(tmp_path / "m.safetensors"))
+    assert "arch DeiT-Ti of space 'low-rank-vit'" in told
+    torch.testing.assert_close(net(x, space.named("DeiT-Ti")), model(x), rtol=0, atol=1e-4)
+    with pytest.raises(CheckpointError, match=r"'qkv.down' has shape \(192, 192\), in the space \(96, 192\)"):
+        initialise(Supernet(space.restrict(rank=(0.5,))), str(tmp_path / "m.safetensors"))
+
+
+@torch.no_grad()
 def test_a_restricted_space_takes_what_it_keeps(model: nn.Module, space: Pruned, x: Tensor) -> None:
     given = given_network(space, TimmState(model.state_dict()))
     whole, part = (

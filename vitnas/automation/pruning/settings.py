@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from vitnas.settings import Count, Natural, Positive, Settings, about
 
@@ -42,6 +42,10 @@ class FamilySettings(Settings):
     compensate: Annotated[
         bool, about("Let the channels that stay make up for those that are removed, by least squares.")
     ] = True
+    shrinks: Annotated[
+        Literal["channels", "ranks"],
+        about("What a layer has less of: heads and channels, or, in plain transformers, the ranks of its weights."),
+    ] = "channels"
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -19,7 +19,7 @@ from vitnas.errors import ExportError
 from vitnas.files import Ours, new_folder
 from vitnas.files.temporary import temporary_folder
 from vitnas.search_spaces import Blueprint
-from vitnas.supernets.supernet import build_network
+from vitnas.supernets.supernet import deployed_network
 
 INPUT, OUTPUT = "image", "logits"
 """The names of a package's input and output, in layers as in whole networks."""
@@ -130,7 +130,7 @@ class CoreMLFiles:
         path = self.folder / f"{self._count}.mlpackage"
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
-            network = build_network(blueprint) if len(blueprint) else _next_to_nothing()
+            network = deployed_network(blueprint) if len(blueprint) else _next_to_nothing()
         kinds = ", ".join(dict.fromkeys(spec.kind for spec in blueprint)) or "the empty network"
         shape = (self.batch, *blueprint.in_shape) if len(blueprint) else IDLE
         to_coreml(network, torch.zeros(shape), path, self.ios, what=kinds)

@@ -14,7 +14,7 @@ from vitnas.latency_lut.protocol import Stopwatch, wall_clock
 from vitnas.latency_lut.runtimes.onnx import INPUT, OUTPUT, BlueprintFiles
 from vitnas.latency_lut.runtimes.runtime import Loaded, Runtime
 from vitnas.search_spaces import Blueprint
-from vitnas.supernets.supernet import build_network
+from vitnas.supernets.supernet import deployed_network
 
 
 class EagerCuda(Runtime):
@@ -32,7 +32,7 @@ class EagerCuda(Runtime):
         torch.manual_seed(0)
         before = torch.cuda.memory_allocated()
         torch.cuda.reset_peak_memory_stats()
-        network = build_network(blueprint).eval().cuda()
+        network = deployed_network(blueprint).cuda()
         x = torch.randn(self.shape(blueprint), device="cuda")
 
         @torch.inference_mode()

@@ -18,7 +18,7 @@ from vitnas.errors import DeviceError, ExportError
 from vitnas.latency_lut.devices.litert import CONVERTER
 from vitnas.latency_lut.runtimes import litert_worker
 from vitnas.search_spaces import Blueprint
-from vitnas.supernets.supernet import build_network
+from vitnas.supernets.supernet import deployed_network
 
 
 class LiteRTFiles:
@@ -40,7 +40,7 @@ class LiteRTFiles:
         path = self.folder / f"{self._count}.tflite"
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
-            network = build_network(blueprint) if len(blueprint) else torch.nn.ReLU()
+            network = deployed_network(blueprint) if len(blueprint) else torch.nn.ReLU()
         shape = (self.batch, *blueprint.in_shape) if len(blueprint) else (1, 1)
         what = ", ".join(dict.fromkeys(spec.kind for spec in blueprint)) or "the empty network"
         self.convert(network.eval(), shape, path, what)

@@ -21,7 +21,7 @@ from vitnas.errors import DeviceError, ExportError
 from vitnas.files import write_bytes
 from vitnas.files.temporary import temporary_folder
 from vitnas.search_spaces import Blueprint, LayerSpec
-from vitnas.supernets.supernet import build_network
+from vitnas.supernets.supernet import deployed_network
 
 INPUT, OUTPUT = "image", "logits"
 """The names of a graph's input and output, in layers as in whole networks."""
@@ -176,7 +176,7 @@ class BlueprintFiles:
             path = self._new_path()
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(self.seed)
-                network = build_network(Blueprint.single(spec))
+                network = deployed_network(Blueprint.single(spec))
             example = torch.zeros(self.batch, *spec.in_shape)
             if spec.kind in self._slow_kinds or not trace_to_onnx(network, example, path):
                 self._slow_kinds.add(spec.kind)

@@ -14,7 +14,7 @@ from vitnas.latency_lut.protocol import thread_clock, wall_clock
 from vitnas.latency_lut.runtimes.memory import peak_of
 from vitnas.latency_lut.runtimes.runtime import Loaded, Runtime
 from vitnas.search_spaces import Blueprint
-from vitnas.supernets.supernet import build_network
+from vitnas.supernets.supernet import deployed_network
 
 
 class EagerCpu(Runtime):
@@ -33,7 +33,7 @@ class EagerCpu(Runtime):
         x = torch.randn(self.shape(blueprint))
 
         def start() -> Callable[[], object]:
-            network = self.ready(build_network(blueprint).eval()) if len(blueprint) else torch.Tensor.detach
+            network = self.ready(deployed_network(blueprint)) if len(blueprint) else torch.Tensor.detach
 
             @torch.inference_mode()
             def run() -> None:

@@ -26,7 +26,8 @@ def load_pruned(name: str, task: Task | None, load: Load) -> Pruned:
     """The space of this name.
 
     Args:
-        name: one of `FORMS`; with the beginning ``prune+width`` the width of all tokens may shrink too.
+        name: one of `FORMS`; with the beginning ``prune+width`` the width of all tokens may shrink too, with
+            ``prune+rank`` the ranks of weights instead of heads and channels.
         task: what its networks are for; None takes that of the given network.
         load: finds the spaces that the name speaks of.
     """

@@ -23,6 +23,8 @@ SHRINKS: Mapping[str, tuple[str, ...]] = {
     "gated_feed_forward": ("hidden",),
     "gated_linear_unit": ("hidden",),
     "linear_attention": ("heads",),
+    "low_rank_attention": ("rank",),
+    "low_rank_feed_forward": ("rank",),
     "map_attention": ("heads",),
     "map_feed_forward": ("hidden",),
     "mbconv": ("hidden",),
@@ -47,8 +49,8 @@ SHRINKS: Mapping[str, tuple[str, ...]] = {
 RESIDUAL = frozenset(
     {
         "additive_attention", "attention", "conv_feed_forward", "convnext_block", "feed_forward", "feed_forward_stack",
-        "gated_feed_forward", "gated_linear_unit", "linear_attention", "map_attention", "map_feed_forward",
-        "meta_feed_forward", "mixture_mask_attention", "neighbourhood_attention", "next_conv_block", "offset_attention",
+        "gated_feed_forward", "gated_linear_unit", "idle_feed_forward", "linear_attention", "low_rank_attention",
+        "low_rank_feed_forward", "map_attention", "map_feed_forward", "meta_feed_forward", "mixture_mask_attention", "neighbourhood_attention", "next_conv_block", "offset_attention",
         "pool_mixing", "pooled_reduction_attention", "pooling_mixer", "retention", "rotary_attention", "slim_attention",
         "spatial_reduction_attention", "talking_attention", "unbiased_window_attention", "value_conv_attention",
         "window_attention",
@@ -64,6 +66,9 @@ TOKEN_STREAM = frozenset(
         "slim_attention",
         "rotary_attention",
         "feed_forward",
+        "idle_feed_forward",
+        "low_rank_attention",
+        "low_rank_feed_forward",
         "classifier",
     }
 )

@@ -5,20 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
+from typing import Any
 
 from vitnas.errors import SpaceError
 from vitnas.search_spaces.blueprint import Blueprint, LayerSpec, Scalar
 from vitnas.search_spaces.gene import Choice, Gene
 from vitnas.search_spaces.lowering import Site
 from vitnas.search_spaces.pruned.given import GivenNetwork
+from vitnas.search_spaces.pruned.low_rank import low_rank
 from vitnas.search_spaces.pruned.prunable import TOKEN_STREAM, can_be_left_out, shrinking, steps
 from vitnas.search_spaces.space import SearchSpace
 
 MOST_SIZES: Mapping[str, int] = {"key_width": 4, "value_width": 4}
 """How many sizes an attribute has, where it is not eight."""
 
-PREFIXES: Mapping[str, bool] = {"prune": False, "prune+width": True}
-"""What the names of these spaces begin with, and whether the width of all tokens may shrink as well."""
+PREFIXES: Mapping[str, Mapping[str, Any]] = {
+    "prune": {},
+    "prune+rank": {"low_rank": True},
+    "prune+width": {"slim_stream": True},
+}
+"""What the names of such spaces begin with, and what it says of them."""
 
 WIDTHS = 8
 """How many eighths of the width a stream may keep; fewer than half are left out."""
@@ -35,16 +41,25 @@ class Pruned(SearchSpace):
     Attributes:
         given: the network.
         slim_stream: one more gene, the width of all tokens; only where all layers are on tokens of one width.
+        low_rank: the ranks of attention and FFN of plain transformers shrink, instead of their heads and channels.
     """
 
     given: GivenNetwork = field(kw_only=True)
     slim_stream: bool = field(default=False, kw_only=True)
+    low_rank: bool = field(default=False, kw_only=True)
 
     @cached_property
     def whole(self) -> Blueprint:
         """The layers of the given network, in the kinds that shrink."""
         blueprint = self.given.blueprint(self.task)
-        return Blueprint(blueprint.sites, tuple(map(slimmable, blueprint)))
+        found = Blueprint(blueprint.sites, tuple(map(low_rank if self.low_rank else slimmable, blueprint)))
+        if self.low_rank and not any("rank" in shrinking(spec) for spec in found):
+            kinds = ", ".join(sorted({spec.kind for spec in blueprint}))
+            raise SpaceError(
+                f"space '{self.name}': none of its layers has a form of low rank, as attention and FFN of plain transformers "
+                f"have; its kinds are {kinds}: prune heads, channels and layers instead"
+            )
+        return found
 
     def genes(self) -> Sequence[Gene]:
         stream = [Gene("width", tuple(w for w in steps(self._width, WIDTHS, 8) if 2 * w >= self._width))]
@@ -85,8 +100,8 @@ class Pruned(SearchSpace):
 
 
 def pruned(given: GivenNetwork, prefix: str = "prune") -> Pruned:
-    """The space of a given network, for the task that it was made for; its name begins with one of `PREFIXES`."""
-    return Pruned(f"{prefix}:{given.name}", given.task, given=given, slim_stream=PREFIXES[prefix])
+    """The space of a given network, one of `PREFIXES`, for the task that it was made for."""
+    return Pruned(f"{prefix}:{given.name}", given.task, given=given, **PREFIXES[prefix])
 
 
 def slimmable(spec: LayerSpec) -> LayerSpec:

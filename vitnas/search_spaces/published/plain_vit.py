@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from math import ceil
 
 from vitnas.errors import SpaceError
 from vitnas.search_spaces.blueprint import LayerSpec
@@ -27,6 +28,10 @@ class PlainViT(SearchSpace):
         registers: learned tokens between class token and patches, which no classifier reads; a gene unless ``(0,)``.
         per_channel: whether every channel of the image gives tokens of its own (ChannelViT); a gene
             unless ``(False,)``.
+        active: shares of the channels of an FFN that take the activation while the others idle (RePaViT), a gene of each
+            block; () for plain FFNs.
+        rank: ranks of the weights of attention and FFN as shares of the width, a gene of each block; at 1 they answer as
+            plain ones; () for plain weights.
     """
 
     width: tuple[int, ...] = field(kw_only=True)
@@ -39,6 +44,8 @@ class PlainViT(SearchSpace):
     pool: str = field(default="class", kw_only=True)
     registers: tuple[int, ...] = field(default=(0,), kw_only=True)
     per_channel: tuple[bool, ...] = field(default=(False,), kw_only=True)
+    active: tuple[float, ...] = field(default=(), kw_only=True)
+    rank: tuple[float, ...] = field(default=(), kw_only=True)
     winners: Mapping[str, Published] = field(default_factory=dict, kw_only=True)
 
     def genes(self) -> Sequence[Gene]:
@@ -47,6 +54,7 @@ class PlainViT(SearchSpace):
             Gene("depth", self.depth),
             Gene("mlp_ratio", self.mlp_ratio, per="depth"),
             Gene("heads", self.heads, per="depth"),
+            *(Gene(name, choices, per="depth") for name, choices in self._forms.items()),
             *(Gene(name, choices) for name, choices in self._token_genes.items()),
         )
 
@@ -60,10 +68,15 @@ class PlainViT(SearchSpace):
             found["per_channel"] = self.per_channel
         return found
 
+    @cached_property
+    def _forms(self) -> dict[str, tuple[float, ...]]:
+        """The genes of what stands in a block in place of plain attention or a plain FFN."""
+        return {name: own for name, own in (("active", self.active), ("rank", self.rank)) if own}
+
     def published(self) -> Mapping[str, Published]:
         return self.winners
 
-    def sites(self) -> Sequence[Site]:
+    def _check(self) -> None:
         if self.task.image_size % self.patch:
             raise SpaceError(
                 f"space '{self.name}': image size {self.task.image_size} is not a multiple of its patch size {self.patch}; "
@@ -78,6 +91,19 @@ class PlainViT(SearchSpace):
             raise SpaceError(
                 f"space '{self.name}': registers must be whole numbers from 0 on, got {list(self.registers)}"
             )
+        beside = [name for name in ("active", "relative_reach") if self.rank and getattr(self, name)]
+        if beside:
+            raise SpaceError(
+                f"space '{self.name}': no layer of low rank has {' or '.join(beside)}; leave out rank, or {' and '.join(beside)}"
+            )
+        for name, shares in self._forms.items():
+            odd = [share for share in shares if not 0 <= share <= 1 or (name == "rank" and not share)]
+            if odd:
+                least = "above 0" if name == "rank" else "from 0"
+                raise SpaceError(f"space '{self.name}': {name} takes shares {least} up to 1, got {odd[0]}")
+
+    def sites(self) -> Sequence[Site]:
+        self._check()
         grid = self.task.image_size // self.patch
         image = self.task.image_shape
         reach = min(self.relative_reach, grid)
@@ -100,12 +126,20 @@ class PlainViT(SearchSpace):
             return LayerSpec.of(kind, image, tokens(chosen, width), patch=self.patch, **registers(chosen))
 
         def attention(width: int, heads: int, *chosen: Choice) -> LayerSpec:
+            kind, own = "attention", {"reach": reach}
+            if self.rank:
+                kind, own, chosen = "low_rank_attention", {"rank": _part(width, chosen[0])}, chosen[1:]
             shape = tokens(chosen, width)
-            return LayerSpec.of("attention", shape, shape, heads=heads, head_width=self.head_width, reach=reach)
+            return LayerSpec.of(kind, shape, shape, heads=heads, head_width=self.head_width, **own)
 
         def ffn(width: int, ratio: float, *chosen: Choice) -> LayerSpec:
+            kind, hidden, own = "feed_forward", int(width * ratio), {}
+            if self.rank:
+                kind, own, chosen = "low_rank_feed_forward", {"rank": _part(width, chosen[0])}, chosen[1:]
+            if self.active:
+                kind, own, chosen = "idle_feed_forward", {"active": _part(hidden, chosen[0])}, chosen[1:]
             shape = tokens(chosen, width)
-            return LayerSpec.of("feed_forward", shape, shape, hidden=int(width * ratio))
+            return LayerSpec.of(kind, shape, shape, hidden=hidden, **own)
 
         def head(width: int, *chosen: Choice) -> LayerSpec:
             shape, classes = tokens(chosen, width), (self.task.num_classes,)
@@ -121,8 +155,16 @@ class PlainViT(SearchSpace):
             site
             for i in range(max(self.depth))
             for site in (
-                Site(f"block{i}_attention", ("width", f"heads[{i}]", *more), attention),
-                Site(f"block{i}_ffn", ("width", f"mlp_ratio[{i}]", *more), ffn),
+                Site(
+                    f"block{i}_attention", ("width", f"heads[{i}]", *[f"rank[{i}]"] * bool(self.rank), *more), attention
+                ),
+                Site(
+                    f"block{i}_ffn", ("width", f"mlp_ratio[{i}]", *(f"{name}[{i}]" for name in self._forms), *more), ffn
+                ),
             )
         ]
         return [*stems, *blocks, Site("head", ("width", *more), head)]
+
+
+def _part(whole: int, share: Choice) -> int:
+    return ceil(whole * float(share))

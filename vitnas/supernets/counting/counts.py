@@ -25,7 +25,7 @@ class Counts:
     Attributes:
         num_params: trainable numbers.
         macs: multiply-accumulates of convolutions, linear layers and matrix products for one
-            image, as the authors of a layer compute it (see `Layer.counted`); biases, normalisation, softmax,
+            image, of a layer as it is deployed or as its authors compute it (see `Layer.counted`); biases, normalisation, softmax,
             activations and pooling are not counted.
         weight_bytes: parameters and saved statistics in fp32.
         activation_bytes: the most memory that inputs, outputs and intermediate results of one
@@ -56,10 +56,11 @@ def count_layer(spec: LayerSpec) -> Counts:
         layer = build(spec).to("meta").eval()
         x = torch.empty(1, *spec.in_shape)
     memory = flops = _Meter()
+    deployed, counted = layer.deployed(), layer.counted()
     with torch.no_grad(), memory:
         memory.hold(x)
-        y = layer(x)
-    if (counted := layer.counted()) is not layer:
+        y = deployed(x)
+    if counted is not layer:
         flops = _Meter()
         with torch.no_grad(), flops:
             counted(x)

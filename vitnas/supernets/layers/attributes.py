@@ -20,6 +20,7 @@ TokenNorm = Annotated[Literal["layer", "layer-1e-6"], about("the norm over chann
 KeyWidth = Annotated[int, about("channels of one head's queries and keys", ge=1)]
 Numbers = Annotated[str, Meta(pattern=r"^[1-9][0-9]*(\.[1-9][0-9]*)*$", examples=["7.3.3"])]
 OddKernel = Annotated[int, about("side of the kernel", ge=1, extra={"odd": True})]
+Rank = Annotated[int, about("the rank that a weight has at most", ge=1)]
 Reduction = Annotated[int, about("how many times fewer rows and columns of keys and values", ge=1)]
 Squeeze = Annotated[int, about("channels inside the squeeze-and-excitation", ge=1)]
 Stride = Annotated[int, about("2 halves the map", ge=1, le=2)]

@@ -52,9 +52,13 @@ class Layer(nn.Module):
         """Whether this layer is x + f(x), so that leaving f out leaves a network."""
         return self.residual and self.spec.in_shape == self.spec.out_shape
 
-    def counted(self) -> nn.Module:
-        """What MACs are counted on: this layer as its authors wrote it, where it takes fewer products than they do."""
+    def deployed(self) -> nn.Module:
+        """This layer, in evaluation mode, with weights that are made of others computed once, as exported graphs have them."""
         return self
+
+    def counted(self) -> nn.Module:
+        """What MACs are counted on: this layer as deployed, or as its authors wrote it, where it takes fewer products."""
+        return self.deployed()
 
     def constant(self, name: str, values: NDArray[np.generic]) -> None:
         """Keeps an array that follows from the spec; it is neither trained nor saved nor sliced."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from vitnas.errors import SpaceError
@@ -19,7 +21,7 @@ Between = Annotated[Natural, about("channels between two convolutions")]
 
 
 class StackedStem(Layer):
-    """(C, H, W) -> (width, H/s, W/s), normalised convolutions with an activation after each.
+    """(C, H, W) -> (width, H/s, W/s), normalised convolutions with an activation after each, then perhaps positions.
 
     ``width0``, ``width1`` and so on are given for every convolution but the last.
     """
@@ -37,6 +39,7 @@ class StackedStem(Layer):
         width2: Between = 0
         width3: Between = 0
         width4: Between = 0
+        positions: Annotated[bool, about("whether every place of the first map has a learned position")] = False
 
         def __post_init__(self) -> None:
             between = len(self.strides) - 1
@@ -52,6 +55,8 @@ class StackedStem(Layer):
 
     attrs: Attrs
 
+    averaged: ClassVar[Mapping[str, tuple[int, int]]] = {"position": (1, 2)}
+
     def __init__(self, spec: LayerSpec) -> None:
         super().__init__(spec)
         strides = [int(digit) for digit in self.attrs.strides]
@@ -60,6 +65,9 @@ class StackedStem(Layer):
         self.convs = nn.ModuleList(
             ConvNorm(widths[i], widths[i + 1], 3, stride, bias=self.attrs.bias) for i, stride in enumerate(strides)
         )
+        self.position = nn.Parameter(torch.empty(spec.out_shape)) if self.attrs.positions else None
+        if self.position is not None:
+            nn.init.trunc_normal_(self.position, std=0.02)
 
     def forward(self, x: Tensor) -> Tensor:
         activate = ACTIVATIONS[self.attrs.act]
@@ -68,4 +76,4 @@ class StackedStem(Layer):
             x = conv(x)
             if i < last or self.attrs.act_last:
                 x = activate(x)
-        return x
+        return x if self.position is None else x + self.position

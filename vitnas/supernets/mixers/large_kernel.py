@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vitnas.search_spaces import LayerSpec
 from vitnas.settings import about
 from vitnas.supernets.layers.attributes import Attributes, OddKernel
+from vitnas.supernets.layers.conv_norm import scale_and_shift
 from vitnas.supernets.mixers.mixer import ConvMixer
 
 BRANCHES = {
@@ -56,7 +56,7 @@ class LargeKernel(ConvMixer):
         self.excite = nn.Conv2d(width // 4, width, 1)
 
     def convolve(self, x_BDHW: Tensor) -> Tensor:
-        if self.training:
+        if self.norm_after.training:  # perhaps alone, while statistics are measured
             y = self.norm_after(sum(branch(x_BDHW) for branch in self.branches.values()))
         else:
             kernel, bias = self.merged()
@@ -71,7 +71,7 @@ class LargeKernel(ConvMixer):
             *(branch.merged(self.attrs.kernel) for branch in self.branches.values()),  # type: ignore[operator]
             strict=True,
         )
-        scale, shift = _affine(self.norm_after)
+        scale, shift = scale_and_shift(self.norm_after)
         return sum(kernels) * scale[:, None, None, None], sum(biases) * scale + shift
 
 
@@ -92,18 +92,10 @@ class Branch(nn.Module):
 
     def merged(self, size: int) -> tuple[Tensor, Tensor]:
         """The same as a kernel of this size without dilation, and a bias."""
-        scale, shift = _affine(self.norm)
+        scale, shift = scale_and_shift(self.norm)
         kernel = _spread(_spread(self.conv.weight, self.dilation).transpose(2, 3), self.dilation).transpose(2, 3)
         margin = (size - kernel.shape[-1]) // 2
         return F.pad(kernel, (margin,) * 4) * scale[:, None, None, None], shift
-
-
-def _affine(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
-    """A batch norm in evaluation as a scale and a shift for every channel."""
-    assert norm.running_var is not None
-    assert norm.running_mean is not None
-    scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
-    return scale, norm.bias - norm.running_mean * scale
 
 
 def _spread(kernel: Tensor, dilation: int) -> Tensor:

@@ -14,6 +14,7 @@ from vitnas.search_spaces import Arch, LayerSpec
 from vitnas.supernets.compensation import Compensation, ProductMoments
 from vitnas.supernets.data import Images
 from vitnas.supernets.layers import outline
+from vitnas.supernets.layers.low_rank import keep_apart
 from vitnas.supernets.pruning.products import Product, watched
 from vitnas.supernets.recalibration import recalibrate
 from vitnas.supernets.supernet import Supernet
@@ -54,6 +55,7 @@ def measure_moments(
     blueprint = space.lower(arch)
     network = net.uncompensated(arch).eval().requires_grad_(False)
     recalibrate(network, images)  # as whatever is evaluated is
+    keep_apart(network)
     device = next(net.parameters()).device
     specs_at = space.lowering.specs_at()
     smaller = {

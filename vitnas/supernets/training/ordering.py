@@ -11,8 +11,11 @@ from vitnas.search_spaces import Arch, Pruned
 from vitnas.supernets.data import Images
 from vitnas.supernets.evaluation import one_thread
 from vitnas.supernets.layers import Layer
+from vitnas.supernets.layers.low_rank import LowRankProduct
 from vitnas.supernets.pruning.importances import IMPORTANCES
+from vitnas.supernets.pruning.moments import measure_moments
 from vitnas.supernets.pruning.order import Ordered, sort_channels
+from vitnas.supernets.pruning.ranks import turn_ranks
 from vitnas.supernets.supernet import Supernet
 from vitnas.supernets.torch_device import CPU
 from vitnas.supernets.weights.overlap import common_tensors
@@ -42,7 +45,7 @@ def take_slices(net: Supernet, whole: Supernet) -> None:
 
 
 def sort_given(net: Supernet, arch: Arch, images: Images, importance: str, seed: int) -> Ordered:
-    """Sorts the channels of an arch whose weights were given, in place.
+    """Sorts the channels of an arch whose weights were given, in place, with weights of low rank turned to their best bases first.
 
     Scores are computed on a processor by one thread, so that all processes of a training sort alike.
 
@@ -55,5 +58,9 @@ def sort_given(net: Supernet, arch: Arch, images: Images, importance: str, seed:
     """
     with one_thread():
         copy = deepcopy(net).to(CPU)
+        if any(isinstance(module, LowRankProduct) for module in net.modules()):
+            seen = measure_moments(copy, images, arch, seed=seed)
+            for each in (copy, net):
+                turn_ranks(each, seen, arch)
         scores = IMPORTANCES.load(importance)(seed=seed).channels(copy, images, arch)
     return sort_channels(net, scores, arch)

@@ -20,6 +20,7 @@ from vitnas.supernets.weights.pretrained import write_weights
 from vitnas.supernets.weights.pretrained.deit import slimmed
 from vitnas.supernets.weights.pretrained.families import rules_of_family
 from vitnas.supernets.weights.pretrained.hugging_face import check_config
+from vitnas.supernets.weights.pretrained.low_rank import at_full_rank
 from vitnas.supernets.weights.pretrained.matching import class_tensors
 from vitnas.supernets.weights.pretrained.timm_weights import TimmWeights
 from vitnas.supernets.weights.sources import ExportedWeights, RunWeights, TimmState, by_site, find_weights, read_state
@@ -60,7 +61,7 @@ def given_network(
         case TimmState(state, config):
             tensors = _of_timm(space, blueprint, state, name)
             if config is not None:
-                for spec in (spec for spec in space.whole if spec.kind == "slim_attention"):
+                for spec in (spec for spec in space.whole if spec.kind in ("slim_attention", "low_rank_attention")):
                     check_config(config, spec["head_width"])
         case ExportedWeights(folder):
             tensors = by_site(read_state(folder / "weights.safetensors"), blueprint.sites, name)
@@ -139,7 +140,7 @@ def _built(space: Pruned, blueprint: Blueprint, tensors: Tensors) -> GivenWeight
     for (site, spec), was in zip(space.whole.items(), blueprint, strict=True):
         own = dict(tensors[site])
         if spec.kind != was.kind:
-            own = slimmed(own)
+            own = slimmed(own) if spec.kind == "slim_attention" else at_full_rank(spec, own)
         own, side = _resampled(spec, own)
         given[site], resampled = own, resampled or side
     head, last = space.whole.sites[-1], space.whole.layers[-1]

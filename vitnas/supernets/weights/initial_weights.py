@@ -50,7 +50,8 @@ def initialise(net: Supernet, source: str) -> str:
 
 
 def _from_timm(net: Supernet, state: Mapping[str, Tensor], config: Mapping[str, Any] | None, source: str) -> str:
-    widths = {spec["head_width"] for spec in net.space.lowering.specs if spec.kind == "attention"}
+    heads = ("attention", "low_rank_attention")
+    widths = {spec["head_width"] for spec in net.space.lowering.specs if spec.kind in heads}
     for width in widths if config is not None else ():
         check_config(config or {}, width)
     if "dist_token" in state:

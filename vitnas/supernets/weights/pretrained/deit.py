@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from vitnas.search_spaces import Blueprint, LayerSpec
+from vitnas.supernets.weights.pretrained.low_rank import at_full_rank
 from vitnas.supernets.weights.pretrained.timm_weights import TimmWeights
 
 
@@ -91,6 +92,14 @@ def slimmed(attention: Mapping[str, Tensor]) -> dict[str, Tensor]:
     }
 
 
+def _low_rank_attention(timm: TimmWeights, block: str, spec: LayerSpec) -> dict[str, Tensor]:
+    return at_full_rank(spec, _attention(timm, block, spec))
+
+
+def _low_rank_feed_forward(timm: TimmWeights, block: str, spec: LayerSpec) -> dict[str, Tensor]:
+    return at_full_rank(spec, _feed_forward(timm, block, spec))
+
+
 def _feed_forward(timm: TimmWeights, block: str, spec: LayerSpec) -> dict[str, Tensor]:
     found = timm.modules({"norm": f"{block}.norm2", "expand": f"{block}.mlp.fc1"})
     weight, bias = _scaled(timm, f"{block}.mlp.fc2", f"{block}.ls2.gamma", f"{block}.gamma_2")
@@ -143,5 +152,7 @@ KINDS: Mapping[str, Callable[[TimmWeights, str, LayerSpec], Mapping[str, Tensor]
     "slim_attention": _slim_attention,
     "rotary_attention": _slim_attention,
     "feed_forward": _feed_forward,
+    "low_rank_attention": _low_rank_attention,
+    "low_rank_feed_forward": _low_rank_feed_forward,
     "attention_classifier": _attention_classifier,
 }

@@ -22,6 +22,7 @@ FAMILIES: Registry[Rules] = Registry(
         "deit": "vitnas.supernets.weights.pretrained.deit:rules",
         "efficientformer": "vitnas.supernets.weights.pretrained.efficientformer:rules",
         "efficientformerv2": "vitnas.supernets.weights.pretrained.efficientformerv2:rules",
+        "low-rank-vit": "vitnas.supernets.weights.pretrained.deit:rules",
         "matformer-base": "vitnas.supernets.weights.pretrained.deit:rules",
         "matformer-small": "vitnas.supernets.weights.pretrained.deit:rules",
         "matformer-tiny": "vitnas.supernets.weights.pretrained.deit:rules",
@@ -38,6 +39,8 @@ PLAIN = {
     "slim_attention",
     "rotary_attention",
     "feed_forward",
+    "low_rank_attention",
+    "low_rank_feed_forward",
     "classifier",
     "attention_classifier",
 }
