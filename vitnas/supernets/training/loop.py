@@ -84,7 +84,7 @@ class TrainingLoop:
         found = resume(self.run, self.net, self.optimizer, self.average)
         if found is None:
             if self.settings.init is not None:
-                whole = unrestricted(self.net, self.settings.seed)
+                whole = unrestricted(self.net, self.settings.init, self.settings.seed)
                 initialise(whole, self.settings.init)
                 if fits_head and whole.donor is not None and whole.donor.new_head:
                     fit_head(whole, whole.donor.arch, self.dataset.train, self.settings.seed)

@@ -18,13 +18,18 @@ from vitnas.supernets.pruning.order import Ordered, sort_channels
 from vitnas.supernets.pruning.ranks import turn_ranks
 from vitnas.supernets.supernet import Supernet
 from vitnas.supernets.torch_device import CPU
+from vitnas.supernets.weights.initial_weights import is_run_of
 from vitnas.supernets.weights.overlap import common_tensors
+from vitnas.supernets.weights.sources import find_weights
 
 
-def unrestricted(net: Supernet, seed: int) -> Supernet:
-    """Where a given network can be sorted: the supernet of all of it where the space of `net` keeps a part, else `net`."""
+def unrestricted(net: Supernet, source: str, seed: int) -> Supernet:
+    """Where a given network can be sorted: the supernet of all of it where the space of `net` keeps a part, else `net`.
+
+    What a run of the space has is sorted already, and a part of it may be compensated.
+    """
     space = net.space
-    if not (isinstance(space, Pruned) and space.only):
+    if not (isinstance(space, Pruned) and space.only) or is_run_of(space, find_weights(source)):
         return net
     return Supernet(replace(space, only=()), seed).train().to(next(net.parameters()).device)
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from vitnas.errors import CheckpointError
 from vitnas.files import read_json
 from vitnas.run import RunFolder
-from vitnas.search_spaces import Arch, Pruned
+from vitnas.search_spaces import Arch, Pruned, SearchSpace
 from vitnas.supernets.layers import Layer
 from vitnas.supernets.supernet import Donor, Supernet
 from vitnas.supernets.weights.checkpoints import load_supernet, load_supernet_at
@@ -36,7 +36,7 @@ def initialise(net: Supernet, source: str) -> str:
     """
     found = find_weights(source)
     space = net.space
-    if isinstance(space, Pruned) and not (isinstance(found, RunWeights) and found.run.space.name == space.name):
+    if isinstance(space, Pruned) and not is_run_of(space, found):
         given = given_network(space, found, source)
         net.donor = Donor(space.largest(), given.new_head)
         return take_given(net, given, source)
@@ -47,6 +47,11 @@ def initialise(net: Supernet, source: str) -> str:
             return _from_export(net, folder, source)
         case RunWeights(run, checkpoint):
             return _from_run(net, run, source, checkpoint)
+
+
+def is_run_of(space: SearchSpace, found: object) -> bool:
+    """Whether weights lie in a run of this space, or of a part of it, in the order that they have there."""
+    return isinstance(found, RunWeights) and found.run.space.name == space.name
 
 
 def _from_timm(net: Supernet, state: Mapping[str, Tensor], config: Mapping[str, Any] | None, source: str) -> str:
@@ -116,4 +121,4 @@ def _task(report: Path) -> dict[str, Any]:
     return dict(found)
 
 
-__all__ = ["initialise"]
+__all__ = ["initialise", "is_run_of"]
