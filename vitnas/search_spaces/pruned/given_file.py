@@ -52,7 +52,7 @@ class _Text(msgspec.Struct):
     arch: dict[str, Any] | None = None
 
 
-class _Exported(msgspec.Struct):
+class _ExportReport(msgspec.Struct):
     """What the report of an export says of its network."""
 
     task: Task
@@ -119,7 +119,7 @@ def given_in(path: Path, load: Load) -> GivenNetwork:
 
 def _exported(path: Path, name: str, arch: Arch, report: Any) -> GivenNetwork:
     try:
-        read = msgspec.convert(report, _Exported)
+        read = msgspec.convert(report, _ExportReport)
         return _checked(GivenLayers(name, _blueprint(read.blueprint), read.task, arch.space, arch))
     except (msgspec.ValidationError, SpaceError, *_RAW) as error:
         raise SpaceError(
