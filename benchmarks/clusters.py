@@ -134,19 +134,19 @@ def _training(folder: Path) -> dict[str, float]:
 
 
 def _disturbed(run: RunFolder, comes_back: bool) -> tuple[tuple[Setback, ...], float]:
-    """Kills one of two nodes in a training; what was lost, and the seconds until it went on."""
+    """Kills one of two nodes in a training; what was lost, and the seconds from its return, if it returns, until it went on."""
     with _cluster(1, 1) as (cluster, lost), ThreadPoolExecutor(1) as beside:
         # Ray adds nodes in the main thread alone, so the training is beside it.
         found = beside.submit(train_on_ray, run, 2, cluster.address, print, PATIENCE_S)
         _wait(lambda: _step(run) >= KILLED_AT, found)
+        before = run.metrics_file.stat().st_ino
         cluster.remove_node(lost, allow_graceful=False)
-        killed = time.monotonic()
         if comes_back:
             time.sleep(PATIENCE_S / 4)
             cluster.add_node(num_cpus=1)
-        before = run.metrics_file.stat().st_ino
+        whole = time.monotonic()
         _wait(lambda: run.metrics_file.stat().st_ino != before, found)  # who goes on forgets what was lost
-        seconds = time.monotonic() - killed
+        seconds = time.monotonic() - whole
         return found.result(), seconds
 
 
@@ -159,7 +159,7 @@ def _wait(until: Callable[[], bool], work: Future[Any]) -> None:
     while not until():
         if work.done():
             work.result()
-            raise SystemExit("the work ended before a node could be killed")
+            raise SystemExit("the work ended before it could be disturbed, or without having been")
         time.sleep(0.02)
 
 

@@ -10,19 +10,24 @@ programme       the front of `vitnas family`: the network of highest validation 
 torch_pruning   Torch-Pruning with Taylor importance, of the plain transformers: inside blocks alone, or the width as well, the better
 distilled       programme, then an epoch on the training images with the given network as teacher
 torch_pruning_tuned  the same epoch for what Torch-Pruning made
+alone           of the networks with the same share of everything the one that is quick enough, from drawn weights, for as many
+                epochs as the given network had
 
 Keys: drop_at_75, drop_at_50, drop_at_35 (points lost by programme, mean over networks), METHOD.drop_at_75.NETWORK and so on,
 acc.NETWORK, torch_pruning.drop_at_75 (mean over the plain transformers; to be held against plain.drop_at_75), ahead_untrained and
 ahead_tuned (the least points by which programme, and distilled, are ahead of it at any point), hypervolume_ratio (of programme
-over Torch-Pruning: area below accuracy over milliseconds, mean), seconds (of `vitnas family` with ten thousand test images left
-alone, the longest), seconds.deit_tiny (for DeiT-Ti at 224 pixels, 500 validation images).
+over Torch-Pruning: area below accuracy over milliseconds, mean), short.NETWORK (points that a given network is worse than
+somebody would use, where it is), seconds.NETWORK (of `vitnas family` with two workers), seconds.deit-tiny (for DeiT-Ti at
+224 pixels with drawn weights, 500 validation images, twenty networks), seconds (the longest).
 
-Trained networks, and what was found of them, are kept below VITNAS_BENCHMARK_WORK and not made again. Without --tuned the epochs are left out.
+Trained networks are kept below VITNAS_BENCHMARK_WORK and not made again. Without --tuned the last three are left out. Keys over
+all networks are of those that the file of results has. Torch-Pruning comes by `pip install --no-deps torch-pruning`.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -34,7 +39,7 @@ from typing import Any
 import frame
 import numpy as np
 import torch
-from problems.given import GIVEN, IMAGES, Given, arch_of
+from problems.given import FILES, GIVEN, IMAGES, Given, arch_of
 from problems.rival import pruned_rival, rival_of
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -42,15 +47,23 @@ from torch.nn import functional as F
 from vitnas.api.families import family
 from vitnas.automation.pruning.settings import FamilySettings
 from vitnas.automation.recipe import augment_for
-from vitnas.files import read_json, without_seal, write_json
+from vitnas.files import read_json, write_json
+from vitnas.nas.run_search import SearchResult
+from vitnas.nas.settings import SearchSettings
 from vitnas.run import RunFolder
+from vitnas.search_spaces import load_space
 from vitnas.search_spaces.uniform import uniform_line
 from vitnas.supernets.augment import augment, batch_seed_of, seeds_of
-from vitnas.supernets.data import Dataset, Images, dataset_of
+from vitnas.supernets.data import Dataset, DataSettings, Images, dataset_of, load_dataset
 from vitnas.supernets.data.batches import Batches
 from vitnas.supernets.evaluation import cut_out
+from vitnas.supernets.recalibration import recalibrate
+from vitnas.supernets.settings.train import TrainSettings
+from vitnas.supernets.training.beginning import begin
+from vitnas.supernets.training.train import start_run
 from vitnas.supernets.weights.checkpoints import load_supernet
 
+RESULTS = Path(__file__).parent / "results" / "family.json"
 WORK = Path(os.environ.get("VITNAS_BENCHMARK_WORK", Path(tempfile.gettempdir()) / "vitnas-given"))
 SHARES = (0.75, 0.5, 0.35)
 TUNED_AT = 0.5
@@ -58,6 +71,7 @@ RATIOS = tuple(np.arange(0.05, 0.8, 0.05).round(2).tolist())
 """Of channels that Torch-Pruning removes; of those whose network is quick enough, the least."""
 RATE, BATCH, AVERAGED = 5e-4, 64, 0.99
 ROUNDS = 200
+DEIT = "deit-tiny"
 
 
 @dataclass(frozen=True)
@@ -71,27 +85,51 @@ class Cut:
 
 def measure(quick: bool, only: str | None = None, tuned: bool = False) -> frame.Results:
     torch.set_num_threads(1)
-    results: dict[str, float] = {}
-    rows: list[tuple[str, ...]] = []
-    chosen = [given for given in GIVEN if only is None or given.name in only.split(",")]
-    if quick:
-        chosen = [Given("fashion", "vit", 28, 1, 0.5, steps=30, val_share=0.01)]
-    folder = WORK if not quick else Path(tempfile.mkdtemp())
-    folder.mkdir(parents=True, exist_ok=True)
     if not IMAGES.is_dir():
         raise SystemExit(f"needs {IMAGES}")
-    for given in chosen:
-        file = folder / f"{given.name}{'-tuned' if tuned else ''}.json"
-        if not file.is_file():
-            write_json(file, of_network(given, folder, quick, tuned, rows))
-        results |= without_seal(read_json(file), str(file))
-    frame.show("percent of 10,000 test images", ("network", "method", "share of ms", "accuracy", "points lost"), rows)
-    return results | together(results)
+    if quick:
+        with tempfile.TemporaryDirectory() as folder:
+            tiny = Given("fashion", "vit", 28, 1, 0.0, steps=30, val_share=0.01)
+            return together(of_network(tiny, Path(folder), quick, tuned))
+    if not find_spec("torch_pruning"):
+        raise SystemExit("needs Torch-Pruning: pip install --no-deps torch-pruning")
+    names = [*(given.name for given in GIVEN), DEIT] if only is None else only.split(",")
+    if unknown := [name for name in names if name != DEIT and name not in {given.name for given in GIVEN}]:
+        raise SystemExit(f"no network {unknown[0]}; have {[*(given.name for given in GIVEN), DEIT]}")
+    WORK.mkdir(parents=True, exist_ok=True)
+    results: dict[str, float] = dict(read_json(RESULTS)["results"]) if only is not None and RESULTS.is_file() else {}
+    for given in GIVEN:
+        if given.name in names:
+            results = {key: value for key, value in results.items() if not key.endswith(f".{given.name}")}
+            results |= of_network(given, WORK, quick, tuned)
+    if DEIT in names:
+        results[f"seconds.{DEIT}"] = seconds_of_deit(WORK)
+    return together(results)
 
 
-def of_network(given: Given, folder: Path, quick: bool, tuned: bool, rows: list[tuple[str, ...]]) -> dict[str, float]:
+def seconds_of_deit(folder: Path) -> float:
+    """Of the front of a network of the size of DeiT-Ti, whose weights do not matter for that."""
+    images = DataSettings(str(IMAGES / FILES["cifar10"]), image_size=224, val_share=0.01)
+    run = RunFolder(folder / DEIT)
+    if not run.config_file.is_file():
+        space = load_space("deit", load_dataset(images).task)
+        start_run(run.path, space.alone(space.named("DeiT-Ti")), images, TrainSettings(steps=1, loggers=()))
+    begin(run)
+    write_json(run.path / "arch.json", arch_of(run).to_json())
+    return timed_family(run, images, folder / f"family-{DEIT}", FamilySettings(evaluations=20))[1]
+
+
+def timed_family(run: RunFolder, images: DataSettings, home: Path, how: FamilySettings) -> tuple[SearchResult, float]:
+    """The front of a given network on both cores, and the seconds that it took from the beginning."""
+    shutil.rmtree(home, ignore_errors=True)
+    start = time.perf_counter()
+    found = family(str(run.path / "arch.json"), images, "cpu", how, searching=SearchSettings(workers=2), path=home)
+    return found, time.perf_counter() - start
+
+
+def of_network(given: Given, folder: Path, quick: bool, tuned: bool) -> dict[str, float]:
     """All methods on one given network."""
-    run = given.trained(folder)
+    run, rows = given.trained(folder), []
     dataset = dataset_of(run)
     assert dataset.test is not None
     test = dataset.test.sample(1000) if quick else dataset.test
@@ -100,16 +138,11 @@ def of_network(given: Given, folder: Path, quick: bool, tuned: bool, rows: list[
     base = accuracy(whole, test)
     results = {f"acc.{given.name}": 100 * base}
     rows.append((given.name, "given", "1.00", f"{100 * base:.2f}", ""))
+    if base < given.good:
+        results[f"short.{given.name}"] = 100 * (given.good - base)
     home = folder / f"family-{given.name}"
-    start = time.perf_counter()
-    found = family(
-        str(run.path / "arch.json"),
-        given.images,
-        "cpu",
-        FamilySettings(evaluations=6 if quick else 24, refine=0 if quick else 24),
-        path=home,
-    )
-    results[f"seconds.{given.name}"] = time.perf_counter() - start
+    how = FamilySettings(evaluations=6 if quick else 24, refine=0 if quick else 24)
+    found, results[f"seconds.{given.name}"] = timed_family(run, given.images, home, how)
     supernet = RunFolder.open(home)
     clock = Clock(whole, x)
     shares = SHARES[:1] if quick else SHARES
@@ -118,7 +151,7 @@ def of_network(given: Given, folder: Path, quick: bool, tuned: bool, rows: list[
         "compensated": lambda share: by_line(supernet, True, clock, share, dataset, test),
         "programme": lambda share: of_front(supernet, found.front, clock, share, dataset, test),
     }
-    if given.form == "vit" and find_spec("torch_pruning"):
+    if given.form == "vit" and not quick:
         methods["torch_pruning"] = lambda share: by_rival(whole, dataset, clock, share, test)
     if quick:
         methods = {"programme": methods["programme"]}
@@ -137,7 +170,23 @@ def of_network(given: Given, folder: Path, quick: bool, tuned: bool, rows: list[
                 results[f"{name}.share_at_{round(100 * share)}.{given.name}"] = one.share
                 rows.append((given.name, name, f"{one.share:.2f}", f"{100 * one.accuracy:.2f}", f"{lost:.2f}"))
                 print(*rows[-1], flush=True)
+        if tuned and share == TUNED_AT:
+            one = alone(given, supernet, clock, share, folder, dataset, test)
+            results[f"alone.drop_at_{round(100 * share)}.{given.name}"] = 100 * (base - one.accuracy)
+            results[f"alone.share_at_{round(100 * share)}.{given.name}"] = one.share
+    frame.show("percent of 10,000 test images", ("network", "method", "share of ms", "accuracy", "points lost"), rows)
     return results
+
+
+def alone(
+    given: Given, supernet: RunFolder, clock: Clock, share: float, folder: Path, dataset: Dataset, test: Images
+) -> Cut:
+    """Uniform scaling: of the archs with the same share of everything the largest that is quick enough, trained by itself."""
+    net, line = load_supernet(supernet), uniform_line(supernet.space)[::-1]
+    at = next(i for i, arch in enumerate(line) if clock.share(net.slices(arch).eval()) <= share)
+    run = given.like(supernet.space.alone(line[at]), folder / f"{given.name}-{given.epochs}-alone")
+    network = cut_out(load_supernet(run), arch_of(run), dataset.train)
+    return Cut(network, clock.share(network), accuracy(network, test))
 
 
 TUNED = {"programme": "distilled", "torch_pruning": "torch_pruning_tuned"}
@@ -227,8 +276,7 @@ def train(network: nn.Module, teacher: nn.Module, dataset: Dataset) -> None:
     averaging = torch.optim.swa_utils.get_ema_multi_avg_fn(AVERAGED)  # type: ignore[no-untyped-call]
     mean = torch.optim.swa_utils.AveragedModel(network, multi_avg_fn=averaging)
     network.train()
-    for step, (x, y, seeds) in enumerate(augmented(dataset, batches)):
-        del y, step, seeds
+    for x in augmented(dataset, batches):
         with torch.no_grad():
             target = teacher(x).softmax(dim=1)
         optimizer.zero_grad()
@@ -242,9 +290,10 @@ def train(network: nn.Module, teacher: nn.Module, dataset: Dataset) -> None:
     for name, tensor in state.items():
         own[name].copy_(tensor)
     network.eval()
+    recalibrate(network, dataset.train)
 
 
-def augmented(dataset: Dataset, batches: Batches) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+def augmented(dataset: Dataset, batches: Batches) -> Iterator[Tensor]:
     """One epoch of shifted, and if they have colours mirrored, images."""
     how = augment_for(dataset)
     for step in range(batches.per_epoch):
@@ -252,12 +301,12 @@ def augmented(dataset: Dataset, batches: Batches) -> Iterator[tuple[Tensor, Tens
         pixels, labels = dataset.train.pixels(rows)
         seeds = torch.from_numpy(seeds_of(0, 0, rows))
         x, _ = augment(pixels, labels, seeds, batch_seed_of(0, step), how, dataset.task.num_classes)
-        yield dataset.train.normalise(x), labels, seeds
+        yield dataset.train.normalise(x)
 
 
 def together(results: Mapping[str, float]) -> dict[str, float]:
-    """What holds over all networks."""
-    found: dict[str, float] = {}
+    """The same with what holds over all networks."""
+    found = dict(results)
     names = [key.removeprefix("acc.") for key in results if key.startswith("acc.")]
     plain = [name for name in names if name.endswith("vit")]
 
@@ -312,7 +361,7 @@ if __name__ == "__main__":
         __doc__,
         measure,
         {
-            "--only": {"help": "some of them, such as cifar10-vit,fashion-vit"},
+            "--only": {"help": "some of them, such as cifar10-vit,fashion-vit,deit-tiny"},
             "--tuned": {"action": "store_true", "help": "also an epoch of distillation, for us and for the rival"},
         },
     )

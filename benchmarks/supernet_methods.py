@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from vitnas.search_spaces import Arch, SearchSpace
+from vitnas.supernets.data import Dataset, Images
 from vitnas.supernets.layers import Layer
+from vitnas.supernets.pruning.importances import IMPORTANCES
+from vitnas.supernets.pruning.moments import measure_moments
+from vitnas.supernets.pruning.order import sort_channels
 from vitnas.supernets.supernet import Supernet
 from vitnas.supernets.training.learner import Learner, StepOutcome
 from vitnas.supernets.training.lessons import Batch
@@ -126,6 +131,30 @@ class Exits(Learner):
         super()._backward(torch.stack([loss, *others]).mean())
 
 
+class Resorted(Learner):
+    """When the first smaller archs come, the most important channels go first; the optimiser begins anew."""
+
+    images: Images | None = None
+
+    def learn(self, lessons: Sequence[Lesson], batches: Sequence[Batch], seed: int, **how: Any) -> StepOutcome:
+        if self.images is not None and any(lesson.arch != self.net.space.largest() for lesson in lessons):
+            sort(self.net, self.images)
+            self.optimizer.state.clear()
+            self.images = None
+        return super().learn(lessons, batches, seed, **how)
+
+
+def sort(net: Supernet, images: Images) -> None:
+    """The channels of the largest arch, the most important first."""
+    sort_channels(net, IMPORTANCES.load("output_error")().channels(net, images))
+
+
+def as_family(net: Supernet, dataset: Dataset) -> None:
+    """Smaller archs are the largest with its least important channels removed, and made up for in closed form."""
+    sort(net, dataset.train)
+    net.compensation = measure_moments(net, dataset.train)
+
+
 @dataclass(frozen=True)
 class Method:
     """A way to train a supernet: settings other than those of `vitnas train-supernet`.
@@ -135,12 +164,14 @@ class Method:
         sampler: makes a sampler that vitnas does not have, from the space, the seed and the number of steps.
         network: the shared weights, or a kind of them that vitnas does not have.
         learner: what makes an update of the lessons, or a kind of it that vitnas does not have.
+        after: what is done to the weights when they are trained.
     """
 
     settings: Mapping[str, Any] = field(default_factory=dict)
     sampler: Callable[..., Sampler] | None = None
     network: type[Supernet] = Supernet
     learner: type[Learner] = Learner
+    after: Callable[[Supernet, Dataset], None] | None = None
 
 
 METHODS = {
@@ -163,6 +194,10 @@ WAYS = {
     "scaled-4e-3": Method({"learning_rate": 4e-3}, network=Scaled),
     "scaled-exits-4e-3": Method({"learning_rate": 4e-3}, network=Scaled, learner=Exits),
     "scaled-largest-first-4e-3": Method({"learning_rate": 4e-3}, sampler=LargestFirst, network=Scaled),
+    "family": Method(sampler=partial(LargestFirst, alone=1.0), after=as_family),
+    "resorted-largest-first": Method(sampler=LargestFirst, learner=Resorted),
+    "resorted-scaled-largest-first": Method(sampler=LargestFirst, network=Scaled, learner=Resorted),
+    "resorted-scaled-largest-half": Method(sampler=partial(LargestFirst, alone=0.5), network=Scaled, learner=Resorted),
 }
 """Those that are tried at the first length with the first seed."""
 

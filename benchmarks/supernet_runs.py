@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from supernet_methods import BATCH, DEFAULT, METHODS, Method
+from supernet_methods import BATCH, DEFAULT, METHODS, Method, Resorted
 
 from vitnas.files import read_json, write_json
 from vitnas.run import RunFolder
@@ -141,9 +141,13 @@ def train(space: SearchSpace, dataset: Dataset, method: Method, steps: int, seed
         loop.net.__class__, loop.learner.__class__ = method.network, method.learner
         if method.sampler is not None:
             loop.sampler = method.sampler(space, seed, num_steps=steps)
+        if isinstance(loop.learner, Resorted):
+            loop.learner.images = dataset.train
         loop.landmarks = {}  # judged below
         watched = _Watched(loop)
         loop.finish(show=False)
+    if method.after is not None:
+        method.after(loop.net, dataset)
     with loop.average.in_place() if loop.average is not None else nullcontext():
         scores = {arch.id: evaluate_arch(loop.net, arch, dataset) for arch in judged}
     return {

@@ -2,7 +2,8 @@
 
 Ratios of seconds to those of plain networks, of peak memory likewise, and of how fast images are read to how fast the
 largest subnet trains on them. Goals: 1.05, memory 1.15, and 3 for reading. autoformer-mini is shown and not counted: its
-smallest network takes a millisecond. timm_ratio compares with timm's VisionTransformer of the same widths and depth.
+smallest network takes a millisecond. One thread, whose own processor time counts, so that other work on the machine
+does not. timm_ratio compares with timm's VisionTransformer of the same widths and depth.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -44,6 +45,7 @@ IMAGES = 256
 def measure(quick: bool) -> frame.Results:
     # First, because a process starts with the peak of the one that starts it.
     memory = [_peak_bytes(shared) for shared in (True, False)]
+    torch.set_num_threads(1)
     rows: list[tuple[str, ...]] = []
     forward, train, sandwich, consumed, others = [], [], [], 0.0, {}
     for name, batch in BATCHES.items():
@@ -53,8 +55,8 @@ def measure(quick: bool) -> frame.Results:
         rounds = (QUICK_ROUNDS if quick else ROUNDS)[name]
         for label, arch in _archs(space).items():
             plain = net.extract(arch)
-            forward_s = frame.interleaved_s([_forward(net, x, arch), _forward(plain, x)], rounds)
-            train_s = frame.interleaved_s([_train(net, x, y, arch), _train(plain, x, y)], rounds)
+            forward_s = _seconds([_forward(net, x, arch), _forward(plain, x)], rounds)
+            train_s = _seconds([_train(net, x, y, arch), _train(plain, x, y)], rounds)
             if name in COUNTED:
                 forward.append(forward_s[0] / forward_s[1])
                 train.append(train_s[0] / train_s[1])
@@ -63,13 +65,13 @@ def measure(quick: bool) -> frame.Results:
         if name == "autoformer-tiny":
             consumed = len(x) / train_s[0]  # of the largest, which comes last
             if find_spec("timm"):
-                ours_s, timm_s = frame.interleaved_s([_train(net, x, y, arch), _train(_timm(space), x, y)], rounds)
+                ours_s, timm_s = _seconds([_train(net, x, y, arch), _train(_timm(space), x, y)], rounds)
                 others["timm_ratio"] = ours_s / timm_s
                 rows.append(_row(f"{name} {label}", "beside timm's", ours_s, timm_s))
         lessons = Sandwich(space, seed=0, num_steps=1, label_share=0.0).plan(0)
         plains = [_train(net.extract(lesson.arch), x, y) for lesson in lessons]
 
-        step_s, *plain_s = frame.interleaved_s([_sandwich(net, x, y), *plains], max(1, rounds // 3))
+        step_s, *plain_s = _seconds([_sandwich(net, x, y), *plains], max(1, rounds // 3))
         if name in COUNTED:
             sandwich.append(step_s / sum(plain_s))
         rows.append(_row(name, "sandwich step", step_s, sum(plain_s)))
@@ -96,6 +98,10 @@ def measure(quick: bool) -> frame.Results:
         "loader_ratio": loaded / consumed,
         **others,
     }
+
+
+def _seconds(calls: Sequence[Callable[[], object]], rounds: int) -> list[float]:
+    return frame.interleaved_s(calls, rounds, time.thread_time)
 
 
 def _row(name: str, what: str, shared_s: float, alone_s: float) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from typing import Any
 
 import typer
 
+from vitnas.automation.pruning.settings import FamilySettings, PruneSettings
 from vitnas.automation.settings import AutoSettings
 from vitnas.cli import app
 from vitnas.deployment.settings import ExportSettings
@@ -33,6 +34,8 @@ TABLES = {
     "search": SearchSettings,
     "export": ExportSettings,
     "auto": AutoSettings,
+    "family": FamilySettings,
+    "prune": PruneSettings,
 }
 NOTE = "<!-- Written by tools/reference.py; edit the code and run `make reference`. -->"
 

@@ -130,10 +130,10 @@ def test_a_question_from_before_a_setting_is_the_same_with_its_default(tmp_path,
         (older / "question.toml").write_text(question.replace('torch_device = "auto"\n', ""))
         before = load_dataset(DIGITS)
         if same:
-            record(older, resolved(DIGITS, before), changed)
+            record(older, "an automatic search's", resolved(DIGITS, before), changed)
         else:
             with pytest.raises(SettingsError, match=r"another question, which differs in auto\.torch_device"):
-                record(older, resolved(DIGITS, before), changed)
+                record(older, "an automatic search's", resolved(DIGITS, before), changed)
 
 
 def test_another_question_needs_another_folder(answered):

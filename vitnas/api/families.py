@@ -16,19 +16,23 @@ from vitnas.api.telling import teller
 from vitnas.automation.pruning.given_run import given_run, space_of
 from vitnas.automation.pruning.rounds import ARCH_FILE, PruneResult, Pruning
 from vitnas.automation.pruning.settings import FamilySettings, PruneSettings
+from vitnas.automation.question import ask
 from vitnas.deployment.exporters.choose import choose_exporters
 from vitnas.deployment.settings import ExportSettings
+from vitnas.errors import SettingsError
 from vitnas.interruption import going_on
 from vitnas.latency_lut.devices import load_device
 from vitnas.latency_lut.settings import ProfileSettings
 from vitnas.latency_lut.table import LatencyTable
-from vitnas.nas.run_search import SearchResult
+from vitnas.nas.quantity import LATENCY, Quantity
+from vitnas.nas.run_search import SearchResult, refuse_twice
 from vitnas.nas.settings import SearchSettings
 from vitnas.run import RunFolder
 from vitnas.search_spaces import Arch
 from vitnas.search_spaces.uniform import uniform_line
 from vitnas.supernets.data import DataSettings
 from vitnas.supernets.settings.train import TrainSettings
+from vitnas.supernets.weights.exported import read_report
 
 LEAST_ALIKE = 0.4
 """Of the milliseconds of the given network."""
@@ -66,6 +70,8 @@ def family(
     say, how = teller(progress), settings or FamilySettings()
     names = [devices] if isinstance(devices, str) else list(devices)
     targets = [load_device(name) for name in names]  # refuses unknown ones before any work
+    asked = replace(searching or SearchSettings(), compensate=how.compensate, initial=2)
+    limits = asked.on_devices(refuse_twice(names)).limits
     wanted = data if isinstance(data, DataSettings) else DataSettings(str(data))
     with going_on("what was done is kept; the same command goes on"):
         run = given_run(
@@ -78,7 +84,6 @@ def family(
         for target in targets:
             if not run.latency_file(target.name).is_file():
                 profile(run, target, ProfileSettings.quick(), progress=progress)
-    asked = replace(searching or SearchSettings(), compensate=True if how.compensate else None, initial=2)
     exact = replace(
         asked,
         evaluations=how.evaluations,
@@ -87,23 +92,29 @@ def family(
         predictor="none",
         importance=how.importance,
     )
-    found = search(run, names, exact, include=alike(run, names[0], how.evaluations), progress=progress)
+    found = search(run, names, exact, include=alike(run, names, limits, how.evaluations), progress=progress)
     if not how.refine:
         return found
     say("what the programme found is refined: further networks near the front are evaluated")
-    refined = replace(asked, evaluations=how.evaluations + how.refine, batch=max(1, how.refine // ROUNDS))
+    known = len(found.front.points)  # which the study in the same folder has
+    refined = replace(asked, evaluations=known + how.refine, batch=max(1, how.refine // ROUNDS))
     return search(run, names, refined, warm_start=found.folder, progress=progress)
 
 
-def alike(run: RunFolder, device: str, evaluations: int) -> list[Arch]:
-    """A few networks that keep the same share of everything, evenly over the upper part of the milliseconds.
+def alike(run: RunFolder, devices: Sequence[str], limits: Mapping[str, float], evaluations: int) -> list[Arch]:
+    """A few networks that keep the same share of everything, evenly over the upper part of the milliseconds that are allowed.
 
     They need no estimate of what a choice loses, and bound what a wrong one can do.
     """
     line = uniform_line(run.space)
-    cost = LatencyTable.read(run.latency_file(device)).latency_ms(run.space)(run.space.encode(line))
-    wanted = np.linspace(LEAST_ALIKE, 1.0, max(1, evaluations // 4)) * cost[-1]
-    return [line[i] for i in dict.fromkeys(int(np.abs(cost - one).argmin()) for one in wanted)]
+    costs = [LatencyTable.read(run.latency_file(d)).latency_ms(run.space)(run.space.encode(line)) for d in devices]
+    most = [limits.get(str(Quantity(LATENCY).on(device, devices)), np.inf) for device in devices]
+    fits = np.flatnonzero(np.all([cost <= one for cost, one in zip(costs, most, strict=True)], axis=0))
+    if not len(fits):
+        return []
+    cost = costs[0][fits]
+    wanted = np.linspace(min(LEAST_ALIKE * costs[0][-1], cost.max()), cost.max(), max(1, evaluations // 4))
+    return [line[fits[i]] for i in dict.fromkeys(int(np.abs(cost - one).argmin()) for one in wanted)]
 
 
 def prune(
@@ -130,16 +141,26 @@ def prune(
         progress: shows bars, and prints what is said to standard error.
     """
     say, how, formats = teller(progress), settings or PruneSettings(), exporting or ExportSettings()
-    [(device, limit_ms)] = limits.items()
+    device, limit_ms = _one_limit(limits)
     load_device(device)
     choose_exporters(formats)
     wanted = data if isinstance(data, DataSettings) else DataSettings(str(data))
     name = space_of(init).partition(":")[2].replace(":", "-").replace("/", "-").removesuffix("-arch.json")
     folder = Path(path) if path is not None else Path("pruned") / name
+    limit, exported = {"device": device, "latency_ms": limit_ms}, {"formats": list(formats.formats)}
+    ask(folder, "a pruning's", wanted, replace(how, init=init), limit=limit, export=exported)
     with going_on(f"what was done is kept in '{folder}'; the same command goes on"):
         pruning = Pruning(folder, wanted, device, limit_ms, how, say, progress)
         rounds = pruning.run(init)
         tuned = pruning.tuned(how.rounds)
         out = folder / "network"
-        report = export(tuned, tuned / ARCH_FILE, out, formats, force=out.exists(), progress=progress)
+        made = out.exists()
+        report = read_report(out) if made else export(tuned, tuned / ARCH_FILE, out, formats, progress=progress)
     return PruneResult(out, tuple(rounds), report)
+
+
+def _one_limit(limits: Mapping[str, float]) -> tuple[str, float]:
+    if len(limits) != 1 or not all(0 < ms < np.inf for ms in limits.values()):
+        raise SettingsError(f'limits {dict(limits)}: give the milliseconds of one device, such as {{"cpu": 12.0}}')
+    [(device, limit_ms)] = limits.items()
+    return device, limit_ms

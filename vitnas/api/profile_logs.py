@@ -20,6 +20,11 @@ def profile_loggers(settings: ProfileSettings, space: SearchSpace, device: str, 
     return Loggers(settings.loggers, LoggedRun("profile", table.stem, table.with_name(f"{table.stem}-log"), told))
 
 
+def log_table(loggers: Loggers, table: LatencyTable, file: Path) -> None:
+    loggers.numbers(0, figures_of(table))
+    loggers.artefact(file)
+
+
 def figures_of(table: LatencyTable) -> Mapping[str, object]:
     """How many layers and networks there are, and the error of the table."""
     fidelity = table.header.fidelity

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from vitnas.api.loading import Source, load_table, source_of
-from vitnas.api.profile_logs import figures_of, profile_loggers
-from vitnas.api.telling import teller
-from vitnas.errors import SettingsError
+from vitnas.api.profile_logs import log_table, profile_loggers
+from vitnas.api.telling import Say, teller
+from vitnas.errors import LoggerError, SettingsError
 from vitnas.interruption import going_on
 from vitnas.latency_lut import profile as profiling
 from vitnas.latency_lut.devices import Device, load_device
@@ -62,10 +62,8 @@ def profile(
         else:
             old = corrects if isinstance(corrects, LatencyTable) else load_table(corrects, progress=progress)
             table = transfer(space, target, old, file, samples, settings, progress, budget_s)
-        loggers.numbers(0, figures_of(table))
-        loggers.artefact(file)
-    for warning in table.warnings:
-        say(f"warning: {warning}")
+        log_table(loggers, table, file)
+    _warn(table, say)
     return table
 
 
@@ -107,16 +105,21 @@ def profile_elsewhere(
     )
     if found is None:
         return None
-    table = found[0]
-    file = table_file(run, space, table.header.device, path)
-    with profile_loggers(settings, space, table.header.device, file) as loggers:
-        for place in loggers.places:
-            say(place)
-        loggers.numbers(0, figures_of(table))
-        loggers.artefact(file)
-    for warning in found[0].warnings:
+    table, file = found
+    _warn(table, say)
+    try:
+        with profile_loggers(settings, space, table.header.device, file) as loggers:
+            for place in loggers.places:
+                say(place)
+            log_table(loggers, table, file)
+    except LoggerError as error:
+        say(f"warning: the table is written to '{file}', and nothing of it was logged: {error}")
+    return table
+
+
+def _warn(table: LatencyTable, say: Say) -> None:
+    for warning in table.warnings:
         say(f"warning: {warning}")
-    return found[0]
 
 
 def table_file(run: RunFolder | None, space: SearchSpace, device: str, path: str | Path | None = None) -> Path:

@@ -112,7 +112,7 @@ def automate(
     dataset = load_dataset(data)
     data = resolved(data, dataset)
     shared = _shared(settings, data, dataset, shared_s)
-    ask(folder, data, settings)
+    ask(folder, "an automatic search's", data, settings)
     with only_here(folder, "automatic search"):
         [limits] = settings.targets
         clock = Clock(limits, folder / "latencies.json")
@@ -209,9 +209,17 @@ def _export(contest: Contest, winner: Entry, folder: Path, settings: AutoSetting
         ExportSettings(formats=settings.formats),
         run=run,
         latency_ms=winner.ms,
-        chosen=f"the winner of {len(contest.plan.candidates)} candidates, each trained alone",
+        chosen=_how_chosen(len(contest.plan.candidates)),
         draw=draw,
         progress=contest.say,
+    )
+
+
+def _how_chosen(candidates: int) -> str:
+    return (
+        f"the winner of {candidates} candidates, each trained alone"
+        if candidates > 1
+        else "the one of its plan, trained alone"
     )
 
 

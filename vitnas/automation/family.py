@@ -65,7 +65,7 @@ def automate_family(
     check_settings(settings)
     dataset = load_dataset(data)
     data = resolved(data, dataset)
-    ask(folder, data, settings)
+    ask(folder, "an automatic search's", data, settings)
     lanes = Lanes.here(settings.torch_device)
     shares = settings.way == "supernet" and settings.run is None
     portions, shared_s, run = divided(settings, lanes, shares), 0.0, settings.run

@@ -9,9 +9,8 @@ import typer
 
 from vitnas.automation.pruning.settings import FamilySettings
 from vitnas.commands.limits import Devices, search_limits
-from vitnas.commands.options import DATA, AsJson, Config, emit
+from vitnas.commands.options import DATA, AsJson, Config, emit_search, given_network
 from vitnas.commands.with_settings import Flags, Given, with_settings
-from vitnas.errors import SettingsError
 from vitnas.nas.settings import SearchSettings
 from vitnas.settings import read_settings
 from vitnas.supernets.settings.data import DataSettings
@@ -40,16 +39,11 @@ def family(
     Example: vitnas family --init timm:deit_tiny_patch16_224 --data photos/ --device cpu
     """
     from vitnas.api.families import family as find_family
-    from vitnas.reporting.terminal.fronts import describe_search, plot_search, print_search
 
     settings = how.settings(config)
-    if settings.init is None:
-        raise SettingsError(
-            "--init is missing: give the network, such as timm:deit_tiny_patch16_224 or the folder of an export"
-        )
     limits = search_limits({"latency": latency}, {})
     found = find_family(
-        settings.init,
+        given_network(settings.init),
         data.settings(config),
         device or ["cpu"],
         settings,
@@ -58,8 +52,4 @@ def family(
         path=out,
         progress=True,
     )
-    described = describe_search(found)
-    plot_search(found)
-    emit(described, as_json, print_search)
-    if not as_json:
-        print(f"written to {found.folder}")
+    emit_search(found, as_json)

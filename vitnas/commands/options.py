@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vitnas.commands.with_settings import Flags
+from vitnas.errors import SettingsError
 from vitnas.supernets.settings.data import DataSettings
 
 if TYPE_CHECKING:
+    from vitnas.nas.run_search import SearchResult
     from vitnas.search_spaces import SearchSpace
 
 SETTINGS_FILE = Path("vitnas.toml")
@@ -71,3 +73,23 @@ def emit(data: Any, as_json: bool, show: Any) -> None:
         print(json.dumps(data, indent=2))
     else:
         show(data)
+
+
+def emit_search(found: SearchResult, as_json: bool) -> None:
+    """The front that a search found, and its plot in the folder of the search."""
+    from vitnas.reporting.terminal.fronts import describe_search, plot_search, print_search
+
+    described = describe_search(found)
+    plot_search(found)
+    emit(described, as_json, print_search)
+    if not as_json:
+        print(f"written to {found.folder}")
+
+
+def given_network(init: str | None) -> str:
+    """Of --init, which `vitnas family` and `vitnas prune` cannot do without."""
+    if init is None:
+        raise SettingsError(
+            "--init is missing: give the network, such as timm:deit_tiny_patch16_224 or the folder of an export"
+        )
+    return init

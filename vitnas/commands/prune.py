@@ -9,10 +9,9 @@ import typer
 
 from vitnas.automation.pruning.settings import PruneSettings
 from vitnas.commands.limits import Devices, Latencies, latency_limits
-from vitnas.commands.options import DATA, AsJson, Config, emit
+from vitnas.commands.options import DATA, AsJson, Config, emit, given_network
 from vitnas.commands.with_settings import Flags, Given, with_settings
 from vitnas.deployment.settings import ExportSettings
-from vitnas.errors import SettingsError
 from vitnas.supernets.settings.data import DataSettings
 
 
@@ -39,16 +38,8 @@ def prune(
     from vitnas.reporting.terminal.pruning import describe_pruning, print_pruning
 
     settings, limits = how.settings(config), latency_limits(device, latency)
-    if settings.init is None:
-        raise SettingsError(
-            "--init is missing: give the network, such as timm:deit_tiny_patch16_224 or the folder of an export"
-        )
-    if len(limits) != 1:
-        raise SettingsError(
-            f"limits for {len(limits)} devices were given; give one, such as --device cpu --latency 12ms"
-        )
     found = prune_network(
-        settings.init,
+        given_network(settings.init),
         data.settings(config),
         limits,
         settings,

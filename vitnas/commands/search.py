@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from vitnas.commands.limits import search_limits
-from vitnas.commands.options import AsJson, Channels, Classes, Config, ImageSize, emit, given_space
+from vitnas.commands.options import AsJson, Channels, Classes, Config, ImageSize, emit_search, given_space
 from vitnas.commands.with_settings import Flags, Given, with_settings
 from vitnas.errors import SettingsError
 from vitnas.nas.settings import SearchSettings
@@ -70,7 +70,6 @@ def search(
     from vitnas.api.searching import defaults_for, judge_of
     from vitnas.api.searching import search as search_networks
     from vitnas.api.telling import teller
-    from vitnas.reporting.terminal.fronts import describe_search, plot_search, print_search
 
     if run is not None and space is not None:
         raise SettingsError("--run brings its space; give --run or --space, not both")
@@ -95,8 +94,4 @@ def search(
         ray_address=ray_address,
         progress=True,
     )
-    described = describe_search(found)
-    plot_search(found)
-    emit(described, as_json, print_search)
-    if not as_json:
-        print(f"written to {found.folder}")
+    emit_search(found, as_json)

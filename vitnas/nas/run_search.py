@@ -93,8 +93,7 @@ def start_search(
         say: told what the result will rest on.
         progress: shows a bar on stderr.
     """
-    if not request.devices or len(set(request.devices)) != len(request.devices):
-        raise SearchError(f"devices {list(request.devices)}: name at least one, each once")
+    refuse_twice(request.devices)
     run = request.run
     space = run.space if run is not None else request.space
     if space is None:
@@ -164,6 +163,13 @@ def start_search(
     several = request.devices if len(request.devices) > 1 else ()
     of_devices = {name: ParetoFront.load(device_front_file(folder, name), space) for name in several}
     return SearchResult(folder, front, of_devices, baselines)
+
+
+def refuse_twice(devices: Sequence[str]) -> Sequence[str]:
+    """The devices, each of which is named once."""
+    if not devices or len(set(devices)) != len(devices):
+        raise SearchError(f"devices {list(devices)}: name at least one, each once")
+    return devices
 
 
 def _beside(known: Collection[Arch], problem: Problem, settings: SearchSettings, say: Say) -> SearchSettings:

@@ -17,6 +17,9 @@ HELD_OUT = 200
 """Archs that the sums are held against."""
 SAME = 1e-6
 """How far they may be off, relative to the range of the cost."""
+DIGITS = 2.0**-27
+"""Of the range of the cost, to which sums are rounded: layers that cost the same then do so on every processor, whatever its
+linear algebra makes of the last digits."""
 
 
 def site_values(space: SearchSpace, quantity: str, cost: CostOf, seed: int = 0) -> tuple[SiteValues, float]:
@@ -44,7 +47,7 @@ def site_values(space: SearchSpace, quantity: str, cost: CostOf, seed: int = 0) 
     found = lsmr(
         hstack([places(codes), ones]), (values - middle) / spread, atol=1e-14, btol=1e-14, conlim=0, maxiter=20_000
     )
-    table = SiteValues(space, places.table(found[0][:-1] * spread))
+    table = SiteValues(space, places.table(np.rint(found[0][:-1] / DIGITS) * DIGITS * spread))
     beside = float(found[0][-1]) * spread + middle
     off = np.abs(table(held) + beside - evaluate(quantity, cost, held)).max()
     if not off <= SAME * spread:

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from vitnas.search_spaces import Task, load_space
 from vitnas.supernets.data import Pixels, load_dataset
+from vitnas.supernets.evaluation import cut_out, evaluate
 from vitnas.supernets.supernet import Supernet
 from vitnas.supernets.weights.head_fit import DECAY, fit_head
 from vitnas.supernets.weights.pretrained.matching import class_tensors
@@ -30,6 +31,14 @@ def test_only_the_classifier_changes(name: str, size: int) -> None:
     heads = {f"layers.{site}-{spec.kind}.{tensor}" for tensor in class_tensors(spec)}
     changed = {key for key, tensor in net.state_dict().items() if not torch.equal(tensor, before[key])}
     assert changed == heads
+
+
+def test_the_head_fits_the_network_that_is_evaluated() -> None:
+    """With the statistics of its images, which a supernet has not."""
+    space = load_space("efficientformerv2", Task(image_size=64, num_classes=3, in_channels=3))
+    net, arch, images = Supernet(space), space.smallest(), drawn(space)
+    fit_head(net, arch, images)
+    assert evaluate(cut_out(net, arch, images), images).accuracy > 0.95  # more features than images
 
 
 def test_no_other_weights_have_a_lower_loss() -> None:

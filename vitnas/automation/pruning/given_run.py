@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 from vitnas.errors import SettingsError
 from vitnas.run import RunFolder
-from vitnas.search_spaces import Task, load_space
-from vitnas.supernets.data import DataSettings, load_dataset
+from vitnas.search_spaces import load_space
+from vitnas.supernets.data import DataSettings, data_settings_of, load_dataset, resolved
 from vitnas.supernets.settings.train import TrainSettings
 
 
@@ -36,7 +35,7 @@ def given_run(
     space = load_space(name, dataset.task)
     run, settings = RunFolder(place(f"{dataset.name}-{space.file_name}")), replace(train, init=init)
     if run.config_file.is_file():
-        check_same(run, space.task, settings)
+        check_same(run, resolved(data, dataset), settings)
     else:
         start_run(run.path, space, data, settings)
     say(f"the networks that {init} becomes, for images of {space.task.image_size} pixels: '{run.path}'")
@@ -60,15 +59,13 @@ def space_of(init: str) -> str:
     )
 
 
-def check_same(run: RunFolder, task: Task, settings: TrainSettings) -> None:
-    """Refuses a run of another network, or in another order."""
-    table: dict[str, Any] = run.config.get("train", {})
-    for name, wanted in (("init", settings.init), ("init_order", settings.init_order)):
-        if table.get(name) != wanted:
+def check_same(run: RunFolder, data: DataSettings, settings: TrainSettings) -> None:
+    """Refuses a run of another network, in another order, or with other images."""
+    theirs, table = asdict(data_settings_of(run)), run.config.get("train", {})
+    pairs = [("train", name, table.get(name), getattr(settings, name)) for name in ("init", "init_order")]
+    pairs += [("data", name, theirs[name], wanted) for name, wanted in asdict(data).items()]
+    for where, name, has, wanted in pairs:
+        if has != wanted:
             raise SettingsError(
-                f"'{run.path}' is a run with [train] {name} = {table.get(name)!r}, not {wanted!r}; give another folder with --out"
+                f"'{run.path}' is a run with [{where}] {name} = {has!r}, not {wanted!r}; give another folder with --out"
             )
-    if run.space.task != task:
-        raise SettingsError(
-            f"'{run.path}' is a run for {run.space.task}, not for {task}; give another folder with --out"
-        )

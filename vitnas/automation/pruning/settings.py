@@ -43,6 +43,14 @@ class FamilySettings(Settings):
         bool, about("Let the channels that stay make up for those that are removed, by least squares.")
     ] = True
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        from vitnas.supernets.pruning.importances import IMPORTANCES, NO_ORDER
+
+        for name in (self.importance, *([self.order] if self.order != NO_ORDER else [])):
+            if name not in IMPORTANCES:
+                IMPORTANCES.load(name)
+
 
 @dataclass(frozen=True)
 class PruneSettings(Settings):
@@ -62,3 +70,10 @@ class PruneSettings(Settings):
         ),
     ] = "taylor"
     learning_rate: Annotated[Positive, about("Peak learning rate of a round.")] = 5e-4
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        from vitnas.supernets.pruning.importances import IMPORTANCES
+
+        if self.importance not in IMPORTANCES:
+            IMPORTANCES.load(self.importance)

@@ -38,9 +38,9 @@ class WeightImportance(SiteValues):
             seed: of the archs and of which images.
         """
         from vitnas.supernets.pruning.importances.weight_gradient import by_labels, some_archs, squared
-        from vitnas.supernets.pruning.of_weights import kept_sums, refuse_no_images
+        from vitnas.supernets.pruning.of_weights import kept_sums, working_copy
 
-        refuse_no_images(images)
         drawn = archs or some_archs(supernet, seed)
-        scored = squared(supernet, images.sample(num_images, seed), drawn, by_labels)
+        own = working_copy(supernet, images, drawn[0])
+        scored = squared(own, images.sample(num_images, seed), drawn, by_labels)
         return cls(supernet.space, kept_sums(scored))

@@ -15,6 +15,7 @@ from vitnas.supernets.compensation import Compensation, ProductMoments
 from vitnas.supernets.data import Images
 from vitnas.supernets.layers import outline
 from vitnas.supernets.pruning.products import Product, watched
+from vitnas.supernets.recalibration import recalibrate
 from vitnas.supernets.supernet import Supernet
 
 NUM_IMAGES, BATCH_SIZE = 512, 32
@@ -52,6 +53,7 @@ def measure_moments(
     arch = space.largest() if arch is None else space.check(arch)
     blueprint = space.lower(arch)
     network = net.slices(arch).eval().requires_grad_(False)
+    recalibrate(network, images)  # as whatever is evaluated is
     device = next(net.parameters()).device
     specs_at = space.lowering.specs_at()
     smaller = {

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from vitnas.errors import DataError
 from vitnas.search_spaces import Arch
@@ -17,6 +18,7 @@ from vitnas.supernets.data import Images
 from vitnas.supernets.layers import Layer
 from vitnas.supernets.pruning.importance import Importance, normalised
 from vitnas.supernets.pruning.order import ChannelScores, orderable, streams
+from vitnas.supernets.recalibration import recalibrate
 from vitnas.supernets.supernet import Supernet
 
 
@@ -80,6 +82,19 @@ def blank_copy(net: Supernet) -> Supernet:
     return own
 
 
-def refuse_no_images(images: Images) -> None:
+@torch.no_grad()
+def working_copy(net: Supernet, images: Images, arch: Arch) -> Supernet:
+    """A blank copy whose batch norms have the statistics of an arch; a supernet keeps none."""
     if len(images) == 0:
         raise DataError("importance needs images to take a loss on; give at least one")
+    own = blank_copy(net)
+    network = own.slices(arch)
+    recalibrate(network, images)
+    for site, spec in own.space.lower(arch).items():
+        small, whole = network.get_submodule(site), own._layer(site, spec)
+        for name, norm in small.named_modules():
+            if isinstance(norm, _BatchNorm):
+                for buffer, measured in norm.named_buffers():
+                    shared = whole.get_submodule(name).get_buffer(buffer)
+                    shared[tuple(slice(size) for size in measured.shape)] = measured
+    return own

@@ -95,6 +95,13 @@ class TrainingLoop:
         self.learner.load_state(found.learner)
         return found
 
+    def begin_with_weights(self) -> None:
+        """What follows the shared weights begins where these are now: to be called when they were given, not drawn."""
+        if self.net.experts is not None:
+            self.net.experts.begin(self.net.layers)
+        if self.average is not None:
+            self.average = WeightAverage(self.net, self.settings.average)
+
     def _sort(self) -> None:
         """The channels of a network that was given, the most important first."""
         if self.net.donor is not None and self.settings.init_order != NO_ORDER:
@@ -103,13 +110,6 @@ class TrainingLoop:
             )
             if self.world.leads:
                 write_json(self.run.order_file, {"importance": self.settings.init_order, **asdict(done)})
-
-    def begin_with_weights(self) -> None:
-        """What follows the shared weights begins where these are now: to be called when they were given, not drawn."""
-        if self.net.experts is not None:
-            self.net.experts.begin(self.net.layers)
-        if self.average is not None:
-            self.average = WeightAverage(self.net, self.settings.average)
 
     def finish(self, show: bool, stop: Callable[[], bool] = asked, until: int | None = None) -> bool:
         """Makes all steps that are left; whether it did, for it ends after any step when asked to, with a checkpoint.

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from vitnas.search_spaces import Arch, LayerSpec
 from vitnas.supernets.data import Images
 from vitnas.supernets.layers import build
+from vitnas.supernets.recalibration import recalibrate
 from vitnas.supernets.supernet import Supernet
 from vitnas.supernets.weights.pretrained import shared_layers
 from vitnas.supernets.weights.pretrained.matching import class_tensors
@@ -40,7 +41,9 @@ def fit_head(net: Supernet, arch: Arch, images: Images, seed: int = 0) -> int:
     """
     blueprint = net.space.lower(arch)
     site, spec = blueprint.sites[-1], blueprint.layers[-1]
-    *body, head = net.extract(arch).eval()
+    network = net.extract(arch).eval()
+    recalibrate(network, images)
+    *body, head = network
     weight, bias = _logistic(*_features(body, reading(spec, head), images.sample(IMAGES, seed)), spec.out_shape[0])
     shared = shared_layers(net, arch)[site].state_dict()
     with torch.no_grad():

@@ -12,7 +12,7 @@ from torch.overrides import TorchFunctionMode
 from vitnas.search_spaces import Arch
 from vitnas.supernets.data import Images
 from vitnas.supernets.pruning.importances.weight_gradient import some_archs, squared
-from vitnas.supernets.pruning.of_weights import OfWeights, refuse_no_images
+from vitnas.supernets.pruning.of_weights import OfWeights, working_copy
 from vitnas.supernets.supernet import Supernet
 
 LEAST_SIDE = 0.6
@@ -26,7 +26,6 @@ class SelfDistillation(OfWeights):
     """
 
     def weights(self, net: Supernet, images: Images, arch: Arch | None = None) -> Supernet:
-        refuse_no_images(images)
         archs = [arch] if arch is not None else some_archs(net, self.seed)
         generator = torch.Generator().manual_seed(self.seed)
 
@@ -34,7 +33,8 @@ class SelfDistillation(OfWeights):
             one, other = (_embedded(own, arch, _cropped(x, generator)) for _ in range(2))
             return 0.5 * (_apart(one, other.detach()) + _apart(other, one.detach()))
 
-        return squared(net, images.sample(self.num_images, self.seed), archs, distance)
+        own = working_copy(net, images, archs[0])
+        return squared(own, images.sample(self.num_images, self.seed), archs, distance)
 
 
 def _apart(one: Tensor, other: Tensor) -> Tensor:

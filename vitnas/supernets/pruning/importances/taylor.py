@@ -9,7 +9,7 @@ from vitnas.search_spaces import Arch
 from vitnas.supernets.data import Images
 from vitnas.supernets.pruning.importance import Importance
 from vitnas.supernets.pruning.importances.weight_gradient import BATCH_SIZE, by_labels
-from vitnas.supernets.pruning.of_weights import blank_copy, channel_sums, refuse_no_images
+from vitnas.supernets.pruning.of_weights import blank_copy, channel_sums, working_copy
 from vitnas.supernets.pruning.order import ChannelScores
 from vitnas.supernets.supernet import Supernet
 
@@ -21,9 +21,8 @@ class Taylor(Importance):
     """
 
     def channels(self, net: Supernet, images: Images, arch: Arch | None = None) -> ChannelScores:
-        refuse_no_images(images)
         arch = net.space.largest() if arch is None else arch
-        own = blank_copy(net)
+        own = working_copy(net, images, arch)
         device = next(own.parameters()).device
         total: ChannelScores | None = None
         for x, y in images.sample(self.num_images, self.seed).batches(BATCH_SIZE):

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from vitnas.search_spaces import Arch
 from vitnas.supernets.data import Images
-from vitnas.supernets.pruning.of_weights import OfWeights, blank_copy, refuse_no_images
+from vitnas.supernets.pruning.of_weights import OfWeights, working_copy
 from vitnas.supernets.supernet import Supernet
 
 BATCH_SIZE = 64
@@ -24,9 +24,9 @@ class WeightGradient(OfWeights):
     """The sum over batches of (weight x gradient)^2, by the labels."""
 
     def weights(self, net: Supernet, images: Images, arch: Arch | None = None) -> Supernet:
-        refuse_no_images(images)
         archs = [arch] if arch is not None else some_archs(net, self.seed)
-        return squared(net, images.sample(self.num_images, self.seed), archs, by_labels)
+        own = working_copy(net, images, archs[0])
+        return squared(own, images.sample(self.num_images, self.seed), archs, by_labels)
 
 
 def some_archs(net: Supernet, seed: int) -> list[Arch]:
@@ -39,9 +39,8 @@ def by_labels(net: Supernet, arch: Arch, x: Tensor, y: Tensor) -> Tensor:
     return F.cross_entropy(net(x, arch), y)
 
 
-def squared(net: Supernet, images: Images, archs: Sequence[Arch], loss: Loss) -> Supernet:
-    """A copy whose weights are the sums of (weight x gradient)^2 over the batches of all images."""
-    own = blank_copy(net)
+def squared(own: Supernet, images: Images, archs: Sequence[Arch], loss: Loss) -> Supernet:
+    """The same with the sums of (weight x gradient)^2 over the batches of all images for its weights."""
     device = next(own.parameters()).device
     scores = [torch.zeros_like(weight) for weight in own.parameters()]
     for x, y in images.batches(BATCH_SIZE):
