@@ -43,15 +43,15 @@ def test_experts_begin_as_copies_of_the_weights_that_init_gives(
                 assert torch.equal(own, shared), name
 
 
-@pytest.mark.parametrize("experts", [1, 2])
+@pytest.mark.parametrize(("average", "experts"), [(0.0, 1), (0.99, 1), (0.99, 2)])
 def test_a_network_that_is_handed_over_is_what_the_first_checkpoint_holds(
-    tmp_path: Path, small_space: SearchSpace, small_run: MakeRun, experts: int
+    tmp_path: Path, small_space: SearchSpace, small_run: MakeRun, average: float, experts: int
 ) -> None:
     """Its average too, which is what a run hands out."""
     torch.manual_seed(5)
     arch = small_space.largest()
     network = build_network(small_space.lower(arch))
-    run = small_run(tmp_path / "run", average=0.99, experts=ExpertSettings(num=experts))
+    run = small_run(tmp_path / "run", average=average, experts=ExpertSettings(num=experts))
     begin(run, network)
     held = load_supernet(run).extract(arch).state_dict()
     assert all(torch.equal(held[name], tensor) for name, tensor in network.state_dict().items())
