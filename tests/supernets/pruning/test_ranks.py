@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -68,6 +70,20 @@ def test_the_two_weights_are_alike_in_size(size: tuple[int, int, int, int]) -> N
     product, _, moments = drawn(inputs, answers, min(rank, inputs, answers), seed)
     turn(product, moments)
     torch.testing.assert_close(product.up.norm(dim=0), product.down.norm(dim=1))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("varying", [0, 1, 3])
+def test_inputs_that_hardly_vary_have_a_place_too(varying: int) -> None:
+    """Some directions between the two weights never vary, up to the rounding of moments in fp32, or none does."""
+    torch.manual_seed(0)
+    product, _, moments = drawn(6, 5, 6, 0)
+    basis = torch.linalg.qr(torch.randn(6, 6, dtype=torch.double)).Q[:, :varying]
+    rounded = (1e4 * basis @ basis.T).float() - 1e-4 * torch.eye(6)
+    x = torch.randn(9, 6, dtype=torch.double)
+    before = product(x)
+    turn(product, replace(moments, covariance=rounded, mean=moments.mean.float(), gain=moments.gain.float()))
+    torch.testing.assert_close(product(x), before, rtol=1e-3, atol=1e-3)
 
 
 @pytest.fixture(scope="module")

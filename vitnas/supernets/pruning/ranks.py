@@ -10,8 +10,8 @@ from vitnas.supernets.layers import Layer
 from vitnas.supernets.layers.low_rank import LowRankProduct
 from vitnas.supernets.supernet import Supernet
 
-RIDGE = 1e-6
-"""Added to the moments, in units of the mean variance: what never varies has to have an inverse."""
+LEAST = 1e-6
+"""The smallest variance that counts, as a share of the largest: what never varies has to have an inverse."""
 
 
 @torch.no_grad()
@@ -42,20 +42,20 @@ def turn_ranks(net: Supernet, seen: Compensation, arch: Arch) -> None:
 def turn(product: LowRankProduct, moments: ProductMoments) -> None:
     """Writes W = U D as U' D' with a basis between the two in which what passes there is uncorrelated, the most telling first.
 
-    With z = D x + d of covariance C = L L^T, and answers weighed by their gains G, the eigenvectors V of L^T U^T G U L, the
-    largest eigenvalue first, give U' = U L V and D' = V^T L^-1 D. U' with D' cut to rank r leaves an error of the sum
-    of all eigenvalues after the first r, the least that rank r can leave (Eckart and Young). Means are taken into the biases, so
+    With z = D x + d of covariance C = R R^T, and answers weighed by their gains G, the eigenvectors V of R^T U^T G U R, the
+    largest eigenvalue first, give U' = U R V and D' = V^T R^-1 D. Cut to rank r they leave an error of the sum of all
+    eigenvalues after the first r, the least that rank r can leave (Eckart and Young). Means are taken into the biases, so
     that what is cut off has none.
     """
     up = rows_of(moments, product.up, tuple(product.up.shape))
     down, mean = product.down.double().cpu(), moments.mean.double()
-    covariance = moments.covariance.double()
-    covariance = covariance + RIDGE * covariance.diagonal().mean() * torch.eye(len(covariance), dtype=torch.float64)
-    lower = torch.linalg.cholesky(covariance)
-    weighed = moments.gain.double().sqrt()[:, None] * (up @ lower)
+    values, basis = torch.linalg.eigh(moments.covariance.double())
+    spread = values.clamp(min=LEAST * max(float(values.max()), 1e-30)).sqrt()
+    root = basis * spread
+    weighed = moments.gain.double().sqrt()[:, None] * (up @ root)
     vectors = torch.linalg.eigh(weighed.T @ weighed).eigenvectors.flip(1)
-    turned = torch.linalg.solve_triangular(lower.T, vectors, upper=True).T  # V^T L^-1
-    new_up, new_down = up @ lower @ vectors, turned @ down.flatten(1)
+    turned = (vectors / spread[:, None]).T @ basis.T
+    new_up, new_down = up @ root @ vectors, turned @ down.flatten(1)
     sizes = new_up.norm(dim=0), new_down.norm(dim=1)
     alike = torch.where((sizes[0] > 0) & (sizes[1] > 0), (sizes[1] / sizes[0]).sqrt(), 1.0)
     bias = turned @ (product.down_bias.double().cpu() - mean)
