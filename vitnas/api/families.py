@@ -18,6 +18,7 @@ from vitnas.automation.pruning.rounds import ARCH_FILE, PruneResult, Pruning
 from vitnas.automation.pruning.settings import FamilySettings, PruneSettings
 from vitnas.deployment.exporters.choose import choose_exporters
 from vitnas.deployment.settings import ExportSettings
+from vitnas.errors import SettingsError
 from vitnas.interruption import going_on
 from vitnas.latency_lut.devices import load_device
 from vitnas.latency_lut.settings import ProfileSettings
@@ -25,7 +26,7 @@ from vitnas.latency_lut.table import LatencyTable
 from vitnas.nas.run_search import SearchResult
 from vitnas.nas.settings import SearchSettings
 from vitnas.run import RunFolder
-from vitnas.search_spaces import Arch
+from vitnas.search_spaces import Arch, Stitched
 from vitnas.search_spaces.uniform import uniform_line
 from vitnas.supernets.data import DataSettings
 from vitnas.supernets.settings.train import TrainSettings
@@ -47,14 +48,16 @@ def family(
     path: str | Path | None = None,
     progress: bool = False,
 ) -> SearchResult:
-    """Finds the front of the faster networks that a given one becomes, without training.
+    """Finds the front of the faster networks that a given one becomes, or of the routes through two, without training.
 
     Channels are sorted by importance, those that stay make up for those that are removed, and an integer programme
-    chooses the best network of every latency, whose accuracy is then measured. The run that holds it all can be trained
+    chooses the best network of every latency, whose accuracy is then measured. Of two networks, tokens cross over from one
+    to the other, and routes of all latencies are measured. The run that holds it all can be trained
     on and exported from like any other. Killed at any moment, the same call goes on where it stopped.
 
     Args:
-        init: the network: timm:NAME, timm:NAME@FILE, the folder of an export, or the file of an arch in a run.
+        init: the network: timm:NAME, timm:NAME@FILE, the folder of an export, or the file of an arch in a run; or two of
+            these as stitch:A+B, the smaller first.
         data: the images: a data set by name, a folder, a file, or all that can be said of them.
         devices: whose latency counts.
         settings: how.
@@ -78,7 +81,11 @@ def family(
         for target in targets:
             if not run.latency_file(target.name).is_file():
                 profile(run, target, ProfileSettings.quick(), progress=progress)
-    asked = replace(searching or SearchSettings(), compensate=True if how.compensate else None, initial=2)
+    asked = replace(searching or SearchSettings(), initial=2)
+    if isinstance(run.space, Stitched):
+        routes = replace(asked, evaluations=how.evaluations + how.refine, initial=max(2, how.evaluations))
+        return search(run, names, routes, include=[run.space.whole(network) for network in (0, 1)], progress=progress)
+    asked = replace(asked, compensate=True if how.compensate else None)
     exact = replace(
         asked,
         evaluations=how.evaluations,
@@ -132,6 +139,10 @@ def prune(
     say, how, formats = teller(progress), settings or PruneSettings(), exporting or ExportSettings()
     [(device, limit_ms)] = limits.items()
     load_device(device)
+    if init.startswith("stitch:"):
+        raise SettingsError(
+            f"--init {init}: rounds remove what one network has; give one, or find the front of both with `vitnas family`"
+        )
     choose_exporters(formats)
     wanted = data if isinstance(data, DataSettings) else DataSettings(str(data))
     name = space_of(init).partition(":")[2].replace(":", "-").replace("/", "-").removesuffix("-arch.json")

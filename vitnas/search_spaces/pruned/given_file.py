@@ -1,9 +1,9 @@
-"""GivenFile: a given network as text, read from the arch.json of a run or an export, and kept with what is made of it."""
+"""GivenFile: given networks as text, read from the arch.json of a run or an export, and kept with what is made of them."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from vitnas.files import read_json
 from vitnas.search_spaces.arch import Arch
 from vitnas.search_spaces.blueprint import Blueprint, LayerSpec
 from vitnas.search_spaces.pruned.given import GivenArch, GivenLayers, GivenNetwork
-from vitnas.search_spaces.pruned.pruned_space import pruned
+from vitnas.search_spaces.pruned.given_space import NETWORKS, space_of_given
 from vitnas.search_spaces.recorded import recorded_space
 from vitnas.search_spaces.space import SearchSpace, Task
 
@@ -34,24 +34,42 @@ class _Layer(msgspec.Struct):
     attrs: dict[str, int | float | str | bool]
 
 
-class _Text(msgspec.Struct):
-    """What the file of a pruned space holds."""
+class _Network(msgspec.Struct):
+    """One network."""
 
-    prefix: str
     name: str
     family: str
     task: Task
     layers: list[_Layer]
     arch: dict[str, Any] | None = None
 
+    def given(self) -> GivenNetwork:
+        layers = tuple(LayerSpec.of(row.kind, row.in_, row.out, **row.attrs) for row in self.layers)
+        blueprint = Blueprint(tuple(row.site for row in self.layers), layers)
+        return GivenLayers(
+            self.name, blueprint, self.task, self.family, Arch.from_json(self.arch) if self.arch else None
+        )
+
+
+class _Prefix(msgspec.Struct):
+    """Of which kind a space is; beside it stands its network."""
+
+    prefix: str
+
+
+class _Several(msgspec.Struct):
+    """What stands there if the space is made of several networks."""
+
+    networks: list[_Network]
+
 
 @dataclass(frozen=True)
 class GivenFile:
-    """The text of a given network, from which its space can be made again, in another process or from a run folder.
+    """The text of given networks, from which their space can be made again, in another process or from a run folder.
 
     Attributes:
         name: the path as it was given, for messages.
-        text: JSON: its name, its task and its layers.
+        text: JSON: of each its name, its task and its layers.
     """
 
     name: str
@@ -69,27 +87,35 @@ class GivenFile:
             raise SpaceError(f"space file '{path}' cannot be read: {error}; name the space.json of a run") from None
 
     @classmethod
-    def of(cls, path: Path, prefix: str, given: GivenNetwork, task: Task) -> GivenFile:
-        told: dict[str, Any] = {"prefix": prefix, "name": given.name, "family": given.family, "task": asdict(task)}
-        if given.arch is not None:
-            told["arch"] = given.arch.to_json()
-        return cls(str(path), json.dumps({**told, "layers": given.blueprint(task).to_json()}, indent=1) + "\n")
+    def of(cls, path: Path, prefix: str, networks: Sequence[GivenNetwork], task: Task) -> GivenFile:
+        each = [_told(given, task) for given in networks]
+        told = {"prefix": prefix, **each[0]} if len(each) == 1 else {"prefix": prefix, "networks": each}
+        return cls(str(path), json.dumps(told, indent=1) + "\n")
 
     def load(self, task: Task | None = None) -> SearchSpace:
-        """The space of all that the network becomes."""
+        """The space that is made of the networks."""
         try:
-            read = msgspec.json.decode(self.text.encode(), type=_Text)
-        except msgspec.DecodeError as error:
+            prefix, networks = self._read()
+            space = space_of_given(prefix, [network.given() for network in networks])
+        except (msgspec.DecodeError, LookupError, ValueError) as error:
             raise SpaceError(
                 f"space file '{self.name}' holds no given network: {error}; name the space.json of a run"
             ) from None
-        layers = [LayerSpec.of(row.kind, row.in_, row.out, **row.attrs) for row in read.layers]
-        blueprint = Blueprint(tuple(row.site for row in read.layers), tuple(layers))
-        given = GivenLayers(
-            read.name, blueprint, read.task, read.family, Arch.from_json(read.arch) if read.arch else None
-        )
-        space = pruned(given, read.prefix, slim_stream=read.prefix == "prune+width")
-        return replace(space, task=task or read.task, source=self)
+        return replace(space, task=task or networks[0].task, source=self)
+
+    def _read(self) -> tuple[str, list[_Network]]:
+        text = self.text.encode()
+        prefix = msgspec.json.decode(text, type=_Prefix).prefix
+        if NETWORKS[prefix] == 1:
+            return prefix, [msgspec.json.decode(text, type=_Network)]
+        return prefix, msgspec.json.decode(text, type=_Several).networks
+
+
+def _told(given: GivenNetwork, task: Task) -> dict[str, Any]:
+    told: dict[str, Any] = {"name": given.name, "family": given.family, "task": asdict(task)}
+    if given.arch is not None:
+        told["arch"] = given.arch.to_json()
+    return {**told, "layers": given.blueprint(task).to_json()}
 
 
 def given_in(path: Path, load: Load) -> GivenNetwork:

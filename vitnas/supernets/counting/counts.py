@@ -23,7 +23,7 @@ class Counts:
     """What one layer or network costs, whatever the device.
 
     Attributes:
-        num_params: trainable numbers.
+        num_params: trainable numbers, where weights of training become others in deployment of those (see `Layer.counted`).
         macs: multiply-accumulates of convolutions, linear layers and matrix products for one
             image, as the authors of a layer compute it (see `Layer.counted`); biases, normalisation, softmax,
             activations and pooling are not counted.
@@ -65,9 +65,9 @@ def count_layer(spec: LayerSpec) -> Counts:
             counted(x)
     if tuple(y.shape) != (1, *spec.out_shape):
         raise AssertionError(f"layer '{spec.key}' gives {tuple(y.shape[1:])}")
-    saved = layer.state_dict().values()
+    saved = counted.state_dict().values()
     return Counts(
-        num_params=sum(p.numel() for p in layer.parameters() if p.requires_grad),
+        num_params=sum(p.numel() for p in counted.parameters() if p.requires_grad),
         macs=flops.flops // 2,
         weight_bytes=sum(t.numel() * t.element_size() for t in saved),
         activation_bytes=memory.peak,

@@ -53,7 +53,11 @@ class Layer(nn.Module):
         return self.residual and self.spec.in_shape == self.spec.out_shape
 
     def counted(self) -> nn.Module:
-        """What MACs are counted on: this layer as its authors wrote it, where it takes fewer products than they do."""
+        """What parameters and MACs are counted on.
+
+        This layer as its authors wrote it, where it takes fewer products than they do, and with the weights of deployment,
+        where it trains others.
+        """
         return self
 
     def constant(self, name: str, values: NDArray[np.generic]) -> None:

@@ -44,6 +44,7 @@ from vitnas.supernets.weights.averaging import WeightAverage
 from vitnas.supernets.weights.checkpoints import TrainingProgress, resume, save_checkpoint
 from vitnas.supernets.weights.head_fit import fit_head
 from vitnas.supernets.weights.initial_weights import initialise
+from vitnas.supernets.weights.stitched_weights import fit_stitches
 
 
 class TrainingLoop:
@@ -85,8 +86,11 @@ class TrainingLoop:
         if found is None:
             if self.settings.init is not None:
                 initialise(self.net, self.settings.init)
-                if fits_head and self.net.donor is not None and self.net.donor.new_head:
-                    fit_head(self.net, self.net.donor.arch, self.dataset.train, self.settings.seed)
+                for donor in self.net.donors:
+                    if fits_head and donor.new_head:
+                        fit_head(self.net, donor.arch, self.dataset.train, self.settings.seed)
+                if len(self.net.donors) > 1:
+                    fit_stitches(self.net, self.dataset.train, self.settings.seed)
                 self._sort()
                 if self.average is not None:
                     self.average = WeightAverage(self.net, self.settings.average)
@@ -98,10 +102,9 @@ class TrainingLoop:
 
     def _sort(self) -> None:
         """The channels of a network that was given, the most important first."""
-        if self.net.donor is not None and self.settings.init_order != NO_ORDER:
-            done = sort_given(
-                self.net, self.net.donor.arch, self.dataset.train, self.settings.init_order, self.settings.seed
-            )
+        if len(self.net.donors) == 1 and self.settings.init_order != NO_ORDER:
+            [donor] = self.net.donors
+            done = sort_given(self.net, donor.arch, self.dataset.train, self.settings.init_order, self.settings.seed)
             if self.world.leads:
                 write_json(self.run.order_file, {"importance": self.settings.init_order, **asdict(done)})
 
