@@ -22,7 +22,7 @@ from vitnas.search_spaces import SearchSpace
 from vitnas.supernets.augment import augment, batch_seed_of, seeds_of
 from vitnas.supernets.data import Dataset, Loader
 from vitnas.supernets.data.batches import Batches
-from vitnas.supernets.evaluation import landmarks
+from vitnas.supernets.evaluation import landmarks, one_thread
 from vitnas.supernets.pruning.importances import NO_ORDER
 from vitnas.supernets.resolution import size_at, view
 from vitnas.supernets.settings.train import TrainSettings
@@ -90,7 +90,8 @@ class TrainingLoop:
                     if fits_head and donor.new_head:
                         fit_head(self.net, donor.arch, self.dataset.train, self.settings.seed)
                 if len(self.net.donors) > 1:
-                    fit_stitches(self.net, self.dataset.train, self.settings.seed)
+                    with one_thread():  # so that all processes fit alike
+                        fit_stitches(self.net, self.dataset.train, self.settings.seed)
                 self._sort()
                 if self.average is not None:
                     self.average = WeightAverage(self.net, self.settings.average)

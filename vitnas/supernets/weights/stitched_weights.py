@@ -12,7 +12,6 @@ from vitnas.search_spaces import LayerSpec, Stitched
 from vitnas.search_spaces.pruned.given_names import split_given
 from vitnas.search_spaces.stitched.stitched_space import site_in, stitch_into
 from vitnas.supernets.data import Images
-from vitnas.supernets.evaluation import one_thread
 from vitnas.supernets.layers.stitch import Stitch
 from vitnas.supernets.supernet import Donor, Supernet
 from vitnas.supernets.torch_device import CPU
@@ -34,23 +33,28 @@ def take_stitched(net: Supernet, source: str) -> str:
             f"--init {source}: it names a space, or the weights of two networks, and space '{space.name}' is not made of two; "
             "give --space stitch:A+B with --init stitch:A+B, or the weights of one network"
         )
-    found, told = [], []
+    routes = space.all_genes[0].choices
+    if not {"A", "B"} <= set(routes):
+        raise CheckpointError(
+            f"--init {source}: routes A and B, the networks themselves, are not among those that the space is kept to, "
+            f"{list(routes)}; keep them, or begin with a run of the whole space"
+        )
+    found, told = [], f"took the weights of the networks that space '{space.name}' was made of"
     for network, part in enumerate(split_given(source)):
         wanted = Wanted(space.name, space.given[network], space.task, space.given[network].blueprint(space.task))
         given = read_network(wanted, part, part)
         take_layers(net, {site_in(network, site): layer for site, layer in layers_of(given).items()})
         found.append(Donor(space.whole(network), given.new_head))
-        told.append(f"{'AB'[network]} of {part}{told_of(given)}")
+        told += f"; {'AB'[network]} from {part}{told_of(given)}"
     net.donors = tuple(found)
-    return f"took the weights of {' and '.join(told)}: the networks that space '{space.name}' was made of"
+    return told
 
 
 @torch.no_grad()
 def fit_stitches(net: Supernet, images: Images, seed: int = 0) -> int:
     """Gives every stitch the affine map that takes the tokens of one network nearest to those of the other.
 
-    Both networks look at the images side by side; labels are not looked at. All processes of a training fit alike, as
-    one thread of a processor does it.
+    Both networks look at the images side by side, on a processor; labels are not looked at.
 
     Args:
         net: of a space of two networks, with the weights of both.
@@ -65,16 +69,15 @@ def fit_stitches(net: Supernet, images: Images, seed: int = 0) -> int:
     space = net.space
     assert isinstance(space, Stitched)
     sample = images.sample(IMAGES, seed)
-    with one_thread():
-        pixels = [x for x, _ in sample.batches(BATCH_SIZE)]
-        seen: list[list[Tensor]] = [pixels, pixels]
-        wholes = [dict(net.extract(space.whole(network)).to(CPU).eval().named_children()) for network in (0, 1)]
-        for level in range(1, space.num_stretches):
-            for network in (0, 1):
-                part = nn.Sequential(*(wholes[network][site] for site, _ in space.stretch(network, level)))
-                seen[network] = [part(x) for x in seen[network]]
-            for network in (0, 1):
-                _give(net, stitch_into(network, level), space.stitch(network), seen[1 - network], seen[network])
+    pixels = [x for x, _ in sample.batches(BATCH_SIZE)]
+    seen: list[list[Tensor]] = [pixels, pixels]
+    wholes = [dict(net.extract(space.whole(network)).to(CPU).eval().named_children()) for network in (0, 1)]
+    for level in range(1, space.num_stretches):
+        for network in (0, 1):
+            part = nn.Sequential(*(wholes[network][site] for site, _ in space.stretch(network, level)))
+            seen[network] = [part(x) for x in seen[network]]
+        for network in (0, 1):
+            _give(net, stitch_into(network, level), space.stitch(network), seen[1 - network], seen[network])
     return len(sample)
 
 
