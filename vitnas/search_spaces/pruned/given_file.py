@@ -34,7 +34,7 @@ class _Layer(msgspec.Struct):
     attrs: dict[str, int | float | str | bool]
 
 
-class _Network(msgspec.Struct):
+class _OneText(msgspec.Struct):
     """One network."""
 
     name: str
@@ -51,16 +51,16 @@ class _Network(msgspec.Struct):
         )
 
 
-class _Prefix(msgspec.Struct):
+class _Beginning(msgspec.Struct):
     """Of which kind a space is; beside it stands its network."""
 
     prefix: str
 
 
-class _Several(msgspec.Struct):
+class _SeveralTexts(msgspec.Struct):
     """What stands there if the space is made of several networks."""
 
-    networks: list[_Network]
+    networks: list[_OneText]
 
 
 @dataclass(frozen=True)
@@ -103,12 +103,12 @@ class GivenFile:
             ) from None
         return replace(space, task=task or networks[0].task, source=self)
 
-    def _read(self) -> tuple[str, list[_Network]]:
+    def _read(self) -> tuple[str, list[_OneText]]:
         text = self.text.encode()
-        prefix = msgspec.json.decode(text, type=_Prefix).prefix
+        prefix = msgspec.json.decode(text, type=_Beginning).prefix
         if NETWORKS[prefix] == 1:
-            return prefix, [msgspec.json.decode(text, type=_Network)]
-        return prefix, msgspec.json.decode(text, type=_Several).networks
+            return prefix, [msgspec.json.decode(text, type=_OneText)]
+        return prefix, msgspec.json.decode(text, type=_SeveralTexts).networks
 
 
 def _told(given: GivenNetwork, task: Task) -> dict[str, Any]:

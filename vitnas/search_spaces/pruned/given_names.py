@@ -43,9 +43,10 @@ def load_given(name: str, task: Task | None, load: Load) -> SearchSpace:
 def split_given(name: str) -> list[str]:
     """What a name, or the source of first weights, says of each of the networks after its beginning."""
     prefix, _, rest = name.partition(":")
-    wanted = NETWORKS[prefix]
-    parts = rest.split("+") if wanted > 1 else [rest]
-    if len(parts) != wanted or not all(parts):
+    if NETWORKS[prefix] == 1:
+        return [rest]
+    parts = rest.split("+")
+    if len(parts) != NETWORKS[prefix] or not all(parts):
         raise UnknownNameError(
             f"'{name}' names {len([part for part in parts if part])} networks; give two with one + between them, as in "
             "stitch:deit/DeiT-S+deit/DeiT-B, and no + in their paths"
