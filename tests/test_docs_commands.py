@@ -23,6 +23,7 @@ NOT_HERE = {
     "vitnas demo": "minutes; tests/automation, and the walk of the README",
     "--import": "figures of another machine; tests/latency_lut/remote",
     "timm:convnext_tiny@": "a file of weights",
+    "stitch:": "weights of two networks; tests/automation/pruning/test_stitching.py",
     "--init timm:": "weights from the network; tests/supernets/weights/pretrained",
     "NAME": "words to be replaced",
     "s3://": "an object store; tests/supernets/data/test_stores.py",

@@ -116,6 +116,9 @@ BY_HAND: dict[str, list[list[LayerSpec]]] = {
             for w, h, k, v in [(8, 2, 8, 8), (8, 1, 4, 2), (12, 3, 2, 6)]
         ],
     ],
+    "stitch": [
+        [LayerSpec.of("stitch", (7, w), (7, out), rank=r) for w, out, r in [(8, 12, 2), (12, 8, 3), (8, 8, 1)]],
+    ],
 }
 """Kind -> groups of specs that stand at one site; for kinds or attributes that no space uses yet."""
 

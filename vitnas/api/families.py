@@ -28,7 +28,7 @@ from vitnas.nas.quantity import LATENCY, Quantity
 from vitnas.nas.run_search import SearchResult, refuse_twice
 from vitnas.nas.settings import SearchSettings
 from vitnas.run import RunFolder
-from vitnas.search_spaces import Arch
+from vitnas.search_spaces import Arch, Stitched
 from vitnas.search_spaces.uniform import uniform_line
 from vitnas.supernets.data import DataSettings
 from vitnas.supernets.settings.train import TrainSettings
@@ -53,14 +53,16 @@ def family(
     path: str | Path | None = None,
     progress: bool = False,
 ) -> SearchResult:
-    """Finds the front of the faster networks that a given one becomes, without training.
+    """Finds the front of the faster networks that a given one becomes, or of the routes through two, without training.
 
     Channels are sorted by importance, those that stay make up for those that are removed, and an integer programme
-    chooses the best network of every latency, whose accuracy is then measured. The run that holds it all can be trained
+    chooses the best network of every latency, whose accuracy is then measured. Of two networks, tokens cross over from one
+    to the other, and routes of all latencies are measured. The run that holds it all can be trained
     on and exported from like any other. Killed at any moment, the same call goes on where it stopped.
 
     Args:
-        init: the network: timm:NAME, timm:NAME@FILE, the folder of an export, or the file of an arch in a run.
+        init: the network: timm:NAME, timm:NAME@FILE, the folder of an export, or the file of an arch in a run; or two of
+            these as stitch:A+B, the smaller first.
         data: the images: a data set by name, a folder, a file, or all that can be said of them.
         devices: whose latency counts.
         settings: how.
@@ -87,6 +89,11 @@ def family(
         for target in targets:
             if not run.latency_file(target.name).is_file():
                 profile(run, target, ProfileSettings.quick(), progress=progress)
+    if isinstance(run.space, Stitched):
+        routes = replace(
+            asked, compensate=None, evaluations=how.evaluations + how.refine, initial=max(2, how.evaluations)
+        )
+        return search(run, names, routes, include=[run.space.whole(network) for network in (0, 1)], progress=progress)
     exact = replace(
         asked,
         evaluations=how.evaluations,
@@ -146,6 +153,10 @@ def prune(
     say, how, formats = teller(progress), settings or PruneSettings(), exporting or ExportSettings()
     device, limit_ms = _one_limit(limits)
     load_device(device)
+    if init.startswith("stitch:"):
+        raise SettingsError(
+            f"--init {init}: rounds remove what one network has; give one, or find the front of both with `vitnas family`"
+        )
     choose_exporters(formats)
     wanted = data if isinstance(data, DataSettings) else DataSettings(str(data))
     name = space_of(init).partition(":")[2].replace(":", "-").replace("/", "-").removesuffix("-arch.json")

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 SETTINGS_FILE = Path("vitnas.toml")
 
 SpaceName = Annotated[
-    str, typer.Option("--space", help="Search space, see `vitnas spaces`, a .toml or .py file, or prune:timm:NAME.")
+    str,
+    typer.Option(
+        "--space", help="Search space, see `vitnas spaces`, a .toml or .py file, prune:timm:NAME, or stitch:A+B."
+    ),
 ]
 RunPath = Annotated[
     Path | None, typer.Option("--run", help="Run that `vitnas train-supernet` made (default: the newest below runs/).")

@@ -11,10 +11,11 @@ from vitnas.search_spaces.gene import OFF, Choice, Gene
 from vitnas.search_spaces.genome import Codes
 from vitnas.search_spaces.lowering import Site
 from vitnas.search_spaces.pruned.given_file import GivenFile
-from vitnas.search_spaces.pruned.given_names import is_pruned_name, load_pruned
+from vitnas.search_spaces.pruned.given_names import is_given_name, load_given
 from vitnas.search_spaces.pruned.pruned_space import Pruned
 from vitnas.search_spaces.published import SPACES
 from vitnas.search_spaces.space import Published, SearchSpace, Task
+from vitnas.search_spaces.stitched.stitched_space import Stitched
 
 
 def load_space(name: str, task: Task | None = None) -> SearchSpace:
@@ -22,11 +23,12 @@ def load_space(name: str, task: Task | None = None) -> SearchSpace:
 
     Args:
         name: of a space, or the path of a .toml or .py file that holds one; the code of a .py file is executed. The
-            space of a given network is named prune:timm:NAME, prune:SPACE/ARCH or prune:PATH/arch.json.
+            space of a given network is named prune:timm:NAME, prune:SPACE/ARCH or prune:PATH/arch.json,
+            and that of two networks stitch:A+B.
         task: what its networks are for.
     """
-    if is_pruned_name(name):
-        return load_pruned(name, task, load_space)
+    if is_given_name(name):
+        return load_given(name, task, load_space)
     if name.endswith(".json"):
         return GivenFile.read(Path(name)).load(task)
     if is_file_name(name):
@@ -48,7 +50,8 @@ __all__ = [
     "Published",
     "SearchSpace",
     "Site",
+    "Stitched",
     "Task",
-    "is_pruned_name",
+    "is_given_name",
     "load_space",
 ]

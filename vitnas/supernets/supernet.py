@@ -53,7 +53,7 @@ class Supernet(nn.Module):
         experts: copies of some layers that training may keep beside them, see `use_experts`.
         compensation: makes up for what smaller archs lack, everywhere but in training; None leaves slices as they are.
             It knows the weights that it was measured on, and has to be measured anew when they change.
-        donor: the network that first weights came from, trained alone and not as one of many; None where there is none.
+        donors: the networks that first weights came from, trained alone and not as one of many; two where they are stitched.
     """
 
     def __init__(self, space: SearchSpace, seed: int = 0) -> None:
@@ -61,7 +61,7 @@ class Supernet(nn.Module):
         self.space = space
         self.experts: Experts | None = None
         self.compensation: Compensation | None = None
-        self.donor: Donor | None = None
+        self.donors: tuple[Donor, ...] = ()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.layers = nn.ModuleDict()

@@ -68,7 +68,7 @@ def test_a_run_that_was_trained_as_a_supernet_keeps_its_order(given: Path, small
     donor = small_run(given / "donor", steps=1)
     train(donor, progress=False)
     run = small_run(given / "heir", init=str(donor.path))
-    assert started(run).donor is None
+    assert started(run).donors == ()
     assert not run.order_file.exists()
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from vitnas.errors import SettingsError
 from vitnas.run import RunFolder
 from vitnas.search_spaces import SearchSpace, load_space
+from vitnas.search_spaces.pruned.given_names import split_given
 from vitnas.supernets.data import DataSettings, data_settings_of, load_dataset, resolved
 from vitnas.supernets.settings.train import TrainSettings
 
@@ -50,8 +51,10 @@ def given_run(
 
 
 def space_of(init: str, prefix: str = "prune") -> str:
-    """The name of the space of what a network becomes."""
+    """The name of the space of what a network becomes, or of the routes through two, as stitch:A+B."""
     kind, _, rest = init.partition(":")
+    if kind == "stitch":
+        return "stitch:" + "+".join(space_of(part).partition(":")[2] for part in split_given(init))
     path = Path(init)
     if kind == "timm":
         return f"{prefix}:timm:{rest.partition('@')[0]}"

@@ -10,20 +10,22 @@ from vitnas.settings import Count, Natural, Positive, Settings, about
 
 @dataclass(frozen=True)
 class FamilySettings(Settings):
-    """How the front of what a given network becomes is found, without training."""
+    """How the front of what one or two given networks become is found, without training."""
 
     table = "family"
 
     init: Annotated[
         str | None,
         about(
-            "The network: timm:NAME, timm:NAME@FILE with its weights, the folder of an exported arch, or the file of an arch in a run."
+            "The network: timm:NAME, timm:NAME@FILE with its weights, the folder of an exported arch, or the file of an arch in a "
+            "run; or two of these as stitch:A+B, the smaller first."
         ),
     ] = None
     evaluations: Annotated[
         Count,
         about(
-            "Networks that the programme chooses and whose accuracy is measured; a quarter keep the same share of all."
+            "Networks that the programme chooses and whose accuracy is measured, a quarter of which keep the same share of all; of "
+            "two networks, routes of all latencies."
         ),
     ] = 20
     refine: Annotated[

@@ -1,9 +1,9 @@
-"""GivenFile: a given network as text, read from the arch.json of a run or an export, and kept with what is made of it."""
+"""GivenFile: given networks as text, read from the arch.json of a run or an export, and kept with what is made of them."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,7 +15,8 @@ from vitnas.files import read_json
 from vitnas.search_spaces.arch import Arch
 from vitnas.search_spaces.blueprint import Blueprint, LayerSpec
 from vitnas.search_spaces.pruned.given import GivenArch, GivenLayers, GivenNetwork
-from vitnas.search_spaces.pruned.pruned_space import PREFIXES, pruned
+from vitnas.search_spaces.pruned.given_space import NETWORKS, space_of_given
+from vitnas.search_spaces.pruned.pruned_space import pruned
 from vitnas.search_spaces.recorded import recorded_space, run_around
 from vitnas.search_spaces.space import SearchSpace, Task
 from vitnas.settings import Count
@@ -41,15 +42,30 @@ class _Layer(msgspec.Struct):
 _Layers = Annotated[list[_Layer], msgspec.Meta(min_length=1)]
 
 
-class _Text(msgspec.Struct):
-    """What the file of a pruned space holds."""
+class _OneText(msgspec.Struct):
+    """One network."""
 
-    prefix: str
     name: str
     family: str
     task: Task
     layers: _Layers
     arch: dict[str, Any] | None = None
+
+    def given(self) -> GivenNetwork:
+        arch = Arch.from_json(self.arch) if self.arch else None
+        return _checked(GivenLayers(self.name, _blueprint(self.layers), self.task, self.family, arch))
+
+
+class _Beginning(msgspec.Struct):
+    """Of which kind a space is; beside it stands its network."""
+
+    prefix: str
+
+
+class _SeveralTexts(msgspec.Struct):
+    """What stands there if the space is made of several networks."""
+
+    networks: list[_OneText]
 
 
 class _ExportReport(msgspec.Struct):
@@ -61,11 +77,11 @@ class _ExportReport(msgspec.Struct):
 
 @dataclass(frozen=True)
 class GivenFile:
-    """The text of a given network, from which its space can be made again, in another process or from a run folder.
+    """The text of given networks, from which their space can be made again, in another process or from a run folder.
 
     Attributes:
         name: the path as it was given, for messages.
-        text: JSON: its name, its task and its layers.
+        text: JSON: of each its name, its task and its layers.
     """
 
     name: str
@@ -83,26 +99,37 @@ class GivenFile:
             raise SpaceError(f"space file '{path}' cannot be read: {error}; name the space.json of a run") from None
 
     @classmethod
-    def of(cls, path: Path, prefix: str, given: GivenNetwork, task: Task) -> GivenFile:
-        told: dict[str, Any] = {"prefix": prefix, "name": given.name, "family": given.family, "task": asdict(task)}
-        if given.arch is not None:
-            told["arch"] = given.arch.to_json()
-        return cls(str(path), json.dumps({**told, "layers": given.blueprint(task).to_json()}, indent=1) + "\n")
+    def of(cls, path: Path, prefix: str, networks: Sequence[GivenNetwork], task: Task) -> GivenFile:
+        each = [_described(given, task) for given in networks]
+        told = {"prefix": prefix, **each[0]} if len(each) == 1 else {"prefix": prefix, "networks": each}
+        return cls(str(path), json.dumps(told, indent=1) + "\n")
 
     def load(self, task: Task | None = None) -> SearchSpace:
-        """The space of all that the network becomes."""
+        """The space that is made of the networks."""
         try:
-            read = msgspec.json.decode(self.text.encode(), type=_Text)
-            if read.prefix not in PREFIXES:
-                raise SpaceError(f"its prefix is '{read.prefix}'; {suggest(read.prefix, PREFIXES)}")
-            arch = Arch.from_json(read.arch) if read.arch else None
-            given = _checked(GivenLayers(read.name, _blueprint(read.layers), read.task, read.family, arch))
-            space = pruned(given, read.prefix)
+            prefix, networks = self._read()
+            space = space_of_given(prefix, [network.given() for network in networks])
         except (msgspec.DecodeError, InvalidArchError, SpaceError, *_RAW) as error:
             raise SpaceError(
                 f"space file '{self.name}' holds no given network: {_told(error)}; name the space.json of a run"
             ) from None
-        return replace(space, task=task or read.task, source=self)
+        return replace(space, task=task or networks[0].task, source=self)
+
+    def _read(self) -> tuple[str, list[_OneText]]:
+        text = self.text.encode()
+        prefix = msgspec.json.decode(text, type=_Beginning).prefix
+        if prefix not in NETWORKS:
+            raise SpaceError(f"its prefix is '{prefix}'; {suggest(prefix, NETWORKS)}")
+        if NETWORKS[prefix] == 1:
+            return prefix, [msgspec.json.decode(text, type=_OneText)]
+        return prefix, msgspec.json.decode(text, type=_SeveralTexts).networks
+
+
+def _described(given: GivenNetwork, task: Task) -> dict[str, Any]:
+    told: dict[str, Any] = {"name": given.name, "family": given.family, "task": asdict(task)}
+    if given.arch is not None:
+        told["arch"] = given.arch.to_json()
+    return {**told, "layers": given.blueprint(task).to_json()}
 
 
 def given_in(path: Path, load: Load) -> GivenNetwork:

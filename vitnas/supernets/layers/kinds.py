@@ -81,6 +81,7 @@ LAYERS: Registry[type[Layer]] = Registry(
         "spatial_reduction_attention": "vitnas.supernets.mixers.spatial_reduction:SpatialReductionAttention",
         "spectral_gate": "vitnas.supernets.mixers.spectral_gate:SpectralGate",
         "stacked_stem": "vitnas.supernets.layers.stacked_stem:StackedStem",
+        "stitch": "vitnas.supernets.layers.stitch:Stitch",
         "talking_attention": "vitnas.supernets.layers.talking_attention:TalkingAttention",
         "tanh_classifier": "vitnas.supernets.layers.tanh_classifier:TanhClassifier",
         "tokens_to_token": "vitnas.supernets.layers.tokens_to_token:TokensToToken",

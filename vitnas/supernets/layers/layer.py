@@ -43,6 +43,9 @@ class Layer(nn.Module):
     per_token: ClassVar[bool] = False
     """Whether every token, or place of a map, is answered for by itself."""
 
+    fitted: ClassVar[tuple[str, ...]] = ()
+    """Buffers that are weights: they were fitted to images, and training leaves them."""
+
     def __init__(self, spec: LayerSpec) -> None:
         super().__init__()
         self.spec = spec

@@ -33,7 +33,7 @@ class TrainSettings(Settings):
         str | None,
         about(
             "First weights: timm:NAME, such as timm:deit_tiny_patch16_224, a file of safetensors or of torch, an exported "
-            "arch or a run. Left out, they are drawn."
+            "arch or a run; two of these as stitch:A+B for a space of two networks. Left out, they are drawn."
         ),
     ] = None
     init_order: Annotated[

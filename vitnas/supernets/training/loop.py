@@ -22,7 +22,7 @@ from vitnas.search_spaces import SearchSpace
 from vitnas.supernets.augment import augment, batch_seed_of, seeds_of
 from vitnas.supernets.data import Dataset, Loader
 from vitnas.supernets.data.batches import Batches
-from vitnas.supernets.evaluation import landmarks
+from vitnas.supernets.evaluation import landmarks, one_thread
 from vitnas.supernets.pruning.importances import NO_ORDER
 from vitnas.supernets.resolution import size_at, view
 from vitnas.supernets.settings.train import TrainSettings
@@ -44,6 +44,7 @@ from vitnas.supernets.weights.averaging import WeightAverage
 from vitnas.supernets.weights.checkpoints import TrainingProgress, resume, save_checkpoint
 from vitnas.supernets.weights.head_fit import fit_head
 from vitnas.supernets.weights.initial_weights import initialise
+from vitnas.supernets.weights.stitched_weights import fit_stitches
 
 
 class TrainingLoop:
@@ -86,8 +87,12 @@ class TrainingLoop:
             if self.settings.init is not None:
                 whole = unrestricted(self.net, self.settings.init, self.settings.seed)
                 initialise(whole, self.settings.init)
-                if fits_head and whole.donor is not None and whole.donor.new_head:
-                    fit_head(whole, whole.donor.arch, self.dataset.train, self.settings.seed)
+                for donor in whole.donors:
+                    if fits_head and donor.new_head:
+                        fit_head(whole, donor.arch, self.dataset.train, self.settings.seed)
+                if len(whole.donors) > 1:
+                    with one_thread():  # so that all processes fit alike
+                        fit_stitches(whole, self.dataset.train, self.settings.seed)
                 self._sort(whole)
                 if whole is not self.net:
                     take_slices(self.net, whole)
@@ -100,8 +105,9 @@ class TrainingLoop:
 
     def _sort(self, net: Supernet) -> None:
         """The channels of a network that was given, the most important first."""
-        if net.donor is not None and self.settings.init_order != NO_ORDER:
-            done = sort_given(net, net.donor.arch, self.dataset.train, self.settings.init_order, self.settings.seed)
+        if len(net.donors) == 1 and self.settings.init_order != NO_ORDER:
+            [donor] = net.donors
+            done = sort_given(net, donor.arch, self.dataset.train, self.settings.init_order, self.settings.seed)
             if self.world.leads:
                 write_json(self.run.order_file, {"importance": self.settings.init_order, **asdict(done)})
 

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from vitnas.run import RunFolder
+from vitnas.search_spaces import is_given_name
+from vitnas.search_spaces.pruned.given_names import split_given
 from vitnas.supernets.data import Dataset, DataSettings, data_settings_of, load_dataset
 from vitnas.supernets.settings.train import TrainSettings
 
@@ -42,7 +44,8 @@ def warning_of_seen(dataset: Dataset, resolved: DataSettings, settings: TrainSet
 
 def _runs(settings: TrainSettings) -> Iterator[RunFolder]:
     kind, _, rest = (settings.distil.teacher or "").partition(":")
-    places = [settings.init or "", rest.partition("@")[0] if kind == "run" else ""]
+    init = settings.init or ""
+    places = [*(split_given(init) if is_given_name(init) else [init]), rest.partition("@")[0] if kind == "run" else ""]
     for place in filter(None, places):
         path = Path(place)
         for folder in (path, path.parent.parent):  # a run, or one of its checkpoints

@@ -13,7 +13,7 @@ from torch import Tensor
 from vitnas.errors import CheckpointError
 from vitnas.files import read_json
 from vitnas.run import RunFolder
-from vitnas.search_spaces import Arch, Pruned, SearchSpace
+from vitnas.search_spaces import Arch, Pruned, SearchSpace, Stitched, is_given_name
 from vitnas.supernets.layers import Layer
 from vitnas.supernets.supernet import Donor, Supernet
 from vitnas.supernets.weights.checkpoints import load_supernet, load_supernet_at
@@ -22,6 +22,7 @@ from vitnas.supernets.weights.overlap import common_tensors
 from vitnas.supernets.weights.pretrained import find_arch, load_timm, shared_layers, write_weights
 from vitnas.supernets.weights.pretrained.hugging_face import check_config
 from vitnas.supernets.weights.sources import ExportedWeights, RunWeights, TimmState, by_site, find_weights, read_state
+from vitnas.supernets.weights.stitched_weights import take_stitched
 
 
 def initialise(net: Supernet, source: str) -> str:
@@ -32,13 +33,19 @@ def initialise(net: Supernet, source: str) -> str:
 
     Args:
         net: a fresh supernet.
-        source: one of `vitnas.supernets.weights.sources.FORMS`.
+        source: one of `vitnas.supernets.weights.sources.FORMS`, or two of them as stitch:A+B for a space of two networks.
     """
-    found = find_weights(source)
     space = net.space
+    if is_given_name(source):
+        return take_stitched(net, source)
+    found = find_weights(source)
+    if isinstance(space, Stitched) and not isinstance(found, RunWeights):
+        raise CheckpointError(
+            f"--init {source}: it is one network, and space '{space.name}' was made of two; give stitch:A+B with the weights of both"
+        )
     if isinstance(space, Pruned) and not is_run_of(space, found):
         given = given_network(space, found, source)
-        net.donor = Donor(space.largest(), given.new_head)
+        net.donors = (Donor(space.largest(), given.new_head),)
         return take_given(net, given, source)
     match found:
         case TimmState(state, config):
@@ -67,7 +74,7 @@ def _from_timm(net: Supernet, state: Mapping[str, Tensor], config: Mapping[str, 
     arch, classes = find_arch(net.space, state)
     new_head = classes != net.space.task.num_classes
     load_timm(net, arch, state, new_head)
-    net.donor = Donor(arch, new_head)
+    net.donors = (Donor(arch, new_head),)
     return _told(net, arch, source, classes if new_head else None)
 
 
@@ -78,7 +85,7 @@ def _from_export(net: Supernet, folder: Path, source: str) -> str:
     classes = _task(folder / "report.json").get("num_classes", net.space.task.num_classes)
     new_head = classes != net.space.task.num_classes
     write_weights(shared_layers(net, arch), blueprint, given, new_head)
-    net.donor = Donor(arch, new_head)
+    net.donors = (Donor(arch, new_head),)
     return _told(net, arch, source, classes if new_head else None)
 
 

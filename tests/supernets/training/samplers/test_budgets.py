@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vitnas.search_spaces import SearchSpace, load_space
+from vitnas.search_spaces import SearchSpace, Task, load_space
 from vitnas.supernets.counting.population import PopulationCounter
 from vitnas.supernets.training.samplers.constrained import Constrained
 from vitnas.supernets.training.samplers.pareto import Pareto
@@ -32,6 +32,14 @@ def test_even_budgets_come_equally_often(space: SearchSpace) -> None:
     drawn = macs(space, Constrained(space, 0, groups=5, budgets="even"), 2000)
     ends = PopulationCounter(space)(space.encode([space.smallest(), space.largest()])).macs
     assert np.histogram(drawn, np.linspace(*ends, 6))[0] / 2000 == pytest.approx([0.2] * 5, abs=0.05)
+
+
+def test_stitched_networks_fall_into_a_group_for_every_number_of_stretches() -> None:
+    """As the released code of SN-Net V2 groups them: the two networks by themselves, all routes of one cost together."""
+    space = load_space("stitch:deit/DeiT-S+deit/DeiT-B", Task(32, 10))
+    bands = Constrained(space, 0, budgets="even").budgets.bands
+    assert [len(np.unique(band.codes)) for band in bands] == [1, *[12] * 11, 1]
+    assert len(np.unique(np.concatenate([band.codes for band in bands]))) == 134
 
 
 def test_ranks_spend_the_same_budget_on_archs_of_their_own(space: SearchSpace) -> None:
