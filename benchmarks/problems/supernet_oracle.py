@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitnas.files import read_json, write_json
-from vitnas.nas.scores.importance import WeightImportance
 from vitnas.search_spaces import Codes, SearchSpace, Task
 from vitnas.search_spaces.published.plain_vit import PlainViT
+from vitnas.search_spaces.site_values import SiteValues
+from vitnas.supernets.pruning.importances import IMPORTANCES
 
 FILE = Path(__file__).with_suffix(".json")
 IMAGES = Path(__file__).parents[3] / "shared" / "data" / "images" / "cifar10_32x32_rgb_full_jpegpack.npz"
@@ -47,9 +48,9 @@ def measured() -> tuple[Codes, NDArray[np.float64]]:
     return np.array([row.split() for row in data["codes"]], dtype=np.int16), np.array(data["accuracy"])
 
 
-def importance() -> WeightImportance:
+def importance() -> SiteValues:
     """What archs keep of what matters on the weights of the supernet."""
-    return WeightImportance(
+    return SiteValues(
         cut_down_space(), np.array([row.split() for row in read_json(FILE)["importance"]], dtype=np.float64)
     )
 
@@ -127,7 +128,7 @@ def measure() -> None:
         loop = TrainingLoop(run, settings, replace(found, train=train, val=val), World())
         loop.finish(show=False)
         accuracy = [evaluate(loop.net.extract(arch), val).accuracy for arch in space.decode(codes)]
-        kept = WeightImportance.of(loop.net, train)
+        kept = IMPORTANCES.load("weight_gradient")().table(loop.net, train)
     weights = [" ".join(f"{weight:.6g}" for weight in row) for row in kept.table]
     rows = [" ".join(map(str, row)) for row in codes.tolist()]
     write_json(FILE, {"steps": STEPS, "images": NUM_IMAGES, "codes": rows, "accuracy": accuracy, "importance": weights})
