@@ -50,6 +50,21 @@ def test_only_statistics_change_and_twice_is_as_once() -> None:
     assert all(p.grad is None for p in net.parameters())
 
 
+def test_weights_of_any_rank_keep_their_layout() -> None:
+    class Five(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(torch.ones(1, 1, 2, 1, 2))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x * self.weight.sum()
+
+    net = nn.Sequential(Five(), *network())
+    recalibrate(net, images(), num_batches=1)
+    assert all(p.is_contiguous() for p in net.parameters())
+    assert net[2].running_mean.abs().max() > 0
+
+
 def test_dropout_stays_off() -> None:
     net, data = network().train(), images()
     stacked = nn.Sequential(nn.Dropout(0.5), nn.BatchNorm2d(1), *net)

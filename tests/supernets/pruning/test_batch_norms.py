@@ -53,6 +53,21 @@ def test_importances_do_not_read_the_statistics_of_a_supernet(name, stale, measu
         assert torch.equal(score, other.attributes[place]), place
 
 
+@pytest.mark.parametrize("name", ["weight_gradient", "self_distillation"])
+def test_kinds_that_the_largest_arch_lacks_have_statistics_too(name, large):
+    space = load_space("efficientformerv2", large.task)
+    space = space.restrict(**{gene.name: gene.choices[-1:] for gene in space.all_genes if gene.name != "attention"})
+    net = Supernet(space, seed=1).eval()
+    table = IMPORTANCES.load(name)(num_images=8).table(net, large.train)
+    for gene in space.all_genes:
+        if gene.name == "attention":
+            kept = [
+                float(table(space.encode([space.arch(**{**dict(space.largest().genes), "attention": n})]))[0])
+                for n in gene.choices
+            ]
+            assert all(0 < one < 1.5 for one in kept), kept
+
+
 def test_moments_are_those_of_the_network_that_is_evaluated(stale, measured, large):
     one, other = (measure_moments(net, large.train, num_images=32) for net in (stale, measured))
     assert one.powers.keys() == other.powers.keys()

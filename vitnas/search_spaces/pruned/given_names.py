@@ -19,7 +19,8 @@ FORMS = (
 
 def is_given_name(name: str) -> bool:
     """Whether a name of a space is one of given networks."""
-    return name.partition(":")[0] in NETWORKS
+    prefix, colon, _ = name.partition(":")
+    return bool(colon) and prefix in NETWORKS
 
 
 def load_given(name: str, task: Task | None, load: Load) -> SearchSpace:

@@ -99,8 +99,8 @@ class SReT(StagedSpace):
 
     def _block(self, stage: int, head_width: int, heads: int, ratio: float, pass_ratio: float, loops: int) -> LayerSpec:
         shape = self.shape(stage, head_width, heads)
-        width, height, breadth = shape
-        slices = ".".join(str(_dividing(height * breadth, number)) for number in SLICES[stage - 1])
+        width = shape[0]
+        slices = ".".join(map(str, SLICES[stage - 1]))
         return LayerSpec.of(
             "recursive_block",
             shape,
@@ -116,11 +116,6 @@ class SReT(StagedSpace):
     def _head(self, head_width: int, heads: int) -> LayerSpec:
         last, classes = self.shape(len(DEPTHS), head_width, heads), (self.task.num_classes,)
         return LayerSpec.of("map_classifier", last, classes, norm="layer-1e-6", pool_first=True, distilled=False)
-
-
-def _dividing(places: int, slices: int) -> int:
-    """As many slices as published, or the most below that which divide the map."""
-    return next(number for number in range(slices, 0, -1) if places % number == 0)
 
 
 def sret(task: Task = Task()) -> SReT:

@@ -23,7 +23,7 @@ class Counts:
     """What one layer or network costs, whatever the device.
 
     Attributes:
-        num_params: weights, trained or fitted.
+        num_params: trainable numbers; of a layer with fitted weights (see `Layer.fitted`) those that are deployed.
         macs: multiply-accumulates of convolutions, linear layers and matrix products for one
             image, of a layer as it is deployed or as its authors compute it (see `Layer.counted`); biases, normalisation, softmax,
             activations and pooling are not counted.
@@ -66,10 +66,10 @@ def count_layer(spec: LayerSpec) -> Counts:
             counted(x)
     if tuple(y.shape) != (1, *spec.out_shape):
         raise AssertionError(f"layer '{spec.key}' gives {tuple(y.shape[1:])}")
-    saved = layer.state_dict().values()
-    weights = [*(p for p in layer.parameters() if p.requires_grad), *map(layer.get_buffer, layer.fitted)]
+    kept = deployed if layer.fitted else layer
+    saved = kept.state_dict().values()
     return Counts(
-        num_params=sum(w.numel() for w in weights),
+        num_params=sum(p.numel() for p in kept.parameters() if p.requires_grad),
         macs=flops.flops // 2,
         weight_bytes=sum(t.numel() * t.element_size() for t in saved),
         activation_bytes=memory.peak,

@@ -92,6 +92,13 @@ def working_copy(net: Supernet, images: Images, arch: Arch) -> Supernet:
     if len(images) == 0:
         raise DataError("importance needs images to take a loss on; give at least one")
     own = blank_copy(net)
+    measure_norms(own, images, arch)
+    return own
+
+
+@torch.no_grad()
+def measure_norms(own: Supernet, images: Images, arch: Arch) -> None:
+    """Gives the batch norms of a supernet the statistics of an arch."""
     network = own.uncompensated(arch)
     recalibrate(network, images)
     for site, spec in own.space.lower(arch).items():
@@ -101,4 +108,3 @@ def working_copy(net: Supernet, images: Images, arch: Arch) -> Supernet:
                 for buffer, measured in norm.named_buffers():
                     shared = whole.get_submodule(name).get_buffer(buffer)
                     shared[tuple(slice(size) for size in measured.shape)] = measured
-    return own

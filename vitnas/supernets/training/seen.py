@@ -10,6 +10,7 @@ import numpy as np
 from vitnas.run import RunFolder
 from vitnas.search_spaces import is_given_name
 from vitnas.search_spaces.pruned.given_names import split_given
+from vitnas.search_spaces.recorded import run_around
 from vitnas.supernets.data import Dataset, DataSettings, data_settings_of, load_dataset
 from vitnas.supernets.settings.train import TrainSettings
 
@@ -46,9 +47,9 @@ def _runs(settings: TrainSettings) -> Iterator[RunFolder]:
     kind, _, rest = (settings.distil.teacher or "").partition(":")
     init = settings.init or ""
     places = [*(split_given(init) if is_given_name(init) else [init]), rest.partition("@")[0] if kind == "run" else ""]
-    for place in filter(None, places):
-        path = Path(place)
-        for folder in (path, path.parent.parent):  # a run, or one of its checkpoints
-            if (folder / "config.toml").is_file():
-                yield RunFolder(folder)
-                break
+    for path in map(Path, filter(None, places)):
+        if not path.exists():
+            continue
+        folder = path if (path / "config.toml").is_file() else run_around(path)  # a run, or what lies in one
+        if folder is not None:
+            yield RunFolder(folder)

@@ -33,8 +33,7 @@ class SelfDistillation(OfWeights):
             one, other = (_embedded(own, arch, _cropped(x, generator)) for _ in range(2))
             return 0.5 * (_apart(one, other.detach()) + _apart(other, one.detach()))
 
-        own = working_copy(net, images, archs[0])
-        return squared(own, images.sample(self.num_images, self.seed), archs, distance)
+        return squared(working_copy(net, images, archs[0]), images, archs, distance, self.num_images, self.seed)
 
 
 def _apart(one: Tensor, other: Tensor) -> Tensor:

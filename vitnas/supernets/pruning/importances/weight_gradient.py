@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from vitnas.search_spaces import Arch
 from vitnas.supernets.data import Images
-from vitnas.supernets.pruning.of_weights import OfWeights, working_copy
+from vitnas.supernets.pruning.of_weights import OfWeights, measure_norms, working_copy
 from vitnas.supernets.supernet import Supernet
 
 BATCH_SIZE = 64
@@ -25,8 +25,7 @@ class WeightGradient(OfWeights):
 
     def weights(self, net: Supernet, images: Images, arch: Arch | None = None) -> Supernet:
         archs = [arch] if arch is not None else some_archs(net, self.seed)
-        own = working_copy(net, images, archs[0])
-        return squared(own, images.sample(self.num_images, self.seed), archs, by_labels)
+        return squared(working_copy(net, images, archs[0]), images, archs, by_labels, self.num_images, self.seed)
 
 
 def some_archs(net: Supernet, seed: int) -> list[Arch]:
@@ -39,12 +38,14 @@ def by_labels(net: Supernet, arch: Arch, x: Tensor, y: Tensor) -> Tensor:
     return F.cross_entropy(net(x, arch), y)
 
 
-def squared(own: Supernet, images: Images, archs: Sequence[Arch], loss: Loss) -> Supernet:
-    """The same with the sums of (weight x gradient)^2 over the batches of all images for its weights."""
+def squared(own: Supernet, images: Images, archs: Sequence[Arch], loss: Loss, num_images: int, seed: int) -> Supernet:
+    """The same with the sums of (weight x gradient)^2 over the batches of some images for its weights."""
     device = next(own.parameters()).device
     scores = [torch.zeros_like(weight) for weight in own.parameters()]
-    for x, y in images.batches(BATCH_SIZE):
-        for arch in archs:
+    sample = images.sample(num_images, seed)
+    for arch in archs:
+        measure_norms(own, images, arch)  # of its own, as it is evaluated with
+        for x, y in sample.batches(BATCH_SIZE):
             own.zero_grad()
             loss(own, arch, x.to(device), y.to(device)).backward()  # type: ignore[no-untyped-call]
             for score, weight in zip(scores, own.parameters(), strict=True):
