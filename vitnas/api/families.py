@@ -14,7 +14,7 @@ from vitnas.api.profiling import profile
 from vitnas.api.searching import search
 from vitnas.api.telling import teller
 from vitnas.automation.pruning.given_run import given_run, space_of
-from vitnas.automation.pruning.rounds import ARCH_FILE, PruneResult, Pruning
+from vitnas.automation.pruning.rounds import ARCH_FILE, ROUND_FILE, PruneResult, Pruning
 from vitnas.automation.pruning.settings import FamilySettings, PruneSettings
 from vitnas.automation.question import ask
 from vitnas.deployment.exporters.choose import choose_exporters
@@ -73,6 +73,8 @@ def family(
     """
     say, how = teller(progress), settings or FamilySettings()
     names = [devices] if isinstance(devices, str) else list(devices)
+    if init.startswith("stitch:"):
+        _refuse_unheeded(init, how)
     targets = [load_device(name) for name in names]  # refuses unknown ones before any work
     asked = replace(searching or SearchSettings(), compensate=how.compensate, initial=2)
     limits = asked.on_devices(refuse_twice(names)).limits
@@ -109,6 +111,17 @@ def family(
     known = len(found.front.points)  # which the study in the same folder has
     refined = replace(asked, evaluations=known + how.refine, batch=max(1, how.refine // ROUNDS))
     return search(run, names, refined, warm_start=found.folder, progress=progress)
+
+
+def _refuse_unheeded(init: str, how: FamilySettings) -> None:
+    """Of two networks nothing is removed, so what says how is a mistake."""
+    usual = FamilySettings()
+    for name in ("order", "importance", "compensate", "shrinks"):
+        if getattr(how, name) != getattr(usual, name):
+            raise SettingsError(
+                f"[family] {name} is {getattr(how, name)!r}, but of the two networks of {init} nothing is removed; leave it out, or "
+                "give one network"
+            )
 
 
 def alike(run: RunFolder, devices: Sequence[str], limits: Mapping[str, float], evaluations: int) -> list[Arch]:
@@ -162,7 +175,8 @@ def prune(
     name = space_of(init).partition(":")[2].replace(":", "-").replace("/", "-").removesuffix("-arch.json")
     folder = Path(path) if path is not None else Path("pruned") / name
     limit, exported = {"device": device, "latency_ms": limit_ms}, {"formats": list(formats.formats)}
-    ask(folder, "a pruning's", wanted, replace(how, init=init), limit=limit, export=exported)
+    begun = (folder / "round-1" / ROUND_FILE).is_file()
+    ask(folder, "a pruning's", wanted, replace(how, init=init), begun=begun, limit=limit, export=exported)
     with going_on(f"what was done is kept in '{folder}'; the same command goes on"):
         pruning = Pruning(folder, wanted, device, limit_ms, how, say, progress)
         rounds = pruning.run(init)

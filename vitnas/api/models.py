@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from vitnas.errors import CheckpointError, SettingsError
 from vitnas.reporting.terminal.exports import draw
 from vitnas.run import RunFolder
 from vitnas.search_spaces import Arch
-from vitnas.supernets.data import dataset_of
+from vitnas.supernets.data import Dataset, dataset_of
 from vitnas.supernets.fusion.fusion import fuse_networks
 from vitnas.supernets.supernet import build_network
 from vitnas.supernets.weights.checkpoints import load_supernet
@@ -94,7 +95,8 @@ def fuse(
         )
     choose_exporters(settings)
     folder, opened = check_folder(Path(out), force), run_of(run, say)
-    (arch, first), (other, second) = (_network(opened, one) for one in archs)
+    dataset = dataset_of(opened)
+    (arch, first), (other, second) = (_network(opened, dataset, one) for one in archs)
     step(f"aligning {other.id} to {arch.id}")
     fused = fuse_networks(first, second, share)
     if fused.alone:
@@ -103,7 +105,7 @@ def fuse(
         opened.space,
         fused.network,
         arch,
-        dataset_of(opened),
+        dataset,
         folder,
         settings,
         force=force,
@@ -113,7 +115,7 @@ def fuse(
     )
 
 
-def _network(run: RunFolder, one: OneArch) -> tuple[Arch, nn.Module]:
+def _network(run: RunFolder, dataset: Dataset, one: OneArch) -> tuple[Arch, nn.Module]:
     """An arch of the space of a run, with the weights of the export or of the run that it lies in, or else of that run."""
     if not isinstance(one, Arch) and Path(one).exists():
         try:
@@ -122,10 +124,37 @@ def _network(run: RunFolder, one: OneArch) -> tuple[Arch, nn.Module]:
             found = RunWeights(run, arch_file=Path(one))  # a file that lies in no run
         match found:
             case ExportedWeights(folder):
-                return load_arch(run.space, folder / "arch.json"), rebuild(folder, read_report(folder))[1]
+                report = read_report(folder)
+                norm = report["normalisation"]
+                _refuse_unlike(dataset, one, report["task"], report["classes"], norm["mean"], norm["std"])
+                return load_arch(run.space, folder / "arch.json"), rebuild(folder, report)[1]
             case RunWeights(other, arch_file=Path() as file):
+                if other.path != run.path:
+                    theirs = dataset_of(other)
+                    _refuse_unlike(dataset, one, asdict(theirs.task), theirs.classes, theirs.mean, theirs.std)
                 arch = load_arch(run.space, file)
                 return arch, load_supernet(other).extract(arch)
         raise SettingsError(f"'{one}' is no arch; give the folder of an export or the file of an arch")
     arch = load_arch(run.space, one)
     return arch, load_supernet(run).extract(arch)
+
+
+def _refuse_unlike(
+    dataset: Dataset,
+    one: object,
+    task: Mapping[str, Any],
+    classes: Sequence[str],
+    mean: Sequence[float],
+    std: Sequence[float],
+) -> None:
+    """A network for other images or classes has nothing to average: its channels mean something else."""
+    for name, theirs, ours in (
+        ("task", dict(task), asdict(dataset.task)),
+        ("classes", list(classes), list(dataset.classes)),
+        ("mean", [round(x, 6) for x in mean], [round(x, 6) for x in dataset.mean]),
+        ("standard deviation", [round(x, 6) for x in std], [round(x, 6) for x in dataset.std]),
+    ):
+        if theirs != ours:
+            raise SettingsError(
+                f"'{one}' has another {name} than the images of the run: {theirs}, not {ours}; give two networks for the same images"
+            )

@@ -17,7 +17,15 @@ from vitnas.supernets.data import DataSettings
 QUESTION = "question.toml"
 
 
-def ask(folder: Path, whose: str, data: DataSettings, settings: Settings, **more: Mapping[str, Any]) -> None:
+def ask(
+    folder: Path,
+    whose: str,
+    data: DataSettings,
+    settings: Settings,
+    *,
+    begun: bool = True,
+    **more: Mapping[str, Any],
+) -> None:
     """Records the question; a folder that holds another one is left as it is.
 
     Args:
@@ -25,11 +33,12 @@ def ask(folder: Path, whose: str, data: DataSettings, settings: Settings, **more
         whose: what else might lie in it, as "an automatic search's".
         data: the images.
         settings: of the command.
+        begun: whether there is more than the question; where there is not, another one takes its place.
         more: tables of what is no setting.
     """
     asked = {"data": _plain(asdict(data)), settings.table: _plain(_deciding(settings)), **more}
     file = folder / QUESTION
-    if file.is_file():
+    if file.is_file() and begun:
         before = read_toml(file)
         # What a question of an older vitnas lacks had its default.
         usual = {"data": _plain(asdict(DataSettings(data.name))), settings.table: _plain(_deciding(type(settings)()))}
@@ -43,7 +52,7 @@ def ask(folder: Path, whose: str, data: DataSettings, settings: Settings, **more
                 f"'{folder}' answers another question, which differs in {', '.join(sorted(changed))}; ask that one again to go on with it, or choose another folder"
             )
         return
-    if folder.is_dir() and any(folder.iterdir()):
+    if folder.is_dir() and any(folder.iterdir()) and not file.is_file():
         raise SettingsError(f"'{folder}' holds other files than {whose}; choose another folder")
     folder.mkdir(parents=True, exist_ok=True)
     write_bytes(file, tomli_w.dumps(asked).encode())

@@ -137,6 +137,10 @@ def test_names_and_limits_are_checked_before_any_work(given: Path, tmp_path: Pat
             settings(importance="tailor")
     with pytest.raises(VitnasError, match="no importance named 'tailor'"):
         FamilySettings(order="tailor")
+    with pytest.raises(
+        SettingsError, match=r"\[family\] shrinks is 'ranks', but of the two networks of stitch:a\+b nothing"
+    ):
+        family("stitch:a+b", "digits", "cpu", FamilySettings(shrinks="ranks"), path=tmp_path / "run")
     with pytest.raises(SearchError, match="name at least one, each once"):
         family(str(given), "digits", ["cpu", "cpu"], path=tmp_path / "run")
     for limits in ({"cpu": 1.0, "iphone12": 2.0}, {"cpu": -1.0}, {}):
@@ -219,7 +223,9 @@ def test_rounds_reach_the_limit_and_are_not_done_again(given: Path, tmp_path: Pa
     whole_ms = LatencyTable.read(_table(given, tmp_path)).latency_ms(RunFolder.open(tmp_path / "whole").space)
     space = RunFolder.open(tmp_path / "whole").space
     limit = 0.92 * float(whole_ms(space.encode([space.largest()]))[0])
-    result = prune(str(given), "digits", {"iphone12": limit}, **how)
+    with pytest.raises(SearchError, match="give a higher limit"):
+        prune(str(given), "digits", {"iphone12": 1e-6}, **how)
+    result = prune(str(given), "digits", {"iphone12": limit}, **how)  # a question that found no answer is no obstacle
     first, middle, last = result.rounds
     assert first.latency_ms > middle.latency_ms > last.latency_ms
     assert last.latency_ms <= limit

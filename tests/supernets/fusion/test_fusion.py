@@ -104,6 +104,26 @@ def test_units_that_are_there_twice_are_one(mini: SearchSpace, wide_first: bool)
 
 
 @torch.no_grad()
+@pytest.mark.parametrize(
+    ("name", "attribute"),
+    [("prune:deit/DeiT-Ti", "key_width"), ("prune:deit/DeiT-Ti", "value_width"), ("low-rank-vit", "")],
+)
+def test_a_share_of_all_is_the_second_whatever_its_sizes(name: str, attribute: str) -> None:
+    """Widths of queries and keys, where a sum is over products of channels, and ranks at which weights are made beforehand."""
+    space = load_space(name, Task(image_size=32, in_channels=3, num_classes=5))
+    large = dict((space.largest() if attribute else space.smallest()).genes)
+    if attribute:
+        small = {gene: value // 2 if gene.endswith(attribute) else value for gene, value in large.items()}
+    else:
+        large, small = ({**large, "rank": (rank,) * large["depth"]} for rank in (1.0, 0.5))
+    first, second = (lively(space, space.arch(**genes)).extract(space.arch(**genes)) for genes in (large, small))
+    fused = fuse_networks(first, second, 1.0)
+    assert fused.alone == ()
+    x = torch.randn(2, 3, 32, 32)
+    torch.testing.assert_close(fused.network(x), second(x), rtol=1e-3, atol=1e-4)
+
+
+@torch.no_grad()
 def test_layers_without_a_partner_stay_as_they_are(mini: SearchSpace) -> None:
     deep, shallow = arch_of(mini, depth=4, mlp_ratio=(2.0,) * 4, heads=(3,) * 4), arch_of(mini)
     first, second = lively(mini, deep).extract(deep), lively(mini, shallow).extract(shallow)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from copy import deepcopy
+from dataclasses import dataclass, replace
 from math import prod
 
 import torch
 from torch import Tensor, nn
 
 from vitnas.search_spaces import Blueprint
+from vitnas.supernets.layers.low_rank import keep_apart
 from vitnas.supernets.pruning.channels import Channels, attributes_of, channels_of
 from vitnas.supernets.pruning.products import Product, watched
 from vitnas.supernets.pruning.streams import streams_of
@@ -25,16 +27,18 @@ class GroupAxis:
     Attributes:
         group: whose channels.
         block: neighbouring entries of each channel.
-        summed: whether a product sums over it, so that places that share a channel divide it instead of repeating it.
+        divided: how places that share a channel take it: 0, each all of it; 1, where a product sums over the axis, so much
+            that each channel counts once in the sum; 1/2 where the sum is over products of two such channels, as of
+            queries and keys.
     """
 
     group: Group
     block: int
-    summed: bool
+    divided: float
 
     def weight(self, places: int, channels: int) -> float:
-        """Of what a place takes: all of it, or so much that each channel counts once in the sum over places."""
-        return channels / places if self.summed else 1.0
+        """Of what a place takes."""
+        return float((channels / places) ** self.divided)
 
     def moved(self, tensor: Tensor, axis: int, plan: Tensor) -> Tensor:
         """A tensor whose channels along an axis have gone to the places of a plan, see `transport`."""
@@ -62,12 +66,17 @@ class Groups:
         summed = _summed(blueprint, network)
         sizes: dict[Group, int] = {}
         axes: dict[str, dict[int, GroupAxis]] = {}
+        read: set[Group] = set()
         for group, site, channels in _members(blueprint):
             sizes[group] = channels.size
             for one in channels.axes:
                 name = f"{site}.{one.name}"
                 is_summed = name in summed and one.axis >= summed[name]
-                axes.setdefault(name, {})[one.axis] = GroupAxis(group, one.block, is_summed)
+                axes.setdefault(name, {})[one.axis] = GroupAxis(group, one.block, float(is_summed))
+                if is_summed:
+                    read.add(group)
+        for own in axes.values():  # what no weight sums over meets its like
+            own |= {i: replace(axis, divided=0.5) for i, axis in own.items() if axis.group not in read}
         return cls(sizes, axes)
 
 
@@ -86,6 +95,8 @@ def _members(blueprint: Blueprint) -> Iterator[tuple[Group, str, Channels]]:
 
 def _summed(blueprint: Blueprint, network: nn.Module) -> dict[str, int]:
     """Of the weights that are products or convolutions, the first axis of their inputs."""
+    network = deepcopy(network).eval()
+    keep_apart(network)
     shapes = {name: p.shape for name, p in network.named_parameters()}
     parts = network.named_modules()
     found = {f"{name}.weight": 1 for name, part in parts if isinstance(part, nn.Conv2d) and part.groups == 1}
