@@ -69,8 +69,7 @@ SPACES = LIKELY[:8]
 FIXED = LIKELY[:3]
 METHODS: tuple[tuple[tuple[str, ...], range], ...] = (
     (("random.all", "uniform", "random.within"), range(5)),
-    (("several", "supernet"), range(5, 7)),
-    (tuple(f"fixed.{name}" for name in FIXED), range(5, 7)),
+    (("several", "supernet", *(f"fixed.{name}" for name in FIXED)), range(5, 7)),
     (("same", "largest"), range(7, 12)),
 )
 """Methods in the order in which they get their seeds. A seed has all that is compared on one kind of processor: those who go on
