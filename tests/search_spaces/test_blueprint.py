@@ -36,6 +36,17 @@ def test_the_key_is_one_line_and_does_not_depend_on_the_order_of_attributes() ->
     assert spec["heads"] == 3
 
 
+@given(SPECS, st.sampled_from(["w8a8", "w4", "p4"]))
+def test_a_precision_is_carried_where_it_is_not_float_and_shares_weights(spec: LayerSpec, name: str) -> None:
+    low = spec.at(name)
+    assert low != spec
+    assert low.key == f"{spec.key} in {name}"
+    assert LayerSpec.from_json(json.loads(json.dumps(low.to_json()))) == low
+    assert "precision" not in spec.to_json()
+    assert LayerSpec.join([low]) == LayerSpec.join([spec]) == low.at("float") == spec
+    assert LayerSpec.join([spec, low]) == spec
+
+
 def _ffn(width: int, hidden: int, act: str = "gelu", bias: bool = False) -> LayerSpec:
     return LayerSpec.of("ffn", (5, width), (5, width), hidden=hidden, act=act, bias=bias)
 

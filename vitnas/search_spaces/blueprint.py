@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 from vitnas.errors import SpaceError
+from vitnas.search_spaces.precision import FLOAT
 
 Scalar = int | float | str | bool
 Shape = tuple[int, ...]
@@ -18,13 +19,15 @@ Shape = tuple[int, ...]
 class LayerSpec:
     """Everything needed to build, count, time and draw one layer.
 
-    Shapes leave out the batch: tokens are ``(T, C)``, maps ``(C, H, W)``, logits ``(K,)``.
+    Shapes leave out the batch: tokens are ``(T, C)``, maps ``(C, H, W)``, logits ``(K,)``. The precision, a name of a
+    `Precision`, says how the layer's products with weights are computed where it runs; its weights are the same at any.
     """
 
     kind: str
     in_shape: Shape
     out_shape: Shape
     attrs: tuple[tuple[str, Scalar], ...] = ()
+    precision: str = FLOAT.name
 
     @classmethod
     def of(cls, kind: str, in_shape: Sequence[int], out_shape: Sequence[int], **attrs: Scalar) -> LayerSpec:
@@ -41,19 +44,26 @@ class LayerSpec:
     def key(self) -> str:
         """One line that names this layer at this shape, the same on every machine."""
         shapes = ">".join("x".join(map(str, s)) for s in (self.in_shape, self.out_shape))
-        return " ".join([self.kind, shapes, *(f"{name}={value}" for name, value in self.attrs)])
+        precision = [] if self.precision == FLOAT.name else [f"in {self.precision}"]
+        return " ".join([self.kind, shapes, *(f"{name}={value}" for name, value in self.attrs), *precision])
 
     def to_json(self) -> dict[str, Any]:
-        return {"kind": self.kind, "in": list(self.in_shape), "out": list(self.out_shape), "attrs": dict(self.attrs)}
+        precision = {} if self.precision == FLOAT.name else {"precision": self.precision}
+        shapes = {"in": list(self.in_shape), "out": list(self.out_shape)}
+        return {"kind": self.kind, **shapes, "attrs": dict(self.attrs), **precision}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> LayerSpec:
-        return cls.of(data["kind"], data["in"], data["out"], **data["attrs"])
+        return cls.of(data["kind"], data["in"], data["out"], **data["attrs"]).at(data.get("precision", FLOAT.name))
+
+    def at(self, precision: str) -> LayerSpec:
+        """The same layer at another precision."""
+        return self if precision == self.precision else replace(self, precision=precision)
 
     @classmethod
     def join(cls, specs: Iterable[LayerSpec]) -> LayerSpec:
-        """The spec whose weights hold those of all `specs`: every number at its largest."""
-        first, *rest = specs
+        """The spec whose weights hold those of all `specs`: every number at its largest, and in float."""
+        first, *rest = (spec.at(FLOAT.name) for spec in specs)
         for spec in rest:
             if _form(spec) != _form(first):
                 raise SpaceError(

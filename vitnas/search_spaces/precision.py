@@ -1,0 +1,64 @@
+"""Precision: in how many bits the products of a layer with its weights are computed, or their weights kept."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from vitnas.errors import SpaceError
+
+FULL = 32
+"""The bits of a number in single precision."""
+FEWEST, MOST = 2, 8
+
+_NAME = re.compile(r"(?P<form>[wp])(?P<weights>\d)(?:a(?P<activations>\d))?")
+
+
+@dataclass(frozen=True)
+class Precision:
+    """One choice of a layer: its name says it all.
+
+    ``float`` leaves a layer as it is. ``w8a8`` multiplies weights of 8 bits by activations of 8 bits, in integers; ``w8`` keeps
+    weights in 8 bits and computes in float; ``p4`` keeps each weight as one of ``2 ** 4`` values.
+
+    Attributes:
+        name: as people and files write it.
+        weight_bits: of a weight, a palette's index included.
+        activation_bits: of what the weights are multiplied by.
+        palette: whether weights are entries of a table, and not steps of a scale.
+    """
+
+    name: str = "float"
+    weight_bits: int = FULL
+    activation_bits: int = FULL
+    palette: bool = False
+
+    @classmethod
+    def of(cls, name: str) -> Precision:
+        """The precision of this name."""
+        if name == "float":
+            return FLOAT
+        found = _NAME.fullmatch(name)
+        bits = [] if found is None else [int(b) for b in (found["weights"], found["activations"]) if b is not None]
+        if found is None or not all(FEWEST <= b <= MOST for b in bits) or (found["form"] == "p" and len(bits) == 2):
+            raise SpaceError(
+                f"'{name}' is no precision; it is 'float', 'w8a8' (bits of weights and of activations), 'w4' (weights alone) or "
+                f"'p4' (a palette of weights), with {FEWEST} to {MOST} bits"
+            )
+        return cls(name, bits[0], bits[1] if len(bits) == 2 else FULL, found["form"] == "p")
+
+    @property
+    def integer(self) -> bool:
+        """Whether products are computed in integers."""
+        return self.activation_bits < FULL
+
+    @property
+    def cost(self) -> tuple[int, int, bool]:
+        """What precisions are ordered by, from least to most."""
+        return self.weight_bits * self.activation_bits, self.weight_bits, self.palette
+
+    def __str__(self) -> str:
+        return self.name
+
+
+FLOAT = Precision()
