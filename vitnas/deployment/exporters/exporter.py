@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from vitnas.latency_lut.runtimes.saturation import FULL_BITS, SelfTest, WeightRange, weight_range
 from vitnas.latency_lut.settings import Int8Range
+from vitnas.search_spaces.precision import Precision
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,14 @@ class Exporter(ABC):
     def missing(self) -> str | None:
         """What keeps this format from being written here, and the remedy; None where nothing does."""
         return None
+
+    def refuses(self, precision: Precision) -> str | None:
+        """Why no layer can be at a precision other than float in this format; None where one can."""
+        return "it keeps every layer in float"
+
+    def strays(self, path: Path, network: nn.Module) -> dict[str, str]:
+        """The layers of an artefact, by site, that are not computed or kept at their precision, and what is done instead."""
+        return {}
 
     @abstractmethod
     def export(self, network: nn.Module, example: Tensor, facts: Facts, folder: Path) -> Path:

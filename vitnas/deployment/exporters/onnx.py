@@ -8,7 +8,10 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from vitnas.deployment.compressed.proof import strays
+from vitnas.deployment.compressed.qdq import precisions_of, refused_by_processors
 from vitnas.deployment.exporters.exporter import Exporter, Facts
+from vitnas.search_spaces.precision import Precision
 
 
 class Onnx(Exporter):
@@ -22,14 +25,28 @@ class Onnx(Exporter):
 
         from vitnas.latency_lut.runtimes.onnx import to_onnx
 
+        from vitnas.deployment.compressed.onnx_graph import compress
+
         path = folder / self.file
         to_onnx(network, example[:2], path, dynamic_batch=True)
         model = onnx.load(path)
+        if precisions_of(network):
+            compress(model, network)
         _forget_origin(model)
         onnx.helper.set_model_props(model, facts.as_text())
         onnx.checker.check_model(model, full_check=True)
         onnx.save(model, path)
         return path
+
+    def refuses(self, precision: Precision) -> str | None:
+        return refused_by_processors(precision)
+
+    def strays(self, path: Path, network: nn.Module) -> dict[str, str]:
+        import onnx
+
+        from vitnas.deployment.compressed.onnx_graph import integer_products, kept_bits
+
+        return strays(network, integer_products(path), kept_bits(onnx.load(path)), "ONNX Runtime")
 
     def run(self, path: Path, x: Tensor) -> Tensor:
         from vitnas.latency_lut.runtimes.onnx import open_session

@@ -9,11 +9,14 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from vitnas.deployment.compressed.proof import strays
+from vitnas.deployment.compressed.qdq import refused_by_processors
 from vitnas.deployment.exporters.exporter import Exporter, Facts
 from vitnas.deployment.exporters.onnx import Onnx
 from vitnas.deployment.exporters.onnx_int8 import STATIC, Int8
 from vitnas.errors import ExportError
 from vitnas.latency_lut.runtimes.saturation import SelfTest, openvino_test
+from vitnas.search_spaces.precision import Precision
 
 
 class OpenVino(Exporter):
@@ -44,6 +47,15 @@ class OpenVino(Exporter):
     def source(self) -> Onnx:
         """Writes the graph that is converted."""
         return Onnx()
+
+    def refuses(self, precision: Precision) -> str | None:
+        return refused_by_processors(precision)
+
+    def strays(self, path: Path, network: nn.Module) -> dict[str, str]:
+        from vitnas.deployment.compressed.openvino_model import integer_products, kept_bits
+
+        compiled = self.compiled(path)
+        return strays(network, integer_products(compiled, network), kept_bits(path, network), "OpenVINO")
 
     def run(self, path: Path, x: Tensor) -> Tensor:
         model = self.compiled(path)
