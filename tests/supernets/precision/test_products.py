@@ -42,7 +42,7 @@ def graph_products(layer: fx.GraphModule) -> list[torch.Size]:
 
 @pytest.mark.parametrize(
     "kind",
-    [pytest.param(k, marks=[] if k in ("attention_classifier", "slim_attention") else pytest.mark.slow) for k in KINDS],
+    [pytest.param(k, marks=[] if k == "slim_attention" else pytest.mark.slow) for k in KINDS],
 )
 def test_every_kind_has_the_products_of_its_folded_graph(kind):
     torch.manual_seed(0)
@@ -98,7 +98,7 @@ def test_a_handler_may_replace_operands_and_affines():
 
 
 def test_norms_are_numbered_as_they_come():
-    spec = LayerSpec.of("feed_forward_stack", (5, 8), (5, 8), hidden=12, repeats=2, rescale=False)
+    spec = LayerSpec.of("feed_forward_stack", (5, 8), (5, 8), hidden=12, repeats=2, rescale=False, act="gelu")
     seen = Seen()
     run_layer(build(spec).eval(), torch.randn(2, 5, 8), seen)
     assert [call.number for call in seen.norms] == list(range(len(seen.norms)))
