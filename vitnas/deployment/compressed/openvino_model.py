@@ -14,7 +14,7 @@ from vitnas.latency_lut.runtimes.openvino import WITH_WEIGHTS
 from vitnas.search_spaces.precision import FULL
 
 _NAME = re.compile(r"(?P<product>[^,]+/\d+)(/[^,]*)?")
-_INTEGER_KERNEL = "I8"
+_INTEGER_KERNEL = "i8"
 """How the names of kernels end that multiply bytes; what is said of the precision is that of the weights as they are kept."""
 _BITS = {"i4": 4, "u4": 4, "i8": 8, "u8": 8}
 
@@ -27,7 +27,7 @@ def integer_products(compiled: Any, network: nn.Module) -> set[str]:
     found = set()
     for layer in compiled.get_runtime_model().get_ops():
         told = {key: value.astype(str) for key, value in layer.get_rt_info().items() if key in _TOLD}
-        if told["layerType"] in WITH_WEIGHTS and told["primitiveType"].endswith(_INTEGER_KERNEL):
+        if told["layerType"] in WITH_WEIGHTS and told["primitiveType"].lower().endswith(_INTEGER_KERNEL):
             names = [layer.get_friendly_name(), *told["originalLayersNames"].split(",")]
             found |= {name for name in (_product(one, network) for one in names) if name is not None}
     return found

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from vitnas.deployment.compressed.proof import strays
 from vitnas.deployment.compressed.qdq import precisions_of, refused_by_processors
 from vitnas.deployment.exporters.exporter import Exporter, Facts
+from vitnas.deployment.exporters.timing import median_ms
+from vitnas.latency_lut.runtimes.saturation import SelfTest, onnx_runtime_test
 from vitnas.search_spaces.precision import Precision
 
 
@@ -38,6 +40,9 @@ class Onnx(Exporter):
         onnx.save(model, path)
         return path
 
+    def self_test(self) -> SelfTest:
+        return onnx_runtime_test()
+
     def refuses(self, precision: Precision) -> str | None:
         return refused_by_processors(precision)
 
@@ -54,6 +59,13 @@ class Onnx(Exporter):
         session = open_session(path, threads=torch.get_num_threads())
         name = session.get_inputs()[0].name
         return torch.cat([torch.from_numpy(session.run(None, {name: part.numpy()})[0]) for part in torch.split(x, 64)])
+
+    def latency_ms(self, path: Path, x: Tensor) -> float | None:
+        from vitnas.latency_lut.runtimes.onnx import open_session
+
+        session = open_session(path, threads=torch.get_num_threads())
+        feed = {session.get_inputs()[0].name: x.numpy()}
+        return median_ms(lambda: session.run(None, feed))
 
     def usage(self, file: str, shape: tuple[int, ...]) -> str:
         return (
