@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from vitnas.deployment.accuracies import NO_TEST, images_of
+from vitnas.deployment.compressed import figures
 from vitnas.deployment.exporters import EXPORTERS
 from vitnas.deployment.latency_report import COLUMNS as LATENCY_COLUMNS
 from vitnas.deployment.latency_report import latency_remarks, latency_rows
@@ -35,6 +36,7 @@ def model_card(report: Mapping[str, Any], has_diagram: bool) -> str:
             *_architecture(report, has_diagram),
             *_data(report),
             *_files(report),
+            *_precisions(report),
             *_latency(report),
             *_use(report),
             "",
@@ -133,6 +135,21 @@ def _files(report: Mapping[str, Any]) -> Iterator[str]:
         yield (
             "On x86 processors without VNNI, sums of 8-bit weights saturate, and answers differ; "
             "`vitnas export --int8-range reduced` makes files for those."
+        )
+
+
+def _precisions(report: Mapping[str, Any]) -> Iterator[str]:
+    if rows := figures.rows(report):
+        yield from ("", "## Precision", "", figures.in_words(report), "")
+        yield from _table(figures.COLUMNS, rows)
+        yield ""
+        yield (
+            f"Simulated is what PyTorch answers with rounded operands, engine what the file answers where it was made, and its "
+            f"latency the median of an image there ({report['processor']}). No runtime of `coreml` was there: its program was "
+            "evaluated with PyTorch, and what a phone executes is not known."
+            if "coreml" in report["formats"]
+            else "Simulated is what PyTorch answers with rounded operands, engine what the file answers where it was made, and its "
+            f"latency the median of an image there ({report['processor']})."
         )
 
 

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from vitnas.deployment.accuracies import NO_TEST, images_of
 from vitnas.deployment.agreement import Predicted
+from vitnas.deployment.compressed import figures
 from vitnas.deployment.latency_report import COLUMNS, latency_remarks, latency_rows
 from vitnas.latency_lut.runtimes.saturation import WeightRange
 from vitnas.latency_lut.sitting import BETWEEN, across_sittings
@@ -53,8 +54,18 @@ def print_export(folder: Path, report: Mapping[str, Any]) -> None:
     _print_formats(f"arch {report['arch_id']}", report["formats"])
     for name, found in report["formats"].items():
         print(f"{folder / found['file']}: {name}{weights_of(found)}")
+    _print_precisions(report)
     _print_accuracy(report["accuracy"])
     _print_latencies(report)
+
+
+def _print_precisions(report: Mapping[str, Any]) -> None:
+    if found := figures.rows(report):
+        print(figures.in_words(report))
+        table = Table(*figures.COLUMNS)
+        for row in found:
+            table.add_row(*row)
+        Console().print(table)
 
 
 def print_verified(found: Mapping[str, Mapping[str, Any]]) -> None:

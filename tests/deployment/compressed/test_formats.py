@@ -1,0 +1,135 @@
+"""Every format that takes precisions computes the network at its precisions: a transformer, and a hybrid with a bridge."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import onnx
+import pytest
+from onnx import numpy_helper
+
+from tests.deployment.compressed.networks import at, folded, images
+from tests.deployment.exporters.small_network import FACTS, pictures
+from vitnas.deployment.compressed.onnx_graph import KERNEL
+from vitnas.deployment.compressed.proof import proof_of
+from vitnas.deployment.exporters import EXPORTERS, Exporter
+from vitnas.deployment.exporters.exporter import ROUNDED
+from vitnas.deployment.exporters.onnx import Onnx
+from vitnas.deployment.verification import answers, compare
+from vitnas.search_spaces.precision import Precision
+
+MIXED = {
+    "transformer": (("attention", "w7a8"), ("ffn", "w4"), ("ffn2", "w8")),
+    "hybrid": (("bridge", "w7a8"), ("local", "w6")),
+}
+PALETTES = {"transformer": (("attention", "p4"), ("ffn", "p5")), "hybrid": (("bridge", "p6"), ("local", "w7a8"))}
+DENSE = MIXED | {"hybrid": (("stem", "w6"), ("bridge", "w7a8"), ("local", "w7a8"))}
+"""OpenVINO keeps the weights of a depthwise convolution in float unless it multiplies integers."""
+CHOICES = {
+    "onnx": MIXED,
+    "openvino": DENSE,
+    "torch": PALETTES,
+    "coreml": PALETTES | {"transformer": MIXED["transformer"]},
+}
+SLOW = pytest.mark.slow
+MEAN, LARGEST = 0.02, 0.2
+"""In units of the logits; a value between two steps may become either, and one step of a convolution's bytes is that much."""
+
+
+def test_formats_say_what_they_take():
+    assert {name for name in EXPORTERS.names() if not EXPORTERS.load(name)().refuses(Precision.of("w7a8"))} == {
+        *CHOICES
+    }
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], tuple[Exporter, Path]]:
+    """Writes each file once."""
+
+    @cache
+    def write(name: str, network: str) -> tuple[Exporter, Path]:
+        exporter = EXPORTERS.load(name)()
+        if missing := exporter.missing():
+            pytest.skip(missing)
+        reference = at(network, *CHOICES[name][network]).network
+        return exporter, exporter.export(reference, images(), FACTS, tmp_path_factory.mktemp(name))
+
+    return write
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("network", ["transformer", pytest.param("hybrid", marks=SLOW)])
+@pytest.mark.parametrize("name", [*CHOICES])
+def test_is_the_network_at_its_precisions(name, network, written):
+    reference = at(network, *CHOICES[name][network]).network
+    exporter, path = written(name, network)
+    strays = exporter.strays(path, reference)
+    assert strays == {}
+    asked = len(CHOICES[name][network])
+    assert proof_of(reference, strays) == {"asked": asked, "as_asked": asked}
+    for n in (1, 40):
+        x = pictures(n, seed=n)
+        expected = answers(reference, x)
+        parity = compare(expected, exporter.run(path, x), expected.argmax(dim=1))
+        assert parity.mean_difference <= MEAN
+        assert parity.max_difference <= LARGEST < ROUNDED.max_difference
+        off = compare(answers(folded(network), x), expected, expected.argmax(dim=1))
+        assert parity.mean_difference < off.mean_difference  # the file is nearer to its network than that is to float
+
+
+@pytest.fixture
+def file(written) -> Path:
+    return written("onnx", "transformer")[1]
+
+
+@pytest.mark.heavy
+def test_a_file_in_float_is_found_out(tmp_path):
+    """So the proof can fail, and says which layers it is."""
+    reference = at("transformer", *MIXED["transformer"]).network
+    path = Onnx().export(folded("transformer"), images(), FACTS, tmp_path)
+    assert Onnx().strays(path, reference) == {
+        "attention": "ONNX Runtime computes 2 of 2 products in float",
+        "ffn": "the file keeps 2 of 2 weights in 32 bits",
+        "ffn2": "the file keeps 2 of 2 weights in 32 bits",
+    }
+
+
+@pytest.mark.heavy
+def test_a_product_that_would_run_in_float_is_found_out(file, tmp_path):
+    model = onnx.load(file)
+    (product,) = (node for node in model.graph.node if node.name == "attention/1")
+    made_by = {name: node for node in model.graph.node for name in node.output}
+    product.input[0] = made_by[made_by[product.input[0]].input[0]].input[0]  # past quantise and dequantise
+    onnx.save(model, tmp_path / "tampered.onnx")
+    reference = at("transformer", *MIXED["transformer"]).network
+    assert Onnx().strays(tmp_path / "tampered.onnx", reference) == {
+        "attention": "ONNX Runtime computes 1 of 2 products in float"
+    }
+
+
+@pytest.mark.heavy
+def test_weights_take_the_bytes_that_were_asked_for(file):
+    model = onnx.load(file)
+    kept = {weight.name: numpy_helper.to_array(weight).nbytes for weight in model.graph.initializer}
+    assert kept["attention.product0_steps"] == 3 * 32 * 40
+    assert kept["ffn2.product0_steps"] == 64 * 40
+    assert kept["ffn.product0_blocks_packed"] == 64 * 2 * 32 // 2  # 40 inputs are two blocks
+    assert kept["ffn.product1_blocks_packed"] == 40 * 64 // 2
+    assert sum(node.op_type == KERNEL for node in model.graph.node) == 2
+
+
+@pytest.mark.parametrize(
+    ("format", "precision", "reason"),
+    [
+        ("onnx", "p4", "no processor's runtime reads palettes; Core ML does"),
+        ("onnx", "w4a4", "no processor multiplies integers of 4 bits; they can be simulated only"),
+        ("coreml", "w4a4", "Core ML multiplies no integers of 4 bits; they can be simulated only"),
+        ("onnx-int8", "w8a8", "it computes every layer in int8, whatever the arch says"),
+        ("coreml-palette", "p6", "it compresses every weight in one way, whatever the arch says"),
+        ("litert", "w8", "it keeps every layer in float"),
+    ],
+)
+def test_what_a_format_does_not_take_it_says(format, precision, reason):
+    assert EXPORTERS.load(format)().refuses(Precision.of(precision)) == reason
