@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -13,11 +14,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.overrides import TorchFunctionMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from tests.contracts.layer_examples import KINDS, Example, each_example, examples_of
 from vitnas.latency_lut.runtimes.onnx import open_session, to_onnx
 from vitnas.search_spaces import LayerSpec
+from vitnas.search_spaces.precision_genes import WEIGHTLESS
 from vitnas.supernets.counting.counts import count_layer
 from vitnas.supernets.layers import LAYERS, Layer, build
 
@@ -69,6 +72,27 @@ def test_every_kind_is_a_documented_layer_with_examples(kind: str) -> None:
     assert issubclass(LAYERS.load(kind), Layer)
     assert LAYERS.load(kind).__doc__
     assert examples_of(kind)
+
+
+class _Products(TorchFunctionMode):
+    """Counts linear maps and convolutions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.count += getattr(func, "__name__", "") in {"linear", "conv2d"}
+        return func(*args, **(kwargs or {}))
+
+
+@each_example()
+def test_a_kind_has_a_precision_exactly_if_it_has_a_product_with_weights(example: Example) -> None:
+    for spec in {*example.specs, example.largest}:
+        layer = build(spec).eval()
+        with _Products() as products, torch.inference_mode():
+            layer(_input(spec, 1))
+        assert (products.count == 0) == (spec.kind in WEIGHTLESS), spec.key
 
 
 @each_example()

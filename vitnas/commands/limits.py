@@ -20,6 +20,7 @@ OF_NETWORKS: dict[str, tuple[str, Parse]] = {
     "macs": ("macs", parse_count),
     "memory": ("activation_bytes", parse_bytes),
     "size": ("weight_bytes", parse_bytes),
+    "bitops": ("bitops", parse_count),
 }
 """The same of what is so on any device."""
 

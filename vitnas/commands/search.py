@@ -42,7 +42,10 @@ def search(
     params: Annotated[str | None, typer.Option(help="Most parameters, such as 6M.")] = None,
     macs: Annotated[str | None, typer.Option(help="Most multiply-accumulates, such as 1.3G.")] = None,
     memory: Annotated[str | None, typer.Option(help="Most memory for activations at their peak, such as 20MB.")] = None,
-    size: Annotated[str | None, typer.Option(help="Most memory for weights, in fp32, such as 24MB.")] = None,
+    size: Annotated[str | None, typer.Option(help="Most memory for weights, such as 24MB.")] = None,
+    bitops: Annotated[
+        str | None, typer.Option(help="Most multiply-accumulates times the bits of both factors, such as 200G.")
+    ] = None,
     warm_start: Annotated[Path | None, typer.Option(help="Earlier front.json, or its folder, to begin with.")] = None,
     include: Annotated[
         list[str] | None, typer.Option(help="Arch file or published arch to evaluate in any case; several times.")
@@ -63,7 +66,7 @@ def search(
     Example: vitnas search --device iphone12 --latency 1.5ms
     """
     each = {"latency": latency, "energy": energy}
-    limits = search_limits(each, {"params": params, "macs": macs, "memory": memory, "size": size})
+    limits = search_limits(each, {"params": params, "macs": macs, "memory": memory, "size": size, "bitops": bitops})
     limited = {"limits": limits} if limits else {}
 
     from vitnas.api.loading import run_of

@@ -19,7 +19,7 @@ class LayerWork:
     """What layers do on any device, one number a layer.
 
     Attributes:
-        num_params, macs, weight_bytes, activation_bytes: as `vitnas.supernets.counting.counts.Counts`.
+        num_params, macs, weight_bytes, activation_bytes, bitops: as `vitnas.supernets.counting.counts.Counts`.
         traffic: numbers that come in and go out.
     """
 
@@ -27,6 +27,7 @@ class LayerWork:
     macs: Floats
     weight_bytes: Floats
     activation_bytes: Floats
+    bitops: Floats
     traffic: Floats
 
     @classmethod

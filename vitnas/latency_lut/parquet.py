@@ -19,6 +19,7 @@ from vitnas.files import read_parquet, refuse_other, write_parquet
 from vitnas.latency_lut.protocol import Timing
 from vitnas.latency_lut.rows import COUNTS, Header, Row
 from vitnas.search_spaces import LayerSpec
+from vitnas.search_spaces.precision import FULL
 
 FORMAT = "2"
 TIMES = ("median_ms", "iqr_ms", "min_ms", "p90_ms", "reference_ms")
@@ -37,6 +38,8 @@ COLUMNS = {
 OPTIONAL = ("energy_mj", "peak_bytes")
 """Columns that are empty where a platform does not tell."""
 SIGNED = ("residual_ms",)
+BITOPS = "bitops"
+"""A column that tables of before lack: all their layers are in float."""
 REMEDY = "measure it anew with `vitnas profile`, or take a good copy"
 
 
@@ -62,11 +65,15 @@ def refuse_other_table(path: Path) -> None:
 def read_rows(path: Path) -> tuple[Header, tuple[Row, ...]]:
     """Header and rows of a file, or a `DeviceError` that says what is wrong with it."""
     import pyarrow
+    import pyarrow.compute
 
     if not path.is_file():
         raise DeviceError(f"latency table '{path}' does not exist; make it with `vitnas profile`, or check the path")
     try:
         found = read_parquet(path)
+        if BITOPS not in found.schema.names and "macs" in found.schema.names:
+            bitops = pyarrow.compute.multiply(found["macs"], FULL * FULL)
+            found = found.append_column(BITOPS, bitops)
         records = found.to_pylist()
         metadata = {k.decode(): v.decode() for k, v in (found.schema.metadata or {}).items()}
     except DataError as error:

@@ -9,7 +9,7 @@ from vitnas.latency_lut.calibration import Calibration, Fidelity
 from vitnas.latency_lut.protocol import Timing
 from vitnas.search_spaces import Arch, LayerSpec, Task
 
-COUNTS = ("num_params", "macs", "weight_bytes", "activation_bytes")
+COUNTS = ("num_params", "macs", "weight_bytes", "activation_bytes", "bitops")
 """The counts of a row: sums over a network, but for activation_bytes, whose peak counts."""
 
 
@@ -31,6 +31,7 @@ class Row:
     macs: int
     weight_bytes: int
     activation_bytes: int
+    bitops: int
     residual_ms: float = 0.0
 
     @property

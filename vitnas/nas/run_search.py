@@ -132,7 +132,7 @@ def start_search(
         if run is not None and predicted is None:
             check_importance(space, settings)
             compensate(run, settings, say)
-            problem = problem.weighing(importance_of(run, settings))
+            problem = problem.weighing(importance_of(run, space, settings))
         score: Score
         if predicted is not None:
             score = predicted
@@ -141,10 +141,10 @@ def start_search(
             from vitnas.nas.scores.supernet import SupernetScore
             from vitnas.supernets.weights.checkpoints import newest_weights
 
-            score = SupernetScore.of(run, torch_device=executor.torch_device)
+            score = SupernetScore.of(run, torch_device=executor.torch_device, space=space, say=say)
             origin = {"supernet": newest_weights(run)}
             problem = problem.stating(origin, {})
-            known = remembered(run, origin if device is None else {**origin, "torch_device": device})
+            known = remembered(run, origin if device is None else {**origin, "torch_device": device}, space)
             if known:
                 score, settings = RememberedScore(score, known), _beside(known, problem, settings, say)
                 warm = [*warm, *known]
@@ -208,7 +208,7 @@ def _without_training(settings: SearchSettings, say: Say) -> SearchSettings:
 def _check_names(settings: SearchSettings, devices: Sequence[str], scores: Sequence[str]) -> None:
     """Refuses quantities that nothing gives, before anything is read or made."""
     of_devices = [str(Quantity(name).on(device, devices)) for name in OF_A_DEVICE for device in devices]
-    costs = [*of_devices, *(name for name in SHORT.values() if name not in OF_A_DEVICE), "macs"]
+    costs = [*of_devices, *(name for name in SHORT.values() if name not in OF_A_DEVICE), "macs", "bitops"]
     for name in settings.objectives:
         if name not in costs and name not in scores:
             raise SearchError(f"unknown objective '{name}'; {suggest(name, [*scores, *costs])}")

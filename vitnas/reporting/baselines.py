@@ -14,7 +14,7 @@ from vitnas.files import read_json
 from vitnas.nas.quantity import Quantity
 
 QUANTITIES = (
-    "accuracy", "loss", "score", "latency_ms", "energy_mj", "num_params", "macs", "weight_bytes", "activation_bytes",
+    "accuracy", "loss", "score", "latency_ms", "energy_mj", "num_params", "macs", "weight_bytes", "activation_bytes", "bitops",
 )  # fmt: skip
 """Columns that are read, alone or with a device such as ``latency_ms@iphone12``; others, such as a source, are not."""
 

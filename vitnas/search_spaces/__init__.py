@@ -6,10 +6,12 @@ from pathlib import Path
 
 from vitnas.search_spaces.arch import Arch
 from vitnas.search_spaces.blueprint import Blueprint, LayerSpec
+from vitnas.search_spaces.compressed import Compressed, is_compressed_name, load_compressed
 from vitnas.search_spaces.files.space_file import SpaceFile, is_file_name
 from vitnas.search_spaces.gene import OFF, Choice, Gene
 from vitnas.search_spaces.genome import Codes
 from vitnas.search_spaces.lowering import Site
+from vitnas.search_spaces.precision import FLOAT, Precision
 from vitnas.search_spaces.pruned.given_file import GivenFile
 from vitnas.search_spaces.pruned.given_names import is_given_name, load_given
 from vitnas.search_spaces.pruned.pruned_space import Pruned
@@ -24,9 +26,12 @@ def load_space(name: str, task: Task | None = None) -> SearchSpace:
     Args:
         name: of a space, or the path of a .toml or .py file that holds one; the code of a .py file is executed. The
             space of a given network is named prune:timm:NAME, prune:SPACE/ARCH or prune:PATH/arch.json,
-            and that of two networks stitch:A+B.
+            and that of two networks stitch:A+B. That of a space whose layers have precisions too is
+            compress:w8a8:NAME.
         task: what its networks are for.
     """
+    if is_compressed_name(name):
+        return load_compressed(name, task, load_space)
     if is_given_name(name):
         return load_given(name, task, load_space)
     if name.endswith(".json"):
@@ -38,14 +43,17 @@ def load_space(name: str, task: Task | None = None) -> SearchSpace:
 
 
 __all__ = [
+    "FLOAT",
     "OFF",
     "SPACES",
     "Arch",
     "Blueprint",
     "Choice",
     "Codes",
+    "Compressed",
     "Gene",
     "LayerSpec",
+    "Precision",
     "Pruned",
     "Published",
     "SearchSpace",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,6 +62,11 @@ class Lowering:
             self._scopes.append(scope)
             self._tables.append(_table(site, columns, scope, numbers))
         self.specs: tuple[LayerSpec, ...] = tuple(numbers)
+
+    @property
+    def tables(self) -> Iterator[tuple[Site, tuple[int, ...], NDArray[np.int32]]]:
+        """Every site with the positions of the columns that it reads, and its spec number for each of their codes, the last for OFF."""
+        return zip(self.sites, self._scopes, self._tables, strict=True)
 
     def blueprint(self, row: NDArray[np.int16]) -> Blueprint:
         """The layers of one encoded arch."""

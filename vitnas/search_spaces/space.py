@@ -9,12 +9,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property, lru_cache
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vitnas.errors import InvalidArchError, SpaceError, suggest
+from vitnas.registry import Registry
 from vitnas.search_spaces.arch import Arch, GeneValue
 from vitnas.search_spaces.blueprint import Blueprint, Shape
 from vitnas.search_spaces.gene import OFF, Choice, Column, Gene, make_columns, possible_columns, possible_genes
@@ -22,6 +23,15 @@ from vitnas.search_spaces.genome import Codes, Genome
 from vitnas.search_spaces.lowering import Lowering, Site
 from vitnas.search_spaces.value_reader import ValueReader
 from vitnas.settings import Count
+
+if TYPE_CHECKING:
+    from vitnas.search_spaces.compressed import Compressed
+
+DERIVED: Registry[Callable[..., Any]] = Registry(
+    "space that is made of another",
+    "vitnas.derived_spaces",
+    {"compressed": "vitnas.search_spaces.compressed:compressed"},
+)
 
 
 @dataclass(frozen=True)
@@ -150,6 +160,17 @@ class SearchSpace(ABC):
         return self.restrict(
             **{c.name: (c.choices[code],) for c, code in zip(self.columns, codes, strict=True) if code != OFF}
         )
+
+    def compressed(self, menu: Iterable[str], by: str = "site", keep: Iterable[str] = ("stem", "head")) -> Compressed:
+        """The space of the same networks in which layers have precisions too.
+
+        Args:
+            menu: names of precisions; ``float`` is always among them.
+            by: ``site`` for one gene a family of sites, ``kind`` for one a kind of layer.
+            keep: families of sites that stay in float.
+        """
+        found: Compressed = DERIVED.load("compressed")(self, tuple(menu), by, tuple(keep))
+        return found
 
     @cached_property
     def fingerprint(self) -> str:

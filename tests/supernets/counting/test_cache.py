@@ -11,7 +11,7 @@ from vitnas.errors import SpaceError
 from vitnas.search_spaces import LayerSpec, load_space
 from vitnas.supernets.counting import cache as count_cache
 from vitnas.supernets.counting.cache import count_specs, counting_version
-from vitnas.supernets.counting.counts import Counts, count_layer
+from vitnas.supernets.counting.counts import FloatCounts, count_in_float, count_layer
 
 SPACE = load_space("autoformer-mini").restrict(width=(48,), depth=(3,))
 OWN = (Path(__file__).parents[3] / "docs" / "examples" / "own_space.toml").read_text()
@@ -28,11 +28,11 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[LayerSpec]:
     """The layers that were counted rather than read."""
     found: list[LayerSpec] = []
 
-    def counting(spec: LayerSpec) -> Counts:
+    def counting(spec: LayerSpec) -> FloatCounts:
         found.append(spec)
-        return count_layer(spec)
+        return count_in_float(spec)
 
-    monkeypatch.setattr(count_cache, "count_layer", counting)
+    monkeypatch.setattr(count_cache, "count_in_float", counting)
     return found
 
 
@@ -44,6 +44,16 @@ def test_the_second_time_nothing_is_counted(folder: Path, counted: list[LayerSpe
     assert len(counted) == len(fresh)
     (file,) = folder.iterdir()
     assert file.name == f"autoformer-mini-{SPACE.fingerprint}-{counting_version()}.json"
+
+
+def test_a_layer_is_counted_once_for_all_precisions_and_for_the_space_without(
+    folder: Path, counted: list[LayerSpec]
+) -> None:
+    compressed = SPACE.compressed(["w8a8", "p4"])
+    assert count_specs(compressed) == [count_layer(spec) for spec in compressed.lowering.specs]
+    assert sorted(spec.key for spec in counted) == sorted(spec.key for spec in SPACE.lowering.specs)
+    count_specs(SPACE)
+    assert len(counted) == len(SPACE.lowering.specs)
 
 
 def test_what_is_missing_is_added(folder: Path, counted: list[LayerSpec]) -> None:

@@ -11,7 +11,7 @@ import torch
 
 from tests.oracle import BENCH_101, closed_forms, needs_bench_101, needs_oracle
 from vitnas.search_spaces import Arch, LayerSpec, SearchSpace, load_space
-from vitnas.supernets.counting.counts import Counts, count, count_layer
+from vitnas.supernets.counting.counts import Counts, count, count_in_float, count_layer
 from vitnas.supernets.counting.population import PopulationCounter
 from vitnas.supernets.supernet import build_network
 
@@ -114,14 +114,14 @@ def test_archs_of_vit_bench_101_run() -> None:
         assert y.isfinite().all()
 
 
-@pytest.mark.parametrize("name", ["autoformer-mini", "autoformer-tiny"])
+@pytest.mark.parametrize("name", ["autoformer-mini", "compress:w8a8,p4:autoformer-mini", "autoformer-tiny"])
 def test_populations_count_as_each_arch_by_itself(name: str) -> None:
     space = load_space(name)
     codes = space.genome.sample(25, np.random.default_rng(1))
     found = PopulationCounter(space)(codes)
     for i, arch in enumerate(space.decode(codes)):
         assert count(space.lower(arch)) == Counts(
-            found.num_params[i], found.macs[i], found.weight_bytes[i], found.activation_bytes[i]
+            found.num_params[i], found.macs[i], found.weight_bytes[i], found.activation_bytes[i], found.bitops[i]
         )
 
 
@@ -138,6 +138,54 @@ def test_counts_of_one_layer_by_hand() -> None:
     assert found.weight_bytes == 4 * found.num_params
     # The most at once: the input (kept for the residual), and what goes into GELU and comes out of it.
     assert found.activation_bytes == 4 * (2 * 3 + 2 * 8 + 2 * 8)
+
+
+@pytest.mark.parametrize(
+    ("precision", "weights", "bits"),
+    [
+        ("float", 4 * 48, 32 * 32),
+        ("w8a8", 48 + 4 * (8 + 3), 8 * 8),
+        ("w7a8", 42 + 4 * (8 + 3), 7 * 8),
+        ("w4", 24 + 4 * (8 + 3), 4 * 32),
+        ("p4", 24 + 4 * 2 * 16, 4 * 32),
+        ("w3a4", 18 + 4 * (8 + 3), 3 * 4),
+    ],
+)
+def test_counts_at_a_precision_by_hand(precision: str, weights: int, bits: int) -> None:
+    """Two products, of 3 x 8 and 8 x 3 weights, with 8 and 3 outputs; their biases and the norm stay in fp32."""
+    spec = LayerSpec.of("feed_forward", (2, 3), (2, 3), hidden=8)
+    found, plain = count_layer(spec.at(precision)), count_layer(spec)
+    assert found.weight_bytes == weights + 4 * (8 + 3 + 3 + 3)
+    assert found.bitops == 2 * 48 * bits
+    assert (found.num_params, found.macs) == (plain.num_params, plain.macs)
+    assert found.activation_bytes == plain.activation_bytes
+
+
+def test_products_of_two_activations_stay_in_float() -> None:
+    tokens, width = 5, 12
+    spec = LayerSpec.of("attention", (tokens, width), (tokens, width), heads=3, head_width=4, reach=0)
+    with_weights, with_each_other = tokens * 4 * width * width, 2 * tokens * tokens * width
+    assert count_layer(spec).macs == with_weights + with_each_other
+    assert count_layer(spec.at("w8a8")).bitops == with_weights * 64 + with_each_other * 1024
+
+
+def test_a_weight_that_is_used_several_times_is_kept_once() -> None:
+    space = load_space("sret")
+    layers = {spec["loops"]: spec for spec in space.lowering.specs if spec.kind == "recursive_block"}
+    fewest, most = (count_in_float(layers[n]) for n in (min(layers), max(layers)))
+    assert most.product_macs > fewest.product_macs
+    assert all(c.product_weights <= c.num_params for c in (fewest, most))
+
+
+@pytest.mark.parametrize("name", ["autoformer-mini", "efficientformerv2"])
+def test_fewer_bits_take_less_and_float_takes_what_it_took(name: str) -> None:
+    space = load_space(name).compressed(["w8a8", "w4a8", "p4"])
+    arch = space.base.sample(1, np.random.default_rng(0))[0]
+    found = {p: count(space.lower(space.compress(arch, p))) for p in space.menu}
+    assert found["float"] == count(space.base.lower(arch))
+    assert found["float"].bitops == 1024 * found["float"].macs
+    assert found["w4a8"].weight_bytes < found["w8a8"].weight_bytes < found["float"].weight_bytes
+    assert found["w4a8"].bitops < found["w8a8"].bitops < found["p4"].bitops < found["float"].bitops
 
 
 def test_memory_of_a_classifier_by_hand() -> None:

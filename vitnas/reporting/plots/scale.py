@@ -40,6 +40,7 @@ _SCALES = {
     "macs": Scale("Multiply-accumulates", "M", 1e-6),
     "weight_bytes": Scale("Weights", "MB", 1e-6),
     "activation_bytes": Scale("Peak of activations", "MB", 1e-6),
+    "bitops": Scale("Bit operations", "G", 1e-9),
 }
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from vitnas.quantities import format_count
 from vitnas.reporting.terminal.tables import print_table
-from vitnas.search_spaces import LayerSpec
+from vitnas.search_spaces import FLOAT, LayerSpec
 
-_NUMBERS = ("parameters", "MACs", "weights", "activations")
+_NUMBERS = ("parameters", "MACs", "weights", "activations", "bit operations")
 
 
 def print_counts(counted: list[dict[str, Any]]) -> None:
@@ -24,11 +24,12 @@ def print_counts(counted: list[dict[str, Any]]) -> None:
 
 def _describe(layer: dict[str, Any]) -> str:
     spec = LayerSpec.from_json(layer)
+    precision = [] if spec.precision == FLOAT.name else [f"in {spec.precision}"]
     shapes = dict.fromkeys("x".join(map(str, shape)) for shape in (spec.in_shape, spec.out_shape))
-    return " ".join([spec.kind, " to ".join(shapes), *(f"{name}={value}" for name, value in spec.attrs)])
+    return " ".join([spec.kind, " to ".join(shapes), *(f"{name}={value}" for name, value in spec.attrs), *precision])
 
 
 def _cells(counts: dict[str, Any]) -> list[str]:
-    names = ("num_params", "macs", "weight_bytes", "activation_bytes")
-    units = ("", "", "B", "B")
+    names = ("num_params", "macs", "weight_bytes", "activation_bytes", "bitops")
+    units = ("", "", "B", "B", "")
     return [format_count(counts[name]) + unit for name, unit in zip(names, units, strict=True)]

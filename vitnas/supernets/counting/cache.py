@@ -15,8 +15,8 @@ import vitnas.supernets
 from vitnas.errors import DataError, DiskError, SpaceError, VitnasError
 from vitnas.files import read_json, write_json
 from vitnas.files.caches import cache_folder
-from vitnas.search_spaces import LayerSpec, SearchSpace
-from vitnas.supernets.counting.counts import Counts, count_layer
+from vitnas.search_spaces import FLOAT, Compressed, LayerSpec, Precision, SearchSpace
+from vitnas.supernets.counting.counts import Counts, FloatCounts, count_in_float
 from vitnas.supernets.layers import LAYERS
 
 
@@ -26,18 +26,20 @@ def count_specs(space: SearchSpace, specs: Iterable[LayerSpec] | None = None) ->
     What is not known yet is counted and kept. A layer that cannot be built is refused with its site.
     """
     wanted = list(space.lowering.specs if specs is None else specs)
-    path = cache_folder() / "counts" / f"{space.file_name}-{space.fingerprint}-{counting_version()}.json"
+    plain = space.base if isinstance(space, Compressed) else space  # a layer is counted once for all precisions
+    path = cache_folder() / "counts" / f"{plain.file_name}-{plain.fingerprint}-{counting_version()}.json"
     known = _read(path)
-    found: dict[LayerSpec, Counts] = {}
+    found: dict[LayerSpec, FloatCounts] = {}
     new: dict[str, tuple[int, ...]] = {}
-    for spec in dict.fromkeys(wanted):
+    for spec in dict.fromkeys(spec.at(FLOAT.name) for spec in wanted):
         kept = known.get(spec.key)
-        found[spec] = _count(space, spec) if kept is None else Counts(*kept)
+        found[spec] = _count(space, spec) if kept is None else FloatCounts(*kept)
         if kept is None and _is_ours(spec.kind):
             new[spec.key] = astuple(found[spec])
     if new:
         _write(path, {**_read(path), **new})
-    return [found[spec] for spec in wanted]
+    precisions = {name: Precision.of(name) for name in {spec.precision for spec in wanted}}
+    return [found[spec.at(FLOAT.name)].at(precisions[spec.precision]) for spec in wanted]
 
 
 @lru_cache(maxsize=1)
@@ -51,9 +53,9 @@ def counting_version() -> str:
     return digest.hexdigest()[:16]
 
 
-def _count(space: SearchSpace, spec: LayerSpec) -> Counts:
+def _count(space: SearchSpace, spec: LayerSpec) -> FloatCounts:
     try:
-        return count_layer(spec)
+        return count_in_float(spec)
     except (VitnasError, LookupError, ValueError, TypeError, ArithmeticError, RuntimeError, AssertionError) as error:
         site = next((site for site, specs in space.lowering.specs_at().items() if spec in specs), "?")
         where = f"{space.source.name}: " if space.source else f"space '{space.name}', "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import weakref
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,12 +11,17 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
-from vitnas.search_spaces import LayerSpec
+from vitnas.search_spaces import FLOAT, LayerSpec, Precision
+from vitnas.search_spaces.precision import FULL
 from vitnas.supernets.layers import build
+
+NUMBER_BYTES = 4
+"""Of a number in fp32: biases, norms, scales and palettes."""
 
 
 @dataclass(frozen=True)
@@ -27,15 +33,18 @@ class Counts:
         macs: multiply-accumulates of convolutions, linear layers and matrix products for one
             image, of a layer as it is deployed or as its authors compute it (see `Layer.counted`); biases, normalisation, softmax,
             activations and pooling are not counted.
-        weight_bytes: parameters and saved statistics in fp32.
+        weight_bytes: parameters and saved statistics, weights of products at the bits of their layer's precision, with a scale an
+            output channel or a palette a product; the rest in fp32.
         activation_bytes: the most memory that inputs, outputs and intermediate results of one
             image take at the same time, in fp32.
+        bitops: of every multiply-accumulate the bits of one factor times those of the other; 32 x 32 in float.
     """
 
     num_params: int = 0
     macs: int = 0
     weight_bytes: int = 0
     activation_bytes: int = 0
+    bitops: int = 0
 
     @classmethod
     def over(cls, layers: Iterable[Counts]) -> Counts:
@@ -46,33 +55,79 @@ class Counts:
             sum(c.macs for c in each),
             sum(c.weight_bytes for c in each),
             max((c.activation_bytes for c in each), default=0),
+            sum(c.bitops for c in each),
         )
+
+
+@dataclass(frozen=True)
+class FloatCounts:
+    """What a layer costs in float, and what of that its products with weights do: from both follow its counts at any precision.
+
+    Attributes:
+        num_params, macs, weight_bytes, activation_bytes: as `Counts`.
+        products: linear maps and convolutions, those with one weight once.
+        product_macs: of all of them.
+        product_weights: numbers in their weights.
+        product_channels: that they put out.
+    """
+
+    num_params: int
+    macs: int
+    weight_bytes: int
+    activation_bytes: int
+    products: int
+    product_macs: int
+    product_weights: int
+    product_channels: int
+
+    def at(self, precision: Precision) -> Counts:
+        """The counts with weights, and perhaps activations, in fewer bits."""
+        bits = precision.weight_bits
+        weight_bytes, full = self.weight_bytes, FULL * FULL
+        if bits < FULL:
+            tables = self.products * 2**bits if precision.palette else self.product_channels
+            packed = -(-self.product_weights * bits // 8) + NUMBER_BYTES * tables
+            weight_bytes = max(weight_bytes - NUMBER_BYTES * self.product_weights, 0) + packed
+        bitops = self.product_macs * bits * precision.activation_bits + (self.macs - self.product_macs) * full
+        return Counts(self.num_params, self.macs, weight_bytes, self.activation_bytes, bitops)
 
 
 @lru_cache(maxsize=1_000_000)
 def count_layer(spec: LayerSpec) -> Counts:
+    """Counts of one layer at its precision."""
+    return count_in_float(spec.at(FLOAT.name)).at(Precision.of(spec.precision))
+
+
+@lru_cache(maxsize=1_000_000)
+def count_in_float(spec: LayerSpec) -> FloatCounts:
     """Counts of one layer, from building it without memory and running it on one image."""
     with torch.device("meta"), _Undrawn():  # type: ignore[no-untyped-call]
         layer = build(spec).to("meta").eval()
         x = torch.empty(1, *spec.in_shape)
     memory = flops = _Meter()
     deployed, counted = layer.deployed(), layer.counted()
-    with torch.no_grad(), memory:
+    products = _Products(memory)
+    with torch.no_grad(), memory, products:
         memory.hold(x)
         y = deployed(x)
     if counted is not layer:
         flops = _Meter()
-        with torch.no_grad(), flops:
+        products = _Products(flops)
+        with torch.no_grad(), flops, products:
             counted(x)
     if tuple(y.shape) != (1, *spec.out_shape):
         raise AssertionError(f"layer '{spec.key}' gives {tuple(y.shape[1:])}")
     kept = deployed if layer.fitted else layer
     saved = kept.state_dict().values()
-    return Counts(
+    return FloatCounts(
         num_params=sum(p.numel() for p in kept.parameters() if p.requires_grad),
         macs=flops.flops // 2,
         weight_bytes=sum(t.numel() * t.element_size() for t in saved),
         activation_bytes=memory.peak,
+        products=len(products.weights),
+        product_macs=products.flops // 2,
+        product_weights=sum(math.prod(shape) for *_, shape in products.weights),
+        product_channels=sum(shape[0] for *_, shape in products.weights),
     )
 
 
@@ -124,6 +179,27 @@ class _Meter(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return result
 
 
+class _Products(TorchFunctionMode):
+    """Adds up the operations of linear maps and convolutions, and notes their weights."""
+
+    def __init__(self, meter: _Meter) -> None:
+        super().__init__()
+        self.flops = 0
+        self.weights: set[tuple[int, int, tuple[int, ...]]] = set()
+        self._meter = meter
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func not in _WITH_WEIGHTS:
+            return func(*args, **(kwargs or {}))
+        weight = args[1] if len(args) > 1 else (kwargs or {})["weight"]
+        self.weights.add((weight.untyped_storage()._cdata, weight.storage_offset(), tuple(weight.shape)))
+        before = self._meter.flops
+        result = func(*args, **(kwargs or {}))
+        self.flops += self._meter.flops - before
+        return result
+
+
+_WITH_WEIGHTS = {torch.nn.functional.linear, torch.nn.functional.conv2d}
 _DRAWS = {getattr(torch.ops.aten, name).default for name in ("normal_", "uniform_")}
 _ACTIVATIONS = {getattr(torch.ops.aten, name).default for name in ("hardswish", "hardsigmoid", "relu", "silu", "gelu")}
 _BATCH_NORM = torch.ops.aten.native_batch_norm.default

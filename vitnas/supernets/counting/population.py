@@ -21,6 +21,7 @@ class PopulationCounts:
     macs: NDArray[np.int64]
     weight_bytes: NDArray[np.int64]
     activation_bytes: NDArray[np.int64]
+    bitops: NDArray[np.int64]
 
 
 class PopulationCounter:
@@ -33,9 +34,10 @@ class PopulationCounter:
         self._macs = total(_column(each, "macs"))
         self._weight_bytes = total(_column(each, "weight_bytes"))
         self._activation_bytes = space.lowering.peak(_column(each, "activation_bytes"))
+        self._bitops = total(_column(each, "bitops"))
 
     def __call__(self, codes: Codes) -> PopulationCounts:
-        costs = (self._num_params, self._macs, self._weight_bytes, self._activation_bytes)
+        costs = (self._num_params, self._macs, self._weight_bytes, self._activation_bytes, self._bitops)
         return PopulationCounts(*(cost(codes).astype(np.int64, copy=False) for cost in costs))
 
 
