@@ -1,0 +1,1 @@
+"""Networks at their precision: what their products multiply, the ranges of that, and what rounding does to the answers."""
