@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-import onnx
 import onnxruntime
 
 from vitnas.errors import DeviceError
 from vitnas.latency_lut.runtimes.onnx import BlueprintFiles
-from vitnas.latency_lut.runtimes.quantise import products_with_weights, quantise
+from vitnas.latency_lut.runtimes.quantise import quantise
 from vitnas.search_spaces import FLOAT, Blueprint, LayerSpec, Precision
+from vitnas.supernets.counting.counts import count_in_float
 
 WEIGHT_BITS, ACTIVATION_BITS = (7, 8), 8
 """What processors multiply in integers."""
@@ -26,12 +26,7 @@ class MixedFiles(BlueprintFiles):
 
     def __init__(self, folder: Path, batch: int = 1, seed: int = 0) -> None:
         super().__init__(folder, batch, seed)
-        self._products: dict[LayerSpec, int] = {}
         self._fused: dict[LayerSpec, Path] = {}
-
-    def products(self, blueprint: Blueprint) -> int:
-        """How many products are to run in integers: all with weights, in all layers that are not in float."""
-        return sum(self._products[spec] for spec in blueprint if spec.precision != FLOAT.name)
 
     def _layer(self, spec: LayerSpec) -> Path:
         if spec.precision == FLOAT.name:
@@ -39,9 +34,10 @@ class MixedFiles(BlueprintFiles):
         if spec not in self._layers:
             precision, plain = Precision.of(spec.precision), super()._layer(spec.at(FLOAT.name))
             if precision.weight_bits not in WEIGHT_BITS or precision.activation_bits != ACTIVATION_BITS:
-                raise DeviceError(f"layer '{spec.key}': no runtime of processors multiplies such integers; take w8a8 or w7a8")
+                raise DeviceError(
+                    f"layer '{spec.key}': no runtime of processors multiplies such integers; take w8a8 or w7a8"
+                )
             path = quantise(plain, self._new_path(), reduced=precision.weight_bits == WEIGHT_BITS[0], with_weights=True)
-            self._products[spec] = len(products_with_weights(onnx.load(plain)))
             self._layers[spec] = path
         return self._layers[spec]
 
@@ -63,15 +59,20 @@ def is_mixed(blueprint: Blueprint) -> bool:
     return any(spec.precision != FLOAT.name for spec in blueprint)
 
 
-def check_integers(runtime: str, blueprint: Blueprint, executed: Mapping[str, int], expected: int) -> None:
+def products_in_integers(blueprint: Blueprint) -> int:
+    """How many products are to run in integers: those with weights of all layers that are not in float, as PyTorch computes them."""
+    return sum(count_in_float(spec.at(FLOAT.name)).calls for spec in blueprint if spec.precision != FLOAT.name)
+
+
+def check_integers(runtime: str, blueprint: Blueprint, executed: Mapping[str, int]) -> None:
     """Refuses a network of which not exactly the products of the layers in integers run in integers.
 
     Args:
         runtime: for the message.
         blueprint: of the network.
         executed: how many products each operator of the runtime computes in integers.
-        expected: how many there should be.
     """
+    expected = products_in_integers(blueprint)
     if (found := sum(executed.values())) == expected:
         return
     kinds = ", ".join(dict.fromkeys(spec.kind for spec in blueprint if spec.precision != FLOAT.name))

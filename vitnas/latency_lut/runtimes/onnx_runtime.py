@@ -19,6 +19,7 @@ from vitnas.latency_lut.runtimes.runtime import Loaded, Runtime
 from vitnas.latency_lut.runtimes.saturation import onnx_runtime_test
 from vitnas.search_spaces import Blueprint
 
+BYTES = (onnx.TensorProto.INT8, onnx.TensorProto.UINT8)
 WITHOUT_FUSION = ("MatMulAddFusion",)
 """Optimisers that turn quantised products back into float ones."""
 
@@ -38,16 +39,15 @@ class OnnxRuntime(Runtime):
     def session(self, blueprint: Blueprint, path: Path) -> Any:
         if not is_mixed(blueprint):
             return open_session(path, self.threads)
-        session, executed = self.proven(path)
-        integers = {name: n for name, n in executed.items() if is_integer(name) and any(p in name for p in PRODUCTS)}
-        check_integers("ONNX Runtime", blueprint, integers, self.files.products(blueprint))
+        session, executed = self.quantised(path)
+        check_integers("ONNX Runtime", blueprint, weights_in_integers(executed))
         return session
 
-    def proven(self, path: Path) -> tuple[Any, Counter[str]]:
-        """A session in which products stay quantised, and the operators that it runs."""
+    def quantised(self, path: Path) -> tuple[Any, onnx.GraphProto]:
+        """A session in which products stay quantised, and the graph that it runs."""
         executed = self.folder / "executed.onnx"
         session = open_session(path, self.threads, without=WITHOUT_FUSION, optimised=executed)
-        return session, Counter(node.op_type for node in onnx.load(executed, load_external_data=False).graph.node)
+        return session, onnx.load(executed).graph
 
     def load(self, blueprint: Blueprint) -> Loaded:
         path = self.file(blueprint)
@@ -72,8 +72,9 @@ class OnnxRuntimeInt8(OnnxRuntime):
         return quantise(path, path.with_suffix(".int8.onnx"), reduced=onnx_runtime_test().saturates)
 
     def session(self, blueprint: Blueprint, path: Path) -> Any:
-        session, operators = self.proven(path)
-        floats = {name: n for name, n in operators.items() if name.endswith(PRODUCTS) and not is_integer(name)}
+        session, executed = self.quantised(path)
+        operators = Counter(node.op_type for node in executed.node)
+        floats = {name: n for name, n in operators.items() if name.endswith(tuple(PRODUCTS)) and not is_integer(name)}
         if floats:
             raise stayed_float("ONNX Runtime", blueprint, floats)
         return session
@@ -82,6 +83,22 @@ class OnnxRuntimeInt8(OnnxRuntime):
 def is_integer(operator: str) -> bool:
     """Whether ONNX Runtime's operator of this name multiplies integers."""
     return operator.startswith("Q") or "Integer" in operator
+
+
+def weights_in_integers(graph: onnx.GraphProto) -> Counter[str]:
+    """How many products with weights each operator of a graph computes in integers.
+
+    Those of two activations are not among them: where both come out of convolutions in integers, ONNX Runtime multiplies what it
+    has, and the answer is the same.
+    """
+    weights = {
+        one.name for one in graph.initializer if one.data_type in BYTES and len(one.dims) >= min(PRODUCTS.values())
+    }
+    return Counter(
+        node.op_type
+        for node in graph.node
+        if is_integer(node.op_type) and any(p in node.op_type for p in PRODUCTS) and weights & {*node.input}
+    )
 
 
 def stayed_float(runtime: str, blueprint: Blueprint, operators: dict[str, int]) -> DeviceError:

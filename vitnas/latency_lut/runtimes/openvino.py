@@ -60,7 +60,7 @@ class OpenVino(Runtime):
             raise DeviceError(f"OpenVINO {openvino.__version__} cannot load layers of [{kinds}]: {error}") from error
         if is_mixed(blueprint):
             integers = Counter(kind for kind, precision in products(model) if precision in INTEGERS)
-            check_integers("OpenVINO", blueprint, integers, self.files.products(blueprint))
+            check_integers("OpenVINO", blueprint, integers)
         return model
 
     def load(self, blueprint: Blueprint) -> Loaded:

@@ -20,8 +20,8 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 
 REACH = 4.0
 """Every activation is taken to lie between -REACH and REACH."""
-PRODUCTS = ("Conv", "Gemm", "MatMul")
-"""Operators that may multiply by weights."""
+PRODUCTS = {"Conv": 4, "Gemm": 2, "MatMul": 2}
+"""Operators that may multiply by weights -> the axes of these; tables that are looked into have others."""
 FLOAT = ("LayerNormalization", "InstanceNormalization")
 """Operators that have no integer kernel on a processor."""
 
@@ -67,7 +67,9 @@ def quantise(
         extra_options={
             "TensorQuantOverrides": {
                 name: [{"quant_type": QuantType.QInt8, "reduce_range": reduced}] for name in tables
-            }
+            },
+            # Only a convolution has no kernel that takes integers and gives floats.
+            "OpTypesToExcludeOutputQuantization": ["Gemm", "MatMul"] if with_weights else [],
         },
     )
     quantiser.quantize_model()
@@ -77,10 +79,10 @@ def quantise(
 
 def products_with_weights(model: onnx.ModelProto) -> list[str]:
     """The names of the operators of a file that multiply by a constant; those without a name get one."""
-    constants = {weight.name for weight in model.graph.initializer}
+    axes = {weight.name: len(weight.dims) for weight in model.graph.initializer}
     found = []
     for i, node in enumerate(model.graph.node):
-        if node.op_type in PRODUCTS and constants & {*node.input[:2]}:
+        if node.op_type in PRODUCTS and PRODUCTS[node.op_type] in {axes.get(name) for name in node.input[:2]}:
             node.name = node.name or f"product{i}"
             found.append(node.name)
     return found
