@@ -35,6 +35,7 @@ class RunFolder(Shown, view="run"):
     loggers.json         by which ids loggers know the run
     tested.json          what networks had right on the test images
     moments.safetensors  what passes through the products of the network; where it is, smaller archs are compensated
+    ranges.safetensors   what passes into the products of some networks, by which those of a compressed space are judged
     order.json           which channels were sorted before the first step, and which were not
     checkpoints/         step-00000100 folders of safetensors with their hashes
     latency/             DEVICE.parquet tables
@@ -97,6 +98,10 @@ class RunFolder(Shown, view="run"):
     @property
     def moments_file(self) -> Path:
         return self.path / "moments.safetensors"
+
+    @property
+    def ranges_file(self) -> Path:
+        return self.path / "ranges.safetensors"
 
     @property
     def order_file(self) -> Path:

@@ -96,6 +96,7 @@ def fit_predictor(
     ray_address: str | None = None,
     folder: Path | None = None,
     progress: bool = True,
+    space: SearchSpace | None = None,
 ) -> PredictorFit:
     """Evaluates archs on the weights of a run, learns from them, and leaves predictor and report in a folder.
 
@@ -107,13 +108,15 @@ def fit_predictor(
         ray_address: of a running Ray cluster to join.
         folder: by default ``predictor`` in the run.
         progress: shows a bar on stderr.
+        space: of the archs: a compressed one over that of the run, which is what counts by default.
     """
     settings.demand(
         "samples",
         settings.samples >= FEWEST_SAMPLES,
         f"{FEWEST_SAMPLES} or more, for a fit needs at least {FEWEST_SAMPLES} archs, to hold some of them out",
     )
-    make = _maker(run.space, settings.predictor, settings.tune_seconds)
+    space = space or run.space
+    make = _maker(space, settings.predictor, settings.tune_seconds)
     folder = folder or run.path / "predictor"
     refuse_other(folder / REPORT_FILE, b'"predictor"', "report of a predictor")
     refuse_missing(settings.loggers)
@@ -121,35 +124,35 @@ def fit_predictor(
     from vitnas.supernets.counting.population import PopulationCounter
     from vitnas.supernets.weights.checkpoints import newest_weights
 
-    codes = spread_over_macs(run.space, settings.samples, settings.seed)
+    codes = spread_over_macs(space, settings.samples, settings.seed)
     where = settings.torch_device, settings.gpus_per_worker
     with (
         only_here(folder, "fit"),
         make_executor(settings.workers, ray_address, None, *where) as executor,
-        _loggers(run, settings, folder) as loggers,
+        _loggers(run, space, settings, folder) as loggers,
     ):
         executor.start()
         origin = {"supernet": newest_weights(run)}
         if (device := computed_on(executor)) is not None:
             origin["torch_device"] = device
-        score = SupernetScore.of(run, torch_device=executor.torch_device)
+        score = SupernetScore.of(run, torch_device=executor.torch_device, space=space)
         how = (folder, executor, origin, progress, loggers.places)
-        good, scores = evaluate_archs(run.space, codes, score, settings.quantity, *how)
+        good, scores = evaluate_archs(space, codes, score, settings.quantity, *how)
         if len(good) < FEWEST_SAMPLES:
             raise SearchError(
                 f"{len(codes) - len(good)} of {len(codes)} evaluations failed; too few are left to learn from"
             )
         fitted = make().fit(good, scores)
         held_out = hold_out(make, good, scores, FOLDS)
-        num_params = PopulationCounter(run.space)(good).num_params
+        num_params = PopulationCounter(space)(good).num_params
         fit = PredictorFit(
-            run.space.name,
+            space.name,
             origin,
             settings.quantity,
             settings.predictor,
             _winner(fitted),
             compare(held_out, scores, num_params),
-            [arch.id for arch in run.space.decode(good)],
+            [arch.id for arch in space.decode(good)],
             scores.tolist(),
             held_out.mean.tolist(),
             held_out.std.tolist(),
@@ -163,9 +166,9 @@ def fit_predictor(
     return fit
 
 
-def _loggers(run: RunFolder, settings: FitSettings, folder: Path) -> Loggers:
+def _loggers(run: RunFolder, space: SearchSpace, settings: FitSettings, folder: Path) -> Loggers:
     """Opens them; a fit that goes on in its folder goes on in the same run of a logger."""
-    told = dict(parameters_of({"run": run.path.name, "space": run.space.name, **asdict(settings)}))
+    told = dict(parameters_of({"run": run.path.name, "space": space.name, **asdict(settings)}))
     return Loggers(settings.loggers, LoggedRun("fit", run.path.resolve().name, folder, told), folder / "loggers.json")
 
 

@@ -132,7 +132,7 @@ def start_search(
         if run is not None and predicted is None:
             check_importance(space, settings)
             compensate(run, settings, say)
-            problem = problem.weighing(importance_of(run, settings))
+            problem = problem.weighing(importance_of(run, space, settings))
         score: Score
         if predicted is not None:
             score = predicted
@@ -141,10 +141,10 @@ def start_search(
             from vitnas.nas.scores.supernet import SupernetScore
             from vitnas.supernets.weights.checkpoints import newest_weights
 
-            score = SupernetScore.of(run, torch_device=executor.torch_device)
+            score = SupernetScore.of(run, torch_device=executor.torch_device, space=space, say=say)
             origin = {"supernet": newest_weights(run)}
             problem = problem.stating(origin, {})
-            known = remembered(run, origin if device is None else {**origin, "torch_device": device})
+            known = remembered(run, origin if device is None else {**origin, "torch_device": device}, space)
             if known:
                 score, settings = RememberedScore(score, known), _beside(known, problem, settings, say)
                 warm = [*warm, *known]

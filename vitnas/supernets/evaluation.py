@@ -16,9 +16,11 @@ from torch.nn import functional as F
 
 from vitnas.errors import DataError
 from vitnas.search_spaces import Arch, SearchSpace
+from vitnas.search_spaces.compressed import Compressed
 from vitnas.supernets.accuracy import Accuracy, OutOfReach
 from vitnas.supernets.counting.population import PopulationCounter
 from vitnas.supernets.data import Dataset, Images
+from vitnas.supernets.precision.shared import SharedRanges, at_precisions
 from vitnas.supernets.recalibration import NUM_BATCHES, recalibrate
 from vitnas.supernets.supernet import Supernet
 from vitnas.supernets.torch_device import CPU, exact
@@ -114,16 +116,41 @@ def _result(right: Tensor, loss: Tensor) -> EvaluationResult:
     return EvaluationResult(int(answers.sum()) / len(answers), float(loss) / len(answers), len(answers), answers)
 
 
-def evaluate_arch(supernet: Supernet, arch: Arch, dataset: Dataset) -> EvaluationResult:
+def evaluate_arch(
+    supernet: Supernet,
+    arch: Arch,
+    dataset: Dataset,
+    space: SearchSpace | None = None,
+    ranges: SharedRanges | None = None,
+) -> EvaluationResult:
     """An arch on the shared weights: cut out, batch norms measured anew, judged on the validation images."""
-    return evaluate(cut_out(supernet, arch, dataset.train), dataset.val)
+    return evaluate(cut_out(supernet, arch, dataset.train, space=space, ranges=ranges), dataset.val)
 
 
-def cut_out(supernet: Supernet, arch: Arch, train: Images, num_batches: int = NUM_BATCHES) -> nn.Module:
-    """The network of an arch with the shared weights, and batch-norm statistics of its own, of so many batches."""
-    network = supernet.extract(arch)
-    recalibrate(network, train, num_batches)
-    return network
+def cut_out(
+    supernet: Supernet,
+    arch: Arch,
+    train: Images,
+    num_batches: int = NUM_BATCHES,
+    space: SearchSpace | None = None,
+    ranges: SharedRanges | None = None,
+) -> nn.Sequential:
+    """The network of an arch with the shared weights, and batch-norm statistics of its own, of so many batches.
+
+    Args:
+        supernet: with the shared weights.
+        arch: of the supernet's space, or of a compressed one over it.
+        train: training images.
+        num_batches: of them, for the statistics.
+        space: of the arch; by default the supernet's.
+        ranges: of the activations of a compressed arch; measured on its own network where they are not given.
+    """
+    if not isinstance(space, Compressed):
+        network = supernet.extract(arch)
+        recalibrate(network, train, num_batches)
+        return network
+    network = cut_out(supernet, space.plain(arch), train, num_batches)
+    return at_precisions(network, space.lower(arch), train, ranges)
 
 
 def measured_accuracy(

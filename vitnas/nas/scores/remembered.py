@@ -10,7 +10,7 @@ from vitnas.nas.execution.together import Score
 from vitnas.nas.fit_predictor import PredictorFit, evaluations_of
 from vitnas.nas.pareto.answers import ANSWERS
 from vitnas.run import RunFolder
-from vitnas.search_spaces import Arch
+from vitnas.search_spaces import Arch, SearchSpace
 
 Figures = Mapping[str, float | str]
 
@@ -35,6 +35,11 @@ class RememberedScore:
         """As many as the score takes at once."""
         return int(getattr(self.score, "at_once", 1))
 
+    def for_finalists(self) -> Score | None:
+        """What the score has for them; nothing is remembered of that."""
+        found: Score | None = getattr(self.score, "for_finalists", lambda: None)()
+        return found
+
     def together(self, archs: Sequence[Arch]) -> list[Figures]:
         """Several archs, those that are not known at once."""
         new = [arch for arch in archs if arch not in self.known]
@@ -49,21 +54,23 @@ class RememberedScore:
         return [self.known.get(arch) or told[arch] for arch, _ in archs]
 
 
-def remembered(run: RunFolder, origin: Mapping[str, str]) -> dict[Arch, Figures]:
+def remembered(run: RunFolder, origin: Mapping[str, str], space: SearchSpace | None = None) -> dict[Arch, Figures]:
     """What `vitnas predictor fit` evaluated, if it was on the same weights and the same kind of device; else nothing.
 
     Args:
         run: in whose folder the fit lies.
         origin: of the figures that are wanted.
+        space: of the archs that are wanted; by default the run's.
     """
     folder = run.path / "predictor"
     try:
         fit = PredictorFit.load(folder)
     except (DataError, SettingsError):  # none, or one that cannot be read
         return {}
-    if fit.origin != dict(origin):
+    space = space or run.space
+    if fit.origin != dict(origin) or fit.space != space.name:
         return {}
     return {
         one.arch: {**one.metrics, ANSWERS: one.answers} if one.answers else dict(one.metrics)
-        for one in evaluations_of(run.space, fit, folder)
+        for one in evaluations_of(space, fit, folder)
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -15,6 +15,7 @@ from vitnas.nas.early import AT_MOST, SEEN
 from vitnas.nas.pareto.answers import ANSWERS, Answers
 from vitnas.run import RunFolder
 from vitnas.search_spaces import Arch, SearchSpace
+from vitnas.search_spaces.compressed import Compressed
 from vitnas.supernets.accuracy import OutOfReach
 from vitnas.supernets.compensation import Compensation
 from vitnas.supernets.data import Dataset, Images, Pixels, dataset_of
@@ -26,6 +27,7 @@ from vitnas.supernets.evaluation import (
     evaluate_unless_beaten,
     one_thread,
 )
+from vitnas.supernets.precision.shared import SharedRanges, ranges_of
 from vitnas.supernets.recalibration import BATCH_SIZE, NUM_BATCHES
 from vitnas.supernets.supernet import Supernet
 from vitnas.supernets.torch_device import CPU, find_device
@@ -48,11 +50,12 @@ class SupernetScore:
     there, and figures agree with those of a processor to rounding.
 
     Attributes:
-        space: of the supernet.
+        space: of the archs: that of the supernet, or a compressed one over it.
         weights: its state, by name.
         dataset: training images for batch norms, validation images to judge by, and test images if they were asked for.
         torch_device: where archs are judged; "auto" and "cuda" are looked up by each process.
         compensation: of the supernet, if it has one.
+        ranges: of activations, for archs of a compressed space; each network's own are measured where there are none.
     """
 
     space: SearchSpace
@@ -60,16 +63,33 @@ class SupernetScore:
     dataset: Dataset
     torch_device: str = "cpu"
     compensation: Compensation | None = None
+    ranges: SharedRanges | None = None
 
     @classmethod
-    def of(cls, run: RunFolder, test: bool = False, torch_device: str = "cpu") -> SupernetScore:
-        """Reads the newest weights of a run, and its images; those of the test only for who chooses nothing by them."""
-        supernet, dataset = load_supernet(run), dataset_of(run)
+    def of(
+        cls,
+        run: RunFolder,
+        test: bool = False,
+        torch_device: str = "cpu",
+        space: SearchSpace | None = None,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> SupernetScore:
+        """Reads the newest weights of a run, and its images; those of the test only for who chooses nothing by them.
+
+        Args:
+            run: with a trained supernet.
+            test: whether test images are read.
+            torch_device: where archs are judged.
+            space: of the archs, by default the run's; of a compressed one over it, the ranges are read too, or measured.
+            say: told if they were measured.
+        """
+        supernet, dataset, space = load_supernet(run), dataset_of(run), space or run.space
+        ranges = ranges_of(run, supernet, dataset.train, say) if isinstance(space, Compressed) else None
         train = dataset.train.sample(BATCH_NORM_IMAGES)
         weights = {name: tensor.numpy() for name, tensor in supernet.state_dict().items()}
         kept = _carried(dataset.test) if test and dataset.test is not None else None
         dataset = replace(dataset, train=_carried(train), val=_carried(dataset.val), test=kept)
-        return cls(run.space, weights, dataset, torch_device, supernet.compensation)
+        return cls(space, weights, dataset, torch_device, supernet.compensation, ranges)
 
     @property
     def at_once(self) -> int:
@@ -88,15 +108,23 @@ class SupernetScore:
         """The same of archs with the accuracy that each must reach to matter; one that cannot any more is stopped."""
         held = self._held
         with one_thread():
-            networks = [cut_out(self._supernet, self.space.check(arch), held.train) for arch, _ in archs]
+            how: dict[str, Any] = {"space": self.space, "ranges": self.ranges}
+            networks = [cut_out(self._supernet, self.space.check(arch), held.train, **how) for arch, _ in archs]
             found = evaluate_unless_beaten(networks, held.val, [least for _, least in archs])
             tested = evaluate_together(networks, held.test) if held.test is not None else [None] * len(archs)
         return [_figures(one, test) for one, test in zip(found, tested, strict=True)]
 
+    def for_finalists(self) -> SupernetScore | None:
+        """What judges archs of a compressed space more carefully: with the ranges of each network itself."""
+        return None if self.ranges is None else replace(self, ranges=None)
+
+    def __str__(self) -> str:
+        return "judged with shared ranges" if self.ranges is not None else "judged with ranges of their own"
+
     @cached_property
     def _supernet(self) -> Supernet:
         """The network over the arrays, which may not be writable, and nothing here writes."""
-        net = Supernet(self.space)
+        net = Supernet(self.space.base if isinstance(self.space, Compressed) else self.space)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
             net.load_state_dict({name: torch.from_numpy(array) for name, array in self.weights.items()}, assign=True)

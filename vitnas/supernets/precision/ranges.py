@@ -33,6 +33,7 @@ class Histogram:
     low: float
     high: float
     counts: Tensor
+    _found: dict[int, tuple[float, float]] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, values: Tensor) -> Histogram:
@@ -57,6 +58,11 @@ class Histogram:
 
     def ends(self, bits: int) -> tuple[float, float]:
         """Between which ends codes of so many bits leave the least squared error."""
+        if bits not in self._found:
+            self._found[bits] = self._best_ends(bits)
+        return self._found[bits]
+
+    def _best_ends(self, bits: int) -> tuple[float, float]:
         values, total = self.centres, self.counts.sum()
         below = self.counts.cumsum(0) / total
         lows = {self.low} | {float(values[(below > tail).nonzero()[0, 0]]) for tail in TAILS[1:]}
@@ -80,24 +86,15 @@ class Ranges:
 
     seen: Mapping[Place, Histogram]
     num_images: int
-    _known: dict[tuple[Place, int], tuple[float, int]] = field(default_factory=dict, repr=False)
 
     def codes(self, place: Place, bits: int) -> tuple[float, int]:
         """The scale and the zero point of the input of a product in codes of so many bits."""
-        if (place, bits) not in self._known:
-            self._known[place, bits] = step_and_zero(*self._at(place).ends(bits), bits)
-        return self._known[place, bits]
-
-    def _at(self, place: Place) -> Histogram:
         if place not in self.seen:
             site, number = place
             raise DataError(
                 f"no range was measured for product {number} of site '{site}'; calibrate on the network that is quantised"
             )
-        return self.seen[place]
-
-    def __contains__(self, place: Place) -> bool:
-        return place in self.seen
+        return step_and_zero(*self.seen[place].ends(bits), bits)
 
     def __iter__(self) -> Iterator[Place]:
         return iter(self.seen)

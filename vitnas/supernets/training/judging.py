@@ -66,6 +66,6 @@ def judge(net: Supernet, archs: Mapping[str, Arch], dataset: Dataset, whole: boo
         whole: looks at all validation images and measures batch norms as for an export; else at few, for a curve.
     """
     val = dataset.val if whole else dataset.val.sample(IMAGES)
-    how = {} if whole else {"num_batches": BATCHES}
-    each = {arch: evaluate(cut_out(net, arch, dataset.train, **how), val) for arch in set(archs.values())}
+    num_batches = NUM_BATCHES if whole else BATCHES
+    each = {arch: evaluate(cut_out(net, arch, dataset.train, num_batches), val) for arch in set(archs.values())}
     return {name: each[arch] for name, arch in archs.items()}

@@ -1,0 +1,103 @@
+"""Archs of a compressed space on the weights of a run: float choices are the uncompressed ones to the bit, others are rounded."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+
+from vitnas.nas.fit_predictor import FitSettings, fit_predictor
+from vitnas.nas.objectives import objectives_named
+from vitnas.nas.problem import Problem
+from vitnas.nas.scores.remembered import remembered
+from vitnas.nas.scores.supernet import SupernetScore
+from vitnas.nas.search import search
+from vitnas.nas.settings import SearchSettings
+from vitnas.run import RunFolder
+from vitnas.search_spaces.compressed import compressed
+from vitnas.supernets.data import dataset_of
+from vitnas.supernets.evaluation import cut_out, evaluate_arch
+from vitnas.supernets.precision.quantised import QuantisedLayer
+from vitnas.supernets.precision.shared import measure_ranges
+from vitnas.supernets.weights.checkpoints import load_supernet, newest_weights
+
+
+@pytest.fixture(scope="module")
+def space(trained):
+    return compressed(trained.space, ("w8a8", "w4a4", "w4"), keep=())
+
+
+@pytest.fixture(scope="module")
+def said() -> list[str]:
+    return []
+
+
+@pytest.fixture(scope="module")
+def score(trained, space, said):
+    return SupernetScore.of(trained, space=space, say=said.append)
+
+
+def test_float_is_the_plain_arch_to_the_bit(trained, space, score):
+    plain = trained.space.smallest()
+    assert score(space.compress(plain)) == SupernetScore.of(trained)(plain)
+
+
+def test_less_bits_are_further_off(trained, space, score):
+    plain = trained.space.largest()
+    losses = [score(space.compress(plain, name))["loss"] for name in ("float", "w8a8", "w4a4")]
+    assert 0 < abs(losses[1] - losses[0]) < abs(losses[2] - losses[0])
+
+
+def test_layers_are_at_their_precisions(trained, space):
+    sites = {"block0_ffn": "w4a4", "block1_attention": "w4"}
+    arch = space.compress(trained.space.smallest(), sites)
+    net, dataset = load_supernet(trained), dataset_of(trained)
+    network = cut_out(net, arch, dataset.train, space=space)
+    layers = dict(network.named_children())
+    found = {site: layer.precision.name for site, layer in layers.items() if isinstance(layer, QuantisedLayer)}
+    assert found == sites
+    ranges = measure_ranges(net, dataset.train)
+    one, other = (evaluate_arch(net, arch, dataset, space, known).loss for known in (None, ranges))
+    assert one != other
+    assert one == pytest.approx(other, abs=0.05)
+
+
+def test_ranges_are_measured_once(trained, space, score, said):
+    assert len(said) == 1
+    assert said[0].startswith("ranges of activations are those of 8 archs on 128 images: ")
+    again: list[str] = []
+    arch = space.compress(trained.space.smallest(), "w4a4")
+    assert SupernetScore.of(trained, space=space, say=again.append)(arch) == score(arch)
+    assert again == []
+    assert score.for_finalists()(arch) != score(arch)
+
+
+def test_the_front_of_a_search_has_figures_with_ranges_of_its_own(trained, space, score, tmp_path):
+    problem = Problem(
+        space, objectives_named(["loss", "bits"]), {"bits": lambda codes: codes.sum(axis=1).astype(float)}
+    )
+    settings = SearchSettings(evaluations=12, initial=8, searcher="random", predictor="none", loggers=())
+    front = search(problem, score, settings, tmp_path, progress=False)
+    assert front.config["finalists"] == "judged with ranges of their own"
+    careful = score.for_finalists()
+    assert [point.objectives["loss"] for point in front.points] == [
+        careful(point.arch)["loss"] for point in front.points
+    ]
+    assert careful.for_finalists() is None
+    assert search(problem, score, settings, tmp_path, progress=False).points == front.points
+
+
+def test_workers_get_the_same_and_several_together_too(trained, space, score):
+    archs = [space.compress(trained.space.smallest(), name) for name in ("w8a8", "w4a4", "w4")]
+    expected = [score(arch) for arch in archs]
+    assert score.together(archs) == expected
+    assert [pickle.loads(pickle.dumps(score))(arch) for arch in archs] == expected
+
+
+def test_a_predictor_learns_from_a_compressed_space(trained, space, tmp_path):
+    run = RunFolder.open(trained.path)
+    settings = FitSettings(samples=10, predictor="ridge", loggers=())
+    fit = fit_predictor(run, settings, folder=tmp_path, progress=False, space=space)
+    assert fit.space == space.name
+    assert len(fit.scores) == 10
+    assert remembered(run, {"supernet": newest_weights(run)}, space) == {}  # another folder
