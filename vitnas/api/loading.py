@@ -12,6 +12,7 @@ from vitnas.errors import CheckpointError, InvalidArchError, SettingsError
 from vitnas.files import read_json
 from vitnas.run import RunFolder, newest_run
 from vitnas.search_spaces import Arch, SearchSpace, Task, is_given_name
+from vitnas.search_spaces.compressed import is_compressed_name, load_compressed
 
 if TYPE_CHECKING:
     from vitnas.latency_lut.table import LatencyTable
@@ -114,6 +115,13 @@ def _is_folder(source: Place) -> bool:
     if is_given_name(str(source)):
         return False
     return (path / "config.toml").is_file() or (len(path.parts) > 1 and path.suffix not in (".toml", ".py"))
+
+
+def space_of_archs(name: str, space: SearchSpace) -> SearchSpace:
+    """The space by whose name archs go: the one whose weights a run has, or a compressed one over it."""
+    if not is_compressed_name(name) or not name.endswith(f":{space.name}"):
+        return space
+    return load_compressed(name, space.task, lambda base, task: space)
 
 
 def load_arch(space: SearchSpace, arch: Arch | Place) -> Arch:
