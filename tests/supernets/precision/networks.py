@@ -42,4 +42,7 @@ def alone(kind: str) -> tuple[nn.Sequential, Tensor]:
     spec = examples_of(kind)[0].largest
     layer = build(spec).eval()
     with_statistics(layer)
+    with torch.no_grad():
+        for weight in (p for p in layer.parameters() if p.ndim > 1 and not p.any()):
+            weight.normal_(std=0.1)  # some begin as nothing
     return nn.Sequential(OrderedDict(layer=layer)).eval(), torch.randn(4, *spec.in_shape)

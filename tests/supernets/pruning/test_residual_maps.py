@@ -54,7 +54,8 @@ def test_only_a_layer_that_is_left_out_has_a_map(unfitted: Supernet) -> None:
     assert not any(spec.kind == "residual_map" for spec in space.lower(space.largest()))
     for site in sorted(RESIDUAL):
         plain, mapped = (space.lower(without(space, site, with_map)) for with_map in (False, True))
-        assert site not in plain.sites and site not in mapped.sites
+        assert site not in plain.sites
+        assert site not in mapped.sites
         assert set(mapped.sites) - set(plain.sites) == {f"{site}_map"}
 
 

@@ -91,12 +91,13 @@ class Executed:
         """What a layer of `vitnas.supernets.precision` multiplies."""
         products = [
             Product(
-                Kept.of(one.weight, one.step, layer.precision), one.bias, None if one.codes is None else (one.codes.scale, one.codes.zero)
+                Kept.of(one.weight, one.step, layer.precision),
+                one.bias,
+                None if one.codes is None else (one.codes.scale, one.codes.zero),
             )
-            for one in layer.products
+            for one in layer.executed
         ]
-        norms = {int(number): affine.affine for number, affine in layer.norms.items()}
-        return cls(layer.precision, tuple(products), norms)
+        return cls(layer.precision, tuple(products), layer.affines)
 
     def giving(self, given: Mapping[int, Codes]) -> Executed:
         """The same with codes of some answers."""
