@@ -5,13 +5,15 @@ from __future__ import annotations
 import pickle
 from collections.abc import Mapping
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.fast import fast_only
 from tests.search_spaces.toy import Toy
-from vitnas.errors import InvalidArchError, SpaceError, UnknownNameError
+from vitnas.errors import InvalidArchError, SettingsError, SpaceError, UnknownNameError
+from vitnas.run import RunFolder
 from vitnas.search_spaces import SPACES, Compressed, Task, load_space
 from vitnas.search_spaces.precision_genes import WEIGHTLESS
 
@@ -194,3 +196,49 @@ def test_what_cannot_be_compressed_is_refused() -> None:
 def test_a_space_of_ones_own_in_python_is_compressed() -> None:
     space = Toy().compressed(["w8a8"])
     assert space.plain(space.largest()) == Toy().largest()
+
+
+TOML = """
+name = "mine"
+extends = "autoformer-mini"
+
+[only]
+depth = [3, 4]
+
+[compress]
+menu = ["w8a8"]
+keep = ["head"]
+"""
+
+
+def test_a_file_says_how_its_space_is_compressed(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(TOML)
+    space = load_space(str(file))
+    assert isinstance(space, Compressed)
+    assert (space.name, space.menu, space.keep) == ("compress:w8a8,keep=head:mine", ("w8a8", "float"), ("head",))
+    (tmp_path / "run").mkdir()
+    run = RunFolder.create(tmp_path / "run", space, {})
+    file.unlink()
+    for again in (pickle.loads(pickle.dumps(space)), run.space):
+        assert isinstance(again, Compressed)
+        assert again.fingerprint == space.fingerprint
+        assert again.base.fingerprint == space.base.fingerprint
+    base = pickle.loads(pickle.dumps(space.base))
+    assert base.name == "mine"
+    assert base.fingerprint == space.base.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('menu = ["w8a8"]', "", r"mine.toml, \[compress\].*menu"),
+        ('menu = ["w8a8"]', 'menu = ["w8b8"]', "mine.toml: 'w8b8' is no precision"),
+        ("keep", "kept", r"mine.toml, \[compress\].*kept.*Did you mean 'keep'"),
+    ],
+)
+def test_a_wrong_table_is_refused_with_its_place(tmp_path: Path, old: str, new: str, message: str) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(TOML.replace(old, new))
+    with pytest.raises((SpaceError, SettingsError), match=message):
+        load_space(str(file))

@@ -214,7 +214,7 @@ class _Job:
             assert self.run is not None
             self.say(f"fine-tuning {arch.id}")
             shared = measured_accuracy(network, dataset.val, settings.accuracy_images, device)
-            trained = finetuned(self.run, plain, settings)
+            trained = finetuned(self.run, arch, settings, space=space)
             network, _ = extract(base, trained, plain, dataset.train, dataset.val)
         expected = answers(network, x)
         deployed = folded(network, example, x, expected, labels)

@@ -11,6 +11,7 @@ from pathlib import Path
 from vitnas.deployment.agreement import Agreement, Predicted
 from vitnas.errors import DeviceError, UnknownNameError
 from vitnas.latency_lut.devices import Device, load_device
+from vitnas.latency_lut.devices.device import INTEGERS
 from vitnas.latency_lut.protocol import Timing
 from vitnas.latency_lut.settings import ProfileSettings
 from vitnas.latency_lut.sitting import BUSY, Reading, Sitting
@@ -61,7 +62,8 @@ class Then:
         """The same, without the sitting if that was on another machine or runtime."""
         if self.sitting is None or not self.sitting.fingerprint:
             return self
-        differ = differences(self.sitting.fingerprint, device.fingerprint())
+        told = self.sitting.fingerprint
+        differ = differences(told, device.fingerprint_of(mixed=INTEGERS in told))
         if not differ:
             return self
         shown = "; ".join(f"{name} {one!r} then, {other!r} here" for name, (one, other) in differ.items())

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from vitnas.errors import DeviceError
+from vitnas.latency_lut.features import kind_of
 from vitnas.latency_lut.settings import TimingSettings
 from vitnas.latency_lut.timing_journal import blueprint_key
 from vitnas.latency_lut.timing_session import FOR_THE_TABLE, Gathering
@@ -77,8 +78,9 @@ def least_layers(specs: Sequence[LayerSpec], order: Sequence[int]) -> list[int]:
     taken: dict[str, int] = {}
     found: list[tuple[int, int, int]] = []
     for place, row in enumerate(order):
-        turn = taken.get(specs[row].kind, 0)
-        taken[specs[row].kind] = turn + 1
+        kind = kind_of(specs[row])
+        turn = taken.get(kind, 0)
+        taken[kind] = turn + 1
         if turn < OF_A_KIND:
             found.append((turn, place, row))
     return [row for _, _, row in sorted(found)]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from vitnas.latency_lut.features import kind_of
+
 if TYPE_CHECKING:
     from vitnas.latency_lut.table import LatencyTable
 
@@ -79,5 +81,5 @@ def _guessed_from_one(table: LatencyTable) -> dict[str, int]:
     """Kinds of which only one layer was measured, and how many are told from it."""
     known: dict[str, list[bool]] = {}
     for row in table.rows:
-        known.setdefault(row.spec.kind, []).append(row.timing.provenance != "interpolated")
+        known.setdefault(kind_of(row.spec), []).append(row.timing.provenance != "interpolated")
     return {kind: each.count(False) for kind, each in known.items() if each.count(True) == 1 and each.count(False) > 1}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vitnas.search_spaces import LayerSpec
+from vitnas.search_spaces import FLOAT, LayerSpec
 from vitnas.search_spaces.spreading import farthest_first, unit_ranges
 
 Floats = NDArray[np.float64]
@@ -42,11 +42,16 @@ class LayerWork:
         return np.stack([column[rows] for column in columns], axis=1)
 
 
+def kind_of(spec: LayerSpec) -> str:
+    """What layers have in common whose times are told from one another."""
+    return spec.kind if spec.precision == FLOAT.name else f"{spec.kind} in {spec.precision}"
+
+
 def by_kind(specs: Sequence[LayerSpec]) -> dict[str, NDArray[np.intp]]:
-    """The positions of every kind of layer."""
+    """The positions of every kind of layer, see `kind_of`."""
     found: dict[str, list[int]] = {}
     for i, spec in enumerate(specs):
-        found.setdefault(spec.kind, []).append(i)
+        found.setdefault(kind_of(spec), []).append(i)
     return {kind: np.array(rows) for kind, rows in found.items()}
 
 

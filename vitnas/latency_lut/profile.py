@@ -22,7 +22,7 @@ from vitnas.latency_lut.settings import ProfileSettings, TimingSettings
 from vitnas.latency_lut.table import LatencyTable
 from vitnas.latency_lut.timing_journal import PartialTimings, blueprint_key
 from vitnas.latency_lut.timing_session import Gathering, timing_bar
-from vitnas.search_spaces import Arch, Blueprint, LayerSpec, SearchSpace
+from vitnas.search_spaces import Arch, Blueprint, Compressed, LayerSpec, SearchSpace
 
 TYPICAL = 1000
 """Archs drawn to learn how often networks have each layer."""
@@ -55,15 +55,17 @@ def profile(
     """
     begun = time.monotonic()
     check_target(path, device)
+    device.check_precisions(precisions_of(space))
     if isinstance(device, EstimatedDevice):
         return write_estimates(space, device, path)
     networks = sample_networks(space, settings.fit_networks, settings.test_networks, settings.seed)
-    partial = PartialTimings(path.with_name(path.name + ".partial.jsonl"), terms(device, settings))
+    fingerprint = device.fingerprint_of(mixed=isinstance(space, Compressed))
+    partial = PartialTimings(path.with_name(path.name + ".partial.jsonl"), terms(device, settings, fingerprint))
     with timing_bar(device, progress, budget_s) as bar:
         gathering = Gathering(device, partial, settings, bar, begun, budget_s)
         _measure(space, gathering, networks, settings)
     done = [(arch, out) for arch, out in networks if blueprint_key(space.lower(arch)) in partial.found]
-    origin = Origin(device.name, device.fingerprint(), settings.max_mape, settings.protocol(), beside=_middle(networks))
+    origin = Origin(device.name, fingerprint, settings.max_mape, settings.protocol(), beside=_middle(networks))
     table = assemble(space, origin, partial.found, done)
     table.write(path)
     partial.remove()
@@ -77,10 +79,15 @@ def check_target(path: Path, device: Device) -> None:
     refuse_other_table(path)
 
 
-def terms(device: Device, settings: TimingSettings) -> dict[str, object]:
+def precisions_of(space: SearchSpace) -> list[str]:
+    """At which precisions a space has layers."""
+    return list(dict.fromkeys(spec.precision for spec in space.lowering.specs))
+
+
+def terms(device: Device, settings: TimingSettings, fingerprint: dict[str, str | int]) -> dict[str, object]:
     """What must be the same for timings to be used together."""
     protocol = {f.name: getattr(settings, f.name) for f in fields(TimingSettings)}
-    return {"format": 2, "device": device.name, "fingerprint": device.fingerprint(), "protocol": protocol}
+    return {"format": 2, "device": device.name, "fingerprint": fingerprint, "protocol": protocol}
 
 
 def _measure(

@@ -16,7 +16,7 @@ from vitnas.errors import DeviceError
 from vitnas.latency_lut.caveats import caveats_of
 from vitnas.latency_lut.parquet import read_rows, write_rows
 from vitnas.latency_lut.rows import COUNTS, Header, Row
-from vitnas.search_spaces import Codes, SearchSpace
+from vitnas.search_spaces import FLOAT, Codes, SearchSpace
 
 LatencyCost = Callable[[Codes], NDArray[np.float64]]
 CountCost = Callable[[Codes], NDArray[np.int64]]
@@ -73,10 +73,17 @@ class LatencyTable(Shown, view="table"):
 
     def check(self, space: SearchSpace) -> None:
         """Refuses a space that has layers without a row."""
-        missing = [spec.key for spec in space.lowering.specs if spec.key not in self._by_key]
-        if not missing:
+        others = [spec for spec in space.lowering.specs if spec.key not in self._by_key]
+        if not others:
             return
+        missing = [spec.key for spec in others]
         header = self.header
+        if all(spec.precision != FLOAT.name and spec.at(FLOAT.name).key in self._by_key for spec in others):
+            lacking = ", ".join(dict.fromkeys(spec.precision for spec in others))
+            raise DeviceError(
+                f"the '{header.device}' table has no rows at {lacking} for {len(missing)} layers of space '{space.name}'; run "
+                f"`vitnas profile ... --device {header.device} --compress`"
+            )
         if header.task != space.task:
             why = f"it is for {header.task}, the space for {space.task}"
         elif header.space != space.name:

@@ -21,7 +21,7 @@ from vitnas.latency_lut.assemble import layer_counts, work_of
 from vitnas.latency_lut.calibration import Fidelity
 from vitnas.latency_lut.devices import Device
 from vitnas.latency_lut.features import Floats, by_kind, spread
-from vitnas.latency_lut.profile import check_target, terms
+from vitnas.latency_lut.profile import check_target, precisions_of, terms
 from vitnas.latency_lut.protocol import Timing, align
 from vitnas.latency_lut.residual import Layers, fit_residual
 from vitnas.latency_lut.rows import ReferenceNetwork, WholeNetwork
@@ -29,7 +29,7 @@ from vitnas.latency_lut.settings import ProfileSettings
 from vitnas.latency_lut.table import LatencyTable
 from vitnas.latency_lut.timing_journal import PartialTimings, blueprint_key
 from vitnas.latency_lut.timing_session import Gathering, timing_bar
-from vitnas.search_spaces import Arch, Codes, SearchSpace
+from vitnas.search_spaces import Arch, Codes, Compressed, SearchSpace
 
 POOL = 2048
 LEAST = 4
@@ -60,6 +60,7 @@ def transfer(
     """
     begun = time.monotonic()
     check_target(path, device)
+    device.check_precisions(precisions_of(space))
     old.check(space)
     if samples < LEAST:
         raise DeviceError(f"{samples} samples are too few to state an error: at least {LEAST}, better 10 to 20")
@@ -67,7 +68,8 @@ def transfer(
     archs = space.decode(codes)
     blueprints = [space.lower(arch) for arch in archs]
     middle = archs[np.argsort(old.latency_ms(space)(codes))[len(codes) // 2]]
-    partial = PartialTimings(path.with_name(path.name + ".partial.jsonl"), terms(device, settings))
+    fingerprint = device.fingerprint_of(mixed=isinstance(space, Compressed))
+    partial = PartialTimings(path.with_name(path.name + ".partial.jsonl"), terms(device, settings, fingerprint))
     with timing_bar(device, progress, budget_s) as bar:
         gathering = Gathering(device, partial, settings, bar, begun, budget_s)
         gathering.time(blueprints, "whole networks", reference=space.lower(middle))
@@ -89,7 +91,7 @@ def transfer(
         table.header,
         device=device.name,
         beside=ReferenceNetwork.of(middle, timings[0].reference_ms),
-        fingerprint=device.fingerprint(),
+        fingerprint=fingerprint,
         max_mape=settings.max_mape,
         settings=settings.protocol(),
     )

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from vitnas.errors import SearchError
-from vitnas.nas.settings import BY_IMPORTANCE, SearchSettings
+from vitnas.nas.settings import BY_IMPORTANCE, NO_PREDICTOR, SearchSettings
 from vitnas.nas.targets.find import Say
 from vitnas.run import RunFolder
 from vitnas.search_spaces import SearchSpace
+from vitnas.search_spaces.compressed import Compressed
 from vitnas.search_spaces.cost_range import CostOf
+
+if TYPE_CHECKING:
+    from vitnas.supernets.pruning.importance import Importance
 
 MOMENTS_SEED = 0
 """Of moments, which belong to a run and not to the search that comes first."""
@@ -18,19 +24,35 @@ def check_importance(space: SearchSpace, settings: SearchSettings) -> None:
     if settings.searcher in BY_IMPORTANCE:
         from vitnas.supernets.pruning.importances import IMPORTANCES
 
-        IMPORTANCES.load(settings.importance).check(space)
+        IMPORTANCES.load(settings.importance).check(space.base if isinstance(space, Compressed) else space)
 
 
-def importance_of(run: RunFolder, settings: SearchSettings) -> CostOf | None:
-    """How much archs keep of what matters, which takes a while to learn, for the searchers that ask."""
-    if settings.searcher not in BY_IMPORTANCE:
+def importance_of(run: RunFolder, space: SearchSpace, settings: SearchSettings) -> CostOf | None:
+    """How much archs keep of what matters, which takes a while to learn, for the searchers that ask.
+
+    In a compressed space others get what rounding does to the answers, with less of it being more.
+    """
+    compressed = space if isinstance(space, Compressed) else None
+    if settings.searcher not in BY_IMPORTANCE and (compressed is None or settings.predictor == NO_PREDICTOR):
         return None
     from vitnas.supernets.data import dataset_of
-    from vitnas.supernets.pruning.importances import IMPORTANCES
     from vitnas.supernets.weights.checkpoints import load_supernet
 
-    importance = IMPORTANCES.load(settings.importance)(seed=settings.seed)
-    return importance.table(load_supernet(run), dataset_of(run).train)
+    net, train = load_supernet(run), dataset_of(run).train
+    if compressed is None:
+        return _importance(settings).table(net, train)
+    from vitnas.nas.sensitivity import measure_sensitivities
+
+    sensitivities = measure_sensitivities(net, compressed, train)
+    if settings.searcher not in BY_IMPORTANCE:
+        return sensitivities.sums().times(-1.0)
+    return sensitivities.weighing(_importance(settings).table(net, train))
+
+
+def _importance(settings: SearchSettings) -> Importance:
+    from vitnas.supernets.pruning.importances import IMPORTANCES
+
+    return IMPORTANCES.load(settings.importance)(seed=settings.seed)
 
 
 def compensate(run: RunFolder, settings: SearchSettings, say: Say) -> None:

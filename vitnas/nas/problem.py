@@ -33,7 +33,8 @@ class Problem:
         origin: what the figures come from, such as ``{"device": "cpu", "supernet": "step-00001000"}``.
         shared_errors: quantity -> the part of its standard deviation, relative to the figure, that all archs share and
             that so does not blur which of two is more; of latencies by default what a sitting's reference has in it.
-        importance: how much every arch of a population keeps of what matters on trained weights, if there are any.
+        importance: how much every arch of a population keeps of what matters on trained weights, if there are any:
+            searchers that weigh it follow it, predictors read it as a feature.
         seed: of the search for what costs can be, in spaces too large to list.
     """
 

@@ -132,7 +132,7 @@ def start_search(
         if run is not None and predicted is None:
             check_importance(space, settings)
             compensate(run, settings, say)
-            problem = problem.weighing(importance_of(run, settings))
+            problem = problem.weighing(importance_of(run, space, settings))
         score: Score
         if predicted is not None:
             score = predicted

@@ -14,6 +14,7 @@ from vitnas.nas.early import check_early
 from vitnas.nas.evaluator import Evaluator
 from vitnas.nas.execution.executor import Executor, SerialExecutor
 from vitnas.nas.execution.together import Score
+from vitnas.nas.finalists import judged_again
 from vitnas.nas.fronts import make_device_front, make_front
 from vitnas.nas.pareto.front import ParetoFront
 from vitnas.nas.pareto.picks import counted
@@ -78,7 +79,7 @@ def search(
                 _Loop(evaluator, measuring, settings, log, loggers).run(codes, searcher)
                 measuring.confirm()
                 evaluator.forget()  # all at once, so that the last digits do not depend on the batches
-            front = _write(problem, evaluator, measuring, settings, folder)
+            front = _write(problem, evaluator, measuring, settings, folder, score, executor or SerialExecutor())
             for file in ("front.json", "evaluations.parquet"):
                 loggers.artefact(folder / file)
         log(f"{len(evaluator.evaluations)} evaluated, {len(front.points)} on the front, {counted(len(front.groups()))}")
@@ -104,13 +105,20 @@ def check_search(problem: Problem, score: object, settings: SearchSettings) -> N
 
 
 def _write(
-    problem: Problem, evaluator: Evaluator, measuring: Measuring, settings: SearchSettings, folder: Path
+    problem: Problem,
+    evaluator: Evaluator,
+    measuring: Measuring,
+    settings: SearchSettings,
+    folder: Path,
+    score: Score,
+    executor: Executor,
 ) -> ParetoFront:
     """The front over all objectives, one for each of several devices, and the table of all evaluations."""
     sittings = {name: measuring.sitting(name, target) for name, target in problem.latencies.items()}
-    front = make_front(problem, evaluator, settings, sittings)
+    again = problem.space, score, executor
+    front = judged_again(make_front(problem, evaluator, settings, sittings), *again)
     for device in problem.devices if len(problem.devices) > 1 else ():
-        own = make_device_front(problem, evaluator, settings, device, sittings)
+        own = judged_again(make_device_front(problem, evaluator, settings, device, sittings), *again)
         own.save(device_front_file(folder, device))
     best = {point.arch.id for point in front.points}
     everyone = evaluator.evaluations

@@ -5,19 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vitnas.errors import SettingsError
 from vitnas.extras import installed
-from vitnas.predictors.features import Features
+from vitnas.predictors.features import Features, FeaturesBeside
 from vitnas.predictors.learned import LearnedPredictor
 from vitnas.predictors.metrics import RankReport, compare
 from vitnas.predictors.predictor import Predictor
 from vitnas.predictors.regressor import Arrays, Floats, Regressor, as_array, as_text
 from vitnas.search_spaces import Codes, SearchSpace
+from vitnas.search_spaces.cost_range import CostOf
 
 CANDIDATES = ("gp", "mlp", "trees", "ridge")
 JUDGED_ON = 400
@@ -63,22 +64,26 @@ class Auto(LearnedPredictor):
             raise SettingsError(f"auto predictor: seconds = {seconds:g}: must be zero or more")
         self._seconds = seconds
         self._known: dict[type[Features], Features] = {}
+        self._also: tuple[CostOf, ...] = ()
         self.trials: list[Trial] = []
         self.winner: Trial
+
+    def reading(self, *also: CostOf) -> Self:
+        self._known, self._also = {}, also
+        return self
 
     def _fit(self, codes: Codes, scores: Floats) -> None:
         few = np.random.default_rng(0).permutation(len(codes))[:JUDGED_ON]
         if scores[few].min() == scores[few].max():
             few = np.arange(len(codes))
         self.trials = []
-        tables: dict[type[Features], Floats] = {}
+        tables: dict[Features, Floats] = {}
 
         def attempt(name: str, **options: float) -> Trial:
             features, regressor = self._candidate(name, **options)
-            kind = type(features)
-            if kind not in tables:
-                tables[kind] = features(codes[few])
-            regressor.fit(tables[kind], scores[few])
+            if features not in tables:
+                tables[features] = features(codes[few])
+            regressor.fit(tables[features], scores[few])
             self.trials.append(Trial(name, regressor.chosen, compare(regressor.held_out, scores[few])))
             return self.trials[-1]
 
@@ -115,7 +120,8 @@ class Auto(LearnedPredictor):
     def _candidate(self, name: str, **options: float) -> tuple[Features, Regressor]:
         found = _class(name)
         if found.features not in self._known:
-            self._known[found.features] = found.features(self.space)
+            own = found.features(self.space)
+            self._known[found.features] = FeaturesBeside(own, self._also) if self._also else own
         features = self._known[found.features]
         return features, found.regressor(features.groups, **options)
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitnas.search_spaces import OFF, Codes, SearchSpace
+from vitnas.search_spaces.cost_range import CostOf
 from vitnas.search_spaces.gene import Column
 
 MOST_SUMS = 16
@@ -70,6 +71,18 @@ class FeaturesAndProducts(Features):
             return found
         sums = found[:, -self._sums :]
         return np.hstack([found, sums[:, self._pairs[:, 0]] * sums[:, self._pairs[:, 1]]])
+
+
+class FeaturesBeside(Features):
+    """Features, and other numbers that are known of each arch."""
+
+    def __init__(self, features: Features, also: Sequence[CostOf]) -> None:
+        self._known, self._also = features, tuple(also)
+        self.groups = (*features.groups, len(self._also))
+
+    def __call__(self, codes: Codes) -> NDArray[np.float64]:
+        """``(n, columns)`` codes to ``(n, features)``."""
+        return np.column_stack([self._known(codes), *(of(codes) for of in self._also)])
 
 
 def _table(column: Column) -> NDArray[np.float64]:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import astuple
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vitnas.predictors.features import Features
+from vitnas.predictors.features import Features, FeaturesBeside
 from vitnas.predictors.metrics import RankReport, compare
 from vitnas.predictors.predictor import Predictor
 from vitnas.predictors.regressor import CHUNK, Arrays, Floats, Prediction, Regressor
 from vitnas.search_spaces import Codes, SearchSpace
+from vitnas.search_spaces.cost_range import CostOf
 
 
 class LearnedPredictor(Predictor):
@@ -35,8 +36,15 @@ class LearnedPredictor(Predictor):
             options: numbers for the options of the regressor.
         """
         super().__init__(space)
-        self._features = self.features(space)
+        self._features: Features = self.features(space)
+        self._options = options
         self._regressor = self.regressor(self._features.groups, **options)
+
+    def reading(self, *also: CostOf) -> Self:
+        if also:
+            self._features = FeaturesBeside(self._features, also)
+            self._regressor = self.regressor(self._features.groups, **self._options)
+        return self
 
     def _fit(self, codes: Codes, scores: Floats) -> None:
         self._regressor.fit(self._features(codes), scores)

@@ -15,6 +15,7 @@ from vitnas.errors import DataError, InvalidArchError, SearchError
 from vitnas.files import BLANK, KEY, check_seal, seal_bytes, write_bytes
 from vitnas.predictors.regressor import Arrays, Floats, Prediction
 from vitnas.search_spaces import Arch, Codes, SearchSpace
+from vitnas.search_spaces.cost_range import CostOf
 
 FORMAT = "vitnas-predictor/3"
 FEWEST_ARCHS = 4
@@ -36,6 +37,13 @@ class Predictor(ABC):
     def __init__(self, space: SearchSpace) -> None:
         self.space = space
         self._fitted = False
+
+    def reading(self, *also: CostOf) -> Self:
+        """The same, which reads these numbers of an arch beside its choices, if it learns from features.
+
+        It is to be called before anything is learned. A file does not carry them, so such a predictor is not saved.
+        """
+        return self
 
     def fit(self, archs: Population, scores: ArrayLike) -> Self:
         """Learns anew from all of these archs.

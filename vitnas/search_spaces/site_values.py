@@ -29,6 +29,10 @@ class SiteValues:
         found: NDArray[np.float64] = self.table[np.arange(numbers.shape[1]), numbers].sum(axis=1)
         return found
 
+    def times(self, factor: float) -> SiteValues:
+        """All of them so many times."""
+        return SiteValues(self.space, factor * self.table)
+
     @classmethod
     def zeros(cls, space: SearchSpace) -> NDArray[np.float64]:
         """A table to fill in."""

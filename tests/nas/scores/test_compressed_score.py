@@ -7,14 +7,18 @@ import pickle
 import pytest
 
 from vitnas.nas.fit_predictor import FitSettings, fit_predictor
+from vitnas.nas.objectives import objectives_named
+from vitnas.nas.problem import Problem
 from vitnas.nas.scores.remembered import remembered
 from vitnas.nas.scores.supernet import SupernetScore
+from vitnas.nas.search import search
+from vitnas.nas.settings import SearchSettings
 from vitnas.run import RunFolder
 from vitnas.search_spaces.compressed import compressed
 from vitnas.supernets.data import dataset_of
 from vitnas.supernets.evaluation import cut_out, evaluate_arch
 from vitnas.supernets.precision.quantised import QuantisedLayer
-from vitnas.supernets.precision.shared import measure_ranges
+from vitnas.supernets.shared_ranges import measure_ranges
 from vitnas.supernets.weights.checkpoints import load_supernet, newest_weights
 
 
@@ -65,7 +69,22 @@ def test_ranges_are_measured_once(trained, space, score, said):
     arch = space.compress(trained.space.smallest(), "w4a4")
     assert SupernetScore.of(trained, space=space, say=again.append)(arch) == score(arch)
     assert again == []
-    assert score.with_own_ranges()(arch) != score(arch)
+    assert score.for_finalists()(arch) != score(arch)
+
+
+def test_the_front_of_a_search_has_figures_with_ranges_of_its_own(trained, space, score, tmp_path):
+    problem = Problem(
+        space, objectives_named(["loss", "bits"]), {"bits": lambda codes: codes.sum(axis=1).astype(float)}
+    )
+    settings = SearchSettings(evaluations=12, initial=8, searcher="random", predictor="none", loggers=())
+    front = search(problem, score, settings, tmp_path, progress=False)
+    assert front.config["finalists"] == "judged with ranges of their own"
+    careful = score.for_finalists()
+    assert [point.objectives["loss"] for point in front.points] == [
+        careful(point.arch)["loss"] for point in front.points
+    ]
+    assert careful.for_finalists() is None
+    assert search(problem, score, settings, tmp_path, progress=False).points == front.points
 
 
 def test_workers_get_the_same_and_several_together_too(trained, space, score):

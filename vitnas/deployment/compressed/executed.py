@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from vitnas.search_spaces.precision import Precision
 from vitnas.supernets.precision.operands import Affine
-from vitnas.supernets.precision.quantised import QuantisedLayer, QuantisedProduct
+from vitnas.supernets.precision.quantised import QuantisedLayer
 from vitnas.supernets.precision.rounding import BLOCK
 
 SMALL = 4
@@ -90,14 +89,15 @@ class Executed:
     @classmethod
     def of(cls, layer: QuantisedLayer) -> Executed:
         """What a layer of `vitnas.supernets.precision` multiplies."""
-        products = []
-        for one in layer.products:
-            assert isinstance(one, QuantisedProduct)
-            step: Any = one.step
-            codes, kept = one.codes, Kept.of(one.weight, step, layer.precision)
-            products.append(Product(kept, one.bias, None if codes is None else (codes.scale, codes.zero)))
-        norms: dict[int, Any] = {int(number): affine.affine for number, affine in layer.norms.items()}
-        return cls(layer.precision, tuple(products), norms)
+        products = [
+            Product(
+                Kept.of(one.weight, one.step, layer.precision),
+                one.bias,
+                None if one.codes is None else (one.codes.scale, one.codes.zero),
+            )
+            for one in layer.executed
+        ]
+        return cls(layer.precision, tuple(products), layer.affines)
 
     def giving(self, given: Mapping[int, Codes]) -> Executed:
         """The same with codes of some answers."""

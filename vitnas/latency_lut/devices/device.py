@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
 from vitnas.errors import DeviceError
 from vitnas.latency_lut.protocol import Timing
 from vitnas.latency_lut.settings import TimingSettings
-from vitnas.search_spaces import Blueprint, LayerSpec
+from vitnas.search_spaces import FLOAT, Blueprint, LayerSpec, Precision
 
+INTEGERS = "integers"
+"""The term of a fingerprint that figures of layers in integers have, and no others."""
 Origin = Literal["measured here", "measured elsewhere", "imported", "estimated"]
 
 
@@ -46,6 +48,31 @@ class Device(ABC):
     def least_s(self, settings: TimingSettings) -> float:
         """Seconds that timing one network takes at the least; 0 where nothing is known of that."""
         return 0.0
+
+    @property
+    def precisions(self) -> tuple[str, ...]:
+        """In which a layer may be computed here, and timed; asking may run something."""
+        return (FLOAT.name,)
+
+    def why_not(self, precision: str) -> str | None:
+        """Why this precision is none of `precisions`, where more is known than that it is not."""
+        return None
+
+    def check_precisions(self, names: Iterable[str]) -> None:
+        """Refuses precisions in which nothing is computed here."""
+        for name in names:
+            Precision.of(name)
+            if name not in self.precisions:
+                raise DeviceError(
+                    self.why_not(name)
+                    or f"device '{self.name}' computes no '{name}' in integers here; it has {', '.join(self.precisions)}. Add "
+                    "--simulate to search it without latency"
+                )
+
+    def fingerprint_of(self, mixed: bool) -> dict[str, str | int]:
+        """The fingerprint of figures of layers that are all in float, or of which some are not: these tell what integers are here."""
+        told = self.fingerprint()
+        return {**told, INTEGERS: ", ".join(name for name in self.precisions if name != FLOAT.name)} if mixed else told
 
     def missing(self) -> str | None:
         """What keeps the device from being used here, and the remedy; None where nothing does."""

@@ -13,11 +13,13 @@ from vitnas.errors import DeviceError
 from vitnas.latency_lut.devices.device import Device
 from vitnas.latency_lut.protocol import Timing
 from vitnas.latency_lut.runtimes.isolated import measure_apart
-from vitnas.latency_lut.runtimes.saturation import SelfTest
+from vitnas.latency_lut.runtimes.saturation import EXACT, SelfTest
 from vitnas.latency_lut.settings import TimingSettings
 from vitnas.run import processor
-from vitnas.search_spaces import Blueprint
+from vitnas.search_spaces import FLOAT, Blueprint
 
+WHOLE, REDUCED = "w8a8", "w7a8"
+"""Integers that a processor multiplies, and those where the sums of two such products saturate."""
 ABSENT = "absent"
 """The version of a package that is not installed."""
 GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
@@ -74,6 +76,7 @@ class MeasuredHere(Device):
         missing = self.missing()
         if missing:
             raise DeviceError(f"device '{self.name}' cannot be used here: {missing}")
+        self.check_precisions(dict.fromkeys(spec.precision for blueprint in blueprints for spec in blueprint))
         return measure_apart(self.runtime, blueprints, settings, self.threads, self.batch, self.pinned, reference)
 
     def least_s(self, settings: TimingSettings) -> float:
@@ -90,14 +93,37 @@ class MeasuredHere(Device):
         return type(self)(threads, batch)
 
 
-class Int8Here(MeasuredHere):
-    """A runtime that multiplies integers; how wide its weights are depends on the processor, and is part of the device."""
-
-    precision = "int8"
+class MixedHere(MeasuredHere):
+    """A runtime in which each layer may be computed in float or in integers, with weights as wide as the processor allows."""
 
     @abstractmethod
     def self_test(self) -> SelfTest:
         """Whether products saturate here; runs where the package is installed."""
+
+    @property
+    def precisions(self) -> tuple[str, ...]:
+        if self.missing() is not None:
+            return super().precisions
+        return (REDUCED if self.self_test().saturates else WHOLE, FLOAT.name)
+
+    def why_not(self, precision: str) -> str | None:
+        if precision != WHOLE or self.missing() is not None:
+            return None
+        found = max(self.self_test().sums.values(), key=lambda total: abs(total - EXACT))
+        return f"'{WHOLE}' saturates on this processor: {found:.0f} for {EXACT}; use '{REDUCED}'"
+
+
+class Int8Here(MixedHere):
+    """A runtime that multiplies integers in all layers; how wide its weights are is part of the device."""
+
+    precision = "int8"
+
+    @property
+    def precisions(self) -> tuple[str, ...]:
+        return (FLOAT.name,)  # a layer in float is what the device quantises
+
+    def why_not(self, precision: str) -> str | None:
+        return f"device '{self.name}' computes all layers in integers; search precisions on '{self.base.removesuffix('-int8')}'"
 
     def fingerprint(self) -> dict[str, str | int]:
         terms = super().fingerprint()

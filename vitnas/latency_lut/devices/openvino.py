@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from vitnas.latency_lut.devices.measured import Int8Here, MeasuredHere
+from vitnas.latency_lut.devices.measured import Int8Here, MixedHere
 from vitnas.latency_lut.runtimes.saturation import SelfTest, openvino_test
 
 
-class OpenVino(MeasuredHere):
-    """OpenVINO with its precision pinned to fp32."""
+class OpenVino(MixedHere):
+    """OpenVINO with its precision pinned to fp32 where a layer does not say otherwise."""
 
     base = "cpu-openvino"
     runtime = "vitnas.latency_lut.runtimes.openvino:OpenVino"
@@ -16,12 +16,12 @@ class OpenVino(MeasuredHere):
     extra = "openvino"
     clock = "process_clock"
 
+    def self_test(self) -> SelfTest:
+        return openvino_test()
+
 
 class OpenVinoInt8(Int8Here, OpenVino):
     """OpenVINO, int8 wherever weights are multiplied; proven from the precision of each executed layer."""
 
     base = "cpu-openvino-int8"
     runtime = "vitnas.latency_lut.runtimes.openvino:OpenVinoInt8"
-
-    def self_test(self) -> SelfTest:
-        return openvino_test()

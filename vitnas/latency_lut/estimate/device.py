@@ -56,6 +56,7 @@ class EstimatedDevice(Device):
         self, blueprints: Sequence[Blueprint], settings: TimingSettings, reference: Blueprint | None = None
     ) -> Iterator[Timing]:
         """No clock runs: `settings` change nothing, and no timing rests on any block."""
+        self.check_precisions(dict.fromkeys(spec.precision for blueprint in blueprints for spec in blueprint))
         for blueprint in blueprints:
             yield self._timing(self._model.network_ms(self.name) + self.layers_ms(blueprint))
 
@@ -69,6 +70,7 @@ class EstimatedDevice(Device):
         """The table of a whole space; its stated error is the model's on families that it was not fitted to."""
         from vitnas.supernets.counting.cache import count_specs
 
+        self.check_precisions(dict.fromkeys(spec.precision for spec in space.lowering.specs))
         counts = count_specs(space)
         rows = tuple(
             Row(spec, self._timing(self.layers_ms([spec])), **asdict(found))

@@ -27,7 +27,7 @@ from vitnas.latency_lut.sampling import sample_networks
 from vitnas.latency_lut.settings import ProfileSettings, TimingSettings
 from vitnas.latency_lut.timing_journal import blueprint_key
 from vitnas.progress import Bar
-from vitnas.search_spaces import Arch, Blueprint, SearchSpace
+from vitnas.search_spaces import Arch, Blueprint, Compressed, SearchSpace
 
 MANIFEST = "manifest.json"
 TERMS, RESULTS = "terms.json", "results.json"
@@ -130,6 +130,8 @@ def write_bundle(
         refuse_foreign(folder, bundled_files)
     except ForeignFilesError as error:
         raise DeviceError(f"{error}, so that nothing is lost") from None
+    if isinstance(space, Compressed):
+        raise DeviceError(f"layers of a bundle are in float; write one of space '{space.base.name}'")
     packager = PACKAGERS[runtime]
     plan = _plan(space, settings, layers)
     shown = Bar(f"{runtime} files", len(plan), progress, passing=True)

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from vitnas.errors import DeviceError, ExportError
 from vitnas.files import write_bytes
 from vitnas.files.temporary import temporary_folder
-from vitnas.search_spaces import Blueprint, LayerSpec
+from vitnas.search_spaces import FLOAT, Blueprint, LayerSpec
 from vitnas.supernets.supernet import deployed_network
 
 INPUT, OUTPUT = "image", "logits"
@@ -166,12 +166,18 @@ class BlueprintFiles:
         if len(blueprint) == 1:
             return self._layer(blueprint.layers[0])
         path = self.folder / "network.onnx"  # one at a time: a hundred would fill the disk
-        graphs = [onnx.load(self._layer(spec)) for spec in blueprint]
+        graphs = [onnx.load(path) for path in self._links(blueprint)]
         # Nothing here outlives this process, so nothing needs to reach the disk.
         path.write_bytes((_chain(graphs) if graphs else _identity()).SerializeToString())
         return path
 
+    def _links(self, blueprint: Blueprint) -> list[Path]:
+        """The files that the chain is made of."""
+        return [self._layer(spec) for spec in blueprint]
+
     def _layer(self, spec: LayerSpec) -> Path:
+        if spec.precision != FLOAT.name:
+            raise DeviceError(f"layer '{spec.key}' cannot be measured here, as this runtime computes in one precision")
         if spec not in self._layers:
             path = self._new_path()
             with torch.random.fork_rng(devices=[]):

@@ -12,7 +12,7 @@ import openvino
 from vitnas.errors import DeviceError
 from vitnas.latency_lut.protocol import process_clock, wall_clock
 from vitnas.latency_lut.runtimes.memory import peak_of
-from vitnas.latency_lut.runtimes.onnx import BlueprintFiles
+from vitnas.latency_lut.runtimes.mixed import MixedFiles, check_integers, is_mixed
 from vitnas.latency_lut.runtimes.onnx_runtime import stayed_float
 from vitnas.latency_lut.runtimes.quantise import quantise
 from vitnas.latency_lut.runtimes.runtime import Loaded, Runtime
@@ -21,6 +21,8 @@ from vitnas.search_spaces import Blueprint
 
 WITH_WEIGHTS = ("Convolution", "GroupConvolution", "FullyConnected")
 """Layer types that multiply by weights. `MatMul` has two activations, which OpenVINO mostly leaves in float."""
+
+INTEGERS = ("i8", "u8")
 
 
 def properties(threads: int) -> dict[str, Any]:
@@ -35,11 +37,14 @@ def properties(threads: int) -> dict[str, Any]:
 
 
 class OpenVino(Runtime):
-    """fp32: without the pin OpenVINO takes bf16 where a processor has it, which is another device."""
+    """fp32: without the pin OpenVINO takes bf16 where a processor has it, which is another device.
+
+    Layers of another precision multiply integers, proven from the precision of each executed layer.
+    """
 
     def __init__(self, folder: Path, threads: int, batch: int) -> None:
         super().__init__(folder, threads, batch)
-        self.files = BlueprintFiles(folder, batch)
+        self.files = MixedFiles(folder, batch)
         self.core = openvino.Core()
         # The call waits for a thread of OpenVINO's own, so the clock must be the whole process's.
         self.clock = process_clock if threads == 1 else wall_clock
@@ -49,10 +54,14 @@ class OpenVino(Runtime):
 
     def compiled(self, blueprint: Blueprint, path: Path) -> Any:
         try:
-            return self.core.compile_model(self.core.read_model(path), "CPU", properties(self.threads))
+            model = self.core.compile_model(self.core.read_model(path), "CPU", properties(self.threads))
         except RuntimeError as error:
             kinds = ", ".join(dict.fromkeys(spec.kind for spec in blueprint))
             raise DeviceError(f"OpenVINO {openvino.__version__} cannot load layers of [{kinds}]: {error}") from error
+        if is_mixed(blueprint):
+            integers = Counter(kind for kind, precision in products(model) if precision in INTEGERS)
+            check_integers("OpenVINO", blueprint, integers)
+        return model
 
     def load(self, blueprint: Blueprint) -> Loaded:
         path = self.file(blueprint)
@@ -87,10 +96,11 @@ class OpenVinoInt8(OpenVino):
 
 def float_products(model: Any) -> Counter[str]:
     """The products with weights that a compiled model computes in something else than integers."""
-    floats: Counter[str] = Counter()
-    for layer in model.get_runtime_model().get_ops():
-        told = layer.get_rt_info()
-        kind, precision = told["layerType"].astype(str), told["runtimePrecision"].astype(str)
-        if kind in WITH_WEIGHTS and precision not in ("i8", "u8"):
-            floats[f"{kind} in {precision}"] += 1
-    return floats
+    return Counter(f"{kind} in {precision}" for kind, precision in products(model) if precision not in INTEGERS)
+
+
+def products(model: Any) -> list[tuple[str, str]]:
+    """The products with weights of a compiled model: type of layer, and in what it is computed."""
+    told = [layer.get_rt_info() for layer in model.get_runtime_model().get_ops()]
+    found = [(t["layerType"].astype(str), t["runtimePrecision"].astype(str)) for t in told]
+    return [(kind, precision) for kind, precision in found if kind in WITH_WEIGHTS]

@@ -20,6 +20,8 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 
 REACH = 4.0
 """Every activation is taken to lie between -REACH and REACH."""
+PRODUCTS = {"Conv": 4, "Gemm": 2, "MatMul": 2}
+"""Operators that may multiply by weights -> the axes of these; tables that are looked into have others."""
 FLOAT = ("LayerNormalization", "InstanceNormalization")
 """Operators that have no integer kernel on a processor."""
 
@@ -30,6 +32,7 @@ def quantise(
     calibrate: Callable[[Path], TensorsData] | None = None,
     kinds: Sequence[str] | None = None,
     reduced: bool = False,
+    with_weights: bool = False,
 ) -> Path:
     """Writes an fp32 file as QDQ: u8 activations by tensor, s8 weights by channel, as ONNX Runtime runs them best.
 
@@ -39,6 +42,7 @@ def quantise(
         calibrate: finds the ranges of a file's tensors; without it they are made up.
         kinds: of the operators to quantise; by default all that may run in integers.
         reduced: weights take 7 bits, for processors whose products of 8 bits saturate (see `saturation`).
+        with_weights: leaves everything in float but products with weights, see `products_with_weights`.
     """
     level = logging.root.manager.disable
     logging.disable(logging.WARNING)  # advice about the very steps taken here
@@ -56,19 +60,32 @@ def quantise(
         weight_qType=QuantType.QInt8,
         activation_qType=QuantType.QUInt8,
         tensors_range=ranges,
-        nodes_to_quantize=[],
+        nodes_to_quantize=products_with_weights(model) if with_weights else [],
         nodes_to_exclude=[],
         op_types_to_quantize=list(kinds or (name for name in QDQRegistry if name not in FLOAT)),
         # A table of matrices has no channel that its product keeps, so it has one scale.
         extra_options={
             "TensorQuantOverrides": {
                 name: [{"quant_type": QuantType.QInt8, "reduce_range": reduced}] for name in tables
-            }
+            },
+            # Only a convolution has no kernel that takes integers and gives floats.
+            "OpTypesToExcludeOutputQuantization": ["Gemm", "MatMul"] if with_weights else [],
         },
     )
     quantiser.quantize_model()
     quantiser.model.save_model_to_file(str(target), False)
     return target
+
+
+def products_with_weights(model: onnx.ModelProto) -> list[str]:
+    """The names of the operators of a file that multiply by a constant; those without a name get one."""
+    axes = {weight.name: len(weight.dims) for weight in model.graph.initializer}
+    found = []
+    for i, node in enumerate(model.graph.node):
+        if node.op_type in PRODUCTS and PRODUCTS[node.op_type] in {axes.get(name) for name in node.input[:2]}:
+            node.name = node.name or f"product{i}"
+            found.append(node.name)
+    return found
 
 
 def _made_up(model: onnx.ModelProto) -> TensorsData:

@@ -35,6 +35,11 @@ class RememberedScore:
         """As many as the score takes at once."""
         return int(getattr(self.score, "at_once", 1))
 
+    def for_finalists(self) -> Score | None:
+        """What the score has for them; nothing is remembered of that."""
+        found: Score | None = getattr(self.score, "for_finalists", lambda: None)()
+        return found
+
     def together(self, archs: Sequence[Arch]) -> list[Figures]:
         """Several archs, those that are not known at once."""
         new = [arch for arch in archs if arch not in self.known]

@@ -27,8 +27,8 @@ from vitnas.supernets.evaluation import (
     evaluate_unless_beaten,
     one_thread,
 )
-from vitnas.supernets.precision.shared import SharedRanges, ranges_of
 from vitnas.supernets.recalibration import BATCH_SIZE, NUM_BATCHES
+from vitnas.supernets.shared_ranges import SharedRanges, ranges_of
 from vitnas.supernets.supernet import Supernet
 from vitnas.supernets.torch_device import CPU, find_device
 from vitnas.supernets.weights.checkpoints import load_supernet
@@ -114,9 +114,12 @@ class SupernetScore:
             tested = evaluate_together(networks, held.test) if held.test is not None else [None] * len(archs)
         return [_figures(one, test) for one, test in zip(found, tested, strict=True)]
 
-    def with_own_ranges(self) -> SupernetScore:
-        """The same, by which each arch of a compressed space is judged with the ranges of its own network."""
-        return replace(self, ranges=None)
+    def for_finalists(self) -> SupernetScore | None:
+        """What judges archs of a compressed space more carefully: with the ranges of each network itself."""
+        return None if self.ranges is None else replace(self, ranges=None)
+
+    def __str__(self) -> str:
+        return "judged with shared ranges" if self.ranges is not None else "judged with ranges of their own"
 
     @cached_property
     def _supernet(self) -> Supernet:

@@ -89,7 +89,8 @@ class Linas(Searcher):
     def _fit(self, i: int) -> Predictor | None:
         if self.problem.objectives[i].name in self.problem.costs:
             return None
-        return self._predictor(self.space).fit(self._codes, self._values[:, i])
+        also = () if self.problem.importance is None else (self.problem.importance,)
+        return self._predictor(self.space).reading(*also).fit(self._codes, self._values[:, i])
 
     def _walk(self, predictors: Sequence[Predictor | None]) -> tuple[Codes, NDArray[np.float64]]:
         """All archs not yet evaluated that the inner searcher came by, with what is expected of them."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from vitnas.errors import DeviceError, UnknownNameError
 from vitnas.latency_lut.devices import Device, load_device
+from vitnas.latency_lut.devices.device import INTEGERS
 from vitnas.latency_lut.estimate.device import EstimatedDevice, write_estimates
 from vitnas.latency_lut.table import LatencyTable
 from vitnas.nas.targets.target import Target
@@ -78,7 +79,7 @@ def _here(device: Device, table: LatencyTable, say: Say) -> Device | None:
     if device.origin != "measured here" or device.missing() is not None:
         return None
     try:
-        table.check_fingerprint(device.fingerprint())
+        table.check_fingerprint(device.fingerprint_of(mixed=INTEGERS in table.header.fingerprint))
     except DeviceError as error:
         say(f"nothing is measured while searching: {error}")
         return None

@@ -10,6 +10,7 @@ from typing import Any
 
 from vitnas.errors import SpaceError, suggest
 from vitnas.search_spaces.blueprint import LayerSpec
+from vitnas.search_spaces.compressed import KEEP
 from vitnas.search_spaces.files.expression import FUNCTIONS, Expression
 from vitnas.search_spaces.gene import Choice, Gene, make_columns
 from vitnas.search_spaces.lowering import Site
@@ -63,6 +64,21 @@ class SiteTable:
 
 
 @dataclass(frozen=True)
+class CompressTable:
+    """``[compress]``: layers have precisions too.
+
+    Attributes:
+        menu: names of precisions, such as ``w8a8``.
+        by: ``site`` or ``kind``.
+        keep: families of sites that stay in float.
+    """
+
+    menu: tuple[str, ...]
+    by: str = "site"
+    keep: tuple[str, ...] = KEEP
+
+
+@dataclass(frozen=True)
 class WholeFile:
     """A space of one's own: genes and sites."""
 
@@ -71,6 +87,7 @@ class WholeFile:
     sites: list[dict[str, Any]]
     task: dict[str, Any] = field(default_factory=dict)
     constants: dict[str, int | float | str] = field(default_factory=dict)
+    compress: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -82,6 +99,7 @@ class ExtendingFile:
     task: dict[str, Any] = field(default_factory=dict)
     change: dict[str, Any] = field(default_factory=dict)
     only: dict[str, list[Choice]] = field(default_factory=dict)
+    compress: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,12 +116,15 @@ class TomlSpace(SearchSpace):
         return self.listed_sites
 
 
+def compression_of(file: Source) -> CompressTable | None:
+    """What the file says of precisions, if it does."""
+    data = _read(file).get("compress")
+    return None if data is None else make_settings(CompressTable, data, f"{file.name}, [compress]")
+
+
 def space_from_toml(file: Source, task: Task | None) -> SearchSpace:
-    """The space of a file for a task, or for the ``[task]`` of the file."""
-    try:
-        data = tomllib.loads(file.text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise SpaceError(f"{file.name} is not valid TOML: {error}") from None
+    """The space of a file for a task, or for the ``[task]`` of the file; without precisions, see `compression_of`."""
+    data = _read(file)
     if "extends" in data:
         return _extended(make_settings(ExtendingFile, data, file.name), task, file.name)
     read = make_settings(WholeFile, data, file.name)
@@ -115,6 +136,13 @@ def space_from_toml(file: Source, task: Task | None) -> SearchSpace:
         raise SpaceError(f"{file.name}, [[genes]]: {error}") from None
     sites = _Sites(genes, _constants(read.constants, task, genes, f"{file.name}, [constants]"), file.name)
     return TomlSpace(read.name, task, listed_genes=genes, listed_sites=tuple(sites.read(read.sites)))
+
+
+def _read(file: Source) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise SpaceError(f"{file.name} is not valid TOML: {error}") from None
 
 
 def _gene(data: Mapping[str, Any], where: str) -> Gene:

@@ -12,7 +12,7 @@ import numpy as np
 from vitnas.errors import SpaceError, suggest
 from vitnas.search_spaces.blueprint import LayerSpec
 from vitnas.search_spaces.files.from_python import space_from_python
-from vitnas.search_spaces.files.from_toml import space_from_toml
+from vitnas.search_spaces.files.from_toml import compression_of, space_from_toml
 from vitnas.search_spaces.genome import Codes
 from vitnas.search_spaces.published import SPACES
 from vitnas.search_spaces.space import SearchSpace, Task
@@ -33,10 +33,12 @@ class SpaceFile:
     Attributes:
         name: the path as it was given, for messages.
         text: what the file held when it was read.
+        plain: without the precisions of its table ``[compress]``.
     """
 
     name: str
     text: str
+    plain: bool = False
 
     @classmethod
     def read(cls, path: Path) -> SpaceFile:
@@ -60,12 +62,13 @@ class SpaceFile:
     def load(self, task: Task | None = None) -> SearchSpace:
         """The space, looked over as a whole; executes the code of a Python file."""
         read = space_from_python if self.suffix == ".py" else space_from_toml
-        space = replace(read(self, task), source=self)
+        table = compression_of(self) if self.suffix == ".toml" and not self.plain else None
+        space = replace(read(self, task), source=self if table is None else replace(self, plain=True))
         try:
             _check(space)
+            return space if table is None else replace(space.compressed(table.menu, table.by, table.keep), source=self)
         except SpaceError as error:
             raise SpaceError(_with_place(self.name, error)) from None
-        return space
 
 
 def _with_place(name: str, error: SpaceError) -> str:

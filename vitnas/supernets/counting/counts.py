@@ -11,7 +11,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
@@ -19,6 +18,7 @@ from torch.utils.flop_counter import flop_registry
 from vitnas.search_spaces import FLOAT, LayerSpec, Precision
 from vitnas.search_spaces.precision import FULL
 from vitnas.supernets.layers import build
+from vitnas.supernets.precision.products import Handler, ProductCall, run_layer
 
 NUMBER_BYTES = 4
 """Of a number in fp32: biases, norms, scales and palettes."""
@@ -65,7 +65,8 @@ class FloatCounts:
 
     Attributes:
         num_params, macs, weight_bytes, activation_bytes: as `Counts`.
-        products: linear maps and convolutions, those with one weight once.
+        products: weights that they have; some are used more than once.
+        calls: how often they are computed.
         product_macs: of all of them.
         product_weights: numbers in their weights.
         product_channels: that they put out.
@@ -76,6 +77,7 @@ class FloatCounts:
     weight_bytes: int
     activation_bytes: int
     products: int
+    calls: int
     product_macs: int
     product_weights: int
     product_channels: int
@@ -107,14 +109,14 @@ def count_in_float(spec: LayerSpec) -> FloatCounts:
     memory = flops = _Meter()
     deployed, counted = layer.deployed(), layer.counted()
     products = _Products(memory)
-    with torch.no_grad(), memory, products:
+    with torch.no_grad(), memory:
         memory.hold(x)
-        y = deployed(x)
+        y = run_layer(deployed, x, products)
     if counted is not layer:
         flops = _Meter()
         products = _Products(flops)
-        with torch.no_grad(), flops, products:
-            counted(x)
+        with torch.no_grad(), flops:
+            run_layer(counted, x, products)
     if tuple(y.shape) != (1, *spec.out_shape):
         raise AssertionError(f"layer '{spec.key}' gives {tuple(y.shape[1:])}")
     kept = deployed if layer.fitted else layer
@@ -125,6 +127,7 @@ def count_in_float(spec: LayerSpec) -> FloatCounts:
         weight_bytes=sum(t.numel() * t.element_size() for t in saved),
         activation_bytes=memory.peak,
         products=len(products.weights),
+        calls=products.calls,
         product_macs=products.flops // 2,
         product_weights=sum(math.prod(shape) for *_, shape in products.weights),
         product_channels=sum(shape[0] for *_, shape in products.weights),
@@ -179,27 +182,23 @@ class _Meter(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return result
 
 
-class _Products(TorchFunctionMode):
-    """Adds up the operations of linear maps and convolutions, and notes their weights."""
+class _Products(Handler):
+    """Adds up the operations of products with weights, and notes the weights."""
 
     def __init__(self, meter: _Meter) -> None:
-        super().__init__()
-        self.flops = 0
+        self.calls = self.flops = 0
         self.weights: set[tuple[int, int, tuple[int, ...]]] = set()
         self._meter = meter
 
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func not in _WITH_WEIGHTS:
-            return func(*args, **(kwargs or {}))
-        weight = args[1] if len(args) > 1 else (kwargs or {})["weight"]
-        self.weights.add((weight.untyped_storage()._cdata, weight.storage_offset(), tuple(weight.shape)))
-        before = self._meter.flops
-        result = func(*args, **(kwargs or {}))
+    def product(self, call: ProductCall) -> Tensor:
+        weight, before = call.weight, self._meter.flops
+        self.weights.add((weight.untyped_storage()._cdata, int(weight.storage_offset()), tuple(weight.shape)))
+        found = call.plain()
+        self.calls += 1
         self.flops += self._meter.flops - before
-        return result
+        return found
 
 
-_WITH_WEIGHTS = {torch.nn.functional.linear, torch.nn.functional.conv2d}
 _DRAWS = {getattr(torch.ops.aten, name).default for name in ("normal_", "uniform_")}
 _ACTIVATIONS = {getattr(torch.ops.aten, name).default for name in ("hardswish", "hardsigmoid", "relu", "silu", "gelu")}
 _BATCH_NORM = torch.ops.aten.native_batch_norm.default

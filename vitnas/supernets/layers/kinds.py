@@ -73,6 +73,7 @@ LAYERS: Registry[type[Layer]] = Registry(
         "postact_mbconv": "vitnas.supernets.layers.postact_mbconv:PostactMBConv",
         "recursive_block": "vitnas.supernets.layers.recursive_block:RecursiveBlock",
         "recursive_gate": "vitnas.supernets.mixers.recursive_gate:RecursiveGate",
+        "residual_map": "vitnas.supernets.layers.residual_map:ResidualMap",
         "residual_reduction": "vitnas.supernets.layers.residual_reduction:ResidualReduction",
         "retention": "vitnas.supernets.mixers.retention:Retention",
         "rotary_attention": "vitnas.supernets.layers.rotary_attention:RotaryAttention",

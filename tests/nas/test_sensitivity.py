@@ -1,0 +1,134 @@
+"""Sensitivities add up to what mixed precisions do, and tell predictors and searchers which layers bear few bits."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import spearmanr
+
+from vitnas.nas.learned import importance_of
+from vitnas.nas.objectives import objectives_named
+from vitnas.nas.problem import Problem
+from vitnas.nas.searchers import SEARCHERS
+from vitnas.nas.searchers.linas import Linas
+from vitnas.nas.sensitivity import measure_sensitivities
+from vitnas.nas.settings import SearchSettings
+from vitnas.predictors import PREDICTORS
+from vitnas.search_spaces.compressed import compressed
+from vitnas.supernets.data import dataset_of
+from vitnas.supernets.evaluation import cut_out
+from vitnas.supernets.precision.sensitivity import mean_divergence
+from vitnas.supernets.weights.checkpoints import load_supernet
+
+MENU = ("w8a8", "w4a4", "w3a8")
+
+
+@pytest.fixture(scope="module")
+def net(trained):
+    return load_supernet(trained)
+
+
+@pytest.fixture(scope="module")
+def train(trained):
+    return dataset_of(trained).train
+
+
+@pytest.fixture(scope="module")
+def space(trained):
+    return compressed(trained.space, MENU)
+
+
+@pytest.fixture(scope="module")
+def sensitivities(net, space, train):
+    return measure_sensitivities(net, space, train)
+
+
+def policies(space, num: int, seed: int = 0) -> np.ndarray:
+    """The largest arch of the base at random precisions."""
+    rng = np.random.default_rng(seed)
+    base = space.base.largest()
+    sites = [site for site, _ in space.base.lower(base).items() if site in space.columns_at]
+    return space.encode(
+        [space.compress(base, {site: str(rng.choice(space.menu)) for site in sites}) for _ in range(num)]
+    )
+
+
+def test_their_sum_ranks_as_the_true_divergence(net, space, train, sensitivities):
+    codes = policies(space, 25)
+    x = train.sample(128).all()[0]
+    network = cut_out(net, space.base.largest(), train).eval()
+    with torch.no_grad():
+        expected = network(x)
+        true = [mean_divergence(expected, cut_out(net, arch, train, space=space)(x)) for arch in space.decode(codes)]
+    assert spearmanr(sensitivities.sums()(codes), true).statistic > 0.9
+
+
+def test_float_adds_nothing_and_fewer_bits_more(space, sensitivities):
+    base, sums = space.base.largest(), sensitivities.sums()
+    values = sums(space.encode([space.compress(base, name) for name in ("float", "w8a8", "w4a4")]))
+    assert values[0] == 0
+    assert 0 < values[1] < values[2] / 10
+    for one in sensitivities.found.values():
+        assert set(one.rounded) == set(MENU)
+        assert 0 <= one.share("w8a8") <= one.share("w4a4") <= 1
+
+
+def test_importance_of_float_is_that_of_the_base(trained, space, sensitivities):
+    importance = importance_of(trained, trained.space, SearchSettings(searcher="slimming"))
+    weighed = sensitivities.weighing(importance)
+    archs = [trained.space.smallest(), trained.space.largest()]
+    float_ones = space.encode([space.compress(arch) for arch in archs])
+    assert np.allclose(weighed(float_ones), importance(trained.space.encode(archs)))
+    rounded = space.encode([space.compress(arch, "w4a4") for arch in archs])
+    assert (weighed(rounded) < weighed(float_ones)).all()
+
+
+@pytest.mark.parametrize("searcher", ["slimming", "programme"])
+def test_searchers_that_weigh_importance_choose_precisions(trained, space, searcher):
+    importance = importance_of(trained, space, SearchSettings(searcher=searcher))
+    bits = {name: float(name[1]) if name != "float" else 32.0 for name in space.menu}
+
+    def bytes_of(codes: np.ndarray) -> np.ndarray:
+        return np.array(
+            [
+                sum(bits[spec.precision] * 1e-3 * spec.in_shape[-1] for spec in space.lower(arch))
+                for arch in space.decode(codes)
+            ]
+        )
+
+    problem = Problem(
+        space, objectives_named(["accuracy", "weight_bytes"]), {"weight_bytes": bytes_of}, importance=importance
+    )
+    searcher = SEARCHERS.load(searcher)(problem, 0)
+    found = space.decode(searcher.ask(12))
+    assert len({spec.precision for arch in found for spec in space.lower(arch)}) > 1
+
+
+@pytest.mark.parametrize("name", ["ridge", "gp", "mlp", "auto"])
+def test_predictors_read_the_sum(space, sensitivities, name):
+    sums = sensitivities.sums()
+    codes = policies(space, 24, seed=1)
+    unseen = policies(space, 40, seed=2)
+    scores = -np.sqrt(sums(codes))
+    plain = PREDICTORS.load(name)(space).fit(codes, scores).predict(unseen).mean
+    told = PREDICTORS.load(name)(space).reading(sums).fit(codes, scores).predict(unseen).mean
+    rank = [spearmanr(each, -sums(unseen)).statistic for each in (plain, told)]
+    assert rank[1] > 0.9
+    assert rank[1] >= rank[0]
+
+
+def test_linas_reads_what_the_problem_weighs(trained, space):
+    importance = importance_of(trained, space, SearchSettings())
+    assert importance is not None
+    assert importance_of(trained, trained.space, SearchSettings()) is None
+    problem = Problem(space, objectives_named(["accuracy"]), importance=importance)
+    codes = policies(space, 20)
+    asked = []
+    for one in (problem, problem.weighing(None)):
+        searcher = Linas(one, 0, generations=3, predictor=PREDICTORS.load("ridge"))
+        searcher.tell(codes, -importance(codes)[:, None])
+        asked.append(searcher.ask(8))
+    mean = [float(importance(each).mean()) for each in asked]
+    assert mean[0] > np.median(importance(codes))
+    assert not np.array_equal(asked[0], asked[1])
