@@ -114,7 +114,7 @@ def _edge_cost(space: Compressed, folder: Path, calls: int) -> float:
     clocks = [thread_clock(lambda session=session: session.run(None, feed)) for session in sessions]  # type: ignore[misc]
     times = [[clock(1) for clock in clocks] for _ in range(calls)]
     edged_ms, whole_ms = (statistics.median(one) for one in zip(*times[calls // 10 :], strict=True))
-    return edged_ms / whole_ms - 1
+    return float(edged_ms / whole_ms - 1)
 
 
 GROUPS: dict[str, Callable[[dict[str, Compressed], bool, float], dict[str, float]]] = {"tables": tables, "edges": edges}
