@@ -9,6 +9,9 @@ import torch
 from torch import fx
 from torch.ao.quantization.fx import _decomposed  # noqa: F401 -- it registers the operators
 
+BLOCKS = "_blocks"
+"""How the names of weights end that have several scales a row."""
+
 aten, decomposed = torch.ops.aten, torch.ops.quantized_decomposed
 
 ON_THE_WAY = (decomposed.dequantize_per_channel.default, aten.reshape.default, aten.slice.Tensor)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 from torch import fx, nn
 
-from vitnas.deployment.compressed.graph import products_of, rows_and_width, weight_name
+from vitnas.deployment.compressed.graph import BLOCKS, products_of, rows_and_width, weight_name
 from vitnas.deployment.compressed.qdq import precision_of
 from vitnas.files.temporary import temporary_folder
 from vitnas.latency_lut.runtimes.onnx import open_session
@@ -25,8 +25,6 @@ from vitnas.supernets.precision.rounding import BLOCK
 PRODUCTS = ("Conv", "Gemm", "MatMul")
 ON_THE_WAY = ("Transpose", "Reshape", "Slice", "DequantizeLinear")
 """Operators between a weight as it is kept and its product."""
-BLOCKS = "_blocks"
-"""How the names of weights end that have several scales a row."""
 _NAME_ALONE = re.compile(r"_token_\d+$")
 """What ONNX Runtime puts behind the name of a node that it moves."""
 MICROSOFT, KERNEL = "com.microsoft", "MatMulNBits"

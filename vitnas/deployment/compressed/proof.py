@@ -9,9 +9,13 @@ from collections.abc import Mapping
 
 from torch import fx, nn
 
-from vitnas.deployment.compressed.graph import products_of
+from vitnas.deployment.compressed.executed import SMALL
+from vitnas.deployment.compressed.graph import BLOCKS, products_of, weight_name
 from vitnas.deployment.compressed.qdq import BITS, precisions_of
-from vitnas.search_spaces.precision import FULL, Precision
+from vitnas.search_spaces.precision import FULL
+
+OF_PALETTES = (1, 2, 3, 4, 6, 8)
+"""Bits that a place in a palette may have in a file."""
 
 
 def names_of(network: nn.Module, site: str) -> list[str]:
@@ -19,6 +23,15 @@ def names_of(network: nn.Module, site: str) -> list[str]:
     layer = network.get_submodule(site)
     assert isinstance(layer, fx.GraphModule)
     return [f"{site}/{number}" for number in range(len(products_of(layer)))]
+
+
+def kept_bits(network: nn.Module, site: str) -> list[int]:
+    """In how many bits a file is to keep the weights of the products at a site: some numbers of bits are none of a file."""
+    layer, precision = network.get_submodule(site), precisions_of(network)[site]
+    assert isinstance(layer, fx.GraphModule)
+    if precision.palette:
+        return [next(bits for bits in OF_PALETTES if bits >= precision.weight_bits)] * len(products_of(layer))
+    return [SMALL if weight_name(product).endswith(BLOCKS) else BITS for product in products_of(layer)]
 
 
 def strays(network: nn.Module, integers: set[str], kept: Mapping[str, int], runtime: str) -> dict[str, str]:
@@ -33,20 +46,13 @@ def strays(network: nn.Module, integers: set[str], kept: Mapping[str, int], runt
     found = {}
     for site, precision in precisions_of(network).items():
         names = names_of(network, site)
-        if precision.integer:
-            left = [name for name in names if name not in integers]
-            reason = f"{runtime} computes {len(left)} of {len(names)} products in float"
-        else:
-            left = [name for name in names if kept.get(name, FULL) > most_bits(precision)]
-            reason = f"the file keeps {len(left)} of {len(names)} weights in more than {most_bits(precision)} bits"
-        if left:
-            found[site] = reason
+        wide = [name for name, bits in zip(names, kept_bits(network, site), strict=True) if kept.get(name, FULL) > bits]
+        in_float = [name for name in names if precision.integer and name not in integers]
+        if in_float:
+            found[site] = f"{runtime} computes {len(in_float)} of {len(names)} products in float"
+        elif wide:
+            found[site] = f"the file keeps {len(wide)} of {len(names)} weights in {kept.get(wide[0], FULL)} bits"
     return found
-
-
-def most_bits(precision: Precision) -> int:
-    """That a file may take for a weight: bytes, where it is not a palette."""
-    return precision.weight_bits if precision.palette else BITS
 
 
 def proof_of(network: nn.Module, strays: Mapping[str, str]) -> dict[str, int]:

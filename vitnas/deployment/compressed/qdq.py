@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from vitnas.deployment.compressed.executed import Codes, Executed, Kept
-from vitnas.deployment.compressed.graph import Watch, aten, decomposed, last_of, norms_of, products_of
+from vitnas.deployment.compressed.graph import BLOCKS, Watch, aten, decomposed, last_of, norms_of, products_of
 from vitnas.search_spaces.precision import FLOAT, Precision
 from vitnas.supernets.precision.quantised import QuantisedLayer
 from vitnas.supernets.precision.ranges import Histogram
@@ -138,7 +138,7 @@ def _weight(layer: fx.GraphModule, name: str, kept: Kept) -> fx.Node:
     if kept.in_blocks:
         values = nn.functional.pad(values.flatten(1), (0, -size % BLOCK)).reshape(-1, BLOCK)
     parts = {
-        f"{name}_{'blocks' if kept.in_blocks else 'steps'}": values,
+        f"{name}{BLOCKS if kept.in_blocks else '_steps'}": values,
         f"{name}_scales": kept.scales.flatten(),
         f"{name}_zeros": torch.zeros(kept.scales.numel(), dtype=torch.int64),
     }
