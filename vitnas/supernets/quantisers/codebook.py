@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 import torch
 from torch import Tensor
 
-from vitnas.supernets.quantisers.quantiser import Origin, TableQuantiser, between
+from vitnas.supernets.quantisers.quantiser import Role, TableQuantiser, between
 
 ROUNDS = 30
 
@@ -16,8 +16,8 @@ ROUNDS = 30
 class Codebook(TableQuantiser):
     """Each value is the mean of the numbers that it stands for. Core ML keeps weights so, and computes with the values."""
 
-    origins: ClassVar[frozenset[Origin]] = frozenset({Origin.WEIGHTS})
-    executed: ClassVar[frozenset[Origin]] = frozenset({Origin.WEIGHTS})
+    roles: ClassVar[frozenset[Role]] = frozenset({Role.WEIGHTS})
+    executed: ClassVar[frozenset[Role]] = frozenset({Role.WEIGHTS})
 
     @classmethod
     def candidates(cls, values: Tensor, bits: int) -> Iterable[Self]:
