@@ -23,10 +23,9 @@ class Codebook(TableQuantiser):
     def candidates(cls, values: Tensor, bits: int) -> Iterable[Self]:
         """From even ranks, which serve crowded numbers, and from even steps, which serve those at the ends."""
         even = torch.linspace(0, 1, 2**bits, dtype=values.dtype)
-        least, most = values.min(), values.max()
-        ordered = values.sort().values
-        ranks = ordered[(even * (len(ordered) - 1)).round().long()]
-        return [cls._settled(ordered, start) for start in (ranks, least + even * (most - least))]
+        least, most = values[0], values[-1]
+        ranks = values[(even * (len(values) - 1)).round().long()]
+        return [cls._settled(values, start) for start in (ranks, least + even * (most - least))]
 
     @classmethod
     def _settled(cls, ordered: Tensor, centres: Tensor) -> Self:
