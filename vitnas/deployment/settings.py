@@ -11,7 +11,6 @@ from vitnas.latency_lut.settings import Int8Range
 from vitnas.loggers.names import LoggerNames, refuse_unknown
 from vitnas.settings import Count, Natural, Positive, Settings, TorchDevice, about
 
-
 Level = Literal["L0", "L1", "L2"]
 """How much work is done so that layers in integers answer as they do in float."""
 

@@ -58,7 +58,7 @@ def _(places: Tensor, palette: Tensor) -> Tensor:
 def register() -> None:
     """Tells coremltools what becomes of both."""
     with quiet():
-        from coremltools.converters.mil import Builder as mb
+        from coremltools.converters.mil import Builder
         from coremltools.converters.mil import register_torch_op
         from coremltools.converters.mil.mil import types
 
@@ -68,14 +68,14 @@ def register() -> None:
     def in_blocks(context: Any, node: Any) -> None:
         values, scales = (context[name].val for name in node.inputs)
         data = values.astype(np.int8).astype(number(4))
-        context.add(mb.constexpr_blockwise_shift_scale(data=data, scale=scales, name=node.name))
+        context.add(Builder.constexpr_blockwise_shift_scale(data=data, scale=scales, name=node.name))
 
     def of_palette(context: Any, node: Any) -> None:
         places, palette = (context[name].val for name in node.inputs)
         bits = next(bits for bits in OF_PALETTES if 2**bits >= len(palette))
         table = np.resize(palette, 2**bits).astype(palette.dtype).reshape(*[1] * places.ndim, -1, 1)
         indices = places.astype(np.uint8).astype(number(bits, "u"))
-        context.add(mb.constexpr_lut_to_dense(indices=indices, lut=table, name=node.name))
+        context.add(Builder.constexpr_lut_to_dense(indices=indices, lut=table, name=node.name))
 
     register_torch_op(in_blocks, torch_alias=["vitnas::weight_in_blocks"])
     register_torch_op(of_palette, torch_alias=["vitnas::weight_of_palette"])
@@ -101,7 +101,7 @@ def for_coreml(network: nn.Sequential) -> nn.Sequential:
 
 
 def _palette(layer: fx.GraphModule, product: fx.Node, name: str) -> None:
-    palette, places = torch.unique(getattr(layer, name).data, return_inverse=True)  # type: ignore[no-untyped-call]
+    palette, places = torch.unique(getattr(layer, name).data, return_inverse=True)
     _made_by(layer, product, torch.ops.vitnas.weight_of_palette.default, name, places.to(torch.uint8), palette)
 
 
@@ -147,7 +147,9 @@ def _held(function: Any) -> Iterator[tuple[int, bool]]:
     for op in function.operations:
         weight = op.inputs.get(PRODUCTS.get(op.op_type, ""))
         made = None if weight is None else weight.op
-        if made is None or not (made.op_type.startswith("constexpr") or (made.op_type == "const" and op.op_type != "matmul")):
+        if made is None or not (
+            made.op_type.startswith("constexpr") or (made.op_type == "const" and op.op_type != "matmul")
+        ):
             continue
         kept = weight if made.op_type == "const" else made.inputs["indices" if "lut" in made.op_type else "data"]
         x = op.inputs["x"].op

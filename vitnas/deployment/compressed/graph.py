@@ -47,7 +47,7 @@ def rows_and_width(product: fx.Node, numbers: int) -> tuple[int, int]:
     if node.target is aten.slice.Tensor:
         width, node = node.args[3], _of(node.args[0])
     rows = node.args[1][0]  # type: ignore[index]
-    return int(rows), int(width or numbers // rows)  # type: ignore[call-overload, operator, arg-type]
+    return int(rows), int(width or numbers // rows)  # type: ignore[operator, arg-type]
 
 
 def last_of(product: fx.Node) -> fx.Node:

@@ -132,5 +132,3 @@ def _executed(site: str, precision: str, codes: list[dict[str, Any]], tensors: M
 def share_right(logits: Tensor, labels: Tensor) -> float:
     """The accuracy of answers."""
     return float((logits.argmax(dim=1) == labels).double().mean())
-
-

@@ -106,14 +106,15 @@ def blocks_to_kernels(model: onnx.ModelProto, shapes: Mapping[str, tuple[int, in
         scales = kept[dequantise.input[1]]
         rows, width = shapes[name]
         blocks = -(-width // BLOCK)
-        own = {f"{name}_packed": _nibbles(kept[name].reshape(-1, blocks, BLOCK)), f"{name}_scales": scales.reshape(-1, blocks)}
+        own = {
+            f"{name}_packed": _nibbles(kept[name].reshape(-1, blocks, BLOCK)),
+            f"{name}_scales": scales.reshape(-1, blocks),
+        }
         model.graph.initializer.extend(numpy_helper.from_array(value, part) for part, value in own.items())
         bias = [*node.input[2:], ""][0]
         answer = f"{node.output[0]}_without_bias" if bias else node.output[0]
         how = {"K": width, "N": rows, "bits": 4, "block_size": BLOCK, "accuracy_level": 1}
-        nodes.append(
-            helper.make_node(KERNEL, [node.input[0], *own], [answer], node.name, domain=MICROSOFT, **how)
-        )
+        nodes.append(helper.make_node(KERNEL, [node.input[0], *own], [answer], node.name, domain=MICROSOFT, **how))
         if bias:
             nodes.append(helper.make_node("Add", [answer, bias], node.output, f"{node.name}_bias"))
     if any(node.domain == MICROSOFT for node in nodes):

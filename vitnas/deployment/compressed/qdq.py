@@ -62,7 +62,9 @@ def _given(layer: fx.GraphModule, one: Executed, x: list[Tensor]) -> dict[int, C
     watch = Watch(placed_layer, iter(convolutions.values()))
     for part in x:
         watch.run(part)
-    ends = {node: Histogram.of(torch.cat([part.flatten() for part in seen])).ends(BITS) for node, seen in watch.seen.items()}
+    ends = {
+        node: Histogram.of(torch.cat([part.flatten() for part in seen])).ends(BITS) for node, seen in watch.seen.items()
+    }
     return {number: step_and_zero(*ends[node], BITS) for number, node in convolutions.items()}
 
 
@@ -119,7 +121,10 @@ def placed(layer: fx.GraphModule, one: Executed) -> fx.GraphModule:
         if number in one.norms:
             with graph.inserting_before(node):
                 names = [f"norm{number}_{part}" for part in ("weight", "bias")]
-                affine = [None if t is None else _attribute(layer, n, t) for n, t in zip(names, one.norms[number], strict=True)]
+                affine = [
+                    None if t is None else _attribute(layer, n, t)
+                    for n, t in zip(names, one.norms[number], strict=True)
+                ]
             node.args = (*node.args[:2], *affine, *node.args[4:])
     graph.eliminate_dead_code()
     used = {node.target for node in graph.nodes if node.op == "get_attr"}

@@ -44,11 +44,13 @@ def _cast(x: Any, dtype: str) -> Any:
 
 def _quantize(input: Tensor, scale: Tensor, output_dtype: str, zero_point: Any = 0, axis: Any = None) -> Tensor:
     least, most = (-128, 127) if output_dtype == "int8" else (0, 255)
-    return (torch.round(input / _along(scale, input, axis)) + _along(zero_point, input, axis)).clamp(least, most)
+    codes: Tensor = torch.round(input / _along(scale, input, axis)) + _along(zero_point, input, axis)
+    return codes.clamp(least, most)
 
 
 def _dequantize(input: Tensor, scale: Tensor, zero_point: Any = 0, axis: Any = None) -> Tensor:
-    return (input - _along(zero_point, input, axis)) * _along(scale, input, axis)
+    found: Tensor = (input - _along(zero_point, input, axis)) * _along(scale, input, axis)
+    return found
 
 
 def _along(value: Any, x: Tensor, axis: Any) -> Any:

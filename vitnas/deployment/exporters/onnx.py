@@ -25,9 +25,8 @@ class Onnx(Exporter):
     def export(self, network: nn.Module, example: Tensor, facts: Facts, folder: Path) -> Path:
         import onnx
 
-        from vitnas.latency_lut.runtimes.onnx import to_onnx
-
         from vitnas.deployment.compressed.onnx_graph import compress
+        from vitnas.latency_lut.runtimes.onnx import to_onnx
 
         path = folder / self.file
         to_onnx(network, example[:2], path, dynamic_batch=True)
