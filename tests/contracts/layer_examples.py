@@ -116,6 +116,10 @@ BY_HAND: dict[str, list[list[LayerSpec]]] = {
             for w, h, k, v in [(8, 2, 8, 8), (8, 1, 4, 2), (12, 3, 2, 6)]
         ],
     ],
+    "residual_map": [
+        [LayerSpec.of("residual_map", (7, w), (7, w)) for w in (8, 5)],
+        [LayerSpec.of("residual_map", (w, 4, 6), (w, 4, 6)) for w in (8, 3)],
+    ],
     "stitch": [
         [LayerSpec.of("stitch", (7, w), (7, out), rank=r) for w, out, r in [(8, 12, 2), (12, 8, 3), (8, 8, 1)]],
     ],

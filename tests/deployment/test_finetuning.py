@@ -18,6 +18,7 @@ from vitnas.search_spaces import load_space
 from vitnas.supernets.data import dataset_of, load_dataset
 from vitnas.supernets.evaluation import evaluate
 from vitnas.supernets.settings.train import TrainSettings
+from vitnas.supernets.shared_ranges import at_precisions
 from vitnas.supernets.supernet import Supernet, build_network
 from vitnas.supernets.tested import read_tested
 from vitnas.supernets.training.train import start_run, train
@@ -115,3 +116,18 @@ def test_needs_the_run(tmp_path: Path):
     digits = load_dataset("digits")
     with pytest.raises(ExportError, match="needs the run"):
         export(SPACE, Supernet(SPACE), SPACE.smallest(), digits, tmp_path / "out", ExportSettings(finetune=1))
+
+
+@pytest.mark.heavy
+def test_a_compressed_arch_learns_what_it_will_be_rounded_to(run):
+    space = run.space.compressed(("w3a4",), keep=())
+    arch = space.compress(run.space.largest(), "w3a4")
+    dataset, blueprint = dataset_of(run), space.lower(arch)
+    losses = []
+    for learning in (None, space):
+        plain = space.plain(arch) if learning is None else arch
+        network = finetuned(run, plain, ExportSettings(finetune=4), space=learning).eval()
+        losses.append(evaluate(at_precisions(network, blueprint, dataset.train), dataset.val).loss)
+    before = at_precisions(load_supernet(run).extract(space.plain(arch)).eval(), blueprint, dataset.train)
+    assert losses[1] < losses[0]
+    assert losses[1] < evaluate(before, dataset.val).loss

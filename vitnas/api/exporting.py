@@ -14,13 +14,14 @@ from vitnas.deployment import verify as verifying
 from vitnas.deployment.exporters.choose import choose_exporters
 from vitnas.deployment.settings import ExportSettings
 from vitnas.errors import SettingsError
+from vitnas.files import read_json
 from vitnas.latency_lut.table import LatencyTable
 from vitnas.nas.pareto.front import ParetoFront
 from vitnas.nas.pareto.point import Point
 from vitnas.reporting.picks import chosen_text
 from vitnas.reporting.terminal.exports import draw, predictions
 from vitnas.run import RunFolder
-from vitnas.search_spaces import SearchSpace
+from vitnas.search_spaces import Arch, SearchSpace, as_named
 from vitnas.supernets.data import dataset_of
 from vitnas.supernets.weights.checkpoints import load_supernet
 from vitnas.supernets.weights.exported import exported_folders, read_report
@@ -61,14 +62,15 @@ def export(
     opened = run_of(run, teller(progress))
     latencies, chosen = {}, None
     if front is None:
-        wanted = load_arch(opened.space, arch)
+        space = as_named(opened.space, _space_name(arch))
+        wanted = load_arch(space, arch)
     else:
-        loaded = _front(front, opened.space)
-        point = _point(loaded, arch, opened.space)
+        loaded, space = _front(front, opened.space)
+        point = _point(loaded, arch, space)
         wanted, latencies = point.arch, predictions(loaded, point)
         chosen = chosen_text(loaded, str(arch), point)
     return exporting.export(
-        opened.space,
+        space,
         load_supernet(opened),
         wanted,
         dataset_of(opened),
@@ -108,9 +110,9 @@ def export_all(
     settings = settings or ExportSettings()
     choose_exporters(settings)
     opened = run_of(run, teller(progress))
-    loaded = _front(front, opened.space)
+    loaded, space = _front(front, opened.space)
     return exporting.export_all(
-        opened.space,
+        space,
         load_supernet(opened),
         [point.arch for point in loaded.points],
         dataset_of(opened),
@@ -175,8 +177,19 @@ def verify(
     return found
 
 
-def _front(front: ParetoFront | str | Path, space: SearchSpace) -> ParetoFront:
-    return front if isinstance(front, ParetoFront) else load_front(front, space)
+def _front(front: ParetoFront | str | Path, space: SearchSpace) -> tuple[ParetoFront, SearchSpace]:
+    """A front and the space of its archs, which is the run's or a compressed one over it."""
+    if isinstance(front, ParetoFront):
+        return front, as_named(space, front.space)
+    space = as_named(space, load_front(front).space)
+    return load_front(front, space), space
+
+
+def _space_name(arch: OneArch) -> str:
+    """The space that an arch names, or its file does."""
+    if isinstance(arch, Arch):
+        return arch.space
+    return Arch.from_json(read_json(Path(arch))).space if Path(arch).is_file() else ""
 
 
 def _point(front: ParetoFront, arch: OneArch, space: SearchSpace) -> Point:

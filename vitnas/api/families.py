@@ -34,8 +34,8 @@ from vitnas.supernets.data import DataSettings
 from vitnas.supernets.settings.train import TrainSettings
 from vitnas.supernets.weights.exported import read_report
 
-PREFIX_OF = {"channels": "prune", "ranks": "prune+rank"}
-"""What shrinks, and the beginning of the name of the space in which it does."""
+PREFIX_OF = {("channels", False): "prune", ("channels", True): "prune+map", ("ranks", False): "prune+rank"}
+"""What shrinks, whether maps stand in for layers, and the beginning of the name of the space where it is so."""
 LEAST_ALIKE = 0.4
 """Of the milliseconds of the given network."""
 ROUNDS = 3
@@ -86,7 +86,7 @@ def family(
             replace(train or TrainSettings(), init_order=how.order),
             lambda name: Path(path) if path is not None else RUNS / name,
             say,
-            PREFIX_OF[how.shrinks],
+            PREFIX_OF[how.shrinks, how.maps],
         )
         for target in targets:
             if not run.latency_file(target.name).is_file():
@@ -116,7 +116,7 @@ def family(
 def _refuse_unheeded(init: str, how: FamilySettings) -> None:
     """Of two networks nothing is removed, so what says how is a mistake."""
     usual = FamilySettings()
-    for name in ("order", "importance", "compensate", "shrinks"):
+    for name in ("order", "importance", "compensate", "shrinks", "maps"):
         if getattr(how, name) != getattr(usual, name):
             raise SettingsError(
                 f"[family] {name} is {getattr(how, name)!r}, but of the two networks of {init} nothing is removed; leave it out, or "

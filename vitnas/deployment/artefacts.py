@@ -9,13 +9,16 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from vitnas.deployment.compressed.proof import proof_of
+from vitnas.deployment.compressed.qdq import precisions_of
 from vitnas.deployment.exporters import Exporter, Facts
-from vitnas.deployment.exporters.exporter import size_bytes
+from vitnas.deployment.exporters.exporter import ROUNDED, size_bytes
 from vitnas.deployment.folding import fold
 from vitnas.deployment.verification import answers, blame, compare, first_line
 from vitnas.errors import ExportError
 from vitnas.files import disk_troubles, refuse_full
 from vitnas.files.temporary import temporary_folder
+from vitnas.latency_lut.runtimes.saturation import WeightRange
 
 MOST_FOLDING_DIFFERENCE = 5e-5
 """Between a network and its folded form, in units of the logits (see `Parity`): exact but for the rounding of fp32."""
@@ -56,9 +59,18 @@ def write_artefact(
             refuse_full(place)
         reason = _blame(exporter, network, example, facts) or first_line(error)
         raise ExportError(f"{where}: {reason}; choose another format or another arch") from error
+    weights, proof = exporter.weights() or _asked_weights(network), {}
+    limits = exporter.limits
+    if precisions_of(network):
+        limits, strays = ROUNDED, exporter.strays(path, network)
+        for site, reason in strays.items():
+            raise ExportError(
+                f"{where}: layer '{site}' ({network.get_submodule(site).spec.key}) is not computed as asked: {reason}; "  # type: ignore[union-attr]
+                "choose another format, or an arch with this layer in float"
+            )
+        proof = {"layers": proof_of(network, strays), "latency_ms": exporter.latency_ms(path, x[:1])}
     parity = compare(expected, found, labels)
-    weights = exporter.weights()
-    breaches = parity.breaches(exporter.limits)
+    breaches = parity.breaches(limits)
     if breaches:
         saturated = None if weights is None else exporter.saturated(weights.bits)
         culprit = saturated or _blame(exporter, network, example, facts) or "no layer strays when exported alone"
@@ -70,8 +82,15 @@ def write_artefact(
         "size_bytes": size_bytes(path),
         **asdict(parity),
         **({} if weights is None else {"int8": asdict(weights)}),
-        "limits": {**asdict(exporter.limits), "hold": not breaches},
+        **proof,
+        "limits": {**asdict(limits), "hold": not breaches},
     }
+
+
+def _asked_weights(network: nn.Module) -> WeightRange | None:
+    """How wide the weights are that an arch has multiplied in integers."""
+    bits = [one.weight_bits for one in precisions_of(network).values() if one.integer]
+    return WeightRange(max(bits), "as the arch says") if bits else None
 
 
 def _blame(exporter: Exporter, network: nn.Module, example: Tensor, facts: Facts) -> str | None:

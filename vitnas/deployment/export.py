@@ -16,10 +16,11 @@ from vitnas.deployment.accuracies import accuracies, tested
 from vitnas.deployment.agreement import Predicted
 from vitnas.deployment.artefacts import folded, write_artefact
 from vitnas.deployment.calibration import calibration_images
+from vitnas.deployment.compressed.network import EXECUTED, reference, write_executed
 from vitnas.deployment.exporters import Exporter, Facts
 from vitnas.deployment.exporters.choose import choose_exporters
 from vitnas.deployment.exporters.exporter import size_bytes
-from vitnas.deployment.extraction import extract
+from vitnas.deployment.extraction import extract, plain_of
 from vitnas.deployment.finetuning import finetuned
 from vitnas.deployment.folder import check_folder, whole_folder
 from vitnas.deployment.latency import Then, compare_latencies, devices_here
@@ -37,6 +38,7 @@ from vitnas.search_spaces import Arch, Blueprint, SearchSpace
 from vitnas.supernets.counting.counts import count
 from vitnas.supernets.data import Dataset
 from vitnas.supernets.evaluation import measured_accuracy
+from vitnas.supernets.precision.quantised import precisions_of
 from vitnas.supernets.supernet import Supernet
 from vitnas.supernets.tested import add_tested
 from vitnas.supernets.torch_device import describe_device, find_device
@@ -173,6 +175,13 @@ class _Job:
                 raise ExportError(
                     f"dataset '{dataset.name}' has {len(images)} images in split '{split}', and an export needs 2 or more to calibrate and verify; add images"
                 )
+        for site, precision in precisions_of(self.space.lower(arch)).items():
+            for exporter in self.exporters:
+                if reason := exporter.refuses(precision):
+                    raise ExportError(
+                        f"arch {arch.id} has layer '{site}' at '{precision}', which format '{exporter.name}' cannot hold: {reason}; "
+                        "choose another format or another arch"
+                    )
         return arch
 
     def logged(self, archs: Sequence[Arch], out: Path) -> Loggers:
@@ -198,16 +207,24 @@ class _Job:
         x = at_size(x, blueprint)
         example = at_size(calibration_images(settings, dataset), blueprint)
         self.say(f"extracting {arch.id}")
-        network, recalibrated = extract(space, self.source, arch, dataset.train, dataset.val)
+        base, plain = plain_of(space, arch)
+        network, recalibrated = extract(base, self.source, plain, dataset.train, dataset.val)
         shared = None
         if settings.finetune:
             assert self.run is not None
             self.say(f"fine-tuning {arch.id}")
             shared = measured_accuracy(network, dataset.val, settings.accuracy_images, device)
-            trained = finetuned(self.run, arch, settings)
-            network, _ = extract(space, trained, arch, dataset.train, dataset.val)
+            trained = finetuned(self.run, arch, settings, space=space)
+            network, _ = extract(base, trained, plain, dataset.train, dataset.val)
         expected = answers(network, x)
         deployed = folded(network, example, x, expected, labels)
+        judged, compression = network, None
+        if low := reference(deployed, blueprint, example, settings.quantise):
+            self.say(f"{arch.id} at its precisions: {settings.quantise}")
+            compression = low.report(settings.quantise, (x, expected, labels))
+            write_executed(low.executed, folder / EXECUTED)
+            judged = deployed = low.network
+            expected = answers(deployed, x)
         titles = space.name, arch.id, dataset.name
         pixels = tuple(dataset.mean), tuple(dataset.std)
         facts = Facts(*titles, *pixels, space.task.num_classes, dataset.classes, next(iter(latency_ms), None))
@@ -219,7 +236,7 @@ class _Job:
             self.say(f"exporting {arch.id} to {exporter.name}")
             formats[exporter.name] = write_artefact(exporter, deployed, example, (x, expected, labels), facts, folder)
         self.say(f"judging {arch.id}")
-        accuracy = accuracies(network, dataset, settings.accuracy_images, shared, device)
+        accuracy = accuracies(judged, dataset, settings.accuracy_images, shared, device)
         predicted = {name: ms if isinstance(ms, Predicted) else Predicted(ms) for name, ms in latency_ms.items()}
         timers = devices_here(settings.devices, predicted) if settings.measure else []
         if timers:
@@ -239,6 +256,7 @@ class _Job:
             "counts": asdict(count(blueprint)),
             "weights": {"file": WEIGHTS, "size_bytes": size_bytes(folder / WEIGHTS), "recalibrated": recalibrated},
             "finetuned_epochs": settings.finetune,
+            "compression": compression,
             "division": asdict(dataset.division),
             "accuracy": accuracy,
             "judged_on": describe_device(device),

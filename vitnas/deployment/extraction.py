@@ -10,12 +10,18 @@ from torch import nn
 from vitnas.deployment.verification import answers, compare
 from vitnas.errors import ExportError
 from vitnas.search_spaces import Arch, SearchSpace
+from vitnas.search_spaces.compressed import Compressed
 from vitnas.supernets.data import Images
 from vitnas.supernets.recalibration import batch_norms, recalibrate
 from vitnas.supernets.supernet import Supernet, build_network
 
 MAX_DIFFERENCE = 1e-4
 """Between an extracted network and its supernet, in units of the logits (see `Parity`)."""
+
+
+def plain_of(space: SearchSpace, arch: Arch) -> tuple[SearchSpace, Arch]:
+    """The space whose weights a supernet holds, and the arch of it: of a compressed space the base, without precisions."""
+    return (space.base, space.plain(arch)) if isinstance(space, Compressed) else (space, arch)
 
 
 def extract(space: SearchSpace, source: nn.Module, arch: Arch, train: Images, val: Images) -> tuple[nn.Module, bool]:

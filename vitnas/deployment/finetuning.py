@@ -9,7 +9,7 @@ from torch import nn
 from vitnas.deployment.settings import ExportSettings
 from vitnas.files.temporary import temporary_folder
 from vitnas.run import RunFolder
-from vitnas.search_spaces import Arch
+from vitnas.search_spaces import Arch, SearchSpace
 from vitnas.settings import make_settings
 from vitnas.supernets.data import data_settings_of
 from vitnas.supernets.settings.distil import Distil
@@ -21,12 +21,22 @@ from vitnas.supernets.training.train import start_run, train
 from vitnas.supernets.weights.checkpoints import load_supernet
 
 
-def finetuned(run: RunFolder, arch: Arch, settings: ExportSettings, progress: bool = False) -> nn.Module:
+def finetuned(
+    run: RunFolder, arch: Arch, settings: ExportSettings, progress: bool = False, space: SearchSpace | None = None
+) -> nn.Module:
     """The network of an arch, trained on from the weights of a run for `settings.finetune` epochs.
 
     The settings of the run hold, but for the sampler and what only a supernet needs. The weights are averaged, as in every
     training of one network alone, and the rate is that of the run: after a tenth of the steps a lower one looks better and
     at the end it is worse, so a short trial of several rates would choose the wrong one (docs/export.md has the figures).
+
+    Args:
+        run: with the weights, and the settings of its training.
+        arch: to export.
+        settings: for how long, how fast, and who teaches.
+        progress: shows a bar on stderr.
+        space: of the arch: by default the run's. In a compressed one over that, layers are rounded in every step as they will be
+            where they run; the network that comes back is in float, and is rounded by whoever exports it.
     """
     tables = run.config
     told = make_settings(TrainSettings, tables["train"], f"{run.config_file}, [train]")
@@ -55,6 +65,6 @@ def finetuned(run: RunFolder, arch: Arch, settings: ExportSettings, progress: bo
             torch_device=settings.torch_device,
             loggers=(),
         )
-        only = start_run(folder / "run", run.space.alone(arch), data, one)
+        only = start_run(folder / "run", (space or run.space).alone(arch), data, one)
         train(only, progress)
         return load_supernet(only).extract(arch)

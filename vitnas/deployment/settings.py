@@ -11,6 +11,9 @@ from vitnas.latency_lut.settings import Int8Range
 from vitnas.loggers.names import LoggerNames, refuse_unknown
 from vitnas.settings import Count, Natural, Positive, Settings, TorchDevice, about
 
+Level = Literal["L0", "L1", "L2"]
+"""How much work is done so that layers in integers answer as they do in float."""
+
 
 @dataclass(frozen=True)
 class ExportSettings(Settings):
@@ -30,6 +33,13 @@ class ExportSettings(Settings):
             "auto what this processor needs."
         ),
     ] = "auto"
+    quantise: Annotated[
+        Level,
+        about(
+            "What is done for layers that the arch has in integers: L0 smooths norms and chooses ranges, as a search does; L1 also "
+            "fits weights to rounded activations and corrects biases; L2 also lets each layer learn its float answers."
+        ),
+    ] = "L0"
     verify_images: Annotated[
         Count, about("Validation images on which artefact and network are compared, a stratified sample.")
     ] = 1024

@@ -13,6 +13,10 @@ from vitnas.deployment.exporters.exporter import Facts
 
 INFIX = {operator.add: "+", operator.sub: "-", operator.mul: "*", operator.floordiv: "//", operator.truediv: "/"}
 
+ATEN = "aten = torch.ops.aten"
+INTEGERS = "\nquantized_decomposed = torch.ops.quantized_decomposed"
+INTEGER_IMPORT = "from torch.ao.quantization.fx import _decomposed  # it registers operators on whole numbers\n"
+
 HEAD = '''"""{title}, written by vitnas; needs torch and safetensors, and not vitnas.
 
     from network import build
@@ -28,8 +32,8 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 from torch import nn
-
-aten = torch.ops.aten
+{imports}
+{operators}
 
 
 class Layer(nn.Module):
@@ -81,11 +85,14 @@ def write_source(network: nn.Module, facts: Facts, weights: str) -> str:
             head = f'class {names[body]}(Layer):\n    """{key}"""\n\n'
             classes.append("\n\n" + head + "\n".join(body) + "\n")
         layers.append(f'                ("{site}", {names[body]}()),')
+    integers = any("quantized_decomposed." in line for body in names for line in body)
     head = HEAD.format(
         title=f"Arch {facts.arch_id} of space {facts.space}, trained on {facts.dataset}",
         shape="channels, height, width",
         mean=tuple(round(value, 6) for value in facts.mean),
         std=tuple(round(value, 6) for value in facts.std),
+        imports=INTEGER_IMPORT if integers else "",
+        operators=ATEN + INTEGERS * integers,
     )
     return head + "".join(classes) + TAIL.format(weights=weights, layers="\n".join(layers))
 

@@ -7,10 +7,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from vitnas.deployment.accuracies import accuracies
 from vitnas.deployment.agreement import Agreement
+from vitnas.deployment.compressed.network import read_executed
+from vitnas.deployment.compressed.proof import proof_of
+from vitnas.deployment.compressed.qdq import at_precision, precisions_of
 from vitnas.deployment.exporters import EXPORTERS
-from vitnas.deployment.exporters.exporter import size_bytes
+from vitnas.deployment.exporters.exporter import ROUNDED, size_bytes
+from vitnas.deployment.folding import fold
 from vitnas.deployment.latency import Then, compare_latencies, devices_here
 from vitnas.deployment.latency_report import describe, told_by
 from vitnas.deployment.verification import Parity, answers, at_size, compare, first_line
@@ -96,6 +102,9 @@ def verify(
     num_images = max([found["num_images"] for found in report["formats"].values()], default=1)
     x, labels = dataset.val.sample(num_images).all()
     x = at_size(x, blueprint)
+    if told := report.get("compression"):
+        example = torch.zeros(2, *blueprint.in_shape)
+        network = at_precision(fold(network, example), read_executed(folder / told["file"]))
     expected = answers(network, x)
     found: dict[str, dict[str, Any]] = {}
     broken = []
@@ -111,13 +120,17 @@ def verify(
             raise ExportError(
                 f"'{path}' cannot be run here: {first_line(error)}; see whether it was changed, and whether its runtime is installed"
             ) from error
-        breaches = parity.breaches(exporter.limits)
+        strays = exporter.strays(path, network) if precisions_of(network) else {}
+        breaches = parity.breaches(ROUNDED if precisions_of(network) else exporter.limits)
+        breaches += [f"layer '{site}': {reason}" for site, reason in strays.items()]
         # Before the range was recorded, all weights had 8 bits.
-        saturated = exporter.saturated(told.get("int8", {}).get("bits", FULL_BITS))
+        saturated = exporter.saturated(told.get("int8", {}).get("bits", FULL_BITS if exporter.quantises else 0))
         broken += [f"{name}: {breach}" + (f" ({saturated})" if saturated else "") for breach in breaches]
         if not as_listed(path):
             broken.append(f"{name}: '{told['file']}' is not what was exported, it was changed or damaged since")
         found[name] = {**asdict(parity), "size_bytes": size_bytes(path), "hold": not breaches, "warning": saturated}
+        if precisions_of(network):
+            found[name] |= {"layers": proof_of(network, strays), "latency_ms": exporter.latency_ms(path, x[:1])}
     if broken:
         raise ExportError(f"'{folder}' does not answer as its weights do: {'; '.join(broken)}; export the network anew")
     say(f"judging {report['arch_id']}")

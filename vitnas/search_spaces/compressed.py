@@ -60,7 +60,9 @@ class Compressed(SearchSpace):
     def sites(self) -> Sequence[Site]:
         columns = self._precisions.columns
         return [
-            Site(site.name, (*site.genes, columns[site.name]), _at_precision(site)) if site.name in columns else site
+            replace(site, genes=(*site.genes, columns[site.name]), spec=_at_precision(site))
+            if site.name in columns
+            else site
             for site in self.base.sites()
         ]
 

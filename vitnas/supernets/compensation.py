@@ -59,11 +59,13 @@ class Compensation:
         products: key of a layer in `Supernet.layers` -> its products.
         powers: key of a layer -> what leaving out each channel that it writes does to the logits, in the units of `gain`.
         num_images: how many images were seen.
+        left: key of a layer that is left out -> the same where its map stands in for it.
     """
 
     products: Mapping[str, tuple[ProductMoments, ...]]
     powers: Mapping[str, Tensor]
     num_images: int
+    left: Mapping[str, Tensor] = field(default_factory=dict)
     _known: OrderedDict[tuple[object, ...], tuple[Tensor, Tensor | None]] = field(
         default_factory=OrderedDict, repr=False
     )

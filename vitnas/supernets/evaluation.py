@@ -20,8 +20,8 @@ from vitnas.search_spaces.compressed import Compressed
 from vitnas.supernets.accuracy import Accuracy, OutOfReach
 from vitnas.supernets.counting.population import PopulationCounter
 from vitnas.supernets.data import Dataset, Images
-from vitnas.supernets.precision.shared import SharedRanges, at_precisions
 from vitnas.supernets.recalibration import NUM_BATCHES, recalibrate
+from vitnas.supernets.shared_ranges import SharedRanges, at_precisions
 from vitnas.supernets.supernet import Supernet
 from vitnas.supernets.torch_device import CPU, exact
 
@@ -145,12 +145,11 @@ def cut_out(
         space: of the arch; by default the supernet's.
         ranges: of the activations of a compressed arch; measured on its own network where they are not given.
     """
-    if not isinstance(space, Compressed):
-        network = supernet.extract(arch)
-        recalibrate(network, train, num_batches)
-        return network
-    network = cut_out(supernet, space.plain(arch), train, num_batches)
-    return at_precisions(network, space.lower(arch), train, ranges)
+    over = space is not None and space is not supernet.space and isinstance(space, Compressed)
+    space = space or supernet.space
+    network = supernet.extract(space.plain(arch) if over and isinstance(space, Compressed) else arch)
+    recalibrate(network, train, num_batches)
+    return at_precisions(network, space.lower(arch), train, ranges) if isinstance(space, Compressed) else network
 
 
 def measured_accuracy(

@@ -11,10 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from vitnas.search_spaces import Arch, Blueprint, LayerSpec, SearchSpace
+from vitnas.search_spaces.precision import FLOAT, Precision
 from vitnas.supernets.compensation import Compensation
 from vitnas.supernets.drop_path import DropPath, drop_rates, is_residual
 from vitnas.supernets.experts import Experts, ignore_experts
 from vitnas.supernets.layers import Layer, build
+from vitnas.supernets.precision.learning import at_precision
 from vitnas.supernets.resolution import lower_at
 
 
@@ -45,7 +47,8 @@ class Donor:
 class Supernet(nn.Module):
     """The largest layer of every site; smaller ones are slices of it.
 
-    There is no active subnet: every call names its arch, so two may run side by side.
+    There is no active subnet: every call names its arch, so two may run side by side. That of a compressed space computes
+    layers at their precisions, so that they learn what they will be rounded to.
 
     Attributes:
         space: whose archs it holds.
@@ -90,17 +93,20 @@ class Supernet(nn.Module):
         return nn.Sequential(*self._modules_of(arch, drop_path, image_size))
 
     def extract(self, arch: Arch) -> nn.Sequential:
-        """The network of an arch as a plain module with its own copy of the weights."""
+        """The network of an arch in float, as a plain module with its own copy of the weights."""
         network = self.uncompensated(arch)
         if self.compensation is not None:
             for (site, spec), small in zip(self.space.lower(arch).items(), network, strict=True):
-                self._compensate(site, spec, small)
+                self._compensate(site, spec.at(FLOAT.name), small)
         return network
 
     def uncompensated(self, arch: Arch) -> nn.Sequential:
         """As `extract`, with nothing made up for."""
         return nn.Sequential(
-            OrderedDict((site, self._layer(site, spec).narrow(spec)) for site, spec in self.space.lower(arch).items())
+            OrderedDict(
+                (site, self._layer(site, spec).narrow(spec.at(FLOAT.name)))
+                for site, spec in self.space.lower(arch).items()
+            )
         )
 
     def use_experts(self, num: int) -> Experts:
@@ -115,9 +121,12 @@ class Supernet(nn.Module):
         blueprint = lower_at(self.space, arch, image_size)
         experts = self.experts if self.training else None
         layers: Iterator[nn.Module] = (
-            self._at(site, spec)
-            if experts is None or f"{site}-{spec.kind}" not in experts
-            else experts.at(f"{site}-{spec.kind}", spec)
+            at_precision(
+                self._at(site, spec.at(FLOAT.name))
+                if experts is None or f"{site}-{spec.kind}" not in experts
+                else experts.at(f"{site}-{spec.kind}", spec.at(FLOAT.name)),
+                Precision.of(spec.precision),
+            )
             for site, spec in blueprint.items()
         )
         if not (drop_path and self.training):

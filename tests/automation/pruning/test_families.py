@@ -208,6 +208,26 @@ def test_a_family_of_ranks_ends_with_the_given_network_too(given: Path, tmp_path
         family(str(given), "digits", "iphone12", FamilySettings(evaluations=4), path=tmp_path / "run")
 
 
+def test_maps_stand_in_for_layers_of_a_family_where_their_time_pays(given: Path, tmp_path: Path) -> None:
+    how = FamilySettings(evaluations=6, maps=True)
+    found = family(str(given), "digits", "iphone12", how, path=tmp_path / "run")
+    run = RunFolder.open(tmp_path / "run")
+    assert run.space.name.startswith("prune+map:")
+    net, x = load_supernet(run), dataset_of(run).val.all()[0]
+    genes = {name: value for name, value in run.space.largest().genes if not name.startswith("block1_ffn.")}
+    plain, mapped = (run.space.arch(**genes, **{"block1_ffn.hidden": 0, "block1_ffn.map": on}) for on in (False, True))
+    assert set(run.space.lower(mapped).sites) - set(run.space.lower(plain).sites) == {"block1_ffn_map"}
+    with torch.no_grad():
+        whole, without, with_map = (net.extract(a).eval()(x) for a in (run.space.largest(), plain, mapped))
+    assert (with_map - whole).square().mean() < 0.6 * (without - whole).square().mean()
+    assert run.space.largest() in [point.arch for point in found.front.points]
+
+
+def test_maps_and_ranks_are_not_had_together() -> None:
+    with pytest.raises(SettingsError, match="false where shrinks is 'ranks'"):
+        FamilySettings(maps=True, shrinks="ranks")
+
+
 def test_training_goes_on_from_a_family(found: Path) -> None:
     run = RunFolder.open(found)
     before = load_supernet(run).state_dict()

@@ -18,7 +18,7 @@ from vitnas.search_spaces.compressed import compressed
 from vitnas.supernets.data import dataset_of
 from vitnas.supernets.evaluation import cut_out, evaluate_arch
 from vitnas.supernets.precision.quantised import QuantisedLayer
-from vitnas.supernets.precision.shared import measure_ranges
+from vitnas.supernets.shared_ranges import measure_ranges
 from vitnas.supernets.weights.checkpoints import load_supernet, newest_weights
 
 

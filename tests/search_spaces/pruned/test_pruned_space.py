@@ -296,7 +296,7 @@ def test_a_prefix_of_no_pruned_space_is_refused(tmp_path: Path) -> None:
     (tmp_path / "space.json").write_text(json.dumps(_told("prunes")))
     with pytest.raises(
         SpaceError,
-        match=r"holds no given network: its prefix is 'prunes'; have \[prune, prune\+rank, prune\+width, stitch\]",
+        match=r"holds no given network: its prefix is 'prunes'; have \[prune, prune\+map, prune\+rank, prune\+width, stitch\]",
     ):
         load_space(str(tmp_path / "space.json"))
 

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
+import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.contracts.layer_examples import examples_of
+from tests.contracts.layer_examples import KINDS, examples_of
 from tests.deployment.exporters.small_network import with_statistics
 from vitnas.search_spaces import Arch, SearchSpace, load_space
 from vitnas.supernets.layers import build
 from vitnas.supernets.supernet import Supernet
+
+QUICK = ("attention", "conv_feed_forward", "feed_forward", "map_attention", "mbconv", "residual_map", "slim_attention")
+EACH_KIND = [pytest.param(kind, marks=[] if kind in QUICK else pytest.mark.slow) for kind in KINDS]
+"""All kinds of layers, most of them in the slow tier."""
 
 SPACE: SearchSpace = load_space("autoformer-mini").restrict(width=(48, 64), depth=(3,), mlp_ratio=(2.0, 3.0))
 
@@ -42,4 +47,7 @@ def alone(kind: str) -> tuple[nn.Sequential, Tensor]:
     spec = examples_of(kind)[0].largest
     layer = build(spec).eval()
     with_statistics(layer)
+    with torch.no_grad():
+        for weight in (p for p in layer.parameters() if p.ndim > 1 and not p.any()):
+            weight.normal_(std=0.1)  # some begin as nothing
     return nn.Sequential(OrderedDict(layer=layer)).eval(), torch.randn(4, *spec.in_shape)

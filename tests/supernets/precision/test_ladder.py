@@ -31,10 +31,10 @@ def off(net: nn.Module, found: nn.Module, x: torch.Tensor) -> float:
 
 
 def test_levels_come_nearer():
-    net, x, others = network(), images(192), images(64, 9)
+    net, x, others = network(), images(128), images(64, 9)
     precisions = dict.fromkeys(inner(net), W4A4)
     plain = quantised(net, precisions, calibrate(net, [x]))
-    levels = [plain, *(ladder(net, precisions, x, level, num_steps=40).network for level in LEVELS)]
+    levels = [plain, *(ladder(net, precisions, x, level, num_steps=30).network for level in LEVELS)]
     seen, unseen = ([off(net, found, images) for found in levels] for images in (x, others))
     assert seen[0] > seen[1] > seen[2] > seen[3]
     assert unseen[0] > unseen[1] > unseen[2] > unseen[3]

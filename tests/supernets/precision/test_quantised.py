@@ -7,8 +7,7 @@ from itertools import pairwise
 import pytest
 import torch
 
-from tests.contracts.layer_examples import KINDS
-from tests.supernets.precision.networks import SPACE, alone, arch, images, network
+from tests.supernets.precision.networks import EACH_KIND, SPACE, alone, arch, images, network
 from vitnas.errors import DataError, SpaceError
 from vitnas.search_spaces.precision import FLOAT, Precision
 from vitnas.supernets.precision.operands import calls_of
@@ -87,7 +86,7 @@ def test_what_cannot_be_rounded_is_refused(net, ranges):
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", EACH_KIND)
 def test_every_kind_is_near_itself_in_eight_bits(kind):
     net, x = alone(kind)
     found = quantised(net, {"layer": Precision.of("w8a8")}, calibrate(net, [x]))

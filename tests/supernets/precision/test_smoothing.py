@@ -6,8 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.contracts.layer_examples import KINDS
-from tests.supernets.precision.networks import alone, network
+from tests.supernets.precision.networks import EACH_KIND, alone, network
 from vitnas.supernets.precision.operands import Operands, record
 from vitnas.supernets.precision.smoothing import STRENGTHS, readers_of, smoothed
 
@@ -31,7 +30,7 @@ def moved(site: str, layer: nn.Module, x: Tensor, strength: float) -> Tensor:
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", EACH_KIND)
 def test_no_kind_answers_otherwise(kind):
     net, x = alone(kind)
     expected = net(x)

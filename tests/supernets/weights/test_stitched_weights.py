@@ -26,7 +26,7 @@ from vitnas.supernets.training.optimizer import make_optimizer
 from vitnas.supernets.training.train import start_run, train
 from vitnas.supernets.weights.checkpoints import TrainingProgress, load_supernet, save_checkpoint
 from vitnas.supernets.weights.initial_weights import initialise
-from vitnas.supernets.weights.stitched_weights import affine, fit_stitches, take_stitched
+from vitnas.supernets.weights.stitched_weights import fit_stitches, take_stitched
 
 
 def lively(net: nn.Module) -> nn.Module:
@@ -130,24 +130,6 @@ def test_two_networks_of_timm_answer_as_there(tmp_path: Path) -> None:
 
 
 # -- least squares ---------------------------------------------------------------------------
-
-
-def test_an_affine_map_is_found_again() -> None:
-    rng = torch.Generator().manual_seed(0)
-    weight, bias = torch.randn(5, 7, generator=rng), torch.randn(5, generator=rng)
-    batches = [torch.randn(n, 7, generator=rng) * 3 + 10 for n in (6, 9, 1)]
-    found, shift = affine(batches, [x @ weight.T + bias for x in batches])
-    torch.testing.assert_close(found.float(), weight, rtol=1e-4, atol=1e-4)
-    torch.testing.assert_close(shift.float(), bias, rtol=1e-4, atol=1e-3)
-
-
-def test_channels_that_never_move_are_no_trouble() -> None:
-    x = torch.randn(20, 4, generator=torch.Generator().manual_seed(0))
-    x[:, 2] = 3.0
-    x[:, 3] = x[:, 0]
-    weight, bias = affine([x], [x[:, :1] * 2 + 1])
-    assert weight.abs().max() < 3
-    torch.testing.assert_close((x.double() @ weight.T + bias).float(), x[:, :1] * 2 + 1)
 
 
 STREAM_LAST = ("class_token", "class_position", "position", "norm", "qkv_weight", "expand.weight", "linear.weight")

@@ -49,10 +49,18 @@ class FamilySettings(Settings):
         about("What a layer has less of: heads and channels, or, in plain transformers, the ranks of its weights."),
     ] = "channels"
 
+    maps: Annotated[
+        bool,
+        about(
+            "Let an affine map, fitted by least squares, stand in for a layer that is left out, where its time pays."
+        ),
+    ] = False
+
     def __post_init__(self) -> None:
         super().__post_init__()
         from vitnas.supernets.pruning.importances import IMPORTANCES, NO_ORDER
 
+        self.demand("maps", not (self.maps and self.shrinks == "ranks"), "false where shrinks is 'ranks'")
         for name in (self.importance, *([self.order] if self.order != NO_ORDER else [])):
             if name not in IMPORTANCES:
                 IMPORTANCES.load(name)

@@ -42,6 +42,24 @@ def _cast(x: Any, dtype: str) -> Any:
     return x.to(kinds[dtype]) if isinstance(x, Tensor) else x
 
 
+def _quantize(input: Tensor, scale: Tensor, output_dtype: str, zero_point: Any = 0, axis: Any = None) -> Tensor:
+    least, most = (-128, 127) if output_dtype == "int8" else (0, 255)
+    codes: Tensor = torch.round(input / _along(scale, input, axis)) + _along(zero_point, input, axis)
+    return codes.clamp(least, most)
+
+
+def _dequantize(input: Tensor, scale: Tensor, zero_point: Any = 0, axis: Any = None) -> Tensor:
+    found: Tensor = (input - _along(zero_point, input, axis)) * _along(scale, input, axis)
+    return found
+
+
+def _along(value: Any, x: Tensor, axis: Any) -> Any:
+    """A number, or one for each entry of an axis."""
+    if not isinstance(value, Tensor) or value.ndim == 0:
+        return value if not isinstance(value, Tensor) else value.float()
+    return value.float().reshape([-1 if place == int(axis) % x.ndim else 1 for place in range(x.ndim)])
+
+
 def _reduce(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     return lambda x, axes, keep_dims=False: function(x, ints(axes), keepdim=bool(keep_dims))
 
@@ -105,5 +123,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "upsample_bilinear": upsample,
     "pixel_unshuffle": lambda x, downscale_factor: F.pixel_unshuffle(x, int(downscale_factor)),
     "cast": _cast,
+    "quantize": _quantize,
+    "dequantize": _dequantize,
     "identity": lambda x: x,
 }

@@ -12,9 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from vitnas.deployment.compressed.coreml_weights import IOS, for_coreml, register, strays_of
+from vitnas.deployment.compressed.qdq import BITS, precision_of, precisions_of
 from vitnas.deployment.exporters.exporter import Exporter, Facts, Tolerance
 from vitnas.deployment.folding import fold
 from vitnas.errors import ExportError
+from vitnas.search_spaces.precision import FLOAT, Precision
 
 IMAGE = "image"
 DEFAULT_IOS = 16
@@ -41,6 +44,10 @@ class CoreML(Exporter):
 
         ios = self.minimum_ios(facts.device)
         what = f"arch {facts.arch_id}"
+        if precisions_of(network):
+            ios = self.minimum_ios(facts.device, IOS)
+            register()
+            network = for_coreml(network)  # type: ignore[arg-type]
         if facts.labels:
             model = convert(
                 from_pixels(network, example, facts), example[:1], ios, what=what, **_classifier(example, facts)
@@ -80,14 +87,24 @@ class CoreML(Exporter):
             f'found = model.predict({{"{IMAGE}": PIL.Image.open("photo.jpg").resize(({shape[2]}, {shape[1]}))}})'
         )
 
-    def minimum_ios(self, device: str | None) -> int:
-        """The iOS that a package is made for: the newest that a known device runs."""
-        newest = IOS_OF.get(device or "")
-        if newest is not None and newest < self.needs_ios:
+    def minimum_ios(self, device: str | None, needed: int = 0) -> int:
+        """The iOS that a package is made for: the newest that a known device runs, or what the package needs."""
+        newest, needed = IOS_OF.get(device or ""), max(needed, self.needs_ios)
+        if newest is not None and newest < needed:
             raise ExportError(
-                f"format '{self.name}' needs iOS {self.needs_ios}, and '{device}' runs up to {newest}; choose 'coreml-8bit'"
+                f"format '{self.name}' needs iOS {needed}, and '{device}' runs up to {newest}; choose 'coreml-8bit'"
             )
-        return max(newest or DEFAULT_IOS, self.needs_ios)
+        return max(newest or DEFAULT_IOS, needed)
+
+    def refuses(self, precision: Precision) -> str | None:
+        if type(self) is not CoreML:
+            return "it compresses every weight in one way, whatever the arch says"
+        if precision.integer and precision.activation_bits != BITS:
+            return f"Core ML multiplies no integers of {precision.activation_bits} bits; they can be simulated only"
+        return None
+
+    def strays(self, path: Path, network: nn.Module) -> dict[str, str]:
+        return strays_of(path, network)  # type: ignore[arg-type]
 
 
 class EightBit(CoreML):
@@ -143,6 +160,8 @@ def from_pixels(network: nn.Module, x: Tensor, facts: Facts) -> nn.Sequential:
     """
     stem, *others = network.children()
     pixels = FromPixels(stem, facts)
+    if precision_of(stem) != FLOAT:  # folding would make numbers of whole numbers
+        return nn.Sequential(pixels, *others, nn.Softmax(dim=-1)).eval()
     folded = fold(nn.Sequential(OrderedDict(pixels=pixels)), torch.zeros_like(x[:2]))
     return nn.Sequential(*folded, *others, nn.Softmax(dim=-1)).eval()
 

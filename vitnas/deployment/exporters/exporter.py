@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from vitnas.latency_lut.runtimes.saturation import FULL_BITS, SelfTest, WeightRange, weight_range
 from vitnas.latency_lut.settings import Int8Range
+from vitnas.search_spaces.precision import Precision
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,8 @@ class Tolerance:
 
 EXACT = Tolerance(max_difference=1e-4, top1_agreement=0.99, accuracy_drop=0.01)
 """For formats that keep fp32."""
+ROUNDED = Tolerance(max_difference=2.0, top1_agreement=0.95, accuracy_drop=0.01, mean_difference=0.1)
+"""For networks with layers at other precisions: where a sum lies between two steps, its last bits decide which it becomes."""
 
 
 class Exporter(ABC):
@@ -73,12 +76,22 @@ class Exporter(ABC):
 
     name: ClassVar[str]
     limits: ClassVar[Tolerance] = EXACT
+    quantises: ClassVar[bool] = False
+    """Whether it makes all layers int8, whatever an arch says."""
     int8_range: Int8Range = "auto"
-    """How wide weights are asked to be; only formats with a `self_test` look at it."""
+    """How wide weights are asked to be; only formats that quantise look at it."""
 
     def missing(self) -> str | None:
         """What keeps this format from being written here, and the remedy; None where nothing does."""
         return None
+
+    def refuses(self, precision: Precision) -> str | None:
+        """Why no layer can be at a precision other than float in this format; None where one can."""
+        return "it keeps every layer in float"
+
+    def strays(self, path: Path, network: nn.Module) -> dict[str, str]:
+        """The layers of an artefact, by site, that are not computed or kept at their precision, and what is done instead."""
+        return {}
 
     @abstractmethod
     def export(self, network: nn.Module, example: Tensor, facts: Facts, folder: Path) -> Path:
@@ -98,8 +111,8 @@ class Exporter(ABC):
         return None
 
     def weights(self) -> WeightRange | None:
-        """How wide the weights of such a format are made here, and why."""
-        test = self.self_test()
+        """How wide a format that quantises makes its weights here, and why."""
+        test = self.self_test() if self.quantises else None
         return None if test is None else weight_range(self.int8_range, test)
 
     def saturated(self, bits: int) -> str | None:
@@ -114,6 +127,10 @@ class Exporter(ABC):
     @abstractmethod
     def run(self, path: Path, x: Tensor) -> Tensor:
         """What the artefact answers: ``(N, *input) -> (N, *output)`` in fp32."""
+
+    def latency_ms(self, path: Path, x: Tensor) -> float | None:
+        """The median time that the artefact takes for an image (1, *input) here; None where it does not run as it is deployed."""
+        return None
 
     def usage(self, file: str, shape: tuple[int, ...]) -> str:
         """A few lines of Python for the model card that run the artefact; empty where Python is not how it is used.

@@ -8,7 +8,12 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from vitnas.deployment.compressed.proof import strays
+from vitnas.deployment.compressed.qdq import precisions_of, refused_by_processors
 from vitnas.deployment.exporters.exporter import Exporter, Facts
+from vitnas.deployment.exporters.timing import median_ms
+from vitnas.latency_lut.runtimes.saturation import SelfTest, onnx_runtime_test
+from vitnas.search_spaces.precision import Precision
 
 
 class Onnx(Exporter):
@@ -20,16 +25,32 @@ class Onnx(Exporter):
     def export(self, network: nn.Module, example: Tensor, facts: Facts, folder: Path) -> Path:
         import onnx
 
+        from vitnas.deployment.compressed.onnx_graph import compress
         from vitnas.latency_lut.runtimes.onnx import to_onnx
 
         path = folder / self.file
         to_onnx(network, example[:2], path, dynamic_batch=True)
         model = onnx.load(path)
+        if precisions_of(network):
+            compress(model, network)
         _forget_origin(model)
         onnx.helper.set_model_props(model, facts.as_text())
         onnx.checker.check_model(model, full_check=True)
         onnx.save(model, path)
         return path
+
+    def self_test(self) -> SelfTest:
+        return onnx_runtime_test()
+
+    def refuses(self, precision: Precision) -> str | None:
+        return refused_by_processors(precision)
+
+    def strays(self, path: Path, network: nn.Module) -> dict[str, str]:
+        import onnx
+
+        from vitnas.deployment.compressed.onnx_graph import integer_products, kept_bits
+
+        return strays(network, integer_products(path), kept_bits(onnx.load(path)), "ONNX Runtime")
 
     def run(self, path: Path, x: Tensor) -> Tensor:
         from vitnas.latency_lut.runtimes.onnx import open_session
@@ -37,6 +58,13 @@ class Onnx(Exporter):
         session = open_session(path, threads=torch.get_num_threads())
         name = session.get_inputs()[0].name
         return torch.cat([torch.from_numpy(session.run(None, {name: part.numpy()})[0]) for part in torch.split(x, 64)])
+
+    def latency_ms(self, path: Path, x: Tensor) -> float | None:
+        from vitnas.latency_lut.runtimes.onnx import open_session
+
+        session = open_session(path, threads=torch.get_num_threads())
+        feed = {session.get_inputs()[0].name: x.numpy()}
+        return median_ms(lambda: session.run(None, feed))
 
     def usage(self, file: str, shape: tuple[int, ...]) -> str:
         return (

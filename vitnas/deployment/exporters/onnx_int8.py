@@ -14,12 +14,13 @@ from torch import Tensor, nn
 from vitnas.deployment.exporters.exporter import Facts, Tolerance
 from vitnas.deployment.exporters.onnx import Onnx
 from vitnas.errors import ExportError
-from vitnas.latency_lut.runtimes.saturation import SelfTest, onnx_runtime_test
+from vitnas.search_spaces.precision import Precision
 
 PRODUCTS = ("Conv", "Gemm", "MatMul")
 INTEGER = ("QLinearConv", "QGemm", "QLinearMatMul", "MatMulInteger", "MatMulIntegerToFloat", "DynamicQuantizeMatMul")
 """What ONNX Runtime calls its products of integers."""
 
+WHATEVER = "it computes every layer in int8, whatever the arch says"
 STATIC = Tolerance(max_difference=2.0, top1_agreement=0.9, accuracy_drop=0.02)
 DYNAMIC = Tolerance(max_difference=1.0, top1_agreement=0.95, accuracy_drop=0.01)
 
@@ -30,9 +31,10 @@ class Int8(Onnx):
     name = "onnx-int8"
     file = "model-int8.onnx"
     limits = STATIC
+    quantises = True
 
-    def self_test(self) -> SelfTest:
-        return onnx_runtime_test()
+    def refuses(self, precision: Precision) -> str | None:
+        return WHATEVER
 
     def export(self, network: nn.Module, example: Tensor, facts: Facts, folder: Path) -> Path:
         path = super().export(network, example, facts, folder)

@@ -9,11 +9,15 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from vitnas.deployment.compressed.proof import strays
+from vitnas.deployment.compressed.qdq import refused_by_processors
 from vitnas.deployment.exporters.exporter import Exporter, Facts
 from vitnas.deployment.exporters.onnx import Onnx
-from vitnas.deployment.exporters.onnx_int8 import STATIC, Int8
+from vitnas.deployment.exporters.onnx_int8 import STATIC, WHATEVER, Int8
+from vitnas.deployment.exporters.timing import median_ms
 from vitnas.errors import ExportError
 from vitnas.latency_lut.runtimes.saturation import SelfTest, openvino_test
+from vitnas.search_spaces.precision import Precision
 
 
 class OpenVino(Exporter):
@@ -45,9 +49,25 @@ class OpenVino(Exporter):
         """Writes the graph that is converted."""
         return Onnx()
 
+    def self_test(self) -> SelfTest:
+        return openvino_test()
+
+    def refuses(self, precision: Precision) -> str | None:
+        return refused_by_processors(precision)
+
+    def strays(self, path: Path, network: nn.Module) -> dict[str, str]:
+        from vitnas.deployment.compressed.openvino_model import integer_products, kept_bits
+
+        compiled = self.compiled(path)
+        return strays(network, integer_products(compiled, network), kept_bits(path, network), "OpenVINO")
+
     def run(self, path: Path, x: Tensor) -> Tensor:
         model = self.compiled(path)
         return torch.cat([torch.from_numpy(model(part.numpy())[0]) for part in torch.split(x, 64)])
+
+    def latency_ms(self, path: Path, x: Tensor) -> float | None:
+        request = self.compiled(path).create_infer_request()
+        return median_ms(lambda: request.infer([x.numpy()]))
 
     def usage(self, file: str, shape: tuple[int, ...]) -> str:
         return (
@@ -70,9 +90,10 @@ class OpenVinoInt8(OpenVino):
     name = "openvino-int8"
     folder = "openvino-int8"
     limits = STATIC
+    quantises = True
 
-    def self_test(self) -> SelfTest:
-        return openvino_test()
+    def refuses(self, precision: Precision) -> str | None:
+        return WHATEVER
 
     def source(self) -> Onnx:
         graph, weights = Int8(), self.weights()

@@ -14,6 +14,7 @@ from vitnas.deployment.source import write_source
 from vitnas.deployment.verification import answers
 from vitnas.errors import ExportError
 from vitnas.files import write_bytes
+from vitnas.search_spaces.precision import Precision
 
 PROGRAM, WEIGHTS, SOURCE = "model.pt2", "weights.safetensors", "network.py"
 
@@ -36,6 +37,9 @@ class Torch(Exporter):
                 f"'{SOURCE}' does not answer as the network that it was written from; report this as a bug"
             )
         return path
+
+    def refuses(self, precision: Precision) -> str | None:
+        return None  # it computes the very operators that files of runtimes are held against
 
     def run(self, path: Path, x: Tensor) -> Tensor:
         program = torch.export.load(path / PROGRAM).module(check_guards=False)

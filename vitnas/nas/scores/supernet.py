@@ -27,8 +27,8 @@ from vitnas.supernets.evaluation import (
     evaluate_unless_beaten,
     one_thread,
 )
-from vitnas.supernets.precision.shared import SharedRanges, ranges_of
 from vitnas.supernets.recalibration import BATCH_SIZE, NUM_BATCHES
+from vitnas.supernets.shared_ranges import SharedRanges, ranges_of
 from vitnas.supernets.supernet import Supernet
 from vitnas.supernets.torch_device import CPU, find_device
 from vitnas.supernets.weights.checkpoints import load_supernet

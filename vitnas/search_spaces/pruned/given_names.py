@@ -27,8 +27,8 @@ def load_given(name: str, task: Task | None, load: Load) -> SearchSpace:
     """The space of this name.
 
     Args:
-        name: one of `FORMS`; with the beginning ``prune+width`` the width of all tokens may shrink too, with
-            ``prune+rank`` the ranks of weights instead of heads and channels; with ``stitch`` there are two networks, joined by
+        name: one of `FORMS`; with the beginning ``prune+map`` an affine map may stand in for a layer that is left out, with
+            ``prune+width`` the width of all tokens may shrink too, with ``prune+rank`` the ranks of weights instead of heads and channels; with ``stitch`` there are two networks, joined by
             a ``+``.
         task: what its networks are for; None takes that of the first network.
         load: finds the spaces that the name speaks of.

@@ -19,8 +19,12 @@ from vitnas.search_spaces.space import SearchSpace
 MOST_SIZES: Mapping[str, int] = {"key_width": 4, "value_width": 4}
 """How many sizes an attribute has, where it is not eight."""
 
+MAP = "residual_map"
+"""The kind of layer that stands in for one that is left out."""
+
 PREFIXES: Mapping[str, Mapping[str, Any]] = {
     "prune": {},
+    "prune+map": {"with_maps": True},
     "prune+rank": {"low_rank": True},
     "prune+width": {"slim_stream": True},
 }
@@ -38,15 +42,20 @@ class Pruned(SearchSpace):
     left out has the choice 0, or False, for that; the largest arch is the given network. A plain softmax attention becomes a
     `slim_attention`, which answers the same and has widths of its own for queries with keys, and for values.
 
+    With maps, a layer that is left out may have an affine map in its place: a site SITE_map of its own, with a gene SITE.map that
+    exists only where the layer does not.
+
     Attributes:
         given: the network.
         slim_stream: one more gene, the width of all tokens; only where all layers are on tokens of one width.
         low_rank: the ranks of attention and FFN of plain transformers shrink, instead of their heads and channels.
+        with_maps: a layer that is left out may have an affine map in its place.
     """
 
     given: GivenNetwork = field(kw_only=True)
     slim_stream: bool = field(default=False, kw_only=True)
     low_rank: bool = field(default=False, kw_only=True)
+    with_maps: bool = field(default=False, kw_only=True)
 
     @cached_property
     def whole(self) -> Blueprint:
@@ -63,18 +72,30 @@ class Pruned(SearchSpace):
 
     def genes(self) -> Sequence[Gene]:
         stream = [Gene("width", tuple(w for w in steps(self._width, WIDTHS, 8) if 2 * w >= self._width))]
-        own = [gene for site, spec in self.whole.items() for gene in _genes(site, spec)]
+        own = [
+            gene for site, spec in self.whole.items() for gene in (*_genes(site, spec), *self._map_genes(site, spec))
+        ]
         return [*stream, *own] if self.slim_stream else own
 
     def sites(self) -> Sequence[Site]:
-        return [
-            Site(
-                site,
-                (*("width",) * self.slim_stream, *(gene.name for gene in _genes(site, spec))),
-                partial(self._layer, site, spec),
-            )
-            for site, spec in self.whole.items()
-        ]
+        return [place for site, spec in self.whole.items() for place in self._places(site, spec)]
+
+    def _places(self, site: str, spec: LayerSpec) -> Iterator[Site]:
+        stream = ("width",) * self.slim_stream
+        yield Site(site, (*stream, *(gene.name for gene in _genes(site, spec))), partial(self._layer, site, spec))
+        for gene in self._map_genes(site, spec):
+            yield Site(map_site(site), (*stream, gene.name), partial(self._map, spec))
+
+    def _map_genes(self, site: str, spec: LayerSpec) -> Iterator[Gene]:
+        """The gene of the map in place of a layer, on where the layer is left out."""
+        if self.with_maps and can_be_left_out(spec) and spec.kind != MAP:
+            first = next(_genes(site, spec))
+            yield Gene(f"{site}.map", (False, True), when=(first.name, first.choices[:1]))
+
+    def _map(self, spec: LayerSpec, *choices: Choice) -> LayerSpec | None:
+        if self.slim_stream:
+            spec, choices = _narrowed(spec, int(choices[0])), choices[1:]
+        return LayerSpec.of(MAP, spec.in_shape, spec.out_shape) if choices[0] else None
 
     def _layer(self, site: str, spec: LayerSpec, *choices: Choice) -> LayerSpec | None:
         if self.slim_stream:
@@ -102,6 +123,11 @@ class Pruned(SearchSpace):
 def pruned(given: GivenNetwork, prefix: str = "prune") -> Pruned:
     """The space of a given network, one of `PREFIXES`, for the task that it was made for."""
     return Pruned(f"{prefix}:{given.name}", given.task, given=given, **PREFIXES[prefix])
+
+
+def map_site(site: str) -> str:
+    """The site of the map that may stand in for the layer at a site."""
+    return f"{site}_map"
 
 
 def slimmable(spec: LayerSpec) -> LayerSpec:

@@ -46,6 +46,8 @@ class QuantisedProduct(nn.Module):
         codes: what the input becomes, or None where it stays as it is.
     """
 
+    step: Tensor | None
+
     def __init__(self, weight: Tensor, bias: Tensor | None, step: Tensor | None, codes: ActivationCodes | None) -> None:
         super().__init__()
         self.register_buffer("step", step)
@@ -79,18 +81,27 @@ class QuantisedLayer(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return run_layer(self.layer, x, _Execute(self))
 
+    @property
+    def executed(self) -> tuple[QuantisedProduct, ...]:
+        """Its products."""
+        return tuple(one for one in self.products if isinstance(one, QuantisedProduct))
+
+    @property
+    def affines(self) -> dict[int, Affine]:
+        """Those of norms that are not as in the layer, by number."""
+        return {int(number): one.affine for number, one in self.norms.items() if isinstance(one, _Affine)}
+
 
 class _Execute(Handler):
     def __init__(self, layer: QuantisedLayer) -> None:
-        self.products, self.norms = layer.products, layer.norms
+        self.products, self.affines = layer.executed, layer.affines
 
     def product(self, call: ProductCall) -> Tensor:
         answer: Tensor = self.products[call.number](call)
         return answer
 
     def norm(self, call: NormCall) -> Tensor:
-        number = str(call.number)
-        return call.answer(*self.norms[number].affine) if number in self.norms else call.plain()  # type: ignore[misc]
+        return call.answer(*self.affines[call.number]) if call.number in self.affines else call.plain()
 
 
 class _Affine(nn.Module):

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vitnas.search_spaces import LayerSpec
+from vitnas.search_spaces.pruned.pruned_space import map_site
 from vitnas.search_spaces.site_values import SiteValues
 from vitnas.supernets.compensation import Compensation, ProductMoments, error_of, kept_inputs, rows_of
 from vitnas.supernets.layers import Layer, outline
@@ -48,7 +49,19 @@ def error_table(net: Supernet, compensation: Compensation) -> SiteValues:
             for spec, error in zip(own, errors, strict=True):
                 unread = lost_unread(layer, spec, compensation.products.get(key, ()))
                 table[row, number[spec]] = error + unread * float(power.sum()) + float(power[_channels(spec) :].sum())
+    _count_maps(table, net, compensation)
     return SiteValues(net.space, table)
+
+
+def _count_maps(table: NDArray[np.float64], net: Supernet, compensation: Compensation) -> None:
+    """A map takes back, of what its layer's absence costs, all but what it leaves."""
+    rows = {site: (row, specs) for row, (site, specs) in enumerate(net.space.lowering.specs_at().items())}
+    for key, left in compensation.left.items():
+        row, specs = rows[map_site(key.partition("-")[0])]
+        for spec in specs:
+            table[row, net.space.lowering.specs.index(spec)] = float(
+                left[: _channels(spec)].sum() - compensation.powers[key][: _channels(spec)].sum()
+            )
 
 
 def lost_unread(layer: Layer, spec: LayerSpec, products: Sequence[ProductMoments]) -> float:

@@ -16,6 +16,7 @@ from vitnas.supernets.data import Images
 from vitnas.supernets.layers import outline
 from vitnas.supernets.layers.low_rank import keep_apart
 from vitnas.supernets.pruning.products import Product, watched
+from vitnas.supernets.pruning.residual_maps import maps_of, rows_of
 from vitnas.supernets.recalibration import recalibrate
 from vitnas.supernets.supernet import Supernet
 
@@ -66,6 +67,8 @@ def measure_moments(
     sums: dict[str, _Sums] = {}
     powers: dict[str, Tensor] = {}
     residual = {site for site, spec in blueprint.items() if outline(spec).is_residual()}
+    maps = maps_of(net)
+    left: dict[str, Tensor] = {}
     signs = torch.Generator().manual_seed(seed)
     sample = images.sample(num_images, seed)
     for x, _ in sample.batches(BATCH_SIZE):
@@ -73,8 +76,10 @@ def measure_moments(
         for call, grad in seen:
             if call.weight in smaller and _inputs(*smaller[call.weight], call.inputs.shape[1]) is not None:
                 _add(sums, call, grad)
-        for site, branch, grad in edges:
+        for site, before, branch, grad in edges:
             powers[site] = powers.get(site, 0) + _power(branch, grad)
+            if site in maps:
+                left[site] = left.get(site, 0) + _power(branch - (maps[site](before) - before).detach(), grad)
     keys = {site: f"{site}-{spec.kind}" for site, spec in blueprint.items()}
     products: dict[str, tuple[ProductMoments, ...]] = {}
     for name, found in sums.items():
@@ -82,31 +87,32 @@ def measure_moments(
         moments = _moments(weight, found, smaller[name], len(sample))
         products[keys[site]] = (*products.get(keys[site], ()), moments)
     each = {keys[site]: (power / len(sample)).float() for site, power in powers.items()}
-    return Compensation(products, each, len(sample))
+    mapped = {keys[site]: (power / len(sample)).float() for site, power in left.items()}
+    return Compensation(products, each, len(sample), mapped)
 
 
 def _run(
     network: nn.Module, x: Tensor, signs: torch.Generator, residual: Collection[str]
-) -> tuple[list[tuple[Product, Tensor]], list[tuple[str, Tensor, Tensor]]]:
-    """The products of a batch, and what every layer writes, each with the gradient of a random sum of logits.
+) -> tuple[list[tuple[Product, Tensor]], list[tuple[str, Tensor, Tensor, Tensor]]]:
+    """The products of a batch, and what every layer reads and writes, each with the gradient of a random sum of logits.
 
     A residual layer writes its branch.
     Gradients with random signs have the squares, on average, of those of all logits together.
     """
     calls: list[Product] = []
-    edges: list[tuple[str, Tensor, Tensor]] = []
+    edges: list[tuple[str, Tensor, Tensor, Tensor]] = []
     with watched(network, calls.append), torch.enable_grad():
         for site, layer in network.named_children():
             before, x = x, layer(x)
             if x.ndim > 2:
                 if not x.requires_grad:
                     x.requires_grad_()
-                edges.append((site, (x - before if site in residual else x).detach(), x))
+                edges.append((site, before.detach(), (x - before if site in residual else x).detach(), x))
         random = (torch.randint(0, 2, x.shape, generator=signs) * 2 - 1).to(x)
-        answers = [*(call.answer for call in calls), *(after for _, _, after in edges)]
+        answers = [*(call.answer for call in calls), *(after for *_, after in edges)]
         grads = torch.autograd.grad(x, answers, random, allow_unused=True, materialize_grads=True)
     rest = grads[len(calls) :]
-    return list(zip(calls, grads, strict=False)), [(s, b, g) for (s, b, _), g in zip(edges, rest, strict=True)]
+    return list(zip(calls, grads, strict=False)), [(*edge[:3], g) for edge, g in zip(edges, rest, strict=True)]
 
 
 def _smaller(specs: Sequence[LayerSpec], spec: LayerSpec) -> Iterator[tuple[str, Shape, set[Shape]]]:
@@ -165,6 +171,5 @@ def _moments(weight: str, found: _Sums, shapes: tuple[Shape, set[Shape]], num_im
 
 def _power(branch: Tensor, grad: Tensor) -> Tensor:
     """What each channel that is written does to the logits, summed over the images of a batch."""
-    axis = 1 if branch.ndim == 4 else -1
-    errors, gains = (t.movedim(axis, -1).flatten(0, -2).square().double() for t in (branch, grad))
+    errors, gains = (rows_of(t).square().double() for t in (branch, grad))
     return (errors.mean(dim=0) * gains.sum(dim=0)).cpu()

@@ -24,6 +24,7 @@ from vitnas.supernets.data import Dataset, Loader
 from vitnas.supernets.data.batches import Batches
 from vitnas.supernets.evaluation import landmarks, one_thread
 from vitnas.supernets.pruning.importances import NO_ORDER
+from vitnas.supernets.pruning.residual_maps import fit_residual_maps
 from vitnas.supernets.resolution import size_at, view
 from vitnas.supernets.settings.train import TrainSettings
 from vitnas.supernets.supernet import Supernet
@@ -94,6 +95,9 @@ class TrainingLoop:
                     with one_thread():  # so that all processes fit alike
                         fit_stitches(whole, self.dataset.train, self.settings.seed)
                 self._sort(whole)
+                for donor in whole.donors:
+                    with one_thread():
+                        fit_residual_maps(whole, donor.arch, self.dataset.train, self.settings.seed)
                 if whole is not self.net:
                     take_slices(self.net, whole)
                 self.begin_with_weights()

@@ -24,6 +24,7 @@ def save_compensation(run: RunFolder, net: Supernet, compensation: Compensation)
     """Writes what was measured on the weights of a run; from now on its archs are compensated wherever they are used."""
     refuse_other(run.moments_file, _HEADER.encode(), "record of moments")
     tensors: dict[str, Tensor] = {f"power:{key}": power for key, power in compensation.powers.items()}
+    tensors |= {f"left:{key}": power for key, power in compensation.left.items()}
     products: list[dict[str, Any]] = []
     for key, each in compensation.products.items():
         for product in each:
@@ -74,8 +75,11 @@ def _read(file: Path) -> tuple[Compensation, str]:
             answers, inputs = (tuple(map(int, told[name])) for name in ("answers", "inputs"))
             one = ProductMoments(told["weight"], told["bias"], answers, inputs, *tensors)
             products[told["layer"]] = (*products.get(told["layer"], ()), one)
-        powers = {n.partition(":")[2]: content.get_tensor(n) for n in content.keys() if n.startswith("power:")}  # noqa: SIM118
-    return Compensation(products, powers, int(header["num_images"])), header["weights"]
+        powers, left = (
+            {n.partition(":")[2]: content.get_tensor(n) for n in content.keys() if n.startswith(prefix)}  # noqa: SIM118
+            for prefix in ("power:", "left:")
+        )
+    return Compensation(products, powers, int(header["num_images"]), left), header["weights"]
 
 
 def digest(net: Supernet) -> str:

@@ -14,6 +14,7 @@ from vitnas.errors import CheckpointError
 from vitnas.files import read_json
 from vitnas.run import RunFolder
 from vitnas.search_spaces import Arch, Pruned, SearchSpace, Stitched, is_given_name
+from vitnas.search_spaces.compressed import Compressed
 from vitnas.supernets.layers import Layer
 from vitnas.supernets.supernet import Donor, Supernet
 from vitnas.supernets.weights.checkpoints import load_supernet, load_supernet_at
@@ -62,7 +63,7 @@ def is_run_of(space: SearchSpace, found: object) -> bool:
 
 
 def _from_timm(net: Supernet, state: Mapping[str, Tensor], config: Mapping[str, Any] | None, source: str) -> str:
-    heads = ("attention", "low_rank_attention")
+    heads = ("attention", "low_rank_attention", "reducing_attention")
     widths = {spec["head_width"] for spec in net.space.lowering.specs if spec.kind in heads}
     for width in widths if config is not None else ():
         check_config(config or {}, width)
@@ -93,7 +94,7 @@ def _from_run(net: Supernet, run: RunFolder, source: str, checkpoint: Path | Non
     """Every layer that both supernets have, as far as both go, compensated where the run compensates."""
     theirs = load_supernet(run) if checkpoint is None else load_supernet_at(run, checkpoint)
     space, task, other = net.space, net.space.task, run.space.task
-    if run.space.name != space.name:
+    if run.space.name not in (space.name, space.base.name if isinstance(space, Compressed) else space.name):
         raise CheckpointError(
             f"--init {source}: it is a run of space '{run.space.name}', not of '{space.name}'; give a run of that space"
         )

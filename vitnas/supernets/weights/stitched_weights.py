@@ -13,6 +13,7 @@ from vitnas.search_spaces.pruned.given_names import split_given
 from vitnas.search_spaces.stitched.stitched_space import site_in, stitch_into
 from vitnas.supernets.data import Images
 from vitnas.supernets.layers.stitch import Stitch
+from vitnas.supernets.pruning.affine import AffineFit
 from vitnas.supernets.supernet import Donor, Supernet
 from vitnas.supernets.torch_device import CPU
 from vitnas.supernets.weights.given_weights import Wanted, layers_of, read_network, take_layers, told_of
@@ -81,20 +82,6 @@ def fit_stitches(net: Supernet, images: Images, seed: int = 0) -> int:
     return len(sample)
 
 
-def affine(inputs: Sequence[Tensor], answers: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-    """The weight and bias of the affine map with the least squared error from rows to rows, given in batches."""
-    rows = sum(len(x) for x in inputs)
-    mean_in, mean_out = (torch.stack([x.double().sum(0) for x in each]).sum(0) / rows for each in (inputs, answers))
-    covariance = torch.zeros(len(mean_in), len(mean_in), dtype=torch.float64)
-    cross = torch.zeros(len(mean_out), len(mean_in), dtype=torch.float64)
-    for x, y in zip(inputs, answers, strict=True):
-        off = x.double() - mean_in
-        covariance += off.T @ off
-        cross += (y.double() - mean_out).T @ off
-    weight = cross @ torch.linalg.pinv(covariance, hermitian=True)
-    return weight, mean_out - weight @ mean_in
-
-
 def _give(net: Supernet, site: str, spec: LayerSpec, inputs: Sequence[Tensor], answers: Sequence[Tensor]) -> None:
     """Fits the stitch of a site, if the supernet has it; what it has learned begins anew."""
     key = f"{site}-{spec.kind}"
@@ -102,7 +89,10 @@ def _give(net: Supernet, site: str, spec: LayerSpec, inputs: Sequence[Tensor], a
         return
     layer = net.layers[key]
     assert isinstance(layer, Stitch)
-    weight, bias = affine([x.flatten(0, -2) for x in inputs], [y.flatten(0, -2) for y in answers])
+    fit = AffineFit()
+    for x, y in zip(inputs, answers, strict=True):
+        fit.see(x.flatten(0, -2), y.flatten(0, -2))
+    weight, bias = fit.solve()
     layer.weight.copy_(weight)
     layer.bias.copy_(bias)
     layer.up.zero_()

@@ -13,7 +13,7 @@ from vitnas.errors import ForeignFilesError
 from vitnas.run import RunFolder
 from vitnas.search_spaces.compressed import compressed
 from vitnas.supernets.data import dataset_of
-from vitnas.supernets.precision.shared import NUM_ARCHS, at_precisions, measure_ranges, ranges_of
+from vitnas.supernets.shared_ranges import NUM_ARCHS, at_precisions, measure_ranges, ranges_of
 from vitnas.supernets.training.train import train
 from vitnas.supernets.weights.checkpoints import load_supernet
 

@@ -1,0 +1,25 @@
+"""Quantisers that were published for vision transformers, one file each; most of them no runtime executes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vitnas.registry import Registry
+
+if TYPE_CHECKING:
+    from vitnas.supernets.quantisers.quantiser import Quantiser
+
+QUANTISERS: Registry[type[Quantiser]] = Registry(
+    "quantiser",
+    "vitnas.quantisers",
+    {
+        "adalog": "vitnas.supernets.quantisers.adalog:AdaLog",
+        "codebook": "vitnas.supernets.quantisers.codebook:Codebook",
+        "log2": "vitnas.supernets.quantisers.log2:Log2",
+        "log_sqrt2": "vitnas.supernets.quantisers.log_sqrt2:LogSqrt2",
+        "sulq": "vitnas.supernets.quantisers.sulq:ShiftUniformLog2",
+        "tangent": "vitnas.supernets.quantisers.tangent:Tangent",
+        "twin": "vitnas.supernets.quantisers.twin:Twin",
+        "uniform": "vitnas.supernets.quantisers.uniform:UniformQuantiser",
+    },
+)
