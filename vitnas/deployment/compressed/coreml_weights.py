@@ -58,8 +58,7 @@ def _(places: Tensor, palette: Tensor) -> Tensor:
 def register() -> None:
     """Tells coremltools what becomes of both."""
     with quiet():
-        from coremltools.converters.mil import Builder
-        from coremltools.converters.mil import register_torch_op
+        from coremltools.converters.mil import Builder, register_torch_op
         from coremltools.converters.mil.mil import types
 
     def number(bits: int, sign: str = "") -> Any:
