@@ -46,7 +46,7 @@ from vitnas.latency_lut.sitting import Sitting
 from vitnas.latency_lut.table import LatencyTable
 from vitnas.quantities import parse_duration
 from vitnas.reporting.plots.fidelity import plot_fidelity, print_fidelity
-from vitnas.search_spaces import Arch, SearchSpace, load_space
+from vitnas.search_spaces import Arch, Compressed, SearchSpace, load_space
 
 SPACES = ("autoformer-tiny", "elasticvit", "efficientformer")
 TABLES = "tables"
@@ -92,20 +92,9 @@ def _of_tables(quick: bool, space: str | None, budget: str, plots: Path) -> dict
 
 
 def _figures(name: str, settings: ProfileSettings, seconds: float, plots: Path) -> dict[str, float]:
-    """Of one space; the table is measured, or taken as an earlier call on the same terms left it."""
+    """Of one space."""
     space, device = load_space(name), load_device("cpu")
-    terms = {
-        "settings": asdict(settings),
-        "budget_s": seconds,
-        "device": device.fingerprint(),
-        "space": space.fingerprint,
-    }
-    kept, path = WORK / f"{name}.json", WORK / f"{name}.parquet"
-    if not kept.is_file() or read_json(kept)["terms"] != terms:
-        start = time.perf_counter()
-        profile(space, device, path, settings, budget_s=seconds)
-        write_json(kept, {"terms": terms, "build_s": time.perf_counter() - start})
-    took_s, within = read_json(kept)["build_s"], LatencyTable.read(path)
+    within, took_s = table_within(name, space, device, settings, seconds)
     if within.header.fidelity is None:
         sys.exit(f"{name}: nothing was held out; allow more with --budget")
     table, fidelity = judged(within, space, device, settings)
@@ -128,6 +117,24 @@ def _figures(name: str, settings: ProfileSettings, seconds: float, plots: Path) 
         "build_s": took_s,
         "lookups_per_s": lookups_per_s(table, space),
     }
+
+
+def table_within(
+    name: str, space: SearchSpace, device: Device, settings: ProfileSettings, seconds: float
+) -> tuple[LatencyTable, float]:
+    """A table measured within a budget, and how long that took; or as an earlier call on the same terms left it under this name."""
+    terms = {
+        "settings": asdict(settings),
+        "budget_s": seconds,
+        "device": device.fingerprint_of(mixed=isinstance(space, Compressed)),
+        "space": space.fingerprint,
+    }
+    kept, path = WORK / f"{name}.json", WORK / f"{name}.parquet"
+    if not kept.is_file() or read_json(kept)["terms"] != terms:
+        start = time.perf_counter()
+        profile(space, device, path, settings, budget_s=seconds)
+        write_json(kept, {"terms": terms, "build_s": time.perf_counter() - start})
+    return LatencyTable.read(path), read_json(kept)["build_s"]
 
 
 def judged(

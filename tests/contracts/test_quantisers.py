@@ -14,12 +14,12 @@ from torch.nn import functional as F
 
 from vitnas.errors import SettingsError, UnknownNameError
 from vitnas.supernets.quantisers import QUANTISERS
-from vitnas.supernets.quantisers.quantiser import Origin
+from vitnas.supernets.quantisers.quantiser import Role
 from vitnas.supernets.quantisers.simulation import SIMULATIONS, simulation
 
-PAIRS = [(name, origin) for name in QUANTISERS for origin in Origin if origin in QUANTISERS.load(name).origins]
-IDS = [f"{name}-{origin.value}" for name, origin in PAIRS]
-every_pair = pytest.mark.parametrize(("name", "origin"), PAIRS, ids=IDS)
+PAIRS = [(name, role) for name in QUANTISERS for role in Role if role in QUANTISERS.load(name).roles]
+IDS = [f"{name}-{role.value}" for name, role in PAIRS]
+every_pair = pytest.mark.parametrize(("name", "role"), PAIRS, ids=IDS)
 
 KEEP_ZERO = {"uniform", "log2", "log_sqrt2", "twin", "tangent"}
 KEEP_ZERO_AFTER_SOFTMAX = {"adalog"}
@@ -28,19 +28,19 @@ KEEP_ZERO_AFTER_SOFTMAX = {"adalog"}
 
 @dataclass(frozen=True)
 class Drawn:
-    """Numbers such as a origin sees."""
+    """Numbers such as a role sees."""
 
     seed: int
     spread: float
 
-    def at(self, origin: Origin) -> Tensor:
+    def at(self, role: Role) -> Tensor:
         x = torch.randn(40, 24, generator=torch.Generator().manual_seed(self.seed)) * self.spread
-        match origin:
-            case Origin.SOFTMAX:
+        match role:
+            case Role.SOFTMAX:
                 return x.softmax(dim=-1)
-            case Origin.GELU:
+            case Role.GELU:
                 return F.gelu(x)
-            case Origin.INPUTS:
+            case Role.INPUTS:
                 return x + self.spread
             case _:
                 return x / 24**0.5
@@ -53,8 +53,8 @@ bits_of = st.integers(2, 8)
 @every_pair
 @given(drawn=drawn, bits=bits_of)
 @settings(max_examples=8, deadline=None)
-def test_a_code_of_so_many_bits_stands_for_one_value(name: str, origin: Origin, drawn: Drawn, bits: int) -> None:
-    values = drawn.at(origin)
+def test_a_code_of_so_many_bits_stands_for_one_value(name: str, role: Role, drawn: Drawn, bits: int) -> None:
+    values = drawn.at(role)
     quantiser = QUANTISERS.load(name).fit(values, bits)
     codes = quantiser.encode(values)
     assert 0 <= codes.min() <= codes.max() < 2**bits
@@ -69,8 +69,8 @@ def test_a_code_of_so_many_bits_stands_for_one_value(name: str, origin: Origin, 
 @every_pair
 @given(drawn=drawn, bits=bits_of)
 @settings(max_examples=8, deadline=None)
-def test_larger_numbers_have_no_smaller_values(name: str, origin: Origin, drawn: Drawn, bits: int) -> None:
-    values = drawn.at(origin)
+def test_larger_numbers_have_no_smaller_values(name: str, role: Role, drawn: Drawn, bits: int) -> None:
+    values = drawn.at(role)
     quantiser = QUANTISERS.load(name).fit(values, bits)
     most = 3 * float(values.abs().max())
     ordered = torch.cat([values.flatten(), torch.linspace(-most, most, 500)]).sort().values
@@ -81,8 +81,8 @@ def test_larger_numbers_have_no_smaller_values(name: str, origin: Origin, drawn:
 
 
 @every_pair
-def test_more_bits_lose_less(name: str, origin: Origin) -> None:
-    values = Drawn(3, 2.0).at(origin)
+def test_more_bits_lose_less(name: str, role: Role) -> None:
+    values = Drawn(3, 2.0).at(role)
     errors = [QUANTISERS.load(name).fit(values, bits).error(values) for bits in (2, 3, 4, 6, 8)]
     # Whole exponents gain nothing from finer codes, so there is a little room.
     assert all(more <= 1.15 * fewer for fewer, more in pairwise(errors))
@@ -91,14 +91,14 @@ def test_more_bits_lose_less(name: str, origin: Origin) -> None:
 
 
 @every_pair
-def test_zero_stays_zero_where_the_method_says_so(name: str, origin: Origin) -> None:
-    values = Drawn(4, 2.0).at(origin)
+def test_zero_stays_zero_where_the_method_says_so(name: str, role: Role) -> None:
+    values = Drawn(4, 2.0).at(role)
     kept = all(float(QUANTISERS.load(name).fit(values, bits)(torch.zeros(1))) == 0 for bits in range(2, 9))
-    assert kept == (name in KEEP_ZERO or (name in KEEP_ZERO_AFTER_SOFTMAX and origin is Origin.SOFTMAX))
+    assert kept == (name in KEEP_ZERO or (name in KEEP_ZERO_AFTER_SOFTMAX and role is Role.SOFTMAX))
 
 
 @every_pair
-def test_tensors_of_one_number_are_no_trouble(name: str, origin: Origin) -> None:
+def test_tensors_of_one_number_are_no_trouble(name: str, role: Role) -> None:
     for values in (torch.zeros(9), torch.full((9,), 0.5), torch.full((1,), 1e-9)):
         quantiser = QUANTISERS.load(name).fit(values, 4)
         assert quantiser(values).isfinite().all()
@@ -119,15 +119,15 @@ def test_what_cannot_be_fitted_is_refused(name: str) -> None:
 def test_only_uniform_steps_and_palettes_of_weights_are_executed() -> None:
     executed = {name: QUANTISERS.load(name).executed for name in QUANTISERS}
     assert {name for name in executed if executed[name]} == {"uniform", "codebook"}
-    assert executed["codebook"] == {Origin.WEIGHTS}
-    assert all(QUANTISERS.load(name).executed <= QUANTISERS.load(name).origins for name in executed)
+    assert executed["codebook"] == {Role.WEIGHTS}
+    assert all(QUANTISERS.load(name).executed <= QUANTISERS.load(name).roles for name in executed)
     assert {name for name, one in SIMULATIONS.items() if one.executed} == {"uniform", "palette"}
 
 
 def test_methods_use_quantisers_where_they_were_made_for() -> None:
     for one in SIMULATIONS.values():
-        for origin in Origin:
-            assert origin in QUANTISERS.load(one.at(origin)).origins
+        for role in Role:
+            assert role in QUANTISERS.load(one.at(role)).roles
     assert simulation("RepQ-ViT").softmax == "log_sqrt2"
     with pytest.raises(UnknownNameError, match="Did you mean 'RepQ-ViT'"):
         simulation("RepQViT")

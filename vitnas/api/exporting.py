@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from vitnas.api.archs import OneArch
-from vitnas.api.loading import load_arch, load_front, run_of, space_of_archs
+from vitnas.api.loading import load_arch, load_front, run_of
 from vitnas.api.telling import step_teller, teller
 from vitnas.deployment import export as exporting
 from vitnas.deployment import verify as verifying
@@ -21,7 +21,7 @@ from vitnas.nas.pareto.point import Point
 from vitnas.reporting.picks import chosen_text
 from vitnas.reporting.terminal.exports import draw, predictions
 from vitnas.run import RunFolder
-from vitnas.search_spaces import Arch, SearchSpace
+from vitnas.search_spaces import Arch, SearchSpace, as_named
 from vitnas.supernets.data import dataset_of
 from vitnas.supernets.weights.checkpoints import load_supernet
 from vitnas.supernets.weights.exported import exported_folders, read_report
@@ -62,7 +62,7 @@ def export(
     opened = run_of(run, teller(progress))
     latencies, chosen = {}, None
     if front is None:
-        space = space_of_archs(_space_name(arch), opened.space)
+        space = as_named(opened.space, _space_name(arch))
         wanted = load_arch(space, arch)
     else:
         loaded, space = _front(front, opened.space)
@@ -180,8 +180,8 @@ def verify(
 def _front(front: ParetoFront | str | Path, space: SearchSpace) -> tuple[ParetoFront, SearchSpace]:
     """A front and the space of its archs, which is the run's or a compressed one over it."""
     if isinstance(front, ParetoFront):
-        return front, space_of_archs(front.space, space)
-    space = space_of_archs(load_front(front).space, space)
+        return front, as_named(space, front.space)
+    space = as_named(space, load_front(front).space)
     return load_front(front, space), space
 
 

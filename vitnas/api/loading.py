@@ -11,8 +11,7 @@ from vitnas.api.telling import Say, teller
 from vitnas.errors import CheckpointError, InvalidArchError, SettingsError
 from vitnas.files import read_json
 from vitnas.run import RunFolder, newest_run
-from vitnas.search_spaces import Arch, SearchSpace, Task, is_given_name
-from vitnas.search_spaces.compressed import is_compressed_name, load_compressed
+from vitnas.search_spaces import Arch, SearchSpace, Task, as_named, is_compressed_name, is_given_name
 
 if TYPE_CHECKING:
     from vitnas.latency_lut.table import LatencyTable
@@ -112,16 +111,9 @@ def source_of(source: Source | None, say: Say) -> tuple[RunFolder | None, Search
 def _is_folder(source: Place) -> bool:
     """Whether a path means a run: one that is there, or that can be no space."""
     path = Path(source)
-    if is_given_name(str(source)):
+    if is_given_name(str(source)) or is_compressed_name(str(source)):
         return False
     return (path / "config.toml").is_file() or (len(path.parts) > 1 and path.suffix not in (".toml", ".py"))
-
-
-def space_of_archs(name: str, space: SearchSpace) -> SearchSpace:
-    """The space by whose name archs go: the one whose weights a run has, or a compressed one over it."""
-    if not is_compressed_name(name) or not name.endswith(f":{space.name}"):
-        return space
-    return load_compressed(name, space.task, lambda base, task: space)
 
 
 def load_arch(space: SearchSpace, arch: Arch | Place) -> Arch:
@@ -132,13 +124,14 @@ def load_arch(space: SearchSpace, arch: Arch | Place) -> Arch:
         arch: the arch, its JSON file, its published name, "smallest" or "largest".
     """
     if isinstance(arch, Arch):
-        return space.check(arch)
+        return as_named(space, arch.space).check(arch)
     text = str(arch)
     if text in space.published():
         return space.named(text)
     path = Path(arch)
     if path.is_file():
-        return space.check(Arch.from_json(read_json(path)))
+        read = Arch.from_json(read_json(path))
+        return as_named(space, read.space).check(read)
     if text in ("smallest", "largest"):
         return space.smallest() if text == "smallest" else space.largest()
     names = ", ".join(space.published()) or "none"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from vitnas.api.loading import Source, load_table, source_of
@@ -11,6 +12,7 @@ from vitnas.errors import LoggerError, SettingsError
 from vitnas.interruption import going_on
 from vitnas.latency_lut import profile as profiling
 from vitnas.latency_lut.devices import Device, load_device
+from vitnas.latency_lut.devices.menus import Compression
 from vitnas.latency_lut.remote.transports import Elsewhere
 from vitnas.latency_lut.settings import ProfileSettings
 from vitnas.latency_lut.table import LatencyTable
@@ -29,6 +31,7 @@ def profile(
     budget_s: float | None = None,
     corrects: LatencyTable | str | Path | None = None,
     samples: int = 15,
+    compress: bool | Sequence[str] = False,
     progress: bool = False,
 ) -> LatencyTable:
     """Measures the latency table of a device, and states how far it is from whole networks.
@@ -43,12 +46,15 @@ def profile(
         budget_s: seconds that it may take in all; the best table that fits.
         corrects: a table of another device to correct with a few whole networks, instead of measuring layers.
         samples: with `corrects`, whole networks to time.
+        compress: whether layers are measured at every precision of the device, or at those of these names.
         progress: shows a bar, and prints warnings to standard error.
     """
     say = teller(progress)
     target = load_device(device) if isinstance(device, str) else device
     run, space = source_of(source, say)
     file = table_file(run, space, target.name, path)
+    if compress:
+        space = Compression(() if isinstance(compress, bool) else tuple(compress)).of(space, [target])
     settings = settings or ProfileSettings()
     refuse_missing(settings.loggers)
     with (

@@ -9,11 +9,13 @@ from typing import Any
 from vitnas.api.archs import OneArch
 from vitnas.api.loading import RUNS, Source, load_arch, load_space, source_of
 from vitnas.api.telling import Say, teller
+from vitnas.errors import SettingsError
 from vitnas.interruption import going_on
+from vitnas.latency_lut.devices.menus import Compression
 from vitnas.nas.run_search import SearchRequest, SearchResult, start_search
 from vitnas.nas.settings import UNTRAINED, SearchSettings
 from vitnas.run import RunFolder, newest_run
-from vitnas.search_spaces import SearchSpace
+from vitnas.search_spaces import Arch, SearchSpace
 
 DEFAULT_SPACE = "efficientformerv2"
 """What is searched where nothing says what: published for phones, and it stays on their neural engines."""
@@ -30,6 +32,8 @@ def search(
     include: Sequence[OneArch] = (),
     fitted: str | Path | None = None,
     ray_address: str | None = None,
+    compress: bool | Sequence[str] = False,
+    simulate: bool = False,
     progress: bool = False,
 ) -> SearchResult:
     """Searches the networks that no other beats, under the limits of the settings.
@@ -48,25 +52,48 @@ def search(
         include: archs to evaluate in any case.
         fitted: folder of a fitted predictor that judges instead of a supernet, without torch.
         ray_address: Ray cluster to join.
+        compress: whether layers have precisions too: all that the devices have in common, or those of these names.
+        simulate: precisions may be ones that the devices do not compute; nothing has a latency then.
         progress: shows a bar, and prints what the result rests on to standard error.
     """
     say = teller(progress)
     run, space = judge_of(source, say, fitted is not None)
+    compression = compression_of(compress, simulate)
+    names = (devices,) if isinstance(devices, str) else tuple(devices)
     request = SearchRequest(
-        devices=(devices,) if isinstance(devices, str) else tuple(devices),
+        devices=names,
         run=run,
         space=None if run is not None else space,
         tables=tuple(map(Path, tables)),
         folder=Path(folder) if folder is not None else None,
         warm=Path(warm_start) if warm_start is not None else None,
-        include=tuple(load_arch(space, arch) for arch in include),
+        include=tuple(_included(space, arch, compression, names) for arch in include),
         ray_address=ray_address,
         fitted=Path(fitted) if fitted is not None else None,
+        compression=compression,
     )
     if settings is None:
         settings = SearchSettings(**defaults_for(run, fitted is not None))
     with going_on("the archs evaluated so far are kept; the same command goes on"):
         return start_search(request, settings, say, progress)
+
+
+def compression_of(compress: bool | Sequence[str], simulate: bool) -> Compression | None:
+    """How a space is to be compressed, if it is."""
+    if simulate and not compress:
+        raise SettingsError("simulate is for precisions; give compress as well, with the names of some")
+    if not compress:
+        return None
+    return Compression(() if isinstance(compress, bool) else tuple(compress), simulate)
+
+
+def _included(space: SearchSpace, arch: OneArch, compression: Compression | None, devices: Sequence[str]) -> Arch:
+    """An arch to evaluate in any case: of a compressed space, or of its base in float."""
+    found = load_arch(space, arch)
+    if compression is None:
+        return found
+    compressed = compression.of(space, devices)
+    return found if found.space == compressed.name else compressed.compress(found)
 
 
 def defaults_for(run: RunFolder | None, fitted: bool) -> dict[str, Any]:

@@ -52,6 +52,10 @@ def profile(
     runtime: Annotated[str, typer.Option(help="What --bundle is for: coreml, onnx or tflite.")] = "coreml",
     threads: Annotated[int | None, typer.Option(help="With --bundle, --ssh or --adb: threads of a call there.")] = None,
     cores: Annotated[str, typer.Option(help="With --ssh or --adb: cores to keep to, such as 4,5.")] = "",
+    compress: Annotated[
+        bool,
+        typer.Option("--compress", help="Measure layers in integers too, as `vitnas search --compress` needs them."),
+    ] = False,
     quick: Annotated[bool, typer.Option("--quick", help="Short measurements, a few percent less sure.")] = False,
     config: Config = None,
     image_size: ImageSize = None,
@@ -79,6 +83,8 @@ def profile(
     elsewhere.check(device)
     if elsewhere.asked and (from_ is not None or budget is not None):
         raise SettingsError("--from and --budget are for measuring on this machine; leave them out, or measure here")
+    if elsewhere.asked and compress:
+        raise SettingsError("--compress is for measuring on this machine; leave it out, or measure here")
     target = None if elsewhere.asked else load_device(device or "cpu")
     settings = profile.settings(config, asdict(ProfileSettings.quick()) if quick else {})
     source = given_space(space, image_size, classes, channels) if space is not None else run_of(run, teller(True))
@@ -92,7 +98,15 @@ def profile(
         table = measured
     else:
         table = profiling.profile(
-            source, target, settings, path=out, budget_s=seconds, corrects=from_, samples=samples, progress=True
+            source,
+            target,
+            settings,
+            path=out,
+            budget_s=seconds,
+            corrects=from_,
+            samples=samples,
+            compress=compress,
+            progress=True,
         )
     path = profiling.table_file(*source_of(source, teller(True)), table.header.device, out)
     print_fidelity(table)

@@ -46,6 +46,19 @@ def search(
     bitops: Annotated[
         str | None, typer.Option(help="Most multiply-accumulates times the bits of both factors, such as 200G.")
     ] = None,
+    compress: Annotated[
+        bool,
+        typer.Option(
+            "--compress", help="Let the search choose the precision of layers: those that the devices compute."
+        ),
+    ] = False,
+    precision: Annotated[
+        list[str] | None,
+        typer.Option(help="With --compress: choose among float and these, such as w8a8; several times."),
+    ] = None,
+    simulate: Annotated[
+        bool, typer.Option("--simulate", help="With --precision: any precision, accuracy simulated, no latency.")
+    ] = False,
     warm_start: Annotated[Path | None, typer.Option(help="Earlier front.json, or its folder, to begin with.")] = None,
     include: Annotated[
         list[str] | None, typer.Option(help="Arch file or published arch to evaluate in any case; several times.")
@@ -95,6 +108,8 @@ def search(
         include=include or (),
         fitted=fitted,
         ray_address=ray_address,
+        compress=precision or compress,
+        simulate=simulate,
         progress=True,
     )
     emit_search(found, as_json)

@@ -9,6 +9,7 @@ from pathlib import Path
 from vitnas.display import Shown
 from vitnas.errors import CheckpointError, SearchError, suggest
 from vitnas.files import is_locked
+from vitnas.latency_lut.devices.menus import Compression
 from vitnas.latency_lut.table import LatencyTable
 from vitnas.loggers.names import refuse_missing
 from vitnas.nas.execution import make_executor
@@ -17,19 +18,18 @@ from vitnas.nas.execution.together import Score
 from vitnas.nas.learned import check_importance, compensate, importance_of
 from vitnas.nas.objectives import objectives_named
 from vitnas.nas.pareto.front import ParetoFront
-from vitnas.nas.pareto.point import Provenance
 from vitnas.nas.problem import Problem
-from vitnas.nas.quantity import ENERGY, LATENCY, OF_A_DEVICE, SHORT, Quantity, std_of
+from vitnas.nas.quantity import OF_A_DEVICE, SHORT, Quantity
 from vitnas.nas.scores.predicted import PredictedScore
 from vitnas.nas.scores.remembered import RememberedScore, remembered
 from vitnas.nas.search import check_search, device_front_file, search
 from vitnas.nas.settings import BY_IMPORTANCE, NO_PREDICTOR, SearchSettings
+from vitnas.nas.targets.costs import SIMULATED, costs_of, without_latency
 from vitnas.nas.targets.find import Say, find_target
 from vitnas.nas.targets.target import Target
 from vitnas.nas.unsearched import unsearched, weighed
 from vitnas.run import RunFolder
-from vitnas.search_spaces import Arch, SearchSpace
-from vitnas.search_spaces.cost_range import CostOf
+from vitnas.search_spaces import FLOAT, Arch, Compressed, SearchSpace
 
 SCORES = ("accuracy", "loss")
 """What a supernet tells of an arch."""
@@ -68,6 +68,7 @@ class SearchRequest:
         include: archs that are evaluated whatever they cost.
         ray_address: of a running Ray cluster to join.
         fitted: folder of a fitted predictor that judges instead of a supernet, with no other predictor beside it.
+        compression: of the space, if layers are to have precisions too.
     """
 
     devices: tuple[str, ...]
@@ -79,6 +80,12 @@ class SearchRequest:
     include: tuple[Arch, ...] = ()
     ray_address: str | None = None
     fitted: Path | None = None
+    compression: Compression | None = None
+
+    @property
+    def timed(self) -> tuple[str, ...]:
+        """The devices whose latency counts: none where precisions are simulated."""
+        return () if self.compression is not None and self.compression.simulated else self.devices
 
 
 def start_search(
@@ -97,7 +104,12 @@ def start_search(
     space = run.space if run is not None else request.space
     if space is None:
         raise SearchError("there is neither a run nor a space to search; give one of the two")
-    settings = settings.on_devices(request.devices)
+    if request.compression is not None:
+        space = request.compression.of(space, request.devices)
+        say(f"precisions: {', '.join(space.menu)}")
+    if request.timed != request.devices:
+        settings = without_latency(settings, say)
+    settings = settings.on_devices(request.timed)
     predicted = PredictedScore.read(request.fitted, space) if request.fitted is not None else None
     if predicted is None and run is not None and is_locked(run.path):
         raise CheckpointError(
@@ -110,14 +122,14 @@ def start_search(
     elif run is None:
         settings = _without_training(settings, say)
     scores = (predicted.quantity,) if predicted is not None else SCORES if run is not None else ("score",)
-    _check_names(settings, request.devices, scores)
+    _check_names(settings, request.timed, scores)
     if run is None or predicted is not None:
         _check_untrained(settings)
     refuse_missing(settings.loggers)
     if settings.baselines:
         weighed(objectives_named(settings.objectives))
     warm = _warm(request.warm, space) if request.warm is not None else []
-    label = "+".join(request.devices)
+    label = "+".join(request.timed) or SIMULATED
     folder = request.folder or (
         run.path / f"search-{label}" if run is not None else Path("searches") / f"{space.file_name}-{label}"
     )
@@ -125,7 +137,7 @@ def start_search(
     timeout_s, gpus = settings.timeout or None, settings.gpus_per_worker
     with make_executor(settings.workers, request.ray_address, timeout_s, judged_on, gpus) as executor:
         executor.start()
-        targets = [_target(name, request, space, folder, settings, say) for name in request.devices]
+        targets = [_target(name, request, space, folder, settings, say) for name in request.timed]
         device = computed_on(executor) if predicted is None else None
         problem = _problem(space, targets, settings)
         check_search(problem, _kind_of_score(run, predicted), settings)
@@ -163,7 +175,7 @@ def start_search(
             problem, score, settings, folder,
             include=(*request.include, *baselines.values()), warm=warm, executor=executor, progress=progress,
         )  # fmt: skip
-    several = request.devices if len(request.devices) > 1 else ()
+    several = request.timed if len(request.timed) > 1 else ()
     of_devices = {name: ParetoFront.load(device_front_file(folder, name), space) for name in several}
     return SearchResult(folder, front, of_devices, baselines)
 
@@ -241,37 +253,29 @@ def _target(
         places = [*given, request.run.latency_file(name)]
         remedy = f"vitnas profile --run {request.run.path} --device {name}"
     else:
-        places = [*given, folder / "latency" / f"{name}.parquet", Path(f"{space.file_name}-{name}.parquet")]
-        remedy = f"vitnas profile --space {space.name} --device {name}"
+        base = space.base if isinstance(space, Compressed) else space
+        places = [*given, folder / "latency" / f"{name}.parquet", Path(f"{base.file_name}-{name}.parquet")]
+        remedy = f"vitnas profile --space {base.name} --device {name}{' --compress' if base is not space else ''}"
     home = places[-1] if request.run is not None else folder / "latency" / f"{name}.parquet"
     return find_target(space, name, places, home, remedy, settings.measure, say, settings.strict)
 
 
 def _problem(space: SearchSpace, targets: Sequence[Target], settings: SearchSettings) -> Problem:
     """What the tables of the devices say of archs, and what kind of figures that are."""
-    devices = [target.name for target in targets]
-    costs: dict[str, CostOf] = {}
-    provenance: dict[str, Provenance] = {}
-    for target in targets:
-        latency, energy = (str(Quantity(name).on(target.name, devices)) for name in (LATENCY, ENERGY))
-        costs |= {latency: target.latency_ms, std_of(latency): target.latency_std_ms}
-        provenance[latency] = target.provenance
-        if target.has_energy:
-            costs[energy] = target.energy_mj
-            provenance[energy] = target.provenance
-    counts = targets[0].table.counts(space)
-    return Problem(
-        space,
-        objectives_named(settings.objectives),
-        {**costs, **counts},
-        settings.limits,
-        tuple(targets),
-        provenance | dict.fromkeys(counts, "counted"),
-        {"device": ", ".join(devices), "table": ", ".join(target.table.header.created for target in targets)},
-        seed=settings.seed,
+    costs, provenance = costs_of(space, targets)
+    devices, tables = (
+        ", ".join(told) for told in ([t.name for t in targets], [t.table.header.created for t in targets])
     )
+    origin = {"device": devices, "table": tables} if targets else {"precisions": SIMULATED}
+    objectives = objectives_named(settings.objectives)
+    return Problem(space, objectives, costs, settings.limits, tuple(targets), provenance, origin, seed=settings.seed)
 
 
 def _warm(place: Path, space: SearchSpace) -> list[Arch]:
+    """Archs to begin with; those of the space without precisions are taken in float, and at the fewest bits."""
     file = place / "front.json" if place.is_dir() else place
-    return [point.arch for point in ParetoFront.load(file, space).points]
+    front = ParetoFront.load(file)
+    if not isinstance(space, Compressed) or front.space != space.base.name:
+        return [point.arch for point in ParetoFront.load(file, space).points]
+    archs = [point.arch for point in ParetoFront.load(file, space.base).points]
+    return [space.compress(arch, name) for arch in archs for name in (space.menu[0], FLOAT.name)]

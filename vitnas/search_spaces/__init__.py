@@ -6,7 +6,7 @@ from pathlib import Path
 
 from vitnas.search_spaces.arch import Arch
 from vitnas.search_spaces.blueprint import Blueprint, LayerSpec
-from vitnas.search_spaces.compressed import Compressed, is_compressed_name, load_compressed
+from vitnas.search_spaces.compressed import Compressed, as_named, is_compressed_name, load_compressed
 from vitnas.search_spaces.files.space_file import SpaceFile, is_file_name
 from vitnas.search_spaces.gene import OFF, Choice, Gene
 from vitnas.search_spaces.genome import Codes
@@ -60,6 +60,8 @@ __all__ = [
     "Site",
     "Stitched",
     "Task",
+    "as_named",
+    "is_compressed_name",
     "is_given_name",
     "load_space",
 ]

@@ -21,7 +21,7 @@ BY: Mapping[str, Callable[[SearchSpace, tuple[str, ...], Sequence[str]], Precisi
     "kind": by_kind,
 }
 """What a gene says the precision of."""
-KEEP = ("stem", "head")
+KEEP: tuple[str, ...] = ("stem", "head")
 BEGINNING = "compress:"
 """How the name of such a space begins: ``compress:w7a8:BASE``, ``compress:w8a8,w4,by=kind,keep=head:BASE``."""
 
@@ -60,7 +60,9 @@ class Compressed(SearchSpace):
     def sites(self) -> Sequence[Site]:
         columns = self._precisions.columns
         return [
-            Site(site.name, (*site.genes, columns[site.name]), _at_precision(site)) if site.name in columns else site
+            replace(site, genes=(*site.genes, columns[site.name]), spec=_at_precision(site))
+            if site.name in columns
+            else site
             for site in self.base.sites()
         ]
 
@@ -159,6 +161,14 @@ def load_compressed(name: str, task: Task | None, load: Callable[[str, Task | No
             raise UnknownNameError(f"'{name}': no option '{key}' of a compressed space; {suggest(key, options)}")
     keep = [family for family in options["keep"].split("+") if family]
     return compressed(load(base, task), menu, options["by"], keep)
+
+
+def as_named(space: SearchSpace, name: str) -> SearchSpace:
+    """The compressed space of this name over a space, which fronts and archs of it name; any other name gives the space itself."""
+    if not is_compressed_name(name) or name == space.name:
+        return space
+    base = space.base if isinstance(space, Compressed) else space
+    return load_compressed(name, base.task, lambda *_: base) if name.endswith(f":{base.name}") else space
 
 
 def _at_precision(site: Site) -> Callable[..., LayerSpec | None]:

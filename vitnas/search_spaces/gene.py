@@ -95,11 +95,21 @@ def make_columns(genes: Sequence[Gene], kept: Mapping[str, Sequence[Choice]] = {
 
 def possible_columns(columns: Sequence[Column]) -> set[str]:
     """The names of the columns that some arch switches on."""
-    states: list[NDArray[np.bool_]] = []
+    return {column.name for column, codes in zip(columns, _possible_codes(columns), strict=True) if codes[:-1].any()}
+
+
+def columns_that_may_be_off(columns: Sequence[Column]) -> set[str]:
+    """The names of the columns that some arch switches off."""
+    return {column.name for column, codes in zip(columns, _possible_codes(columns), strict=True) if codes[-1]}
+
+
+def _possible_codes(columns: Sequence[Column]) -> list[NDArray[np.bool_]]:
+    """For every column which codes some arch has, OFF last."""
+    found: list[NDArray[np.bool_]] = []
     for column in columns:
-        above = column.allowed if column.parent is None else column.allowed[states[column.parent]]
-        states.append(np.any(above, axis=0))
-    return {column.name for column, state in zip(columns, states, strict=True) if state[:-1].any()}
+        above = column.allowed if column.parent is None else column.allowed[found[column.parent]]
+        found.append(np.any(above, axis=0))
+    return found
 
 
 def _check(gene: Gene, known: dict[str, Gene]) -> None:

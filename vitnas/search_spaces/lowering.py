@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from vitnas.errors import SpaceError, suggest
 from vitnas.search_spaces.blueprint import Blueprint, LayerSpec
-from vitnas.search_spaces.gene import Column
+from vitnas.search_spaces.gene import Choice, Column, columns_that_may_be_off
 from vitnas.search_spaces.genome import Codes
 
 MOST_COMBINATIONS = 1_000_000
@@ -31,11 +31,27 @@ class Site:
         genes: the columns this layer depends on, as ``"width"`` or ``"heads[3]"``.
         spec: called with their values, gives the layer, or None where the arch has none here.
             A site is absent from archs that switch one of its genes off.
+        optional: those of its genes that may be off all the same; `spec` is then told None.
     """
 
     name: str
     genes: tuple[str, ...]
     spec: Callable[..., LayerSpec | None]
+    optional: tuple[str, ...] = ()
+
+    def without(self, off: Set[str]) -> Site | None:
+        """The site in a space that switches these genes off in every arch; None where it needs one of them."""
+        gone = off & set(self.genes)
+        if not gone:
+            return self
+        if not gone <= set(self.optional):
+            return None
+
+        def spec(*values: Choice) -> LayerSpec | None:
+            left = iter(values)
+            return self.spec(*(None if gene in gone else next(left) for gene in self.genes))
+
+        return Site(self.name, tuple(g for g in self.genes if g not in gone), spec, self.optional)
 
 
 class Lowering:
@@ -47,7 +63,7 @@ class Lowering:
         self.sites = tuple(sites)
         self._scopes: list[tuple[int, ...]] = []
         self._tables: list[NDArray[np.int32]] = []
-        names = [site.name for site in sites]
+        names, may_be_off = [site.name for site in sites], columns_that_may_be_off(columns)
         for site in sites:
             if names.count(site.name) > 1 or not site.name.isidentifier():
                 raise SpaceError(
@@ -60,7 +76,8 @@ class Lowering:
                 )
             scope = tuple(index[g] for g in site.genes)
             self._scopes.append(scope)
-            self._tables.append(_table(site, columns, scope, numbers))
+            off = frozenset(site.optional) & may_be_off
+            self._tables.append(_table(site, columns, scope, off, numbers))
         self.specs: tuple[LayerSpec, ...] = tuple(numbers)
 
     @property
@@ -148,7 +165,7 @@ def _at(codes: Codes, scope: tuple[int, ...]) -> tuple[NDArray[np.int16], ...]:
 
 
 def _table(
-    site: Site, columns: Sequence[Column], scope: tuple[int, ...], numbers: dict[LayerSpec, int]
+    site: Site, columns: Sequence[Column], scope: tuple[int, ...], off: Set[str], numbers: dict[LayerSpec, int]
 ) -> NDArray[np.int32]:
     shape = tuple(len(columns[i].choices) + 1 for i in scope)
     if math.prod(shape) > MOST_COMBINATIONS:
@@ -157,7 +174,10 @@ def _table(
             f"{MOST_COMBINATIONS:,}; split it into sites that read fewer genes"
         )
     table = np.full(shape, -1, dtype=np.int32)
-    choices = [columns[i].choices for i in scope]
+    choices: list[tuple[Choice | None, ...]] = [  # the last entry of an axis stands for OFF
+        (*columns[i].choices, None) if gene in off else columns[i].choices
+        for gene, i in zip(site.genes, scope, strict=True)
+    ]
     rules = [  # which of two axes' values an arch may have together
         (scope.index(parent), axis, columns[i].allowed.tolist())
         for axis, i in enumerate(scope)

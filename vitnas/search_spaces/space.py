@@ -148,7 +148,8 @@ class SearchSpace(ABC):
     def lowering(self) -> Lowering:
         """Whole populations as layers, and the costs that add up over them."""
         dropped = {c.name for c in make_columns(self.genes())} - possible_columns(self.columns)
-        return Lowering(self.columns, [site for site in self.sites() if dropped.isdisjoint(site.genes)])
+        left = (site.without(dropped) for site in self.sites())
+        return Lowering(self.columns, [site for site in left if site is not None])
 
     def restrict(self, **only: Iterable[Choice]) -> SearchSpace:
         """The same space with some genes, or single positions such as ``heads[3]``, kept to fewer choices."""

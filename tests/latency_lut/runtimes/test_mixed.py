@@ -25,6 +25,7 @@ def _mixed(name: str, seed: int) -> Blueprint:
     return space.lower(space.sample(1, np.random.default_rng(seed))[0])
 
 
+@pytest.mark.slow
 @each_example()
 def test_onnx_runtime_multiplies_the_weights_of_every_kind_in_integers(example: Example, tmp_path: Path) -> None:
     spec = example.specs[0]

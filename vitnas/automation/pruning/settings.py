@@ -51,7 +51,9 @@ class FamilySettings(Settings):
 
     maps: Annotated[
         bool,
-        about("Let an affine map, fitted by least squares, stand in for a layer that is left out, where its time pays."),
+        about(
+            "Let an affine map, fitted by least squares, stand in for a layer that is left out, where its time pays."
+        ),
     ] = False
 
     def __post_init__(self) -> None:

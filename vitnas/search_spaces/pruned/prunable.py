@@ -51,7 +51,7 @@ RESIDUAL = frozenset(
         "additive_attention", "attention", "conv_feed_forward", "convnext_block", "feed_forward", "feed_forward_stack",
         "gated_feed_forward", "gated_linear_unit", "idle_feed_forward", "linear_attention", "low_rank_attention",
         "low_rank_feed_forward", "map_attention", "map_feed_forward", "meta_feed_forward", "mixture_mask_attention", "neighbourhood_attention", "next_conv_block", "offset_attention",
-        "pool_mixing", "pooled_reduction_attention", "pooling_mixer", "residual_map", "retention", "rotary_attention", "slim_attention",
+        "pool_mixing", "pooled_reduction_attention", "pooling_mixer", "reducing_attention", "residual_map", "retention", "rotary_attention", "slim_attention",
         "spatial_reduction_attention", "talking_attention", "unbiased_window_attention", "value_conv_attention",
         "window_attention",
     }

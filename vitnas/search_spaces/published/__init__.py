@@ -35,6 +35,7 @@ SPACES: Registry[Callable[..., SearchSpace]] = Registry(
         "pvtv2": "vitnas.search_spaces.published.pvt:pvtv2",
         "repavit": "vitnas.search_spaces.published.repavit:repavit",
         "sret": "vitnas.search_spaces.published.sret:sret",
+        "staged-vit": "vitnas.search_spaces.published.staged_vit:staged_vit",
         "swin": "vitnas.search_spaces.published.swin:swin",
         "tinyvit": "vitnas.search_spaces.published.tinyvit:tinyvit",
         "vitres": "vitnas.search_spaces.published.vitresnas:reference",

@@ -23,7 +23,42 @@ MOST_PAIRED = 50
 """Up to so many tokens a vector for every pair takes less time than products over rows and columns."""
 
 
-class Attention(Layer):
+class TokenAttention(Layer):
+    """The weights of softmax self-attention on tokens, by head, and the two products around it."""
+
+    @dataclass(frozen=True)
+    class Attrs(Attributes):
+        heads: Heads
+        head_width: HeadWidth
+
+    attrs: Attrs
+
+    residual: ClassVar[bool] = True
+
+    def __init__(self, spec: LayerSpec) -> None:
+        super().__init__(spec)
+        width = spec.in_shape[-1]
+        heads, head_width = self.attrs.heads, self.attrs.head_width
+        self.norm = nn.LayerNorm(width, eps=1e-6)
+        self.qkv_weight = nn.Parameter(init_weight(torch.empty(3, heads, head_width, width), width))
+        self.qkv_bias = nn.Parameter(torch.zeros(3, heads, head_width))
+        self.proj_weight = nn.Parameter(init_weight(torch.empty(width, heads, head_width), heads * head_width))
+        self.proj_bias = nn.Parameter(torch.zeros(width))
+
+    def queries_keys_values(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(B, T, D) -> three times (B, H, T, E)."""
+        qkv = F.linear(self.norm(x), self.qkv_weight.flatten(0, 2), self.qkv_bias.flatten())
+        split = qkv.reshape(-1, x.shape[1], 3, self.attrs.heads, self.attrs.head_width)
+        q_BHTE, k_BHTE, v_BHTE = split.permute(2, 0, 3, 1, 4).unbind(0)
+        return q_BHTE, k_BHTE, v_BHTE
+
+    def added(self, x: Tensor, y_BHTE: Tensor) -> Tensor:
+        """The tokens and what the heads answer for them."""
+        y_BTD = y_BHTE.transpose(1, 2).reshape(-1, x.shape[1], self.attrs.heads * self.attrs.head_width)
+        return x + F.linear(y_BTD, self.proj_weight.flatten(1), self.proj_bias)
+
+
+class Attention(TokenAttention):
     """x + proj(softmax(q k^T / sqrt(E)) v), from (T, D) to (T, D), the class token first.
 
     With `reach` > 0, learned vectors of the vertical and horizontal offset between two patches,
@@ -32,30 +67,20 @@ class Attention(Layer):
     """
 
     @dataclass(frozen=True)
-    class Attrs(Attributes):
-        heads: Heads
-        head_width: HeadWidth
+    class Attrs(TokenAttention.Attrs):
         reach: Annotated[Natural, about("the largest offset with a position of its own; 0 for none")]
 
     attrs: Attrs
 
-    residual: ClassVar[bool] = True
-
     def __init__(self, spec: LayerSpec) -> None:
         super().__init__(spec)
-        tokens, width = spec.in_shape
-        heads, head_width, reach = self.attrs.heads, self.attrs.head_width, self.attrs.reach
-        self.norm = nn.LayerNorm(width, eps=1e-6)
-        self.qkv_weight = nn.Parameter(init_weight(torch.empty(3, heads, head_width, width), width))
-        self.qkv_bias = nn.Parameter(torch.zeros(3, heads, head_width))
-        self.proj_weight = nn.Parameter(init_weight(torch.empty(width, heads, head_width), heads * head_width))
-        self.proj_bias = nn.Parameter(torch.zeros(width))
+        reach = self.attrs.reach
         if reach:
-            side = math.isqrt(tokens - 1)
+            side = math.isqrt(spec.in_shape[0] - 1)
             steps = np.arange(side)
             offsets = np.clip(steps[None, :] - steps[:, None], -reach, reach) + reach + 1
             self.constant("offsets", offsets)
-            tables = torch.empty(2, 2, 2 * reach + 2, head_width)
+            tables = torch.empty(2, 2, 2 * reach + 2, self.attrs.head_width)
             self.relative = nn.Parameter(nn.init.trunc_normal_(tables, std=0.02))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -66,18 +91,15 @@ class Attention(Layer):
 
     def attend(self, x: Tensor, places_of: type[_RowsAndColumns | _Pairs]) -> Tensor:
         """The answer, with relative positions, where there are any, computed in one of two ways."""
-        tokens, heads, head_width = x.shape[1], self.attrs.heads, self.attrs.head_width
-        qkv = F.linear(self.norm(x), self.qkv_weight.flatten(0, 2), self.qkv_bias.flatten())
-        q_BHTE, k_BHTE, v_BHTE = qkv.reshape(-1, tokens, 3, heads, head_width).permute(2, 0, 3, 1, 4).unbind(0)
+        q_BHTE, k_BHTE, v_BHTE = self.queries_keys_values(x)
         if self.attrs.reach:
-            q_BHTE = q_BHTE * head_width**-0.5
+            q_BHTE = q_BHTE * self.attrs.head_width**-0.5
             places = places_of(self.relative, self.offsets)  # type: ignore[arg-type]
             share_BHTT = (q_BHTE @ k_BHTE.transpose(-2, -1) + places.scores(q_BHTE)).softmax(dim=-1)
             y_BHTE = share_BHTT @ v_BHTE + places.values(share_BHTT)
         else:
             y_BHTE = F.scaled_dot_product_attention(q_BHTE, k_BHTE, v_BHTE)
-        y_BTD = y_BHTE.transpose(1, 2).reshape(-1, tokens, heads * head_width)
-        return x + F.linear(y_BTD, self.proj_weight.flatten(1), self.proj_bias)
+        return self.added(x, y_BHTE)
 
 
 class _RowsAndColumns:

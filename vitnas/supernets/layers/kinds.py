@@ -73,6 +73,7 @@ LAYERS: Registry[type[Layer]] = Registry(
         "postact_mbconv": "vitnas.supernets.layers.postact_mbconv:PostactMBConv",
         "recursive_block": "vitnas.supernets.layers.recursive_block:RecursiveBlock",
         "recursive_gate": "vitnas.supernets.mixers.recursive_gate:RecursiveGate",
+        "reducing_attention": "vitnas.supernets.layers.reducing_attention:ReducingAttention",
         "residual_map": "vitnas.supernets.layers.residual_map:ResidualMap",
         "residual_reduction": "vitnas.supernets.layers.residual_reduction:ResidualReduction",
         "retention": "vitnas.supernets.mixers.retention:Retention",
@@ -90,6 +91,7 @@ LAYERS: Registry[type[Layer]] = Registry(
         "value_conv_attention": "vitnas.supernets.layers.value_conv_attention:ValueConvAttention",
         "widening_classifier": "vitnas.supernets.layers.widening_classifier:WideningClassifier",
         "window_attention": "vitnas.supernets.mixers.window_attention:WindowAttention",
+        "window_merging": "vitnas.supernets.layers.window_merging:WindowMerging",
     },
 )
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from vitnas.supernets.quantisers.logarithmic import powers
-from vitnas.supernets.quantisers.quantiser import Origin, TableQuantiser, tops
+from vitnas.supernets.quantisers.quantiser import Role, TableQuantiser, tops
 
 OCTAVE = 37
 """Steps an octave, of which a base takes a whole number."""
@@ -29,7 +29,7 @@ class AdaLog(TableQuantiser):
         shift: is added before a number is encoded, and taken away after.
     """
 
-    origins: ClassVar[frozenset[Origin]] = frozenset({Origin.SOFTMAX, Origin.GELU})
+    roles: ClassVar[frozenset[Role]] = frozenset({Role.SOFTMAX, Role.GELU})
 
     shift: float = 0.0
 

@@ -14,7 +14,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils.weak import WeakIdKeyDictionary
 
 from vitnas.errors import SettingsError
-from vitnas.supernets.quantisers.quantiser import Origin
+from vitnas.supernets.quantisers.quantiser import Role
 
 WEIGHTED = (F.linear, F.conv2d)
 """Products of inputs and a weight."""
@@ -40,13 +40,13 @@ class Factor:
     Attributes:
         product: its number, in the order of calls.
         side: 0 for the inputs, 1 for the weight or the other factor.
-        origin: where it comes from.
+        role: what it is, and where it comes from.
         normed: whether it is the inputs of a linear layer just as a LayerNorm gave them.
     """
 
     product: int
     side: int
-    origin: Origin
+    role: Role
     normed: bool = False
 
 
@@ -92,11 +92,11 @@ class Calls(TorchFunctionMode, ABC):
         for side, name in enumerate(names):
             origin = self._origins.get(told[name], "inputs")
             if side == 1 and func in WEIGHTED:
-                factor = Factor(number, side, Origin.WEIGHTS)
+                factor = Factor(number, side, Role.WEIGHTS)
             elif origin == "layer_norm":
-                factor = Factor(number, side, Origin.INPUTS, normed=func is F.linear)
+                factor = Factor(number, side, Role.INPUTS, normed=func is F.linear)
             else:
-                factor = Factor(number, side, Origin(origin))
+                factor = Factor(number, side, Role(origin))
             both.append(self.factor(factor, told[name]))
         return func(*both, *args[2:], **{name: value for name, value in kwargs.items() if name not in names})
 

@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 import torch
 from torch import Tensor
 
-from vitnas.supernets.quantisers.quantiser import Origin, TableQuantiser, between
+from vitnas.supernets.quantisers.quantiser import Role, TableQuantiser, between
 
 ROUNDS = 30
 
@@ -16,17 +16,16 @@ ROUNDS = 30
 class Codebook(TableQuantiser):
     """Each value is the mean of the numbers that it stands for. Core ML keeps weights so, and computes with the values."""
 
-    origins: ClassVar[frozenset[Origin]] = frozenset({Origin.WEIGHTS})
-    executed: ClassVar[frozenset[Origin]] = frozenset({Origin.WEIGHTS})
+    roles: ClassVar[frozenset[Role]] = frozenset({Role.WEIGHTS})
+    executed: ClassVar[frozenset[Role]] = frozenset({Role.WEIGHTS})
 
     @classmethod
     def candidates(cls, values: Tensor, bits: int) -> Iterable[Self]:
         """From even ranks, which serve crowded numbers, and from even steps, which serve those at the ends."""
         even = torch.linspace(0, 1, 2**bits, dtype=values.dtype)
-        least, most = values.min(), values.max()
-        ordered = values.sort().values
-        ranks = ordered[(even * (len(ordered) - 1)).round().long()]
-        return [cls._settled(ordered, start) for start in (ranks, least + even * (most - least))]
+        least, most = values[0], values[-1]
+        ranks = values[(even * (len(values) - 1)).round().long()]
+        return [cls._settled(values, start) for start in (ranks, least + even * (most - least))]
 
     @classmethod
     def _settled(cls, ordered: Tensor, centres: Tensor) -> Self:

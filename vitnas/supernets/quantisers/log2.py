@@ -8,13 +8,13 @@ from typing import ClassVar, Self
 from torch import Tensor
 
 from vitnas.supernets.quantisers.logarithmic import powers
-from vitnas.supernets.quantisers.quantiser import Origin, TableQuantiser, tops
+from vitnas.supernets.quantisers.quantiser import Role, TableQuantiser, tops
 
 
 class Log2(TableQuantiser):
     """``top * 2 ** -code``; its authors have 1 for the top, which is searched here."""
 
-    origins: ClassVar[frozenset[Origin]] = frozenset({Origin.SOFTMAX})
+    roles: ClassVar[frozenset[Role]] = frozenset({Role.SOFTMAX})
     step: ClassVar[float] = 1.0
 
     @classmethod

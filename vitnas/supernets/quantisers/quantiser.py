@@ -14,8 +14,8 @@ from torch import Tensor
 from vitnas.errors import SettingsError
 
 
-class Origin(Enum):
-    """Where the numbers of a tensor come from."""
+class Role(Enum):
+    """What a tensor is to a product, and where its numbers come from."""
 
     WEIGHTS = "weights"
     INPUTS = "inputs"
@@ -33,12 +33,12 @@ class Quantiser(ABC):
     error on the values given, whatever its authors search by, so that quantisers are compared and not their searches.
 
     Attributes:
-        origins: what it was made for.
-        executed: the origins for which a runtime of some device computes with its codes; for all others it is a simulation.
+        roles: what it was made for.
+        executed: the roles in which a runtime of some device computes with its codes; for all others it is a simulation.
     """
 
-    origins: ClassVar[frozenset[Origin]]
-    executed: ClassVar[frozenset[Origin]] = frozenset()
+    roles: ClassVar[frozenset[Role]]
+    executed: ClassVar[frozenset[Role]] = frozenset()
 
     @classmethod
     @abstractmethod
@@ -77,11 +77,11 @@ class TableQuantiser(Quantiser):
     @classmethod
     @abstractmethod
     def candidates(cls, values: Tensor, bits: int) -> Iterable[Self]:
-        """Those that `fit` chooses from."""
+        """Those that `fit` chooses from, for values in rising order."""
 
     @classmethod
     def fit(cls, values: Tensor, bits: int) -> Self:
-        seen = check_values(values, bits).flatten().double()
+        seen = check_values(values, bits).flatten().double().sort().values  # which takes less time to look up
         best = min(cls.candidates(seen, bits), key=lambda one: one.error(seen))
         return replace(best, values=best.values.float(), bounds=best.bounds.float())
 

@@ -10,7 +10,7 @@ from vitnas.search_spaces.precision import Precision
 from vitnas.supernets.quantisers import QUANTISERS
 from vitnas.supernets.quantisers.calls import Calls, Factor
 from vitnas.supernets.quantisers.integer_only import INTEGER_FUNCTIONS, in_integers
-from vitnas.supernets.quantisers.quantiser import Origin, Quantiser
+from vitnas.supernets.quantisers.quantiser import Quantiser, Role
 from vitnas.supernets.quantisers.simulation import Simulation
 from vitnas.supernets.quantisers.uniform import UniformQuantiser
 
@@ -37,6 +37,11 @@ class SimulatedNetwork(nn.Module):
         with torch.no_grad():
             with _Watching() as seen:
                 network(images)
+            if not seen.products:
+                raise SettingsError(
+                    "the network computes no linear layer, convolution or matrix product that is seen; give it as it was cut out or "
+                    "trained, and not traced or folded"
+                )
             self._fitted = _Fitted(simulation, precision, seen)
 
     @torch.no_grad()
@@ -80,7 +85,7 @@ class _Watching(Calls):
         self.inputs: dict[int, tuple[str, Tensor]] = {}
 
     def factor(self, factor: Factor, x: Tensor) -> Tensor:
-        whole = factor.origin is Origin.WEIGHTS
+        whole = factor.role is Role.WEIGHTS
         self.factors[factor] = x if whole else _rows(x) if factor.normed else _sample(x)
         return x
 
@@ -98,9 +103,9 @@ class _Fitted:
         self.weights: dict[int, Tensor] = {}
         self.functions: dict[int, UniformQuantiser] = {}
         for factor, values in seen.factors.items():
-            bits = precision.weight_bits if factor.origin is Origin.WEIGHTS else precision.activation_bits
+            bits = precision.weight_bits if factor.role is Role.WEIGHTS else precision.activation_bits
             bits = max(bits, ENDS_BITS) if factor.product in (0, seen.products - 1) else bits
-            if factor.origin is Origin.WEIGHTS:
+            if factor.role is Role.WEIGHTS:
                 self.weights[factor.product] = _quantised(values, method, bits, self.quantisers[factor.product, 0])
             else:
                 self.quantisers[factor.product, factor.side] = _fit(method, factor, values, bits)
@@ -118,10 +123,10 @@ class _Quantising(Calls):
         self.fitted = fitted
 
     def factor(self, factor: Factor, x: Tensor) -> Tensor:
-        if factor.origin is Origin.WEIGHTS:
+        if factor.role is Role.WEIGHTS:
             return self.fitted.weights[factor.product]
         quantised = self.fitted.quantisers[factor.product, factor.side](x)
-        if factor.origin is Origin.SOFTMAX:
+        if factor.role is Role.SOFTMAX:
             self.fitted.squares += float((quantised - x).square().sum())
             self.fitted.numbers += x.numel()
         return quantised
@@ -135,7 +140,7 @@ class _Quantising(Calls):
 def _fit(method: Simulation, factor: Factor, values: Tensor, bits: int) -> Quantiser:
     if method.per_channel and factor.normed:
         return UniformQuantiser.fit(values, bits, axis=-1)
-    return QUANTISERS.load(method.at(factor.origin)).fit(values, bits)
+    return QUANTISERS.load(method.at(factor.role)).fit(values, bits)
 
 
 def _quantised(weight: Tensor, method: Simulation, bits: int, inputs: Quantiser) -> Tensor:

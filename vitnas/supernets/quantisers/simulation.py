@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from vitnas.errors import UnknownNameError, suggest
 from vitnas.supernets.quantisers import QUANTISERS
-from vitnas.supernets.quantisers.quantiser import Origin
+from vitnas.supernets.quantisers.quantiser import Role
 
 
 @dataclass(frozen=True)
@@ -30,14 +30,14 @@ class Simulation:
     per_channel: bool = False
     integer_functions: bool = False
 
-    def at(self, origin: Origin) -> str:
-        """The quantiser of an origin."""
-        return str(getattr(self, origin.value))
+    def at(self, role: Role) -> str:
+        """The quantiser of a role."""
+        return str(getattr(self, role.value))
 
     @property
     def executed(self) -> bool:
         """Whether every part of it is what a runtime computes with."""
-        parts = all(origin in QUANTISERS.load(self.at(origin)).executed for origin in Origin)
+        parts = all(role in QUANTISERS.load(self.at(role)).executed for role in Role)
         return parts and not self.integer_functions
 
 

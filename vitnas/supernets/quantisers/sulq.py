@@ -9,7 +9,7 @@ from typing import ClassVar, Self
 import torch
 from torch import Tensor
 
-from vitnas.supernets.quantisers.quantiser import Origin, TableQuantiser
+from vitnas.supernets.quantisers.quantiser import Role, TableQuantiser
 
 SHIFTS = (0.001, 0.005, 0.01, 0.02, 0.03, 0.04, 0.05, 0.1, 0.2, 0.5, 1.0)
 
@@ -25,7 +25,7 @@ class ShiftUniformLog2(TableQuantiser):
         shift: is added before the logarithm.
     """
 
-    origins: ClassVar[frozenset[Origin]] = frozenset({Origin.SOFTMAX})
+    roles: ClassVar[frozenset[Role]] = frozenset({Role.SOFTMAX})
 
     shift: float
 

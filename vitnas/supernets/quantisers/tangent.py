@@ -9,7 +9,7 @@ from typing import ClassVar, Self
 import torch
 from torch import Tensor
 
-from vitnas.supernets.quantisers.quantiser import Origin, TableQuantiser, tops
+from vitnas.supernets.quantisers.quantiser import Role, TableQuantiser, tops
 
 BENDS = (0.3, 0.6, 0.9, 1.1, 1.25, 1.35, 1.42, 1.47, 1.5, 1.53)
 """From almost even steps to almost all of them at the ends, which the half of pi would be."""
@@ -21,7 +21,7 @@ class Tangent(TableQuantiser):
     The paper describes resolution at both ends and gives no code; the formula is our reading of it.
     """
 
-    origins: ClassVar[frozenset[Origin]] = frozenset({Origin.SOFTMAX})
+    roles: ClassVar[frozenset[Role]] = frozenset({Role.SOFTMAX})
 
     @classmethod
     def candidates(cls, values: Tensor, bits: int) -> Iterable[Self]:

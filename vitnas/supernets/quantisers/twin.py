@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 import torch
 from torch import Tensor
 
-from vitnas.supernets.quantisers.quantiser import Origin, TableQuantiser, between, tops
+from vitnas.supernets.quantisers.quantiser import Role, TableQuantiser, between, tops
 
 LEAST_OF_GELU = 0.16997
 """How far a GELU goes below 0."""
@@ -23,7 +23,7 @@ class Twin(TableQuantiser):
     negative numbers have a fixed step, and the step of the others is searched.
     """
 
-    origins: ClassVar[frozenset[Origin]] = frozenset({Origin.SOFTMAX, Origin.GELU})
+    roles: ClassVar[frozenset[Role]] = frozenset({Role.SOFTMAX, Role.GELU})
 
     @classmethod
     def candidates(cls, values: Tensor, bits: int) -> Iterable[Self]:

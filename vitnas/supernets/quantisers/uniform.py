@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 import torch
 from torch import Tensor
 
-from vitnas.supernets.quantisers.quantiser import RANKS, SHARES, Origin, Quantiser, check_values
+from vitnas.supernets.quantisers.quantiser import RANKS, SHARES, Quantiser, Role, check_values
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,8 +22,8 @@ class UniformQuantiser(Quantiser):
         symmetric: whether the code 0 is left out, so that there are as many values above 0 as below.
     """
 
-    origins: ClassVar[frozenset[Origin]] = frozenset(Origin)
-    executed: ClassVar[frozenset[Origin]] = frozenset(Origin)
+    roles: ClassVar[frozenset[Role]] = frozenset(Role)
+    executed: ClassVar[frozenset[Role]] = frozenset(Role)
 
     scale: Tensor
     zero_point: Tensor

@@ -14,9 +14,10 @@ from torch import Tensor, nn
 from tests.timm_import import import_timm
 from vitnas.search_spaces import SearchSpace, Task, load_space
 from vitnas.search_spaces.published.efficientformer import efficientformer
+from vitnas.search_spaces.published.staged_vit import StagedViT
 from vitnas.supernets.layers.patch_merging import PatchMerging
 from vitnas.supernets.supernet import Supernet
-from vitnas.supernets.weights.pretrained import load_timm, network_from_timm
+from vitnas.supernets.weights.pretrained import find_arch, load_timm, network_from_timm
 
 MODELS = {
     "deit_tiny_patch16_224": ("deit", "DeiT-Ti"),
@@ -105,6 +106,38 @@ def test_a_network_with_timm_weights_answers_like_timm(name: str) -> None:
 @pytest.mark.parametrize("name", LARGER)
 def test_a_larger_network_with_timm_weights_answers_like_timm(name: str) -> None:
     _compare(name)
+
+
+@pytest.mark.heavy
+def test_a_vit_in_stages_with_timm_weights_answers_like_timm() -> None:
+    space, model = load_space("staged-vit"), _model("deit_tiny_patch16_224")
+    assert find_arch(space, model.state_dict()) == (space.named("DeiT-Ti"), 1000)
+    _assert_same_answers(model, network_from_timm(space, space.named("DeiT-Ti"), model.state_dict()).eval())
+
+
+@pytest.mark.heavy
+@torch.no_grad()
+def test_fewer_tokens_take_the_same_weights() -> None:
+    """Without any training the answers lie between those of a DeiT and chance; with one token fewer they hardly move."""
+    space = StagedViT(
+        "late", width=(192,), depth=((3,),) * 4, heads=(3,), ratio=(4.0,),
+        tokens=((1.0,), (1.0,), (0.5, 0.995)), grid=((1.0,), (1.0,), (0.25,)),
+    )  # fmt: skip
+    model = _model("deit_tiny_patch16_224")
+    supernet = Supernet(space).eval()
+    whole = next(arch for arch in space.decode(space.genome.enumerate()) if arch["reducer"] == "none")
+    load_timm(supernet, whole, model.state_dict())
+    x = _images(1, 224).flip(-1)
+    expected = model(x)
+    off = {}
+    for arch in space.decode(space.genome.enumerate()):
+        share = dict(arch.genes).get("tokens.s4", 1.0 if arch == whole else 0.25)
+        off[arch["reducer"], share] = float((supernet(x, arch) - expected).square().mean().sqrt() / expected.std())
+    assert off["none", 1.0] < 1e-4
+    for reducer in ("keep", "merge"):
+        assert off["none", 1.0] < off[reducer, 0.995] < off[reducer, 0.5]
+        assert off[reducer, 0.995] < 0.1
+    assert off["window", 0.25] > 0
 
 
 @pytest.mark.heavy

@@ -12,15 +12,20 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from vitnas.errors import CheckpointError
 from vitnas.search_spaces import Blueprint, LayerSpec
 from vitnas.supernets.weights.pretrained.low_rank import at_full_rank
 from vitnas.supernets.weights.pretrained.timm_weights import TimmWeights
 
 
 def rules(blueprint: Blueprint, timm: TimmWeights) -> Iterator[tuple[str, Mapping[str, Tensor]]]:
+    numbers: dict[str, int] = {}
     for site, spec in blueprint.items():
-        block = f"blocks.{site.partition('_')[0].removeprefix('block')}"
-        yield site, KINDS.get(spec.kind, _classifier)(timm, block, spec)
+        block = site.rpartition("_")[0]
+        number = block.removeprefix("block")
+        if block and not number.isdigit():  # blocks of stages are counted
+            number = str(numbers.setdefault(block, len(numbers)))
+        yield site, KINDS.get(spec.kind, _classifier)(timm, f"blocks.{number}", spec)
 
 
 def _stem(timm: TimmWeights, block: str, spec: LayerSpec) -> dict[str, Tensor]:
@@ -106,6 +111,10 @@ def _feed_forward(timm: TimmWeights, block: str, spec: LayerSpec) -> dict[str, T
     return {**found, "reduce.weight": weight, "reduce.bias": bias}
 
 
+def _window_merging(timm: TimmWeights, block: str, spec: LayerSpec) -> dict[str, Tensor]:
+    raise CheckpointError("no plain vision transformer of timm merges windows; choose an arch that does not")
+
+
 def _classifier(timm: TimmWeights, block: str, spec: LayerSpec) -> dict[str, Tensor]:
     norm = "fc_norm" if dict(spec.attrs).get("pool_first") else "norm"
     return timm.modules({"norm": norm} | _head(timm))
@@ -152,6 +161,8 @@ KINDS: Mapping[str, Callable[[TimmWeights, str, LayerSpec], Mapping[str, Tensor]
     "slim_attention": _slim_attention,
     "rotary_attention": _slim_attention,
     "feed_forward": _feed_forward,
+    "reducing_attention": _attention,
+    "window_merging": _window_merging,
     "low_rank_attention": _low_rank_attention,
     "low_rank_feed_forward": _low_rank_feed_forward,
     "attention_classifier": _attention_classifier,

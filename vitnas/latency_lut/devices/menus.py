@@ -1,0 +1,80 @@
+"""Which precisions a search for some devices chooses from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from vitnas.errors import DeviceError, UnknownNameError
+from vitnas.latency_lut.devices import load_device
+from vitnas.latency_lut.devices.device import Device
+from vitnas.search_spaces import FLOAT, Compressed, SearchSpace
+from vitnas.search_spaces.compressed import KEEP
+from vitnas.search_spaces.files.space_file import SpaceFile
+
+
+@dataclass(frozen=True)
+class Compression:
+    """How a space is to be compressed for devices.
+
+    Attributes:
+        menu: names of precisions; none for all that the devices have in common.
+        simulated: whether precisions may be ones that the devices do not compute, which have no latency then.
+    """
+
+    menu: tuple[str, ...] = ()
+    simulated: bool = False
+
+    def of(self, space: SearchSpace, devices: Iterable[str | Device]) -> Compressed:
+        """The space, with what its file says of precisions, or with the precisions of the devices.
+
+        Args:
+            space: to compress; one that is compressed is held against the devices.
+            devices: names, or the devices themselves.
+        """
+        targets = {str(getattr(one, "name", one)): _known(one) if isinstance(one, str) else one for one in devices}
+        if isinstance(space.source, SpaceFile) and space.source.plain:
+            told = replace(space.source, plain=False).load(space.task)
+            space = replace(told, only=(*told.only, *(one for one in space.only if one not in told.only)))
+        base, by, keep, menu = space, "site", KEEP, self.menu
+        if isinstance(space, Compressed):
+            base, by, keep, menu = space.base, space.by, space.keep, menu or space.menu
+        if menu and not self.simulated:
+            _check(targets, menu)
+        if isinstance(space, Compressed) and {*menu, FLOAT.name} == {*space.menu}:
+            return space
+        return base.compressed(menu or _common(targets), by, keep)
+
+
+def _check(targets: Mapping[str, Device | None], menu: Iterable[str]) -> None:
+    for name, device in targets.items():
+        if device is None:
+            raise DeviceError(_float_alone(name))
+        device.check_precisions(menu)
+
+
+def _common(targets: Mapping[str, Device | None]) -> list[str]:
+    """The precisions that all devices have, float left out."""
+    offered = {name: device.precisions if device is not None else (FLOAT.name,) for name, device in targets.items()}
+    for name, precisions in offered.items():
+        if not {*precisions} - {FLOAT.name}:
+            raise DeviceError(_float_alone(name))
+    common = set.intersection(*({*precisions} for precisions in offered.values())) - {FLOAT.name}
+    if not common:
+        shown = "; ".join(f"'{name}' has {', '.join(precisions)}" for name, precisions in offered.items())
+        raise DeviceError(f"the devices have no precision in common but float: {shown}. Search for one at a time")
+    return sorted(common)
+
+
+def _float_alone(name: str) -> str:
+    return (
+        f"device '{name}' computes layers in float alone, as far as is known here. Name precisions and add --simulate to search "
+        "them without latency"
+    )
+
+
+def _known(name: str) -> Device | None:
+    try:
+        return load_device(name)
+    except UnknownNameError:  # it may have a table from elsewhere
+        return None

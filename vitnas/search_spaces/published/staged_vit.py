@@ -1,0 +1,246 @@
+"""Plain ViTs whose later stages look at fewer tokens: EViT, ToMe and windows as choices, DeiT where nothing is reduced."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import log2
+
+from vitnas.errors import SpaceError
+from vitnas.search_spaces.arch import GeneValue
+from vitnas.search_spaces.blueprint import LayerSpec, Shape
+from vitnas.search_spaces.gene import Gene
+from vitnas.search_spaces.lowering import Site
+from vitnas.search_spaces.published.stages import StagedSpace, per_stage, stage_values
+from vitnas.search_spaces.space import Published, SearchSpace, Task
+
+CHOOSING = ("keep", "merge")
+"""Reducers that choose patches: any number may be left."""
+REDUCERS = ("window", *CHOOSING, "none")
+"""From the least MACs to the most."""
+
+DEIT = {"Ti": (3, 5_717_416, 1.2537), "S": (6, 22_050_664, 4.5989), "B": (12, 86_567_656, 17.5638)}
+"""Heads, parameters and GMACs."""
+
+EVIT = {
+    0.9: ((0.908, 0.827, 0.75), 4.0219),
+    0.8: ((0.806, 0.653, 0.531), 3.4772),
+    0.7: ((0.709, 0.505, 0.362), 3.0293),
+    0.6: ((0.607, 0.372, 0.23), 2.6353),
+    0.5: ((0.505, 0.26, 0.138), 2.3088),
+}
+"""Keep rate of EViT-S with a fused token -> shares that it leaves of 196 patches, the fused one counted, and GMACs."""
+
+
+@dataclass(frozen=True, eq=False)
+class StagedViT(StagedSpace):
+    """Patch embedding with a class token, stages of blocks of one width, one classifier.
+
+    The gene "reducer" says how there become fewer tokens: "window" merges the patches of windows before a stage, "keep" and
+    "merge" choose patches in its first attention, "none" leaves all. Shares are those of all patches and not of the
+    stage before, so that a layer reads the gene of its own stage alone.
+
+    Attributes:
+        width: channels of every token.
+        depth: number of blocks of each stage, at least 1.
+        heads: attention heads of a block; each keeps its `head_width`, whatever the width.
+        ratio: FFN width of a block as a multiple of the width.
+        tokens: for each stage from the second on the shares of patches that keep or merge leave, a fused one counted.
+        grid: the same of windows, halves and quarters: a half merges neighbours in a row, a quarter 2x2 patches.
+    """
+
+    width: tuple[int, ...] = field(kw_only=True)
+    depth: tuple[tuple[int, ...], ...] = field(kw_only=True)
+    heads: tuple[int, ...] = field(kw_only=True)
+    ratio: tuple[float, ...] = field(kw_only=True)
+    tokens: tuple[tuple[float, ...], ...] = field(kw_only=True)
+    grid: tuple[tuple[float, ...], ...] = field(kw_only=True)
+    patch: int = field(default=16, kw_only=True)
+    head_width: int = field(default=64, kw_only=True)
+    winners: Mapping[str, Published] = field(default_factory=dict, kw_only=True)
+
+    def genes(self) -> Sequence[Gene]:
+        stages = len(self.depth)
+        return (
+            Gene("width", self.width),
+            *per_stage("depth", self.depth),
+            *per_stage("heads", [self.heads] * stages, per="depth"),
+            *per_stage("ratio", [self.ratio] * stages, per="depth"),
+            Gene("reducer", REDUCERS),
+            *_never_more("tokens", self.tokens, CHOOSING),
+            *_never_more("grid", self.grid, ("window",)),
+        )
+
+    def published(self) -> Mapping[str, Published]:
+        return self.winners
+
+    @property
+    def deepest(self) -> Sequence[int]:
+        return [max(depth) for depth in self.depth]
+
+    @property
+    def side(self) -> int:
+        """Patches along one side of the image."""
+        return self.task.image_size // self.patch
+
+    def sites(self) -> Sequence[Site]:
+        self._check()
+        return super().sites()
+
+    def stem(self) -> Sequence[Site]:
+        return [Site("stem", ("width",), self._stem)]
+
+    def transition(self, stage: int) -> Site:
+        return Site(f"s{stage}_window", ("width", *_until(stage, "grid")), self._window)
+
+    def block(self, stage: int, block: int) -> Sequence[Site]:
+        name, heads, ratio = f"s{stage}_block{block}", f"heads.s{stage}[{block}]", f"ratio.s{stage}[{block}]"
+        shares = _shares(stage)
+        attention = Site(f"{name}_attention", ("width", heads, *shares), self._attention, shares)
+        if stage > 1 and block == 0:
+            shares_before = (f"grid.s{stage}", *_until(stage, "tokens"))
+            genes = ("width", heads, "reducer", *shares_before)
+            attention = Site(f"{name}_attention", genes, self._reducing, shares_before)
+        return [attention, Site(f"{name}_ffn", ("width", ratio, *shares), self._ffn, shares)]
+
+    def head(self) -> Site:
+        shares = _shares(len(self.depth))
+        return Site("head", ("width", *shares), self._head, shares)
+
+    def _shape(self, width: int, tokens: float | None = None, grid: float | None = None) -> Shape | None:
+        """The shape of tokens by the shares of which at most one is on; None for two, which no arch has."""
+        if tokens is not None and grid is not None:
+            return None
+        share = tokens if tokens is not None else grid if grid is not None else 1.0
+        return 1 + max(1, round(share * self.side**2)), width
+
+    def _stem(self, width: int) -> LayerSpec:
+        image, patches = self.task.image_shape, self.side**2
+        return LayerSpec.of("patch_embedding", image, (1 + patches, width), patch=self.patch)
+
+    def _window(self, width: int, share: float, before: float = 1.0) -> LayerSpec | None:
+        (rows, columns), (fewer_rows, fewer_columns) = self._sides(before), self._sides(share)
+        if (rows, columns) == (fewer_rows, fewer_columns):
+            return None
+        shapes = (1 + rows * columns, width), (1 + fewer_rows * fewer_columns, width)
+        down, across = rows // fewer_rows, columns // fewer_columns
+        return LayerSpec.of("window_merging", *shapes, columns=columns, down=down, across=across)
+
+    def _sides(self, share: float) -> tuple[int, int]:
+        """Rows and columns of patches of which windows left this share."""
+        halvings = round(-log2(share))
+        return self.side >> halvings // 2, self.side >> (halvings + 1) // 2
+
+    def _attention(
+        self, width: int, heads: int, tokens: float | None = None, grid: float | None = None
+    ) -> LayerSpec | None:
+        shape = self._shape(width, tokens, grid)
+        if shape is None:
+            return None
+        return LayerSpec.of("attention", shape, shape, heads=heads, head_width=self.head_width, reach=0)
+
+    def _reducing(
+        self,
+        width: int,
+        heads: int,
+        reducer: str,
+        grid: float | None,
+        tokens: float | None,
+        before: float | None = None,
+    ) -> LayerSpec | None:
+        """The first attention of a stage; a stage after one that has all patches has no share before."""
+        if (tokens is not None) != (reducer in CHOOSING) or (grid is not None) != (reducer == "window"):
+            return None
+        given, left = self._shape(width, before, grid), self._shape(width, tokens, grid)
+        if given is None or left is None:
+            return None
+        by = "keep" if given == left else reducer  # one layer where nothing goes
+        return LayerSpec.of("reducing_attention", given, left, heads=heads, head_width=self.head_width, by=by)
+
+    def _ffn(
+        self, width: int, ratio: float, tokens: float | None = None, grid: float | None = None
+    ) -> LayerSpec | None:
+        shape = self._shape(width, tokens, grid)
+        return None if shape is None else LayerSpec.of("feed_forward", shape, shape, hidden=int(width * ratio))
+
+    def _head(self, width: int, tokens: float | None = None, grid: float | None = None) -> LayerSpec | None:
+        shape = self._shape(width, tokens, grid)
+        return None if shape is None else LayerSpec.of("classifier", shape, (self.task.num_classes,), pool="class")
+
+    def _check(self) -> None:
+        where = f"space '{self.name}'"
+        if self.task.image_size % self.patch:
+            near = max(1, round(self.task.image_size / self.patch)) * self.patch
+            raise SpaceError(
+                f"{where}: image size {self.task.image_size} is not a multiple of its patch size {self.patch}; "
+                f"the nearest that is: {near}"
+            )
+        for name, shares in (("tokens", self.tokens), ("grid", self.grid)):
+            if len(shares) != len(self.depth) - 1 or any(not 0 < s <= 1 for own in shares for s in own):
+                raise SpaceError(
+                    f"{where}: {name} has shares above 0 up to 1 for each of the {len(self.depth) - 1} stages after the first, "
+                    f"got {[list(own) for own in shares]}"
+                )
+            if 1.0 in shares[-1]:
+                raise SpaceError(
+                    f"{where}: {name} of the last stage holds 1, which is the reducer 'none' under another name; leave it out"
+                )
+        windows = "window" in dict(self.only).get("reducer", REDUCERS)
+        for share in (share for own in self.grid for share in own if windows):
+            rows, columns = self._sides(share)
+            if rows * columns != share * self.side**2 or self.side % rows or self.side % columns:
+                raise SpaceError(
+                    f"{where}: windows cannot leave {share:g} of {self.side}x{self.side} patches, as sides can only be halved; "
+                    f"change grid, or restrict reducer to {', '.join(REDUCERS[1:])}"
+                )
+
+
+def _shares(stage: int) -> tuple[str, ...]:
+    """The genes that say how many patches a stage has."""
+    return () if stage == 1 else (f"tokens.s{stage}", f"grid.s{stage}")
+
+
+def _until(stage: int, name: str) -> tuple[str, ...]:
+    """The share of a stage, and of the stage before it where that has one."""
+    return (f"{name}.s{stage}", *(f"{name}.s{stage - 1}" for _ in range(stage > 2)))
+
+
+def _never_more(name: str, shares: Sequence[tuple[float, ...]], reducers: tuple[str, ...]) -> list[Gene]:
+    """Shares of the stages from the second on, no stage with more than the one before it."""
+    last = len(shares) + 1
+    found = [Gene(f"{name}.s{last}", shares[-1], when=("reducer", reducers))]
+    for stage in range(last - 1, 1, -1):
+        found.append(Gene(f"{name}.s{stage}", shares[stage - 2], at_least=f"{name}.s{stage + 1}"))
+    return found
+
+
+def staged_vit(task: Task = Task()) -> SearchSpace:
+    """DeiT-Ti to DeiT-B in four stages of up to three blocks, with the shares to which EViT's keep rates .5 to .9 amount.
+
+    Where windows do not divide the patches, as of images of 48 px, there are none.
+    """
+    second, third, fourth = zip(*(shares for shares, _ in EVIT.values()), strict=True)
+    space = StagedViT(
+        "staged-vit",
+        task,
+        width=(192, 384, 768),
+        depth=((1, 2, 3),) * 4,
+        heads=(3, 6, 12),
+        ratio=(2.0, 3.0, 4.0),
+        tokens=((*reversed(second), 1.0), (*reversed(third), 1.0), tuple(reversed(fourth))),
+        grid=((0.25, 0.5, 1.0), (0.25, 0.5, 1.0), (0.25, 0.5)),
+        winners=_winners(),
+    )
+    return space if space.side % 2 == 0 else space.restrict(reducer=REDUCERS[1:])
+
+
+def _winners() -> dict[str, Published]:
+    def published(size: str, gmacs: float, **reduced: GeneValue) -> Published:
+        heads, num_params, _ = DEIT[size]
+        blocks = stage_values(depth=(3,) * 4, heads=((heads,) * 3,) * 4, ratio=((4.0,) * 3,) * 4)
+        return Published({"width": 64 * heads, **blocks, **reduced}, num_params, gmacs * 1e9)
+
+    found = {f"DeiT-{size}": published(size, gmacs, reducer="none") for size, (_, _, gmacs) in DEIT.items()}
+    for rate, (shares, gmacs) in EVIT.items():
+        found[f"EViT-S {rate}"] = published("S", gmacs, reducer="keep", **stage_values(first=2, tokens=shares))
+    return found
