@@ -37,7 +37,7 @@ class PrecisionGenes:
 
 
 @dataclass(frozen=True)
-class _Place:
+class _RoundedSite:
     """A site whose layers may have a precision.
 
     Attributes:
@@ -103,7 +103,7 @@ def by_kind(space: SearchSpace, choices: tuple[str, ...], keep: Sequence[str]) -
     return PrecisionGenes(tuple(Gene(name, choices) for name in dict.fromkeys(columns.values())), columns)
 
 
-def places(space: SearchSpace, keep: Sequence[str]) -> list[_Place]:
+def places(space: SearchSpace, keep: Sequence[str]) -> list[_RoundedSite]:
     """The sites whose layers may have a precision, in order; without those of the families in `keep`."""
     kept = _kept(space, keep)
     found = []
@@ -118,7 +118,7 @@ def places(space: SearchSpace, keep: Sequence[str]) -> list[_Place]:
             own = space.columns[column].choices
             on[space.columns[column].name] = tuple(c for c, here in zip(own, has, strict=False) if here)
         needs = tuple(c.name for c in (space.columns[i] for i in scope) if len(on[c.name]) < len(c.choices))
-        found.append(_Place(site.name, kinds, on, needs))
+        found.append(_RoundedSite(site.name, kinds, on, needs))
     return found
 
 
@@ -138,16 +138,16 @@ def _kept(space: SearchSpace, keep: Sequence[str]) -> set[str]:
     return kept
 
 
-def _families(left: Sequence[_Place], which: int) -> Iterator[tuple[str, list[_Place]]]:
+def _families(left: Sequence[_RoundedSite], which: int) -> Iterator[tuple[str, list[_RoundedSite]]]:
     """Places that are named alike but for one of their numbers."""
-    groups: dict[str, list[_Place]] = {}
+    groups: dict[str, list[_RoundedSite]] = {}
     for place in left:
         if len(place.numbers) > which:
             groups.setdefault(place.without(which), []).append(place)
     yield from groups.items()
 
 
-def _is_depth(space: SearchSpace, gene: Gene, members: Sequence[_Place], which: int) -> bool:
+def _is_depth(space: SearchSpace, gene: Gene, members: Sequence[_RoundedSite], which: int) -> bool:
     """Whether a gene says how many of these places there are, one for each unit of it."""
     if gene.per is not None or not all(type(choice) is int and choice >= 0 for choice in gene.choices):
         return False
@@ -161,7 +161,7 @@ def _is_depth(space: SearchSpace, gene: Gene, members: Sequence[_Place], which: 
     )
 
 
-def _hangs(space: SearchSpace, depth: Gene, place: _Place, number: int) -> bool:
+def _hangs(space: SearchSpace, depth: Gene, place: _RoundedSite, number: int) -> bool:
     """Whether a place exists only where the depth exceeds its number."""
     if depth.name in place.needs:
         return all(int(choice) > number for choice in place.on[depth.name])
@@ -173,7 +173,7 @@ def _per(space: SearchSpace, depth: Gene) -> set[str]:
 
 
 def _condition(
-    space: SearchSpace, members: Sequence[_Place], depth: str | None = None, numbers: Mapping[str, int] = {}
+    space: SearchSpace, members: Sequence[_RoundedSite], depth: str | None = None, numbers: Mapping[str, int] = {}
 ) -> tuple[str, tuple[Choice, ...]] | None:
     """On which gene per the same depth it depends most whether there is a layer, and the values with which there is one."""
     found: list[tuple[float, str, tuple[Choice, ...]]] = []
