@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +24,13 @@ SETTINGS = SearchSettings(evaluations=6, initial=4, batch=2, population=10, gene
 INTEGERS = CPU().precisions[0]
 
 
+@pytest.fixture
+def run(trained: RunFolder, tmp_path: Path) -> RunFolder:
+    """One of its own, for a search leaves ranges there."""
+    shutil.copytree(trained.path, tmp_path / "run")
+    return RunFolder(tmp_path / "run")
+
+
 def _table(space: Compressed, folder: Path) -> Path:
     table = make_table(space)
     path = folder / "mixed.parquet"
@@ -30,33 +38,33 @@ def _table(space: Compressed, folder: Path) -> Path:
     return path
 
 
-def test_the_menu_is_what_the_device_computes(trained: RunFolder, tmp_path: Path) -> None:
-    space = Compression().of(trained.space, ["cpu"])
+def test_the_menu_is_what_the_device_computes(run: RunFolder, tmp_path: Path) -> None:
+    space = Compression().of(run.space, ["cpu"])
     assert space.menu == (INTEGERS, "float")
     said: list[str] = []
     request = SearchRequest(
-        ("cpu",), run=trained, tables=(_table(space, tmp_path),), folder=tmp_path / "out", compression=Compression()
+        ("cpu",), run=run, tables=(_table(space, tmp_path),), folder=tmp_path / "out", compression=Compression()
     )
     settings = replace(SETTINGS, limits={"weight_bytes": 4e6})
     found = start_search(request, settings, said.append, progress=False)
     assert f"precisions: {INTEGERS}, float" in said
     assert found.front.space == space.name
     assert {p.provenance["latency_ms"] for p in found.front.points} == {"table"}
-    again = ParetoFront.load(tmp_path / "out" / "front.json", as_named(trained.space, found.front.space))
+    again = ParetoFront.load(tmp_path / "out" / "front.json", as_named(run.space, found.front.space))
     assert [space.base.check(space.plain(point.arch)) for point in again.points]
 
 
-def test_a_table_of_float_layers_names_the_remedy(trained: RunFolder, tmp_path: Path) -> None:
-    request = SearchRequest(("cpu",), run=trained, folder=tmp_path / "out", compression=Compression())
+def test_a_table_of_float_layers_names_the_remedy(run: RunFolder, tmp_path: Path) -> None:
+    request = SearchRequest(("cpu",), run=run, folder=tmp_path / "out", compression=Compression())
     with pytest.raises(
         DeviceError, match=rf"no rows at {INTEGERS} .*run `vitnas profile \.\.\. --device cpu --compress`"
     ):
         start_search(request, SETTINGS, lambda _: None, progress=False)
 
 
-def test_what_is_simulated_has_no_latency(trained: RunFolder, tmp_path: Path) -> None:
+def test_what_is_simulated_has_no_latency(run: RunFolder, tmp_path: Path) -> None:
     said: list[str] = []
-    request = SearchRequest(("cpu",), run=trained, folder=tmp_path / "out", compression=Compression(("w4a4",), True))
+    request = SearchRequest(("cpu",), run=run, folder=tmp_path / "out", compression=Compression(("w4a4",), True))
     front = start_search(request, SETTINGS, said.append, progress=False).front
     assert any("'bitops' stands for it" in line for line in said)
     assert [objective.name for objective in front.objectives] == ["accuracy", "bitops"]
@@ -66,17 +74,17 @@ def test_what_is_simulated_has_no_latency(trained: RunFolder, tmp_path: Path) ->
         start_search(request, replace(SETTINGS, limits={"latency_ms": 3.0}), said.append, progress=False)
 
 
-def test_a_precision_that_nothing_computes_is_refused_before_anything_starts(trained: RunFolder) -> None:
-    request = SearchRequest(("cpu",), run=trained, compression=Compression(("w4a4",)))
+def test_a_precision_that_nothing_computes_is_refused_before_anything_starts(run: RunFolder) -> None:
+    request = SearchRequest(("cpu",), run=run, compression=Compression(("w4a4",)))
     with pytest.raises(DeviceError, match="device 'cpu' computes no 'w4a4' in integers here; .*Add --simulate"):
         start_search(request, SETTINGS, lambda _: None, progress=False)
 
 
-def test_a_front_of_the_base_is_where_a_search_begins(trained: RunFolder, tmp_path: Path) -> None:
-    plain = start_search(SearchRequest(("cpu",), run=trained, folder=tmp_path / "plain"), SETTINGS, progress=False)
+def test_a_front_of_the_base_is_where_a_search_begins(run: RunFolder, tmp_path: Path) -> None:
+    plain = start_search(SearchRequest(("cpu",), run=run, folder=tmp_path / "plain"), SETTINGS, progress=False)
     space = Compression(("w4a8",), True)
     request = SearchRequest(
-        ("cpu",), run=trained, folder=tmp_path / "out", compression=space, warm=tmp_path / "plain" / "front.json"
+        ("cpu",), run=run, folder=tmp_path / "out", compression=space, warm=tmp_path / "plain" / "front.json"
     )
     start_search(request, SETTINGS, lambda _: None, progress=False)
     assert len(plain.front.points) > 0
