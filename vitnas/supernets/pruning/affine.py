@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 @dataclass
-class _Sums:
+class _AffineSums:
     """What was seen; rows count from means of the first batch, to lose no digits."""
 
     near_x: Tensor
@@ -20,7 +20,7 @@ class _Sums:
     cross: Tensor
 
     @classmethod
-    def around(cls, x: Tensor, y: Tensor) -> _Sums:
+    def around(cls, x: Tensor, y: Tensor) -> _AffineSums:
         n, m = x.shape[1], y.shape[1]
         zeros = (torch.zeros(*shape, dtype=torch.float64) for shape in ((n,), (m,), (n, n), (m, n)))
         return cls(x.double().mean(dim=0), y.double().mean(dim=0), *zeros)
@@ -31,11 +31,11 @@ class AffineFit:
     """A least squares fit that has seen `rows` rows so far."""
 
     rows: int = 0
-    _sums: _Sums | None = field(default=None, repr=False)
+    _sums: _AffineSums | None = field(default=None, repr=False)
 
     def see(self, x: Tensor, y: Tensor) -> None:
         """Adds a batch: (rows, in) and (rows, out)."""
-        own = self._sums = self._sums or _Sums.around(x, y)
+        own = self._sums = self._sums or _AffineSums.around(x, y)
         off_x, off_y = x.double() - own.near_x, y.double() - own.near_y
         self.rows += len(x)
         own.first_x += off_x.sum(dim=0)
