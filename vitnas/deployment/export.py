@@ -21,6 +21,7 @@ from vitnas.deployment.exporters.choose import choose_exporters
 from vitnas.deployment.exporters.exporter import size_bytes
 from vitnas.deployment.extraction import extract
 from vitnas.deployment.finetuning import finetuned
+from vitnas.deployment.flips import flips_in_half, refuse_flips
 from vitnas.deployment.folder import check_folder, whole_folder
 from vitnas.deployment.latency import Then, compare_latencies, devices_here
 from vitnas.deployment.latency_report import describe
@@ -206,6 +207,11 @@ class _Job:
             shared = measured_accuracy(network, dataset.val, settings.accuracy_images, device)
             trained = finetuned(self.run, arch, settings)
             network, _ = extract(space, trained, arch, dataset.train, dataset.val)
+        flips = flips_in_half(network, x)
+        if flips is not None:
+            self.say(f"{arch.id}: {flips}")
+        for exporter in self.exporters:
+            refuse_flips(exporter, flips, f"arch {arch.id}")
         expected = answers(network, x)
         deployed = folded(network, example, x, expected, labels)
         titles = space.name, arch.id, dataset.name
@@ -243,6 +249,7 @@ class _Job:
             "accuracy": accuracy,
             "judged_on": describe_device(device),
             "formats": formats,
+            "flips": None if flips is None else asdict(flips),
             "predicted_latency_ms": {name: told.ms for name, told in predicted.items()},
             "measured_latency_ms": {n: one.reading.raw_ms for n, one in latencies.items() if one.reading is not None},
             "latency": {name: describe(one) for name, one in latencies.items()},

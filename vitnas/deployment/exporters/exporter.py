@@ -73,6 +73,8 @@ class Exporter(ABC):
 
     name: ClassVar[str]
     limits: ClassVar[Tolerance] = EXACT
+    most_flips: ClassVar[float | None] = None
+    """Of a format that computes in half precision, the share of choices of tokens that may come out otherwise than in fp32."""
     int8_range: Int8Range = "auto"
     """How wide weights are asked to be; only formats with a `self_test` look at it."""
 

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from vitnas.deployment.accuracies import NO_TEST, images_of
 from vitnas.deployment.agreement import Predicted
+from vitnas.deployment.flips import Flips
 from vitnas.deployment.latency_report import COLUMNS, latency_remarks, latency_rows
 from vitnas.latency_lut.runtimes.saturation import WeightRange
 from vitnas.latency_lut.sitting import BETWEEN, across_sittings
@@ -53,6 +54,8 @@ def print_export(folder: Path, report: Mapping[str, Any]) -> None:
     _print_formats(f"arch {report['arch_id']}", report["formats"])
     for name, found in report["formats"].items():
         print(f"{folder / found['file']}: {name}{weights_of(found)}")
+    if report["flips"] is not None:
+        print(f"tokens: {Flips(**report['flips'])}")
     _print_accuracy(report["accuracy"])
     _print_latencies(report)
 
