@@ -22,6 +22,7 @@ from vitnas.deployment.exporters.choose import choose_exporters
 from vitnas.deployment.exporters.exporter import size_bytes
 from vitnas.deployment.extraction import extract, plain_of
 from vitnas.deployment.finetuning import finetuned
+from vitnas.deployment.flips import flips_in_half, refuse_flips
 from vitnas.deployment.folder import check_folder, whole_folder
 from vitnas.deployment.latency import Then, compare_latencies, devices_here
 from vitnas.deployment.latency_report import describe
@@ -216,6 +217,11 @@ class _Job:
             shared = measured_accuracy(network, dataset.val, settings.accuracy_images, device)
             trained = finetuned(self.run, arch, settings, space=space)
             network, _ = extract(base, trained, plain, dataset.train, dataset.val)
+        flips = flips_in_half(network, x)
+        if flips is not None:
+            self.say(f"{arch.id}: {flips}")
+        for exporter in self.exporters:
+            refuse_flips(exporter, flips, f"arch {arch.id}")
         expected = answers(network, x)
         deployed = folded(network, example, x, expected, labels)
         judged, compression = network, None
@@ -261,6 +267,7 @@ class _Job:
             "accuracy": accuracy,
             "judged_on": describe_device(device),
             "formats": formats,
+            "flips": None if flips is None else asdict(flips),
             "predicted_latency_ms": {name: told.ms for name, told in predicted.items()},
             "measured_latency_ms": {n: one.reading.raw_ms for n, one in latencies.items() if one.reading is not None},
             "latency": {name: describe(one) for name, one in latencies.items()},

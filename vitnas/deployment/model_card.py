@@ -8,6 +8,7 @@ from typing import Any
 from vitnas.deployment.accuracies import NO_TEST, images_of
 from vitnas.deployment.compressed import figures
 from vitnas.deployment.exporters import EXPORTERS
+from vitnas.deployment.flips import Flips
 from vitnas.deployment.latency_report import COLUMNS as LATENCY_COLUMNS
 from vitnas.deployment.latency_report import latency_remarks, latency_rows
 from vitnas.latency_lut.runtimes.saturation import FULL_BITS, WeightRange
@@ -128,6 +129,8 @@ def _files(report: Mapping[str, Any]) -> Iterator[str]:
     yield from _table(columns, rows)
     yield ""
     yield "Differences are those of the logits, in units of their root mean square."
+    if report.get("flips") is not None:
+        yield from ("", f"{Flips(**report['flips'])}.")
     for name, found in report["formats"].items():
         if "int8" in found:
             yield from ("", f"`{name}` has {WeightRange(**found['int8'])}.")

@@ -13,6 +13,8 @@ from vitnas.deployment.coreml_interpreter import MilProgram
 from vitnas.deployment.coreml_interpreter.operations import OPERATIONS
 from vitnas.errors import ExportError
 from vitnas.latency_lut.runtimes.coreml import to_coreml
+from vitnas.search_spaces import LayerSpec
+from vitnas.supernets.layers import build
 
 
 class Everything(nn.Module):
@@ -63,6 +65,27 @@ def test_maps_are_interpolated_as_pytorch_does(before, after, align_corners, tmp
     x = torch.randn(3, 2, *before)
     to_coreml(Larger(), x[:1], tmp_path / "larger.mlpackage", precision="fp32")
     torch.testing.assert_close(MilProgram(tmp_path / "larger.mlpackage")(x), Larger()(x), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("ios", [16, 18])
+@pytest.mark.parametrize("by", ["keep", "merge"])
+def test_tokens_are_chosen_as_pytorch_does(by, ios, tmp_path):
+    torch.manual_seed(0)
+    spec = LayerSpec.of("reducing_attention", (17, 16), (6, 16), heads=2, head_width=8, by=by)
+    layer, x = build(spec).eval(), torch.randn(5, 17, 16)
+    to_coreml(layer, x[:1], tmp_path / "layer.mlpackage", ios=ios, precision="fp32")
+    with torch.no_grad():
+        torch.testing.assert_close(MilProgram(tmp_path / "layer.mlpackage")(x), layer(x), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(("axis", "expected"), [(-1, (2, 3, 4)), (1, (2, 4, 3)), (0, (4, 2, 3))])
+def test_places_as_ones_among_zeros(axis, expected):
+    places = torch.tensor([[0, 3, 1], [2, 2, 4]])  # the last is no place
+    found = OPERATIONS["one_hot"](places, 4, axis)
+    assert found.shape == expected
+    ones = F.one_hot(places, 5)[..., :4].movedim(-1, axis)
+    assert torch.equal(found, ones)
+    assert torch.equal(OPERATIONS["one_hot"](places, 4, axis, 2.0, -1.0), ones * 3.0 - 1)
 
 
 def test_samples_that_pytorch_does_not_know_are_refused():

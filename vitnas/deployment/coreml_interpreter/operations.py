@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from vitnas.deployment.coreml_interpreter.choices import argmax, gather_along_axis, one_hot, topk
 from vitnas.deployment.coreml_interpreter.norms import batch_norm, layer_norm
 from vitnas.deployment.coreml_interpreter.shapes import cut_out, expand_dims, ints, padded, reshape, split, squeeze
 from vitnas.deployment.coreml_interpreter.windows import conv, pooling, upsample
@@ -37,6 +38,7 @@ def _cast(x: Any, dtype: str) -> Any:
         "fp32": torch.float32,
         "int32": torch.int32,
         "int16": torch.int16,
+        "uint16": torch.int32,
         "bool": torch.bool,
     }
     return x.to(kinds[dtype]) if isinstance(x, Tensor) else x
@@ -119,6 +121,11 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "gather": lambda x, indices, axis, **_: x.index_select(int(axis), indices.flatten().long()).reshape(
         *x.shape[: int(axis)], *indices.shape, *x.shape[int(axis) + 1 :]
     ),
+    "gather_along_axis": gather_along_axis,
+    "topk": topk,
+    "reduce_argmax": argmax,
+    "one_hot": one_hot,
+    "equal": lambda x, y: x == y,
     "select": lambda cond, a, b: torch.where(cond, a, b),
     "upsample_bilinear": upsample,
     "pixel_unshuffle": lambda x, downscale_factor: F.pixel_unshuffle(x, int(downscale_factor)),

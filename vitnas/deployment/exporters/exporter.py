@@ -78,6 +78,8 @@ class Exporter(ABC):
     limits: ClassVar[Tolerance] = EXACT
     quantises: ClassVar[bool] = False
     """Whether it makes all layers int8, whatever an arch says."""
+    most_flips: ClassVar[float | None] = None
+    """Of a format that computes in half precision, the share of choices of tokens that may come out otherwise than in fp32."""
     int8_range: Int8Range = "auto"
     """How wide weights are asked to be; only formats that quantise look at it."""
 

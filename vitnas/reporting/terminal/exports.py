@@ -12,6 +12,7 @@ from rich.table import Table
 from vitnas.deployment.accuracies import NO_TEST, images_of
 from vitnas.deployment.agreement import Predicted
 from vitnas.deployment.compressed import figures
+from vitnas.deployment.flips import Flips
 from vitnas.deployment.latency_report import COLUMNS, latency_remarks, latency_rows
 from vitnas.latency_lut.runtimes.saturation import WeightRange
 from vitnas.latency_lut.sitting import BETWEEN, across_sittings
@@ -55,6 +56,8 @@ def print_export(folder: Path, report: Mapping[str, Any]) -> None:
     for name, found in report["formats"].items():
         print(f"{folder / found['file']}: {name}{weights_of(found)}")
     _print_precisions(report)
+    if report["flips"] is not None:
+        print(f"tokens: {Flips(**report['flips'])}")
     _print_accuracy(report["accuracy"])
     _print_latencies(report)
 

@@ -72,11 +72,16 @@ def _seen(q_BHTE: Tensor, k_BHTE: Tensor) -> Tensor:
 
 def _kept(patches_BPN: Tensor, seen_BP: Tensor, count: int) -> Tensor:
     """The patches that are seen most, in that order, and the mean of the others."""
+    if not count:
+        return _mean(patches_BPN, seen_BP)
     seen_BP, order_BP = seen_BP.topk(seen_BP.shape[1])
     ranked_BPN = _gathered(patches_BPN, order_BP)
-    weights = seen_BP[:, count:] + LEAST_WEIGHT
-    fused = (weights / weights.sum(dim=1, keepdim=True)).unsqueeze(1) @ ranked_BPN[:, count:]
-    return torch.cat([ranked_BPN[:, :count], fused], dim=1)
+    return torch.cat([ranked_BPN[:, :count], _mean(ranked_BPN[:, count:], seen_BP[:, count:])], dim=1)
+
+
+def _mean(patches_BPN: Tensor, seen_BP: Tensor) -> Tensor:
+    weights = seen_BP + LEAST_WEIGHT
+    return (weights / weights.sum(dim=1, keepdim=True)).unsqueeze(1) @ patches_BPN
 
 
 def _merged(patches_BPN: Tensor, keys_BPE: Tensor, count: int) -> Tensor:
@@ -86,18 +91,19 @@ def _merged(patches_BPN: Tensor, keys_BPE: Tensor, count: int) -> Tensor:
     of sums and means.
     """
     width, num_keys = patches_BPN.shape[-1], keys_BPE.shape[-1]
-    sums = torch.cat([patches_BPN, keys_BPE, torch.ones_like(keys_BPE[..., :1])], dim=-1)
+    sums = F.pad(torch.cat([patches_BPN, keys_BPE], dim=-1), (0, 1), value=1.0)
     while sums.shape[1] > count:
         offered, receiving = sums[:, ::2], sums[:, 1::2]
         moving = min(sums.shape[1] - count, offered.shape[1])
         keys = F.normalize(sums[..., width : width + num_keys], dim=-1)
         nearest = (keys[:, ::2] @ keys[:, 1::2].transpose(1, 2)).max(dim=-1)
-        order = nearest.values.topk(offered.shape[1]).indices
-        to_BR = nearest.indices.gather(1, order[:, :moving])
+        moved, to_BR, staying = offered, nearest.indices, []
+        if moving < offered.shape[1]:
+            order = nearest.values.topk(offered.shape[1]).indices
+            ranked = _gathered(offered, order)
+            moved, to_BR, staying = ranked[:, :moving], to_BR.gather(1, order[:, :moving]), [ranked[:, moving:]]
         goes_BRS = (to_BR.unsqueeze(-1) == torch.arange(receiving.shape[1], device=sums.device)).to(sums.dtype)
-        ranked = _gathered(offered, order)
-        joined = receiving + goes_BRS.transpose(1, 2) @ ranked[:, :moving]
-        sums = torch.cat([ranked[:, moving:], joined], dim=1)
+        sums = torch.cat([*staying, receiving + goes_BRS.transpose(1, 2) @ moved], dim=1)
     return sums[..., :width] / sums[..., -1:]
 
 

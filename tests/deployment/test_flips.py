@@ -1,0 +1,114 @@
+"""Choices of tokens in half precision: what counts as a flip, and what a format that has too many does."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from vitnas.deployment.exporters import EXPORTERS, Exporter
+from vitnas.deployment.exporters.exporter import Facts
+from vitnas.deployment.flips import Flips, flips_in_half, refuse_flips
+from vitnas.errors import ExportError
+from vitnas.search_spaces import Blueprint, LayerSpec
+from vitnas.supernets.layers.reducing_attention import ReducingAttention
+from vitnas.supernets.supernet import build_network
+
+HEADS = {"heads": 2, "head_width": 8}
+
+
+def network(by: str, *left: int) -> nn.Sequential:
+    """Layers that choose, one after the other, at first 16 patches and at last as many as these, with random weights."""
+    torch.manual_seed(0)
+    sizes = [1 + patches for patches in (16, *left)]
+    specs = [
+        LayerSpec.of("reducing_attention", (before, 16), (after, 16), by=by, **HEADS)
+        for before, after in itertools.pairwise(sizes)
+    ]
+    found = build_network(Blueprint(tuple(f"block{i}_attention" for i in range(len(specs))), tuple(specs)))
+    with torch.no_grad():
+        for parameter in found.parameters():
+            parameter.normal_(0, 0.3)
+    return found.eval()
+
+
+def images(n: int = 20) -> Tensor:
+    return torch.randn(n, 17, 16, generator=torch.Generator().manual_seed(1))
+
+
+def test_nothing_is_said_where_nothing_is_chosen() -> None:
+    assert flips_in_half(network("keep", 16), images()) is None
+
+
+@pytest.mark.parametrize("by", ["keep", "merge"])
+def test_choices_of_the_very_numbers_do_not_flip(by: str) -> None:
+    """Where scores lie far apart, half precision sees the same."""
+    layer = network(by, 8)
+    x = torch.zeros(4, 17, 16)
+    x[:, torch.arange(17), torch.arange(17) % 16] = torch.linspace(1, 4, 17)
+    flips = flips_in_half(layer, x)
+    assert flips is not None
+    assert (flips.num_choices, flips.num_flipped) == (4, 0)
+
+
+def test_a_choice_between_equals_is_a_flip_when_it_falls_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half precision stands in for anything that reverses the order of what is seen: then every choice flips."""
+    layer = network("keep", 8, 4)
+    members = ReducingAttention.members
+
+    def reversed_in_half(self: ReducingAttention, x: Tensor) -> Tensor:
+        found = members(self, x)
+        return found if x.dtype == torch.float32 else torch.cat([found[:, :, :1], found[:, :, 1:].flip(-1)], dim=-1)
+
+    assert (flips_in_half(layer, images(5)) or Flips(0, 1, 1)).share < 0.5
+    monkeypatch.setattr(ReducingAttention, "members", reversed_in_half)
+    flips = flips_in_half(layer, images(5))
+    assert flips is not None
+    assert (flips.num_images, flips.num_choices) == (5, 10)
+    assert flips.num_flipped >= 9
+
+
+def test_the_order_of_tokens_is_no_flip(monkeypatch: pytest.MonkeyPatch) -> None:
+    layer = network("keep", 8)
+    members = ReducingAttention.members
+
+    def other_order(self: ReducingAttention, x: Tensor) -> Tensor:
+        found = members(self, x)
+        return found if x.dtype == torch.float32 else found.flip(1)
+
+    expected = flips_in_half(layer, images())
+    monkeypatch.setattr(ReducingAttention, "members", other_order)
+    assert flips_in_half(layer, images()) == expected
+
+
+class Exact(Exporter):
+    name = "exact"
+
+    def export(self, network: nn.Module, example: Tensor, facts: Facts, folder: Path) -> Path:
+        raise AssertionError
+
+    def run(self, path: Path, x: Tensor) -> Tensor:
+        raise AssertionError
+
+
+class InHalf(Exact):
+    name = "in-half"
+    most_flips: ClassVar[float | None] = 0.1
+
+
+def test_a_format_in_half_precision_refuses_what_flips_too_often() -> None:
+    few, many = Flips(32, 64, 6), Flips(32, 64, 7)
+    refuse_flips(InHalf(), None, "arch x")
+    refuse_flips(InHalf(), few, "arch x")
+    refuse_flips(Exact(), many, "arch x")
+    with pytest.raises(ExportError, match=r"arch x, format 'in-half': 10.9% of 64 choices .* limit of 10%.*'window'"):
+        refuse_flips(InHalf(), many, "arch x")
+
+
+def test_core_ml_has_a_limit_in_all_its_forms() -> None:
+    for name in EXPORTERS.names():
+        assert (EXPORTERS.load(name).most_flips is not None) == name.startswith("coreml")
