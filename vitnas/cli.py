@@ -39,6 +39,7 @@ from vitnas.commands.search import search
 from vitnas.commands.spaces import spaces_app
 from vitnas.commands.teach import teach
 from vitnas.commands.train_supernet import train_supernet
+from vitnas.commands.try_export import try_
 from vitnas.commands.verify import verify
 from vitnas.commands.with_settings import with_flags
 from vitnas.errors import VitnasError
@@ -46,7 +47,7 @@ from vitnas.files import describe_trouble, disk_trouble
 from vitnas.interruption import Stopped
 
 COMMANDS: dict[str, Callable[..., Any]] = {
-    command.__name__.replace("_", "-"): command
+    command.__name__.rstrip("_").replace("_", "-"): command
     for command in (
         demo,
         auto,
@@ -65,6 +66,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
         fuse,
         export,
         verify,
+        try_,
         plot,
         report,
         compare,

@@ -53,6 +53,7 @@ EXTRAS = {
     "ai_edge_litert": Extra("litert", "ai-edge-litert", "the device cpu-litert"),
     "simplejpeg": Extra("jpeg", "simplejpeg", "[data] decoder = 'simplejpeg', which takes less time"),
     "timm": Extra("timm", "timm", "--init timm:NAME, teachers timm:NAME, and `vitnas estimate --timm NAME`"),
+    "segno": Extra("browser", "segno", "a QR code beside the address of a page that --lan serves"),
     "psycopg": Extra("postgresql", "psycopg", "a PostgreSQL database for --storage"),
     "optuna_dashboard": Extra(
         "dashboard", "optuna-dashboard", "a look into the study of a search, linked from `vitnas dashboard`"

@@ -60,6 +60,7 @@ def profile(
     with (
         going_on(f"what was measured is kept beside '{file}'; the same command goes on"),
         profile_loggers(settings, space, target.name, file) as loggers,
+        target.opened(),
     ):
         for place in loggers.places:
             say(place)

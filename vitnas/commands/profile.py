@@ -50,7 +50,19 @@ def profile(
         Path | None, typer.Option(help="LiteRT's benchmark_model, to measure on the Android phone at the cable.")
     ] = None,
     runtime: Annotated[str, typer.Option(help="What --bundle is for: coreml, onnx or tflite.")] = "coreml",
-    threads: Annotated[int | None, typer.Option(help="With --bundle, --ssh or --adb: threads of a call there.")] = None,
+    browser: Annotated[
+        str | None,
+        typer.Option(
+            help="Measure in a browser that opens the address printed here, by wasm or webgpu; --device names the table."
+        ),
+    ] = None,
+    lan: Annotated[
+        bool, typer.Option("--lan", help="In a browser: of any machine of the network that is told the address.")
+    ] = False,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Of the browser's page; 0 takes any that is free.")] = 0,
+    threads: Annotated[
+        int | None, typer.Option(help="With --bundle, --ssh, --adb or --browser: threads of a call there.")
+    ] = None,
     cores: Annotated[str, typer.Option(help="With --ssh or --adb: cores to keep to, such as 4,5.")] = "",
     compress: Annotated[
         bool,
@@ -71,6 +83,7 @@ def profile(
     from vitnas.api import profiling
     from vitnas.api.loading import run_of, source_of
     from vitnas.api.telling import teller
+    from vitnas.latency_lut.browser.named import browser_named
     from vitnas.latency_lut.devices import load_device
     from vitnas.latency_lut.remote.transports import Elsewhere
     from vitnas.latency_lut.settings import ProfileSettings
@@ -79,13 +92,18 @@ def profile(
     if run is not None and space is not None:
         raise SettingsError("say what to profile: --run RUN, or --space NAME without a run, but not both")
     seconds = parse_duration(budget, "--budget") if budget else None
-    elsewhere = Elsewhere(bundle, import_, ssh, adb, runtime, threads, cores)
+    page = browser_named(device, browser, threads, lan, port)
+    elsewhere = Elsewhere(bundle, import_, ssh, adb, runtime, threads if page is None else None, cores)
     elsewhere.check(device)
+    if page is not None and elsewhere.asked:
+        raise SettingsError(
+            "a browser is one way to measure, --bundle, --import, --ssh and --adb are others; choose one"
+        )
     if elsewhere.asked and (from_ is not None or budget is not None):
         raise SettingsError("--from and --budget are for measuring on this machine; leave them out, or measure here")
-    if elsewhere.asked and compress:
+    if (elsewhere.asked or page is not None) and compress:
         raise SettingsError("--compress is for measuring on this machine; leave it out, or measure here")
-    target = None if elsewhere.asked else load_device(device or "cpu")
+    target = page or (None if elsewhere.asked else load_device(device or "cpu"))
     settings = profile.settings(config, asdict(ProfileSettings.quick()) if quick else {})
     source = given_space(space, image_size, classes, channels) if space is not None else run_of(run, teller(True))
     if target is None:

@@ -24,6 +24,8 @@ DEVICES: Registry[Callable[[], Device]] = Registry(
         "cuda-graphs": "vitnas.latency_lut.devices.cuda:CudaGraphs",
         "cuda-onnxruntime": "vitnas.latency_lut.devices.cuda:CudaOnnxRuntime",
         "cuda-tensorrt": "vitnas.latency_lut.devices.cuda:CudaTensorRT",
+        "browser": "vitnas.latency_lut.browser.device:Browser",
+        "browser-webgpu": "vitnas.latency_lut.browser.device:BrowserWebGPU",
         "iphone12": "vitnas.latency_lut.estimate.device:iphone12",
         "iphone13": "vitnas.latency_lut.estimate.device:iphone13",
         "iphone14": "vitnas.latency_lut.estimate.device:iphone14",

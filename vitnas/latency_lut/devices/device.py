@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Literal
 
 from vitnas.errors import DeviceError
@@ -44,6 +45,10 @@ class Device(ABC):
             settings: how carefully.
             reference: whose drift tells what happens to the machine meanwhile; by default `reference_network()`.
         """
+
+    def opened(self) -> AbstractContextManager[None]:
+        """While a table is measured; a device that somebody has to bring is waited for when it begins."""
+        return nullcontext()
 
     def least_s(self, settings: TimingSettings) -> float:
         """Seconds that timing one network takes at the least; 0 where nothing is known of that."""
