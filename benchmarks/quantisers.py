@@ -8,7 +8,7 @@ Keys, NETWORK being plain or hybrid: acc.float.NETWORK, acc.METHOD.BITS.NETWORK 
 of what softmax gives, on those images), fit_s.METHOD.BITS.NETWORK (processor seconds to fit), drop.METHOD.BITS (points lost, mean over networks),
 images (that judge), points_std (standard deviation of an accuracy for so many images).
 
-Trained networks are kept below VITNAS_BENCHMARK_WORK and not made again; without them it takes half an hour of one core.
+Trained networks and what was found of each are kept below VITNAS_BENCHMARK_WORK and not made again; all of it takes half an hour of one core.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from __future__ import annotations
 import os
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,7 @@ import torch
 from problems.given import IMAGES, Given, arch_of
 from torch import Tensor, nn
 
+from vitnas.files import read_json, without_seal, write_json
 from vitnas.search_spaces.precision import Precision
 from vitnas.supernets.data import dataset_of
 from vitnas.supernets.evaluation import cut_out, evaluate_together
@@ -54,11 +56,16 @@ def measure(quick: bool) -> frame.Results:
     if quick:
         with tempfile.TemporaryDirectory() as folder:
             results = of_network("plain", QUICK["plain"], Path(folder), ("w4a4",), 200)
-    else:
-        WORK.mkdir(parents=True, exist_ok=True)
-        results = {}
-        for name, given in NETWORKS.items():
-            results |= of_network(name, given, WORK, BITS, TEST_IMAGES)
+        show(results, "plain", ("w4a4",))
+        return with_drops(results)
+    WORK.mkdir(parents=True, exist_ok=True)
+    results = {}
+    for name, given in NETWORKS.items():
+        kept = WORK / f"{name}.json"
+        if not kept.is_file():
+            write_json(kept, of_network(name, given, WORK, BITS, TEST_IMAGES))
+        results |= without_seal(read_json(kept), str(kept))
+        show(results, name, BITS)
     return with_drops(results)
 
 
@@ -85,6 +92,10 @@ def of_network(name: str, given: Given, folder: Path, bits: tuple[str, ...], num
             f"softmax_mse.{key}": one.network.softmax_error,
             f"fit_s.{key}": one.fit_s,
         }
+    return results
+
+
+def show(results: Mapping[str, float], name: str, bits: Sequence[str]) -> None:
     frame.show(
         f"{name}: percent right ({results[f'acc.float.{name}']:.2f} in float), error after softmax, seconds to fit",
         ("method", *bits),
@@ -101,7 +112,6 @@ def of_network(name: str, given: Given, folder: Path, bits: tuple[str, ...], num
             for method in SIMULATIONS
         ],
     )
-    return results
 
 
 def fitted(network: nn.Module, method: str, precision: str, seen: Tensor) -> Simulated:
