@@ -33,8 +33,12 @@ def reducing(by: str) -> Blueprint:
     return Blueprint(tuple(f"layer{i}" for i in range(len(specs))), specs)
 
 
-@pytest.mark.heavy
-@pytest.mark.parametrize("name", EXPORTERS.names())
+EACH_FORMAT = [
+    pytest.param(name, marks=pytest.mark.heavy if name == "onnx" else pytest.mark.slow) for name in EXPORTERS.names()
+]
+
+
+@pytest.mark.parametrize("name", EACH_FORMAT)
 @pytest.mark.parametrize("by", ["keep", "merge", "window"])
 def test_a_format_answers_as_the_network(by: str, name: str, tmp_path: Path) -> None:
     exporter = EXPORTERS.load(name)()

@@ -91,15 +91,14 @@ def test_a_space_may_have_one_reducer(space: SearchSpace) -> None:
 
 def test_odd_grids_have_no_windows() -> None:
     odd = load_space("staged-vit", Task(image_size=48))
+    assert odd.lowering.specs
     assert {arch["reducer"] for arch in odd.sample(50, np.random.default_rng(0))} == {"keep", "merge", "none"}
 
 
-def test_shares_that_windows_cannot_leave_are_refused(space: SearchSpace) -> None:
+def test_shares_that_mean_nothing_are_refused(space: SearchSpace) -> None:
     assert isinstance(space, StagedViT)
-    with pytest.raises(SpaceError, match=r"windows cannot leave 0.3 of 14x14 patches"):
+    with pytest.raises(SpaceError, match=r"grid has shares 1, 0.5, 0.25, ...; got 0.3"):
         replace(space, grid=((0.3,), (0.3,), (0.3,))).lowering  # noqa: B018
-    with pytest.raises(SpaceError, match=r"windows cannot leave 0.0625 of 14x14 patches"):
-        replace(space, grid=((1.0,), (0.25,), (0.0625,))).lowering  # noqa: B018
     with pytest.raises(SpaceError, match="tokens has shares above 0 up to 1 for each of the 3 stages after the first"):
         replace(space, tokens=((0.5,), (0.5,))).lowering  # noqa: B018
     with pytest.raises(SpaceError, match="grid of the last stage holds 1"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import log2
+from math import ceil, log2
 
 from vitnas.errors import SpaceError
 from vitnas.search_spaces.arch import GeneValue
@@ -12,7 +12,7 @@ from vitnas.search_spaces.blueprint import LayerSpec, Shape
 from vitnas.search_spaces.gene import Gene
 from vitnas.search_spaces.lowering import Site
 from vitnas.search_spaces.published.stages import StagedSpace, per_stage, stage_values
-from vitnas.search_spaces.space import Published, SearchSpace, Task
+from vitnas.search_spaces.space import Published, Task
 
 CHOOSING = ("keep", "merge")
 """Reducers that choose patches: any number may be left."""
@@ -47,6 +47,7 @@ class StagedViT(StagedSpace):
         ratio: FFN width of a block as a multiple of the width.
         tokens: for each stage from the second on the shares of patches that keep or merge leave, a fused one counted.
         grid: the same of windows, halves and quarters: a half merges neighbours in a row, a quarter 2x2 patches.
+            Where they do not divide the patches, as the 3x3 of 48 px, there is no reducer "window".
     """
 
     width: tuple[int, ...] = field(kw_only=True)
@@ -60,15 +61,16 @@ class StagedViT(StagedSpace):
     winners: Mapping[str, Published] = field(default_factory=dict, kw_only=True)
 
     def genes(self) -> Sequence[Gene]:
+        self._check()
         stages = len(self.depth)
         return (
             Gene("width", self.width),
             *per_stage("depth", self.depth),
             *per_stage("heads", [self.heads] * stages, per="depth"),
             *per_stage("ratio", [self.ratio] * stages, per="depth"),
-            Gene("reducer", REDUCERS),
+            Gene("reducer", REDUCERS if self._windows_fit else REDUCERS[1:]),
             *_never_more("tokens", self.tokens, CHOOSING),
-            *_never_more("grid", self.grid, ("window",)),
+            *(_never_more("grid", self.grid, ("window",)) if self._windows_fit else ()),
         )
 
     def published(self) -> Mapping[str, Published]:
@@ -84,8 +86,9 @@ class StagedViT(StagedSpace):
         return self.task.image_size // self.patch
 
     def sites(self) -> Sequence[Site]:
-        self._check()
-        return super().sites()
+        no_genes = set() if self._windows_fit else {gene.name for gene in _never_more("grid", self.grid, ())}
+        left = (site.without(no_genes) for site in super().sites())
+        return [site for site in left if site is not None]
 
     def stem(self) -> Sequence[Site]:
         return [Site("stem", ("width",), self._stem)]
@@ -130,6 +133,12 @@ class StagedViT(StagedSpace):
         """Rows and columns of patches of which windows left this share."""
         halvings = round(-log2(share))
         return self.side >> halvings // 2, self.side >> (halvings + 1) // 2
+
+    @property
+    def _windows_fit(self) -> bool:
+        """Whether the patches of a side can be halved as often as the shares say."""
+        halvings = ceil(max(-log2(share) for own in self.grid for share in own) / 2)
+        return self.side % (1 << halvings) == 0
 
     def _attention(
         self, width: int, heads: int, tokens: float | None = None, grid: float | None = None
@@ -185,14 +194,10 @@ class StagedViT(StagedSpace):
                 raise SpaceError(
                     f"{where}: {name} of the last stage holds 1, which is the reducer 'none' under another name; leave it out"
                 )
-        windows = "window" in dict(self.only).get("reducer", REDUCERS)
-        for share in (share for own in self.grid for share in own if windows):
-            rows, columns = self._sides(share)
-            if rows * columns != share * self.side**2 or self.side % rows or self.side % columns:
-                raise SpaceError(
-                    f"{where}: windows cannot leave {share:g} of {self.side}x{self.side} patches, as sides can only be halved; "
-                    f"change grid, or restrict reducer to {', '.join(REDUCERS[1:])}"
-                )
+        for share in (share for own in self.grid for share in own if not log2(share).is_integer()):
+            raise SpaceError(
+                f"{where}: windows halve rows and columns, so grid has shares 1, 0.5, 0.25, ...; got {share}"
+            )
 
 
 def _shares(stage: int) -> tuple[str, ...]:
@@ -214,13 +219,10 @@ def _never_more(name: str, shares: Sequence[tuple[float, ...]], reducers: tuple[
     return found
 
 
-def staged_vit(task: Task = Task()) -> SearchSpace:
-    """DeiT-Ti to DeiT-B in four stages of up to three blocks, with the shares to which EViT's keep rates .5 to .9 amount.
-
-    Where windows do not divide the patches, as of images of 48 px, there are none.
-    """
+def staged_vit(task: Task = Task()) -> StagedViT:
+    """DeiT-Ti to DeiT-B in four stages of up to three blocks, with the shares to which EViT's keep rates .5 to .9 amount."""
     second, third, fourth = zip(*(shares for shares, _ in EVIT.values()), strict=True)
-    space = StagedViT(
+    return StagedViT(
         "staged-vit",
         task,
         width=(192, 384, 768),
@@ -231,7 +233,6 @@ def staged_vit(task: Task = Task()) -> SearchSpace:
         grid=((0.25, 0.5, 1.0), (0.25, 0.5, 1.0), (0.25, 0.5)),
         winners=_winners(),
     )
-    return space if space.side % 2 == 0 else space.restrict(reducer=REDUCERS[1:])
 
 
 def _winners() -> dict[str, Published]:

@@ -35,6 +35,21 @@ def test_the_largest_choices_come_first() -> None:
     assert [lesson.arch for lesson in sampler.plan(250)] == expected
 
 
+def test_tokens_are_left_out_little_by_little() -> None:
+    """The warm-up of keep rates: nothing goes at first, and later ever more."""
+    space = load_space("staged-vit")
+    sampler = Multi(space, 0, num_steps=400, num_archs=16, warmup=0.5)
+
+    def least_share(step: int) -> float:
+        archs = [dict(lesson.arch.genes) for lesson in sampler.plan(step)]
+        assert all((arch["reducer"] == "none") == ("tokens.s4" not in arch and "grid.s4" not in arch) for arch in archs)
+        return min(float(arch.get("tokens.s4", arch.get("grid.s4", 1.0))) for arch in archs)  # type: ignore[arg-type]
+
+    assert least_share(0) == 1.0
+    assert least_share(45) >= 0.531
+    assert least_share(300) < 0.3
+
+
 def test_places_that_are_kept_to_fewer_choices_keep_to_them() -> None:
     part = SPACE.restrict(**{"mlp_ratio[0]": (2.0, 3.0), "width": (48, 64)})
     sampler = Multi(part, 0, num_steps=100, warmup=0.5)
