@@ -18,7 +18,7 @@ from vitnas import __version__
 from vitnas.display import Shown
 from vitnas.errors import CheckpointError
 from vitnas.files import refuse_other, write_bytes, write_json
-from vitnas.search_spaces import SearchSpace, load_space
+from vitnas.search_spaces import Compressed, SearchSpace, load_space
 from vitnas.search_spaces.recorded import recorded_space
 from vitnas.settings import read_toml
 
@@ -49,6 +49,7 @@ class RunFolder(Shown, view="run"):
         """Makes the folder of a new run and records how it came to be."""
         run = cls(path)
         run.check_free()
+        _refuse_lost(space)
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -124,6 +125,16 @@ class RunFolder(Shown, view="run"):
     def space(self) -> SearchSpace:
         """The space that this run's supernet was made for."""
         return recorded_space(self.path, load_space)
+
+
+def _refuse_lost(space: SearchSpace) -> None:
+    """Refuses a space that the folder could not name again."""
+    if isinstance(space, Compressed) and space.source is None and space.base.source is not None:
+        raise CheckpointError(
+            f"a run of space '{space.name}' could not be opened again: precisions by name are for spaces by name. Train "
+            f"'{space.base.source.name}', whose weights serve all precisions, and search its run with --compress; or write a table "
+            "[compress] into the file"
+        )
 
 
 def _refuse_others(path: Path, file: str | None, space: SearchSpace) -> None:

@@ -19,7 +19,7 @@ from vitnas.latency_lut.table import LatencyTable
 from vitnas.latency_lut.transfer import transfer
 from vitnas.loggers.names import refuse_missing
 from vitnas.run import RunFolder
-from vitnas.search_spaces import SearchSpace
+from vitnas.search_spaces import Compressed, SearchSpace
 
 
 def profile(
@@ -133,4 +133,5 @@ def table_file(run: RunFolder | None, space: SearchSpace, device: str, path: str
     """Where the table of a device lies unless a path is given."""
     if path is not None:
         return Path(path)
-    return run.latency_file(device) if run is not None else Path(f"{space.file_name}-{device}.parquet")
+    base = space.base if isinstance(space, Compressed) else space  # whose rows in float are in the same table
+    return run.latency_file(device) if run is not None else Path(f"{base.file_name}-{device}.parquet")

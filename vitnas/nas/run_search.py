@@ -120,6 +120,11 @@ def start_search(
         say(f"nothing is evaluated: {predicted.quantity} is {predicted.origin}")
         settings = replace(settings, predictor=NO_PREDICTOR)
     elif run is None:
+        if isinstance(space, Compressed):
+            raise SearchError(
+                f"space '{space.name}' has precisions, which scores without training do not see: the fewest bits would win "
+                "everywhere. Search a trained run with --run, or with a fitted predictor with --predict"
+            )
         settings = _without_training(settings, say)
     scores = (predicted.quantity,) if predicted is not None else SCORES if run is not None else ("score",)
     _check_names(settings, request.timed, scores)
@@ -255,7 +260,8 @@ def _target(
     else:
         base = space.base if isinstance(space, Compressed) else space
         places = [*given, folder / "latency" / f"{name}.parquet", Path(f"{base.file_name}-{name}.parquet")]
-        remedy = f"vitnas profile --space {base.name} --device {name}{' --compress' if base is not space else ''}"
+        named = base.source.name if base.source is not None else base.name
+        remedy = f"vitnas profile --space {named} --device {name}{' --compress' if base is not space else ''}"
     home = places[-1] if request.run is not None else folder / "latency" / f"{name}.parquet"
     return find_target(space, name, places, home, remedy, settings.measure, say, settings.strict)
 

@@ -16,6 +16,7 @@ import torch
 from vitnas.search_spaces import Arch
 from vitnas.search_spaces.compressed import Compressed
 from vitnas.search_spaces.precision import FLOAT, Precision
+from vitnas.search_spaces.precision_genes import WEIGHTLESS
 from vitnas.search_spaces.site_values import SiteValues
 from vitnas.supernets.data import Images
 from vitnas.supernets.evaluation import cut_out
@@ -23,8 +24,8 @@ from vitnas.supernets.precision.ranges import BATCH_SIZE, NUM_IMAGES, calibrate
 from vitnas.supernets.precision.sensitivity import LayerSensitivity, layer_sensitivities
 from vitnas.supernets.supernet import Supernet
 
-DRAWN = 256
-"""Archs among which those are looked for that have a layer which the largest lacks."""
+DRAWN, DRAWS = 256, 16
+"""Archs among which those are looked for that have a layer which the largest and the smallest lack: so many, so often."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +34,8 @@ class Sensitivities:
 
     Attributes:
         space: whose precisions were looked at.
-        found: by site and kind of layer; layers that cannot be rounded are not among them.
+        found: by site and kind of layer; layers that cannot be rounded are not among them, and hardly ever one that no arch
+            drawn had, which counts as the most sensitive of all.
     """
 
     space: Compressed
@@ -68,20 +70,26 @@ class Sensitivities:
 
     def _entries(self) -> Iterator[tuple[int, int, LayerSensitivity, str]]:
         """Row, column, what was found, and precision, of every layer that is rounded."""
-        lowering = self.space.lowering
+        lowering, worst = self.space.lowering, self._worst
         number = {spec: i for i, spec in enumerate(lowering.specs)}
         for row, (site, specs) in enumerate(lowering.specs_at().items()):
             for spec in specs:
-                one = self.found.get((site, spec.kind))
-                if one is not None and spec.precision != FLOAT.name:
-                    yield row, number[spec], one, spec.precision
+                if spec.precision != FLOAT.name:
+                    yield row, number[spec], self.found.get((site, spec.kind), worst), spec.precision
+
+    @property
+    def _worst(self) -> LayerSensitivity:
+        each = list(self.found.values())
+        menu = [name for name in self.space.menu if name != FLOAT.name]
+        rounded = {name: max((one.rounded[name] for one in each), default=0.0) for name in menu}
+        return LayerSensitivity(rounded, min((one.left_out for one in each), default=0.0))
 
 
 def measure_sensitivities(net: Supernet, space: Compressed, train: Images) -> Sensitivities:
     """Rounds every layer alone at every precision of the menu, in the largest arch, and in others for layers that it lacks.
 
     Args:
-        net: with trained weights, of the base.
+        net: with trained weights, whose space is the base.
         space: over that of the supernet.
         train: training images, of which a sample is looked at.
     """
@@ -91,7 +99,7 @@ def measure_sensitivities(net: Supernet, space: Compressed, train: Images) -> Se
     images = torch.cat(batches)
     found: dict[tuple[str, str], LayerSensitivity] = {}
     for arch in _covering(space):
-        blueprint = net.space.lower(arch)
+        blueprint = space.base.lower(arch)
         here = {
             site: menu
             for site, spec in blueprint.items()
@@ -106,8 +114,23 @@ def measure_sensitivities(net: Supernet, space: Compressed, train: Images) -> Se
 
 
 def _covering(space: Compressed) -> Iterator[Arch]:
-    """The largest arch of the base, then some that may have other kinds of layers, if there are any."""
+    """The largest arch of the base and the smallest, then some that have what neither has, if there is such."""
     base = space.base
-    yield base.largest()
-    if any(len({spec.kind for spec in specs}) > 1 for specs in base.lowering.specs_at().values()):
-        yield from base.decode(base.genome.sample(DRAWN, np.random.default_rng(0)))
+    kinds = {
+        (site, spec.kind)
+        for site, specs in base.lowering.specs_at().items()
+        for spec in specs
+        if site in space.columns_at and spec.kind not in WEIGHTLESS
+    }
+    for arch in (base.largest(), base.smallest()):
+        kinds -= {(site, spec.kind) for site, spec in base.lower(arch).items()}
+        yield arch
+    rng = np.random.default_rng(0)
+    for _ in range(DRAWS):
+        if not kinds:
+            return
+        for arch in base.decode(base.genome.sample(DRAWN, rng)):
+            new = kinds & {(site, spec.kind) for site, spec in base.lower(arch).items()}
+            kinds -= new
+            if new:
+                yield arch

@@ -67,10 +67,10 @@ class Compressed(SearchSpace):
         ]
 
     def published(self) -> Mapping[str, Published]:
-        """Those of the base, in float."""
-        whole = replace(self.base, only=())
+        """Those of the base, in float, whatever this space is kept to."""
+        whole = replace(self, base=replace(self.base, only=()), only=())
         return {
-            name: replace(one, genes=dict(self.compress(whole.arch(**one.genes)).genes))
+            name: replace(one, genes=dict(whole.compress(whole.base.arch(**one.genes)).genes))
             for name, one in self.base.published().items()
         }
 
@@ -111,6 +111,11 @@ class Compressed(SearchSpace):
         codes = self.genome.empty(1)
         for i, column in enumerate(self.columns):
             value = chosen.get(column.name, FLOAT.name) if column.gene in self._own else _value(arch, column)
+            if column.name in chosen and value not in column.choices:
+                raise InvalidArchError(
+                    f"space '{self.name}' keeps '{column.name}' to {list(column.choices)}, and '{value}' is asked for; "
+                    f"{suggest(value, map(str, column.choices))}"
+                )
             codes[0, i] = column.choices.index(value) if value in column.choices else OFF
         return self.check(self.decode(codes)[0])
 

@@ -10,6 +10,8 @@ from vitnas.errors import SpaceError
 FULL = 32
 """The bits of a number in single precision."""
 FEWEST, MOST = 2, 8
+BLOCK = 32
+"""Inputs that share a scale where the weights of a linear layer alone are kept in at most 4 bits."""
 
 _NAME = re.compile(r"(?P<form>[wp])(?P<weights>\d)(?:a(?P<activations>\d))?")
 
@@ -51,6 +53,16 @@ class Precision:
     def integer(self) -> bool:
         """Whether products are computed in integers."""
         return self.activation_bits < FULL
+
+    @property
+    def stored_bits(self) -> int:
+        """Of a weight in a file: integers of 7 bits are bytes of a smaller range."""
+        return MOST if self.integer and self.weight_bits == MOST - 1 else self.weight_bits
+
+    @property
+    def block(self) -> int | None:
+        """How many inputs of a linear layer share a scale, where it is not all of a row: of weights alone in at most 4 bits."""
+        return BLOCK if not (self.integer or self.palette) and self.weight_bits <= 4 else None
 
     @property
     def cost(self) -> tuple[int, int, bool]:

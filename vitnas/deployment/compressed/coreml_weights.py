@@ -23,8 +23,7 @@ from vitnas.deployment.compressed.graph import BLOCKS, products_of, rows_and_wid
 from vitnas.deployment.compressed.proof import OF_PALETTES, strays
 from vitnas.deployment.compressed.qdq import precision_of, precisions_of
 from vitnas.latency_lut.runtimes.coreml import quiet
-from vitnas.search_spaces.precision import FLOAT
-from vitnas.supernets.precision.rounding import BLOCK
+from vitnas.search_spaces.precision import BLOCK, FLOAT
 
 IOS = 18
 """The first that runs programs with such weights."""

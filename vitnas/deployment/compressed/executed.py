@@ -8,10 +8,9 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from vitnas.search_spaces.precision import Precision
+from vitnas.search_spaces.precision import BLOCK, Precision
 from vitnas.supernets.precision.operands import Affine
 from vitnas.supernets.precision.quantised import QuantisedLayer
-from vitnas.supernets.precision.rounding import BLOCK
 
 SMALL = 4
 """Bits of a weight that is kept in blocks, or fewer."""

@@ -19,8 +19,7 @@ from vitnas.deployment.compressed.qdq import precision_of
 from vitnas.files.temporary import temporary_folder
 from vitnas.latency_lut.runtimes.onnx import open_session
 from vitnas.latency_lut.runtimes.onnx_runtime import is_integer
-from vitnas.search_spaces.precision import FLOAT
-from vitnas.supernets.precision.rounding import BLOCK
+from vitnas.search_spaces.precision import BLOCK, FLOAT
 
 PRODUCTS = ("Conv", "Gemm", "MatMul")
 ON_THE_WAY = ("Transpose", "Reshape", "Slice", "DequantizeLinear")

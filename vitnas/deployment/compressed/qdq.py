@@ -16,10 +16,10 @@ from torch import Tensor, fx, nn
 
 from vitnas.deployment.compressed.executed import Codes, Executed, Kept
 from vitnas.deployment.compressed.graph import BLOCKS, Watch, aten, decomposed, last_of, norms_of, products_of
-from vitnas.search_spaces.precision import FLOAT, Precision
+from vitnas.search_spaces.precision import BLOCK, FLOAT, Precision
 from vitnas.supernets.precision.quantised import QuantisedLayer
 from vitnas.supernets.precision.ranges import Histogram
-from vitnas.supernets.precision.rounding import BLOCK, step_and_zero
+from vitnas.supernets.precision.rounding import step_and_zero
 
 BITS = 8
 """Of activations where runtimes multiply integers."""

@@ -58,7 +58,13 @@ def _common(targets: Mapping[str, Device | None]) -> list[str]:
     offered = {name: device.precisions if device is not None else (FLOAT.name,) for name, device in targets.items()}
     for name, precisions in offered.items():
         if not {*precisions} - {FLOAT.name}:
-            raise DeviceError(_float_alone(name))
+            device = targets[name]
+            missing = device.missing() if device is not None else None
+            raise DeviceError(
+                f"device '{name}' cannot be asked for its precisions here: {missing}"
+                if missing
+                else (device.why_not("w8a8") if device is not None else None) or _float_alone(name)
+            )
     common = set.intersection(*({*precisions} for precisions in offered.values())) - {FLOAT.name}
     if not common:
         shown = "; ".join(f"'{name}' has {', '.join(precisions)}" for name, precisions in offered.items())

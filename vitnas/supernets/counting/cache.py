@@ -49,7 +49,8 @@ def counting_version() -> str:
     folder = Path(vitnas.supernets.__path__[0])
     for path in sorted(p for p in folder.rglob("*.py") if p.parent.name in {"layers", "mixers"}):
         digest.update(path.relative_to(folder).as_posix().encode() + path.read_bytes())
-    digest.update((folder / "counting" / "counts.py").read_bytes())
+    for name in ("counting/counts.py", "precision/products.py"):
+        digest.update((folder / name).read_bytes())
     return digest.hexdigest()[:16]
 
 

@@ -16,7 +16,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
 from vitnas.search_spaces import FLOAT, LayerSpec, Precision
-from vitnas.search_spaces.precision import FULL
+from vitnas.search_spaces.precision import BLOCK, FULL
 from vitnas.supernets.layers import build
 from vitnas.supernets.precision.products import Handler, ProductCall, run_layer
 
@@ -34,7 +34,7 @@ class Counts:
             image, of a layer as it is deployed or as its authors compute it (see `Layer.counted`); biases, normalisation, softmax,
             activations and pooling are not counted.
         weight_bytes: parameters and saved statistics, weights of products at the bits of their layer's precision, with a scale an
-            output channel or a palette a product; the rest in fp32.
+            output channel, a block of 32 inputs or a palette a product; the rest in fp32.
         activation_bytes: the most memory that inputs, outputs and intermediate results of one
             image take at the same time, in fp32.
         bitops: of every multiply-accumulate the bits of one factor times those of the other; 32 x 32 in float.
@@ -70,6 +70,7 @@ class FloatCounts:
         product_macs: of all of them.
         product_weights: numbers in their weights.
         product_channels: that they put out.
+        product_blocks: blocks of `BLOCK` inputs that rows of linear layers are divided into, and channels of convolutions.
     """
 
     num_params: int
@@ -81,14 +82,16 @@ class FloatCounts:
     product_macs: int
     product_weights: int
     product_channels: int
+    product_blocks: int
 
     def at(self, precision: Precision) -> Counts:
         """The counts with weights, and perhaps activations, in fewer bits."""
         bits = precision.weight_bits
         weight_bytes, full = self.weight_bytes, FULL * FULL
         if bits < FULL:
-            tables = self.products * 2**bits if precision.palette else self.product_channels
-            packed = -(-self.product_weights * bits // 8) + NUMBER_BYTES * tables
+            scales = self.product_channels if precision.block is None else self.product_blocks
+            tables = self.products * 2**bits if precision.palette else scales
+            packed = -(-self.product_weights * precision.stored_bits // 8) + NUMBER_BYTES * tables
             weight_bytes = max(weight_bytes - NUMBER_BYTES * self.product_weights, 0) + packed
         bitops = self.product_macs * bits * precision.activation_bits + (self.macs - self.product_macs) * full
         return Counts(self.num_params, self.macs, weight_bytes, self.activation_bytes, bitops)
@@ -131,6 +134,9 @@ def count_in_float(spec: LayerSpec) -> FloatCounts:
         product_macs=products.flops // 2,
         product_weights=sum(math.prod(shape) for *_, shape in products.weights),
         product_channels=sum(shape[0] for *_, shape in products.weights),
+        product_blocks=sum(
+            shape[0] * (-(-shape[1] // BLOCK) if len(shape) == 2 else 1) for *_, shape in products.weights
+        ),
     )
 
 

@@ -10,10 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from vitnas.search_spaces.precision import FLOAT, Precision
-
-BLOCK = 32
-"""Inputs that share a scale where the weights of a linear layer alone are kept in at most 4 bits."""
+from vitnas.search_spaces.precision import BLOCK, FLOAT, Precision
 
 SHARES = tuple(1.0 - 0.05 * i for i in range(13))
 """Of the largest weight of a row: which scales are tried, from that which cuts nothing off."""
@@ -65,8 +62,7 @@ def weight_step(weight: Tensor, precision: Precision) -> Tensor:
     """
     rows = weight.flatten(1)
     size = rows.shape[1]
-    in_blocks = not precision.integer and precision.weight_bits <= 4 and weight.ndim == 2
-    block = min(BLOCK, size) if in_blocks else size
+    block = min(precision.block or size, size) if weight.ndim == 2 else size
     blocks = F.pad(rows, (0, -size % block)).reshape(-1, block)
     largest = blocks.abs().amax(dim=1, keepdim=True) / largest_code(precision.weight_bits)
     best = largest.clamp(min=_NEAREST_TO_NOTHING)
