@@ -14,12 +14,12 @@ from vitnas.nas.early import check_early
 from vitnas.nas.evaluator import Evaluator
 from vitnas.nas.execution.executor import Executor, SerialExecutor
 from vitnas.nas.execution.together import Score
-from vitnas.nas.finalists import judged_again
 from vitnas.nas.fronts import make_device_front, make_front
 from vitnas.nas.pareto.front import ParetoFront
 from vitnas.nas.pareto.picks import counted
 from vitnas.nas.problem import Problem
 from vitnas.nas.records import EvaluationBar, Log, search_loggers, write_evaluations
+from vitnas.nas.scores.finalists import judged_again
 from vitnas.nas.searchers import SEARCHERS, Searcher
 from vitnas.nas.searchers.choose import make_searcher
 from vitnas.nas.selection import spread_over_cost
