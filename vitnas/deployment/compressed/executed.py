@@ -42,11 +42,10 @@ class Kept:
         in_blocks = not precision.integer and precision.weight_bits <= SMALL and weight.ndim == 2
         return cls(whole.to(torch.int8).reshape(weight.shape), step, in_blocks)
 
-    def weight(self) -> Tensor:
-        """In float."""
-        if self.scales is None:
-            return self.values
-        return (self.values.flatten(1) * spread(self.scales, self.values[0].numel())).reshape(self.values.shape)
+    def same(self, other: Kept) -> bool:
+        """Whether another stands for the same weight."""
+        pairs = [(self.values, other.values), *[(self.scales, other.scales)] * (self.scales is not None)]
+        return (self.scales is None) == (other.scales is None) and all(torch.equal(a, b) for a, b in pairs)  # type: ignore[arg-type]
 
 
 def spread(scales: Tensor, size: int) -> Tensor:

@@ -15,7 +15,16 @@ import torch
 from torch import Tensor, fx, nn
 
 from vitnas.deployment.compressed.executed import Codes, Executed, Kept
-from vitnas.deployment.compressed.graph import BLOCKS, Watch, aten, decomposed, last_of, norms_of, products_of
+from vitnas.deployment.compressed.graph import (
+    BLOCKS,
+    Watch,
+    aten,
+    decomposed,
+    last_of,
+    norms_of,
+    products_of,
+    weight_name,
+)
 from vitnas.search_spaces.precision import BLOCK, FLOAT, Precision
 from vitnas.supernets.precision.quantised import QuantisedLayer
 from vitnas.supernets.precision.ranges import Histogram
@@ -104,10 +113,14 @@ def placed(layer: fx.GraphModule, one: Executed) -> fx.GraphModule:
     layer = copy.deepcopy(layer)
     layer.spec = spec.at(one.precision.name)
     graph = layer.graph
+    twins: dict[str, dict[str, Kept]] = {}
     for number, node in enumerate(products_of(layer)):
         product, last = one.products[number], last_of(node)
+        alike = twins.setdefault(weight_name(node), {})  # a weight that is used twice is kept once
+        name = next((name for name, kept in alike.items() if kept.same(product.kept)), f"product{number}")
+        alike[name] = product.kept
         with graph.inserting_before(node):
-            weight = _weight(layer, f"product{number}", product.kept)
+            weight = _weight(layer, name, product.kept)
             bias = None if product.bias is None else _attribute(layer, f"product{number}_bias", product.bias)
             x = node.args[0] if product.taken is None else _pair(graph, node.args[0], product.taken)
             node.args = (x, weight, bias, *node.args[3:])
@@ -159,6 +172,8 @@ def _weight(layer: fx.GraphModule, name: str, kept: Kept) -> fx.Node:
 
 def _attribute(layer: fx.GraphModule, name: str, value: Tensor) -> fx.Node:
     kept = value.detach().clone().contiguous()
+    if hasattr(layer, name):
+        return layer.graph.get_attr(name)
     if kept.is_floating_point():
         layer.register_parameter(name, nn.Parameter(kept, requires_grad=False))
     else:
