@@ -10,13 +10,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from vitnas.deployment.export import ExportSettings, export
 from vitnas.deployment.exporters import EXPORTERS, Exporter
 from vitnas.deployment.exporters.exporter import Facts
 from vitnas.deployment.flips import Flips, flips_in_half, refuse_flips
 from vitnas.errors import ExportError
-from vitnas.search_spaces import Blueprint, LayerSpec
+from vitnas.search_spaces import Blueprint, LayerSpec, Task
+from vitnas.search_spaces.published.staged_vit import StagedViT
+from vitnas.supernets.data import load_dataset
 from vitnas.supernets.layers.reducing_attention import ReducingAttention
-from vitnas.supernets.supernet import build_network
+from vitnas.supernets.supernet import Supernet, build_network
 
 HEADS = {"heads": 2, "head_width": 8}
 
@@ -107,6 +110,56 @@ def test_a_format_in_half_precision_refuses_what_flips_too_often() -> None:
     refuse_flips(Exact(), many, "arch x")
     with pytest.raises(ExportError, match=r"arch x, format 'in-half': 10.9% of 64 choices .* limit of 10%.*'window'"):
         refuse_flips(InHalf(), many, "arch x")
+
+
+class Module(Exporter):
+    """The network itself, in a form that is refused where one choice of tokens flips."""
+
+    name = "module"
+    most_flips: ClassVar[float | None] = 0.0
+    kept: ClassVar[list[nn.Module]] = []
+
+    def export(self, network: nn.Module, example: Tensor, facts: Facts, folder: Path) -> Path:
+        self.kept.append(network)
+        (folder / "module").write_text("kept")
+        return folder / "module"
+
+    def run(self, path: Path, x: Tensor) -> Tensor:
+        with torch.no_grad():
+            found: Tensor = self.kept[-1](x)
+        return found
+
+
+@pytest.mark.heavy
+def test_an_export_counts_flips_and_heeds_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(EXPORTERS, "load", lambda name: Module)
+    dataset = load_dataset("digits")
+    task = Task(image_size=dataset.train.image_size, num_classes=10, in_channels=1)
+    space = StagedViT(
+        "few", task, width=(32,), depth=((1,),) * 3, heads=(2,), head_width=16, ratio=(1.0,), patch=dataset.train.image_size // 8,
+        tokens=((0.5,), (0.25,)), grid=((1.0,), (0.25,)),
+    )  # fmt: skip
+    keep, plain = (
+        next(arch for arch in space.decode(space.genome.enumerate()) if arch["reducer"] == reducer)
+        for reducer in ("keep", "none")
+    )
+    net, settings = Supernet(space).eval(), ExportSettings(formats=("module",), measure=False, verify_images=8)
+    assert export(space, net, plain, dataset, tmp_path / "plain", settings)["flips"] is None
+    few = {"num_images": 8, "num_choices": 16, "num_flipped": 0}
+    monkeypatch.setattr("vitnas.deployment.export.flips_in_half", lambda network, x: Flips(**few))
+    assert export(space, net, keep, dataset, tmp_path / "keep", settings)["flips"] == few
+    monkeypatch.undo()
+    monkeypatch.setattr(EXPORTERS, "load", lambda name: Module)
+    monkeypatch.setattr(ReducingAttention, "members", _of_noise)
+    with pytest.raises(ExportError, match="format 'module': .* flip in half precision .* limit of 0%"):
+        export(space, net, keep, dataset, tmp_path / "refused", settings)
+    assert not (tmp_path / "refused").exists()
+
+
+def _of_noise(self: ReducingAttention, x: Tensor) -> Tensor:
+    """As if every choice fell by chance."""
+    places = torch.rand(len(x), x.shape[1]).argsort(dim=1) % self.spec.out_shape[0]
+    return (places.unsqueeze(1) == torch.arange(self.spec.out_shape[0])[:, None]).to(x.dtype)
 
 
 def test_core_ml_has_a_limit_in_all_its_forms() -> None:

@@ -56,7 +56,7 @@ def print_export(folder: Path, report: Mapping[str, Any]) -> None:
     for name, found in report["formats"].items():
         print(f"{folder / found['file']}: {name}{weights_of(found)}")
     _print_precisions(report)
-    if report["flips"] is not None:
+    if report.get("flips") is not None:
         print(f"tokens: {Flips(**report['flips'])}")
     _print_accuracy(report["accuracy"])
     _print_latencies(report)
