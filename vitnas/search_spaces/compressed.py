@@ -47,8 +47,10 @@ class Compressed(SearchSpace):
     keep: tuple[str, ...] = field(default=KEEP, kw_only=True)
 
     def __post_init__(self) -> None:
-        if self.base.task != self.task:
-            object.__setattr__(self, "base", replace(self.base, task=self.task))
+        names = {gene.name for gene in self.base.genes()}
+        kept = tuple(one for one in self.only if one[0].partition("[")[0] in names)
+        if self.base.task != self.task or self.base.only != kept:
+            object.__setattr__(self, "base", replace(self.base, task=self.task, only=kept))
 
     @cached_property
     def _precisions(self) -> PrecisionGenes:

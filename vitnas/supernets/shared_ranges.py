@@ -106,7 +106,7 @@ def ranges_of(run: RunFolder, supernet: Supernet, train: Images, say: Callable[[
         train: training images of the run.
         say: told what was measured.
     """
-    made_of = {"weights": digest(supernet), "images": _digest(train)}
+    made_of = {"weights": digest(supernet), "images": _digest(train), "moments": digest_of_file(run.moments_file)}
     known = _load(run.ranges_file, made_of)
     if known is not None:
         return known

@@ -70,7 +70,20 @@ def test_a_page_that_is_opened_again_takes_over(talk: Conversation) -> None:
     with pytest.raises(PageLost):
         found.result(5)
     assert talk.turn({"page": old, "number": job["number"], "ms": 1.0}) == {"do": "over"}
-    assert talk.turn({"page": new}) == {"do": "wait"}
+    assert talk.turn({"page": new}) == {"do": "wait"}  # and not what the old page was asked
+
+
+def test_a_page_that_says_goodbye_is_gone_at_once(talk: Conversation) -> None:
+    page = talk.hello(FACTS)["page"]
+    found = asked(talk, {"do": "run"})
+    talk.bye({"page": "another"})
+    job = talk.turn({"page": page})
+    talk.bye({"page": page})
+    with pytest.raises(PageLost):
+        found.result(5)
+    assert talk.turn({"page": page, "number": job["number"]}) == {
+        "do": "hello"
+    }  # it came back from where browsers keep pages
 
 
 def test_a_silent_page_is_gone_and_may_come_back(talk: Conversation, monkeypatch: pytest.MonkeyPatch) -> None:

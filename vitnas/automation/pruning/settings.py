@@ -60,6 +60,8 @@ class FamilySettings(Settings):
         super().__post_init__()
         from vitnas.supernets.pruning.importances import IMPORTANCES, NO_ORDER
 
+        one = "output_error"
+        self.demand("importance", not self.maps or self.importance == one, f"'{one}' where maps stand in for layers")
         self.demand("maps", not (self.maps and self.shrinks == "ranks"), "false where shrinks is 'ranks'")
         for name in (self.importance, *([self.order] if self.order != NO_ORDER else [])):
             if name not in IMPORTANCES:

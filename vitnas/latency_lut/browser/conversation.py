@@ -98,6 +98,7 @@ class Conversation:
                 return {"refused": why}
             self.facts = self.facts or facts
             self._page = secrets.token_hex(8)
+            self._job = self._answer = None  # what the page before was asked is lost with it
             self._heard = time.monotonic()
             self._changed.notify_all()
             return {"page": self._page}
@@ -108,6 +109,15 @@ class Conversation:
         with self._changed:
             if turn.page == self._page:
                 self._heard = time.monotonic()
+            return {}
+
+    def bye(self, said: Any) -> Job:
+        """A page is closed or left; one that is only killed is missed by its silence."""
+        turn = msgspec.convert(said, Turn)
+        with self._changed:
+            if turn.page == self._page:
+                self._page = ""
+                self._changed.notify_all()
             return {}
 
     def turn(self, said: Any) -> Job:
@@ -159,7 +169,7 @@ class Conversation:
             self._number += 1
             self._job, self._answer = {**job, "number": self._number}, None
             self._changed.notify_all()
-            while self._answer is None:
+            while self._page != page or self._answer is None:
                 if self._page != page or time.monotonic() - self._heard > SILENT_S:
                     self._page = "" if self._page == page else self._page
                     self._job = None

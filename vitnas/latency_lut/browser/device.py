@@ -112,7 +112,7 @@ class Browser(Device):
         files |= {name: PAGE / name for name in ("measure.js", "facts.js", "worker.js", "page.css")}
         begin = {"script": SCRIPTS[self.backend], "backend": self.backend, "threads": self.threads}
         files["begin.json"] = json.dumps(begin).encode()
-        self._site = Site(files, {"hello": talk.hello, "turn": talk.turn, "alive": talk.alive})
+        self._site = Site(files, {"hello": talk.hello, "turn": talk.turn, "alive": talk.alive, "bye": talk.bye})
         with serving(PageServer(self._site, self.lan, self.port)) as server:
             self._talk, self._loaded = talk, set()
             farewell = (

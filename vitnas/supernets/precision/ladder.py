@@ -66,6 +66,7 @@ def ladder(
     """
     if level not in LEVELS:
         raise SettingsError(f"no level '{level}' of quantisation; {suggest(level, LEVELS)}")
+    check_sites(network, precisions)
     operands, strengths = Operands(), dict[Place, float]()
     seen: dict[Place, Histogram] = {}
     layers: OrderedDict[str, nn.Module] = OrderedDict()

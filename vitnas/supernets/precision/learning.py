@@ -52,7 +52,8 @@ class _StraightThrough(Handler):
             step = None if precision.palette else weight_step(weight, precision)
             off = to_palette(weight, precision.weight_bits) - weight if step is None else None
             bits = precision.activation_bits
-            codes = step_and_zero(*Histogram.of(x).ends(bits), bits) if precision.integer else None
+            rounds = precision.integer and bool(x.isfinite().all())  # else the step is of no use, and is left out
+            codes = step_and_zero(*Histogram.of(x).ends(bits), bits) if rounds else None
         if codes is not None:
             x = rounded_activation(x, *codes, bits)
         if off is not None:

@@ -39,7 +39,13 @@ class Histogram:
     def of(cls, values: Tensor) -> Histogram:
         """That of some numbers."""
         low, high = (float(end) for end in values.aminmax())
-        return cls(low, high, torch.histc(values.float(), BINS, low, high).double().cpu())
+        if not (isfinite(low) and isfinite(high)):
+            raise DataError(
+                f"activations reach from {low} to {high}, so they have no range to be rounded in; train with a smaller learning rate, "
+                "or leave the layer in float"
+            )
+        counts = sum(torch.histc(part, BINS, low, high).double() for part in values.float().flatten().split(CHUNK))
+        return cls(low, high, torch.as_tensor(counts).cpu())
 
     @property
     def centres(self) -> Tensor:

@@ -9,16 +9,20 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from vitnas.search_spaces import Arch
+from vitnas.search_spaces import FLOAT, Arch
 from vitnas.supernets.supernet import Supernet
 
 
 class CompiledArchs:
-    """Some archs of a supernet as compiled functions of its weights; every other arch would be compiled in vain."""
+    """Some archs of a supernet as compiled functions of its weights; every other arch would be compiled in vain.
+
+    Archs that are computed in fewer bits are left out: what rounds them is not in the network that is compiled.
+    """
 
     def __init__(self, net: Supernet, archs: Iterable[Arch]) -> None:
         self.net = net
-        self._calls = {arch: _compiled(net.extract(arch)) for arch in archs}
+        in_float = [arch for arch in archs if all(spec.precision == FLOAT.name for spec in net.space.lower(arch))]
+        self._calls = {arch: _compiled(net.extract(arch)) for arch in in_float}
 
     def __contains__(self, arch: Arch) -> bool:
         return arch in self._calls

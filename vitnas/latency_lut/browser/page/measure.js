@@ -90,6 +90,7 @@ async function main() {
   if (!navigator.wakeLock) at("note").textContent = "Keep the screen on: this page cannot.";
   document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && stayAwake());
   await stayAwake();
+  window.addEventListener("pagehide", () => page && navigator.sendBeacon("bye", JSON.stringify({ page })));
   const worker = startWorker();
   await worker({ do: "begin", ...begin });
   await hello(known);
