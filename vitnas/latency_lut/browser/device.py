@@ -13,7 +13,7 @@ from pathlib import Path
 from vitnas.errors import DeviceError
 from vitnas.files.temporary import temporary_folder
 from vitnas.latency_lut.browser.address import invitation
-from vitnas.latency_lut.browser.conversation import Conversation, BrowserFacts, PageLost
+from vitnas.latency_lut.browser.conversation import BrowserFacts, Conversation, PageLost
 from vitnas.latency_lut.browser.onnxruntime_web import (
     SCRIPTS,
     VERSION,
