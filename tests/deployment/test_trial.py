@@ -13,7 +13,7 @@ from PIL import Image
 
 from tests.chromium import RUNTIME, Tab, needs_browser
 from tests.latency_lut.browser.player import Connection
-from vitnas.deployment.trial import Trial, trial
+from vitnas.deployment.trial import TryPage, trial
 from vitnas.errors import DeviceError, ExportError
 from vitnas.files import read_json, write_json
 from vitnas.latency_lut.browser.onnxruntime_web import GIVEN
@@ -65,7 +65,7 @@ def changed(folder: Path, tmp_path: Path, **report: Any) -> Path:
 
 @pytest.mark.usefixtures("_no_runtime")
 def test_the_page_the_network_and_what_it_must_know(exported: Path) -> None:
-    with serving(Trial(exported, print)) as server:
+    with serving(TryPage(exported, print)) as server:
         page = Connection(server.url)
         assert page.ask("GET", "network.onnx") == (200, (exported / "model.onnx").read_bytes())
         facts = json.loads(page.ask("GET", "facts.json")[1])
@@ -81,20 +81,20 @@ def test_what_cannot_be_tried_is_refused(exported: Path, tmp_path: Path) -> None
     with pytest.raises(
         ExportError, match="has formats torch, and a browser runs onnx; export the network with `--format onnx`"
     ):
-        Trial(changed(exported, tmp_path, formats={"torch": {"file": "model.pt2", "num_images": 1}}), print)
+        TryPage(changed(exported, tmp_path, formats={"torch": {"file": "model.pt2", "num_images": 1}}), print)
     with pytest.raises(ExportError, match="5 channels"):
-        Trial(changed(exported, tmp_path, task={"image_size": 8, "num_classes": 4, "in_channels": 5}), print)
+        TryPage(changed(exported, tmp_path, task={"image_size": 8, "num_classes": 4, "in_channels": 5}), print)
     with pytest.raises(ExportError, match="name the folder of one of them: one, two"):
-        Trial(changed(exported, tmp_path, exports=["one", "two"]), print)
+        TryPage(changed(exported, tmp_path, exports=["one", "two"]), print)
     (changed(exported, tmp_path) / "model.onnx").unlink()
     with pytest.raises(ExportError, match="model.onnx' is not as it was written, or is missing"):
-        Trial(tmp_path, print)
+        TryPage(tmp_path, print)
 
 
 def test_without_the_runtime_the_remedy_is_told(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trial, "missing", lambda backend: "it is not here; install npm")
     with pytest.raises(DeviceError, match="cannot be tried in a browser: it is not here; install npm"):
-        Trial(exported, print)
+        TryPage(exported, print)
 
 
 class TestInABrowser:
@@ -110,7 +110,7 @@ class TestInABrowser:
         (logits,) = onnxruntime.InferenceSession(exported / "model.onnx").run(None, {"image": x})[0]
         shares = np.exp(logits - logits.max()) / np.exp(logits - logits.max()).sum()
         (tmp_path / "notes.png").write_text("no picture")
-        with serving(Trial(exported, print)) as server, Tab(server.url, tmp_path / "profile") as tab:
+        with serving(TryPage(exported, print)) as server, Tab(server.url, tmp_path / "profile") as tab:
             tab.wait_for("document.documentElement?.dataset.ready")
             tab.give_file("#file", tmp_path / "photo.png")
             tab.wait_for("/ in .* ms/.test(document.getElementById('state').textContent)")

@@ -21,11 +21,11 @@ def try_(
 
     Example: vitnas try knee
     """
-    from vitnas.deployment.trial import Trial
+    from vitnas.deployment.trial import TryPage
     from vitnas.latency_lut.browser.address import invitation
     from vitnas.latency_lut.browser.onnxruntime_web import to_stderr
 
-    with Trial(folder, to_stderr, lan, port) as server:
+    with TryPage(folder, to_stderr, lan, port) as server:
         print(invitation(server.url, lan, "try the network"), flush=True)
         with going_on("photographs stayed in the browser, and nothing was written"):
             server.serve_forever()

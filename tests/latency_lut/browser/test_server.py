@@ -12,7 +12,7 @@ import pytest
 
 from tests.latency_lut.browser.player import Connection
 from vitnas.errors import VitnasError
-from vitnas.latency_lut.browser.server import HOST, MOST_POSTED, PageServer, Site, serving
+from vitnas.latency_lut.browser.server import HOST, MOST_POSTED, PageServer, ServedFiles, serving
 
 SECRET = "a secret beside the page"
 
@@ -27,7 +27,7 @@ def server(tmp_path: Path) -> Iterator[PageServer]:
             raise ValueError("no number")
         return 2 * said
 
-    site = Site(
+    site = ServedFiles(
         {"index.html": tmp_path / "page.html", "network.onnx": b"\x08\x0a", "odd.exe": b"x"}, {"double": double}
     )
     with serving(PageServer(site)) as running:
@@ -125,7 +125,7 @@ def test_pages_are_alone_with_themselves(server: PageServer) -> None:
 
 
 def test_every_server_has_a_token_of_its_own(server: PageServer) -> None:
-    with PageServer(Site({}, {})) as other:
+    with PageServer(ServedFiles({}, {})) as other:
         assert other.token != server.token
         assert len(other.token) >= 32
 
@@ -133,7 +133,7 @@ def test_every_server_has_a_token_of_its_own(server: PageServer) -> None:
 def test_only_this_machine_can_ask_unless_told_otherwise(server: PageServer) -> None:
     assert server.server_address[0] == HOST
     with pytest.raises(VitnasError, match=rf"cannot listen on {HOST}:{server.server_port}: .*choose another --port"):
-        PageServer(Site({}, {}), port=server.server_port)
+        PageServer(ServedFiles({}, {}), port=server.server_port)
 
 
 def test_json_is_what_posts_answer(server: PageServer) -> None:

@@ -14,7 +14,7 @@ from vitnas.errors import DeviceError, ExportError
 from vitnas.files import as_listed
 from vitnas.latency_lut.browser.device import PAGE
 from vitnas.latency_lut.browser.onnxruntime_web import SCRIPTS, missing, runtime_files
-from vitnas.latency_lut.browser.server import PageServer, Site
+from vitnas.latency_lut.browser.server import PageServer, ServedFiles
 from vitnas.search_spaces import Task
 from vitnas.supernets.weights.exported import read_report
 
@@ -23,7 +23,7 @@ NETWORK = "network.onnx"
 """How the page asks for it."""
 
 
-class Trial(PageServer):
+class TryPage(PageServer):
     """Serves one export; photographs stay in the browser."""
 
     def __init__(self, folder: Path, say: Callable[[str], None], lan: bool = False, port: int = 0) -> None:
@@ -43,7 +43,7 @@ class Trial(PageServer):
         files |= {name: PAGE / name for name in ("facts.js", "worker.js", "page.css")}
         files |= {"index.html": HERE / "try.html", "try.js": HERE / "try.js", "pixels.js": HERE / "pixels.js"}
         files |= {NETWORK: network, "facts.json": json.dumps(_facts(report)).encode()}
-        super().__init__(Site(files, {}), lan, port)
+        super().__init__(ServedFiles(files, {}), lan, port)
 
 
 def _network(folder: Path, report: dict[str, Any]) -> Path:

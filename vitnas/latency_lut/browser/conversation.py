@@ -21,7 +21,7 @@ Text = Annotated[str, msgspec.Meta(max_length=200, pattern=r"^[ -~]*$")]
 Job = dict[str, Any]
 
 
-class Facts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class BrowserFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a browser tells of itself.
 
     Attributes:
@@ -72,13 +72,13 @@ class PageLost(Exception):  # noqa: N818 -- no error: the page may come back
 class Conversation:
     """One page at a time does what is asked; threads of a server bring its words, the measuring thread asks."""
 
-    def __init__(self, admit: Callable[[Facts], str | None]) -> None:
+    def __init__(self, admit: Callable[[BrowserFacts], str | None]) -> None:
         """Nobody is there yet.
 
         Args:
             admit: says why a browser cannot take part; None where it can.
         """
-        self.facts: Facts | None = None
+        self.facts: BrowserFacts | None = None
         self._admit = admit
         self._changed = threading.Condition()
         self._page = ""
@@ -92,7 +92,7 @@ class Conversation:
 
     def hello(self, said: Any) -> Job:
         """A page begins; it takes the place of one that was there."""
-        facts = msgspec.convert(said, Facts)
+        facts = msgspec.convert(said, BrowserFacts)
         with self._changed:
             if why := self._another(facts) or self._admit(facts):
                 return {"refused": why}
@@ -138,7 +138,7 @@ class Conversation:
             self._heard = time.monotonic()
             return self._over() or (self._job if self._job is not None else {"do": "wait"})
 
-    def _another(self, facts: Facts) -> str | None:
+    def _another(self, facts: BrowserFacts) -> str | None:
         """Figures of two browsers never mix. The step of the clock is itself measured, so it may differ."""
         begun = self.facts
         if begun is None or facts == msgspec.structs.replace(begun, clock_ms=facts.clock_ms):
@@ -153,7 +153,7 @@ class Conversation:
 
     # What the measuring thread asks.
 
-    def wait_for_page(self) -> Facts:
+    def wait_for_page(self) -> BrowserFacts:
         """Waits until a browser is there that can take part."""
         with self._changed:
             while not self._page:

@@ -13,7 +13,7 @@ from pathlib import Path
 from vitnas.errors import DeviceError
 from vitnas.files.temporary import temporary_folder
 from vitnas.latency_lut.browser.address import invitation
-from vitnas.latency_lut.browser.conversation import Conversation, Facts, PageLost
+from vitnas.latency_lut.browser.conversation import BrowserFacts, Conversation, PageLost
 from vitnas.latency_lut.browser.onnxruntime_web import (
     SCRIPTS,
     VERSION,
@@ -22,7 +22,7 @@ from vitnas.latency_lut.browser.onnxruntime_web import (
     runtime_files,
     to_stderr,
 )
-from vitnas.latency_lut.browser.server import PageServer, Site, serving
+from vitnas.latency_lut.browser.server import PageServer, ServedFiles, serving
 from vitnas.latency_lut.devices.device import Device, reference_network
 from vitnas.latency_lut.protocol import Stopwatch, Timing, measure
 from vitnas.latency_lut.settings import TimingSettings
@@ -70,8 +70,8 @@ class Browser(Device):
         options = [f"-{threads}threads"] * (threads != 1) + [f"-batch{batch}"] * (batch != 1)
         self.name = "".join((self.base, *options)) if name is None else name
         self._say = say
-        self._facts: Facts | None = None
-        self._site = Site({}, {})
+        self._facts: BrowserFacts | None = None
+        self._site = ServedFiles({}, {})
         self._talk: Conversation | None = None
         self._loaded: set[str] = set()
 
@@ -112,7 +112,7 @@ class Browser(Device):
         files |= {name: PAGE / name for name in ("measure.js", "facts.js", "worker.js", "page.css")}
         begin = {"script": SCRIPTS[self.backend], "backend": self.backend, "threads": self.threads}
         files["begin.json"] = json.dumps(begin).encode()
-        self._site = Site(files, {"hello": talk.hello, "turn": talk.turn, "alive": talk.alive, "bye": talk.bye})
+        self._site = ServedFiles(files, {"hello": talk.hello, "turn": talk.turn, "alive": talk.alive, "bye": talk.bye})
         with serving(PageServer(self._site, self.lan, self.port)) as server:
             self._talk, self._loaded = talk, set()
             farewell = (
@@ -141,7 +141,7 @@ class Browser(Device):
     def _timings(
         self,
         talk: Conversation,
-        facts: Facts,
+        facts: BrowserFacts,
         blueprints: Sequence[Blueprint],
         settings: TimingSettings,
         reference: Blueprint | None,
@@ -193,7 +193,7 @@ class Browser(Device):
             del self._site.files[file]
         return lambda runs: talk.ask({"do": "run", "name": file, "runs": runs})
 
-    def _admit(self, facts: Facts) -> str | None:
+    def _admit(self, facts: BrowserFacts) -> str | None:
         """Why a browser cannot take part."""
         if self.threads > 1 and not facts.isolated:
             return (

@@ -56,7 +56,7 @@ Post = Callable[[Any], Any]
 
 
 @dataclass
-class Site:
+class ServedFiles:
     """What a page consists of.
 
     Attributes:
@@ -73,7 +73,7 @@ class PageServer(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, site: Site, lan: bool = False, port: int = 0) -> None:
+    def __init__(self, site: ServedFiles, lan: bool = False, port: int = 0) -> None:
         """Listens from now on.
 
         Args:
@@ -86,7 +86,7 @@ class PageServer(ThreadingHTTPServer):
         self._shown = lan_address() if lan else HOST
         where = "" if lan else HOST
         try:
-            super().__init__((where, port), _Handler)
+            super().__init__((where, port), _PageHandler)
         except OSError as error:
             raise VitnasError(
                 f"cannot listen on {where or 'this network'}:{port}: {error.strerror or error}; choose another --port"
@@ -131,7 +131,7 @@ def lan_address() -> str:
             raise VitnasError("--lan: this machine is in no network; connect it, or leave out --lan") from None
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _PageHandler(BaseHTTPRequestHandler):
     server: PageServer
     server_version = "vitnas"
     sys_version = ""
