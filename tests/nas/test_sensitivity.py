@@ -12,13 +12,19 @@ from vitnas.nas.objectives import objectives_named
 from vitnas.nas.problem import Problem
 from vitnas.nas.searchers import SEARCHERS
 from vitnas.nas.searchers.linas import Linas
-from vitnas.nas.sensitivity import measure_sensitivities
+from vitnas.nas.sensitivity import _covering, measure_sensitivities
 from vitnas.nas.settings import SearchSettings
 from vitnas.predictors import PREDICTORS
+from vitnas.search_spaces import Task, load_space
 from vitnas.search_spaces.compressed import compressed
+from vitnas.search_spaces.precision_genes import WEIGHTLESS
+from vitnas.search_spaces.pruned.given import GivenArch
+from vitnas.search_spaces.pruned.pruned_space import pruned
+from vitnas.search_spaces.stitched.stitched_space import stitched
 from vitnas.supernets.data import dataset_of
 from vitnas.supernets.evaluation import cut_out
 from vitnas.supernets.precision.sensitivity import mean_divergence
+from vitnas.supernets.supernet import Supernet
 from vitnas.supernets.weights.checkpoints import load_supernet
 
 MENU = ("w8a8", "w4a4", "w3a8")
@@ -132,3 +138,28 @@ def test_linas_reads_what_the_problem_weighs(trained, space):
     mean = [float(importance(each).mean()) for each in asked]
     assert mean[0] > np.median(importance(codes))
     assert not np.array_equal(asked[0], asked[1])
+
+
+def test_a_supernet_of_the_compressed_space_itself_is_looked_at_alike(net, space, train, sensitivities):
+    own = Supernet(space).eval()
+    own.load_state_dict(net.state_dict())
+    found = measure_sensitivities(own, space, train)
+    assert found.found.keys() == sensitivities.found.keys()
+    table = sensitivities.sums().table
+    assert np.allclose(found.sums().table, table, rtol=1e-3, atol=1e-6 * table.max())
+
+
+def test_layers_that_the_largest_arch_lacks_are_looked_at_too():
+    """Maps stand where a layer is left out, and a route through two networks passes few layers."""
+    base = load_space("autoformer-mini", Task(8, 10, 1))
+    given = [GivenArch("a", base, base.smallest()), GivenArch("b", base, base.largest())]
+    for of_given in (pruned(given[1], "prune+map"), stitched(*given)):
+        space = of_given.compressed(["w4"])
+        wanted = {
+            (site, spec.kind)
+            for site, specs in space.base.lowering.specs_at().items()
+            for spec in specs
+            if site in space.columns_at and spec.kind not in WEIGHTLESS
+        }
+        seen = {(site, spec.kind) for arch in _covering(space) for site, spec in space.base.lower(arch).items()}
+        assert wanted <= seen

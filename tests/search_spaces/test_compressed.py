@@ -242,3 +242,21 @@ def test_a_wrong_table_is_refused_with_its_place(tmp_path: Path, old: str, new: 
     file.write_text(TOML.replace(old, new))
     with pytest.raises((SpaceError, SettingsError), match=message):
         load_space(str(file))
+
+
+def test_a_restricted_base_keeps_its_published_archs_and_its_kept_choices() -> None:
+    base = load_space("deit").restrict(width=(192,))
+    space = base.compressed(["w8a8"])
+    assert set(space.published()) == set(base.published())
+    assert space.plain(space.named("DeiT-Ti")) == base.named("DeiT-Ti")
+    assert {dict(arch.genes)["width"] for arch in space.sample(20, np.random.default_rng(0))} == {192}
+    whole = load_space("deit").compressed(["w8a8"]).restrict(width=(192,), precision_attention=("w8a8",))
+    assert whole.base.only == (("width", (192,)),)
+    assert whole.base.fingerprint == base.fingerprint
+    assert pickle.loads(pickle.dumps(whole)).base.only == whole.base.only
+
+
+def test_a_precision_that_is_not_kept_is_refused_and_not_replaced() -> None:
+    space = load_space("deit").compressed(["w8a8"]).restrict(precision_attention=("w8a8",))
+    with pytest.raises(InvalidArchError, match=r"keeps 'precision_attention\[0\]' to \['w8a8'\], and 'float' is asked"):
+        space.compress(space.base.smallest(), "float")

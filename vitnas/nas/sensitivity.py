@@ -89,7 +89,7 @@ def measure_sensitivities(net: Supernet, space: Compressed, train: Images) -> Se
     """Rounds every layer alone at every precision of the menu, in the largest arch, and in others for layers that it lacks.
 
     Args:
-        net: with trained weights, whose space is the base.
+        net: with trained weights, of the base or of a compressed space over it.
         space: over that of the supernet.
         train: training images, of which a sample is looked at.
     """
@@ -107,7 +107,8 @@ def measure_sensitivities(net: Supernet, space: Compressed, train: Images) -> Se
         }
         if not here:
             continue
-        network = cut_out(net, arch, train).eval()
+        own = net.space.compress(arch) if isinstance(net.space, Compressed) else arch
+        network = cut_out(net, own, train).eval()
         each = layer_sensitivities(network, here, calibrate(network, batches), images)
         found |= {(site, spec.kind): each[site] for site, spec in blueprint.items() if site in each}
     return Sensitivities(space, found)

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from vitnas.errors import DataError
 from vitnas.files import BLANK, KEY, check_seal, refuse_other, seal_bytes, write_bytes
+from vitnas.files.whole import sha256
 from vitnas.run import RunFolder
 from vitnas.search_spaces import Arch, Blueprint, SearchSpace
 from vitnas.supernets.data import Images
@@ -106,7 +107,7 @@ def ranges_of(run: RunFolder, supernet: Supernet, train: Images, say: Callable[[
         train: training images of the run.
         say: told what was measured.
     """
-    made_of = {"weights": digest(supernet), "images": _digest(train), "moments": digest_of_file(run.moments_file)}
+    made_of = {"weights": digest(supernet), "images": _digest(train), "moments": _moments(run)}
     known = _load(run.ranges_file, made_of)
     if known is not None:
         return known
@@ -115,6 +116,11 @@ def ranges_of(run: RunFolder, supernet: Supernet, train: Images, say: Callable[[
     _save(run.ranges_file, found, made_of)
     say(f"ranges of activations are those of {NUM_ARCHS} archs on {found.num_images} images: '{run.ranges_file}'")
     return found
+
+
+def _moments(run: RunFolder) -> str:
+    """What compensates the archs of a run, which are others by it."""
+    return sha256(run.moments_file) if run.moments_file.is_file() else "none"
 
 
 def _some_archs(space: SearchSpace, seed: int) -> list[Arch]:

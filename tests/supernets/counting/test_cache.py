@@ -78,15 +78,21 @@ def test_other_spaces_and_other_code_have_files_of_their_own(
 
 
 def test_the_version_changes_with_the_source_of_any_layer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("counting/counts.py", "layers/ffn.py", "mixers/softmax.py", "mixers/notes.txt"):
+    for name in (
+        "counting/counts.py",
+        "precision/products.py",
+        "layers/ffn.py",
+        "mixers/softmax.py",
+        "mixers/notes.txt",
+    ):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(name)
     monkeypatch.setattr(count_cache.vitnas.supernets, "__path__", [str(tmp_path)])
     versions = [counting_version.__wrapped__()]
-    for name in ("counting/counts.py", "layers/ffn.py", "mixers/softmax.py"):
+    for name in ("counting/counts.py", "precision/products.py", "layers/ffn.py", "mixers/softmax.py"):
         (tmp_path / name).write_text("changed")
         versions.append(counting_version.__wrapped__())
-    assert len(set(versions)) == 4
+    assert len(set(versions)) == 5
     (tmp_path / "mixers/notes.txt").write_text("changed")
     assert counting_version.__wrapped__() == versions[-1]
 

@@ -145,7 +145,7 @@ def test_counts_of_one_layer_by_hand() -> None:
     [
         ("float", 4 * 48, 32 * 32),
         ("w8a8", 48 + 4 * (8 + 3), 8 * 8),
-        ("w7a8", 42 + 4 * (8 + 3), 7 * 8),
+        ("w7a8", 48 + 4 * (8 + 3), 7 * 8),  # bytes of a smaller range
         ("w4", 24 + 4 * (8 + 3), 4 * 32),
         ("p4", 24 + 4 * 2 * 16, 4 * 32),
         ("w3a4", 18 + 4 * (8 + 3), 3 * 4),
@@ -212,3 +212,10 @@ def test_counting_allocates_nothing_and_takes_no_random_numbers() -> None:
     huge = LayerSpec.of("feed_forward", (2, 10**6), (2, 10**6), hidden=10**7)
     assert count_layer(huge).num_params > 10**13
     assert torch.equal(torch.random.get_rng_state(), state)
+
+
+def test_weights_alone_in_four_bits_have_a_scale_for_every_32_inputs() -> None:
+    spec = LayerSpec.of("feed_forward", (2, 96), (2, 96), hidden=40)
+    found, plain = count_layer(spec.at("w4")), count_layer(spec)
+    scales = 40 * 3 + 96 * 2
+    assert found.weight_bytes == plain.weight_bytes - 4 * 2 * 96 * 40 + 96 * 40 + 4 * scales

@@ -54,7 +54,7 @@ def spread(scales: Tensor, size: int) -> Tensor:
 
 
 @dataclass(frozen=True, eq=False)
-class Product:
+class StoredProduct:
     """One product.
 
     Attributes:
@@ -81,14 +81,14 @@ class Executed:
     """
 
     precision: Precision
-    products: tuple[Product, ...]
+    products: tuple[StoredProduct, ...]
     norms: Mapping[int, Affine] = field(default_factory=dict)
 
     @classmethod
     def of(cls, layer: QuantisedLayer) -> Executed:
         """What a layer of `vitnas.supernets.precision` multiplies."""
         products = [
-            Product(
+            StoredProduct(
                 Kept.of(one.weight, one.step, layer.precision),
                 one.bias,
                 None if one.codes is None else (one.codes.scale, one.codes.zero),

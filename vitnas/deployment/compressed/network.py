@@ -12,7 +12,7 @@ from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from vitnas.deployment.compressed.executed import Executed, Kept, Product
+from vitnas.deployment.compressed.executed import Executed, Kept, StoredProduct
 from vitnas.deployment.compressed.qdq import at_precision, executed_layers
 from vitnas.deployment.settings import Level
 from vitnas.deployment.verification import answers
@@ -120,7 +120,7 @@ def _executed(site: str, precision: str, codes: list[dict[str, Any]], tensors: M
         values, scales, bias = (tensors.get(f"{site}/{number}/{part}") for part in ("values", "scales", "bias"))
         assert values is not None
         taken, given = (None if one[part] is None else (one[part][0], one[part][1]) for part in ("taken", "given"))
-        products.append(Product(Kept(values, scales, one["in_blocks"]), bias, taken, given))
+        products.append(StoredProduct(Kept(values, scales, one["in_blocks"]), bias, taken, given))
     norms = {
         int(name.split("/")[1].removeprefix("norm")): (weight, tensors.get(name.removesuffix("weight") + "bias"))
         for name, weight in tensors.items()

@@ -18,7 +18,7 @@ from vitnas.errors import SettingsError, suggest
 from vitnas.search_spaces.precision import FLOAT, Precision
 from vitnas.supernets.precision.operands import CallRecorder, Operands, record
 from vitnas.supernets.precision.products import Place
-from vitnas.supernets.precision.quantised import quantised_layer
+from vitnas.supernets.precision.quantised import check_sites, quantised_layer
 from vitnas.supernets.precision.ranges import Histogram, Ranges
 from vitnas.supernets.precision.reconstruction import NUM_STEPS, reconstructed
 from vitnas.supernets.precision.ridge import ridged

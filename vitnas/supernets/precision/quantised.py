@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -114,6 +114,14 @@ class _Affine(nn.Module):
         return self.weight, self.bias
 
 
+def check_sites(network: nn.Module, sites: Iterable[str]) -> None:
+    """Refuses sites at which a network has no layer."""
+    names = [site for site, _ in network.named_children()]
+    for site in sites:
+        if site not in names:
+            raise SpaceError(f"no layer stands at site '{site}', which was given a precision; {suggest(site, names)}")
+
+
 def precisions_of(blueprint: Blueprint) -> dict[str, Precision]:
     """Those of the layers that are not computed in float, by site."""
     return {site: Precision.of(spec.precision) for site, spec in blueprint.items() if spec.precision != FLOAT.name}
@@ -135,10 +143,7 @@ def quantised(
         operands: what stands in for weights, before they are rounded.
     """
     low = {site: precision for site, precision in precisions.items() if precision != FLOAT}
-    names = [site for site, _ in network.named_children()]
-    for site in low:
-        if site not in names:
-            raise SpaceError(f"no layer stands at site '{site}', which was given a precision; {suggest(site, names)}")
+    check_sites(network, low)
     calls = calls_of(network) if low else {}
     layers = OrderedDict(network.named_children())
     for site, precision in low.items():

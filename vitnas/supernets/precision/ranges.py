@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from math import isfinite
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +19,9 @@ TAILS = (0.0, 1e-5, 1e-4, 1e-3, 1e-2)
 """Which share of the numbers may be cut off at an end; the one that leaves the least squared error is taken."""
 
 NUM_IMAGES, BATCH_SIZE = 128, 32
+
+CHUNK = 2**23
+"""Numbers that are counted at once: single precision counts no further than 2 ** 24."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,8 +48,10 @@ class Histogram:
                 f"activations reach from {low} to {high}, so they have no range to be rounded in; train with a smaller learning rate, "
                 "or leave the layer in float"
             )
-        counts = sum(torch.histc(part, BINS, low, high).double() for part in values.float().flatten().split(CHUNK))
-        return cls(low, high, torch.as_tensor(counts).cpu())
+        counts = torch.zeros(BINS, dtype=torch.float64)
+        for part in torch.split(values.float().flatten(), CHUNK):
+            counts += torch.histc(part, BINS, low, high).double().cpu()
+        return cls(low, high, counts)
 
     @property
     def centres(self) -> Tensor:
