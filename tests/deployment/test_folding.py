@@ -80,6 +80,24 @@ def test_norms_and_scales_join_what_they_may_join():
     assert aten.mul.Tensor not in operators(deployed)
 
 
+class ScaleFirst(nn.Module):
+    """x + scale * conv(x), as residual branches write it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.scale = nn.Conv2d(3, 3, 1), nn.Parameter(torch.randn(3, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.scale * self.conv(x)
+
+
+def test_a_scale_may_be_written_first():
+    network = one(ScaleFirst())
+    deployed = fold(network, torch.zeros(2, 3, 4, 4))
+    assert_same(network, deployed, torch.randn(3, 3, 4, 4))
+    assert aten.mul.Tensor not in operators(deployed)
+
+
 class TwoReaders(nn.Module):
     """The map between convolution and norm is read by somebody else as well, openly or under another name."""
 

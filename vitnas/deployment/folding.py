@@ -112,7 +112,7 @@ class _Folding:
     def _affine_after(self, node: fx.Node) -> bool:
         """Makes a norm or a scale part of the convolution or linear layer whose only reader it is."""
         affine = self._scale_and_shift(node)
-        source = _argument(node, 0, None)
+        source, _ = self._factors(node)
         if affine is None or not isinstance(source, fx.Node) or len(source.users) > 1 or source not in self.new:
             return False
         product = self.new[source]
@@ -184,10 +184,10 @@ class _Folding:
         if node.target is aten.batch_norm.default:
             affine = self._norm(node)
             return None if affine is None else (*affine, -3)
-        if node.target is not aten.mul.Tensor or node.args[0] not in self.new or node.args[1] not in self.known:
+        source, constant = self._factors(node)
+        if node.target is not aten.mul.Tensor or source not in self.new or constant not in self.known:
             return None
-        factor = self.known[node.args[1]]  # type: ignore[index]
-        product = self.new[node.args[0]]  # type: ignore[index]
+        factor, product = self.known[constant], self.new[source]
         weights = self._weights(product)
         if weights is None or not isinstance(factor, Tensor):
             return None
@@ -196,6 +196,12 @@ class _Folding:
         if factor.numel() != channels or factor.ndim < -axis or factor.shape[axis] != channels:
             return None
         return factor.flatten(), torch.zeros(channels), axis
+
+    def _factors(self, node: fx.Node) -> tuple[Any, Any]:
+        """What is multiplied, and the constant that it is multiplied by, in whichever order they are written."""
+        first, second = _argument(node, 0, None), _argument(node, 1, None)
+        swapped = node.target is aten.mul.Tensor and first in self.known and second in self.new
+        return (second, first) if swapped else (first, second)
 
     def _weights(self, product: fx.Node) -> tuple[Tensor, Tensor | None] | None:
         """The weight and bias of a convolution or linear layer of the new graph, where they are constants."""

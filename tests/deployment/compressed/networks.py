@@ -21,6 +21,12 @@ LAYERS = {
         "ffn2": LayerSpec.of("feed_forward", (17, 40), (17, 40), hidden=64),
         "head": LayerSpec.of("classifier", (17, 40), (5,), pool="mean"),
     },
+    "residual": {
+        "stem": LayerSpec.of("conv_stem", (3, 16, 16), (16, 8, 8), kernel=3, stride=2, act="relu"),
+        "first": LayerSpec.of("meta_feed_forward", (16, 8, 8), (16, 8, 8), hidden=32, depthwise=True),
+        "second": LayerSpec.of("meta_feed_forward", (16, 8, 8), (16, 8, 8), hidden=32, depthwise=True),
+        "head": LayerSpec.of("map_classifier", (16, 8, 8), (5,), norm="batch", pool_first=False, distilled=False),
+    },
     "hybrid": {
         "stem": LayerSpec.of("conv_stem", (3, 16, 16), (96, 8, 8), kernel=3, stride=2, act="relu"),
         "bridge": LayerSpec.of("next_transformer_block", (96, 8, 8), (128, 8, 8), hidden=64, reduction=2),
@@ -43,7 +49,7 @@ def folded(name: str) -> nn.Sequential:
         with_statistics(network)
         for weight in network.parameters():
             if weight.ndim > 1:
-                nn.init.normal_(weight, std=0.1)
+                nn.init.normal_(weight, std=0.3 if name == "residual" else 0.1)
     return fold(network, pictures(2))
 
 

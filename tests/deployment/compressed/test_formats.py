@@ -79,6 +79,18 @@ def test_is_the_network_at_its_precisions(name, network, written):
         assert parity.mean_difference < off.mean_difference  # the file is nearer to its network than that is to float
 
 
+@pytest.mark.slow
+def test_openvino_adds_bytes_to_what_others_read(tmp_path):
+    """So it does since scales are folded."""
+    exporter, reference = EXPORTERS.load("openvino")(), at("residual", ("first", "w7a8"), ("second", "w7a8")).network
+    if missing := exporter.missing():
+        pytest.skip(missing)
+    path = exporter.export(reference, images(), FACTS, tmp_path)
+    expected = answers(reference, images())
+    assert compare(expected, exporter.run(path, images()), expected.argmax(dim=1)).mean_difference <= MEAN
+    assert exporter.strays(path, reference) == {}
+
+
 @pytest.fixture
 def file(written) -> Path:
     return written("onnx", "transformer")[1]
