@@ -12,7 +12,7 @@ import torch
 
 from benchmarks.problems.scene import Said, run_here
 from vitnas.search_spaces import Task, load_space
-from vitnas.supernets.counting.counts import count_layer
+from vitnas.supernets.counting.counts import count_in_float, count_layer
 from vitnas.supernets.counting.population import PopulationCounter
 from vitnas.supernets.supernet import Supernet, build_network
 
@@ -23,7 +23,8 @@ OWN = (EXAMPLES / "own_space.toml").read_text()
 
 def vitnas(cwd: Path, *words: object) -> Said:
     """A command, which knows as little of earlier layers as a process of its own: 16.0 heads are equal to 16."""
-    count_layer.cache_clear()
+    for counted in (count_layer, count_in_float):
+        counted.cache_clear()
     return run_here(shlex.join(map(str, words)), cwd)
 
 
