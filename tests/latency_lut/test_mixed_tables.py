@@ -126,6 +126,8 @@ class OtherDevice(MixedDevice):
 
 def test_several_devices_have_what_all_of_them_have() -> None:
     assert Compression().of(BASE, [MixedDevice(), MixedDevice()]).menu == ("w7a8", "float")
+    with pytest.raises(DeviceError, match="precisions are those of devices, and none is named"):
+        Compression().of(BASE, [])
     with pytest.raises(
         DeviceError, match="no precision in common but float: 'pretended' has w7a8, float; 'other' has w8a8"
     ):

@@ -55,6 +55,10 @@ def _check(targets: Mapping[str, Device | None], menu: Iterable[str]) -> None:
 
 def _common(targets: Mapping[str, Device | None]) -> list[str]:
     """The precisions that all devices have, float left out."""
+    if not targets:
+        raise DeviceError(
+            "precisions are those of devices, and none is named; name a device, or precisions such as 'w8a8'"
+        )
     offered = {name: device.precisions if device is not None else (FLOAT.name,) for name, device in targets.items()}
     for name, precisions in offered.items():
         if not {*precisions} - {FLOAT.name}:
