@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from vitnas.deployment.export import ExportSettings, export
-from vitnas.deployment.exporters import onnx_int8
+from vitnas.deployment.exporters import onnx, onnx_int8
 from vitnas.deployment.exporters.exporter import Tolerance
 from vitnas.deployment.verify import verify
 from vitnas.errors import ExportError, SettingsError
@@ -47,7 +47,7 @@ def folders(digits: Dataset, tmp_path_factory: pytest.TempPathFactory) -> dict[s
     """One export by a processor that saturates and one by a processor that does not."""
     found, patch = {}, pytest.MonkeyPatch()
     for name, test in (("sound", SOUND), ("saturated", SATURATED)):
-        patch.setattr(onnx_int8, "onnx_runtime_test", lambda test=test: test)
+        patch.setattr(onnx, "onnx_runtime_test", lambda test=test: test)
         out = tmp_path_factory.mktemp(name) / "out"
         settings = ExportSettings(int8="static", verify_images=40, calibration_images=32, measure=False)
         export(SPACE, Supernet(SPACE, seed=3), ARCH, digits, out, settings)
@@ -57,7 +57,7 @@ def folders(digits: Dataset, tmp_path_factory: pytest.TempPathFactory) -> dict[s
 
 
 def on(test: SelfTest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(onnx_int8, "onnx_runtime_test", lambda: test)
+    monkeypatch.setattr(onnx, "onnx_runtime_test", lambda: test)
 
 
 @pytest.mark.slow
