@@ -124,6 +124,21 @@ class OtherDevice(MixedDevice):
     precisions = ("w8a8", "float")  # type: ignore[assignment]
 
 
+class AbsentDevice(MixedDevice):
+    name = "absent"
+    precisions = ("float",)  # type: ignore[assignment]
+
+    def missing(self) -> str | None:
+        return "the package 'runtime' is not installed; pip install runtime"
+
+
+def test_a_device_that_cannot_be_asked_says_what_is_missing() -> None:
+    with pytest.raises(
+        DeviceError, match="'absent' cannot be asked for its precisions here: the package 'runtime' is not"
+    ):
+        Compression().of(BASE, [AbsentDevice()])
+
+
 def test_several_devices_have_what_all_of_them_have() -> None:
     assert Compression().of(BASE, [MixedDevice(), MixedDevice()]).menu == ("w7a8", "float")
     with pytest.raises(DeviceError, match="precisions are those of devices, and none is named"):

@@ -62,18 +62,19 @@ def _common(targets: Mapping[str, Device | None]) -> list[str]:
     offered = {name: device.precisions if device is not None else (FLOAT.name,) for name, device in targets.items()}
     for name, precisions in offered.items():
         if not {*precisions} - {FLOAT.name}:
-            device = targets[name]
-            missing = device.missing() if device is not None else None
-            raise DeviceError(
-                f"device '{name}' cannot be asked for its precisions here: {missing}"
-                if missing
-                else (device.why_not("w8a8") if device is not None else None) or _float_alone(name)
-            )
+            raise DeviceError(_nothing_else(name, targets[name]))
     common = set.intersection(*({*precisions} for precisions in offered.values())) - {FLOAT.name}
     if not common:
         shown = "; ".join(f"'{name}' has {', '.join(precisions)}" for name, precisions in offered.items())
         raise DeviceError(f"the devices have no precision in common but float: {shown}. Search for one at a time")
     return sorted(common)
+
+
+def _nothing_else(name: str, device: Device | None) -> str:
+    """Why a device has no precision but float, as well as is known."""
+    if device is not None and (missing := device.missing()):
+        return f"device '{name}' cannot be asked for its precisions here: {missing}"
+    return (device and device.why_not("w8a8")) or _float_alone(name)
 
 
 def _float_alone(name: str) -> str:

@@ -23,8 +23,8 @@ IMAGES, BATCH_SIZE = 512, 32
 def maps_of(net: Supernet) -> dict[str, ResidualMap]:
     """The maps of a supernet, by the site of the layer that each stands in for."""
     found = {key.partition("-")[0]: layer for key, layer in net.layers.items() if isinstance(layer, ResidualMap)}
-    sites = {site for site in net.space.lowering.specs_at() if map_site(site) in found}
-    return {site: found[map_site(site)] for site in sites}
+    sites = (site.name for site in net.space.lowering.sites)
+    return {site: found[map_site(site)] for site in sites if map_site(site) in found}
 
 
 @torch.no_grad()
