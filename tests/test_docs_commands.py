@@ -62,6 +62,7 @@ SHORTER = (
     ("--front front.json", "--front runs/mine/search-cpu/front.json"),
     ("journal:///shared/", "journal:///"),
     ("docs/examples", str(ROOT / "docs" / "examples")),
+    *(() if find_spec("openvino") else (("onnx,openvino,", "onnx,"),)),
 )
 """The same with less to do: a tiny space, and archs that exist in it."""
 
@@ -147,6 +148,10 @@ def test_commands_of_the_page_run(page: str, home: Path, tmp_path: Path) -> None
             shutil.rmtree(copy / written, ignore_errors=True)
         if "train-supernet" in text and "--resume" not in text:
             shutil.rmtree(copy / "runs")
+        if "--compress" in text and "--simulate" not in text and not text.startswith("vitnas profile"):
+            run, devices = re.search(r"--run (\S+)", text), re.findall(r"--device (\S+)", text)
+            for device in devices:  # its rows at every precision come first, as on the page
+                run_here(f"profile --run {run[1] if run else ''} --device {device} --compress", copy)
         said = run_here(text.removeprefix("vitnas "), copy)
         if said.code != 0:
             failed.append(f"{text}\n{said.err[-600:]}")

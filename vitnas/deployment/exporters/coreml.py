@@ -36,7 +36,8 @@ class CoreML(Exporter):
 
     name = "coreml"
     file: ClassVar[str] = "model.mlpackage"
-    limits = Tolerance(max_difference=1e-2, top1_agreement=0.99, accuracy_drop=0.01, mean_difference=1e-3)
+    limits = Tolerance(max_difference=1e-2, top1_agreement=0.99, accuracy_drop=0.01, mean_difference=3e-3)
+    """Weights in half precision alone move the logits of a deep network by 1e-3 in the mean."""
     most_flips = 0.25
     needs_ios: ClassVar[int] = 15
 
