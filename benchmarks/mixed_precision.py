@@ -10,6 +10,14 @@ mean relative error of the spaces, mixed_lut_kendall the least rank correlation;
 edges: the largest network of each space with every layer that may be in integers, once of layers that take and give floats, and once
 quantised as a whole, so that neighbours hand on what they have. mixed_float_edge_cost is the largest relative difference of the medians
 of calls that take turns; by space .float_edge_cost.
+
+rounding, engines, foreseen, joint: on a plain transformer and a hybrid trained here on CIFAR-10 (benchmarks/problems/rounded.py says how).
+acc.NETWORK is percent of 10,000 test images in float; ptq_w8a8_drop.NETWORK (7-bit weights where processors saturate) and
+ptq_w4a4_drop_l0, _l1 and _l2.NETWORK are points lost at all layers but the first and the last. engine_minus_simulated is the largest
+difference in points between a runtime and the simulation over networks with all or half of their layers in integers; .as_asked the share of
+these layers that the file computes so. sensitivity_spearman is the least rank correlation, over menus and networks, of the sums of
+what layers do alone with what 25 choices do together. joint_hypervolume_gain and joint_over_policy are the relative area under the front of one search over
+channels and precisions over that of channels first and then integers everywhere, or then in the best layers; means over three searches.
 """
 
 from __future__ import annotations
@@ -23,6 +31,7 @@ from pathlib import Path
 import numpy as np
 from frame import run, show
 from lut_fidelity import judged, lookups_per_s, table_within
+from problems import jointly, rounded
 
 from vitnas.latency_lut.devices import load_device
 from vitnas.latency_lut.devices.menus import Compression
@@ -38,6 +47,7 @@ from vitnas.search_spaces import Compressed, Task, load_space
 SPACES = {"autoformer-mini": None, "efficientformerv2": Task(image_size=64, num_classes=10)}
 """Name -> the task that its networks are timed for, its own where that is None."""
 CALLS = 300
+Group = Callable[[dict[str, Compressed], bool, float], dict[str, float]]
 
 
 def measure(quick: bool, only: str | None, space: str | None, budget: str) -> dict[str, float]:
@@ -117,7 +127,24 @@ def _edge_cost(space: Compressed, folder: Path, calls: int) -> float:
     return float(edged_ms / whole_ms - 1)
 
 
-GROUPS: dict[str, Callable[[dict[str, Compressed], bool, float], dict[str, float]]] = {"tables": tables, "edges": edges}
+def on_trained(group: Callable[..., dict[str, float]]) -> Group:
+    """A group that looks at trained networks, whose integers are those of this processor."""
+
+    def measured(spaces: dict[str, Compressed], quick: bool, seconds: float) -> dict[str, float]:
+        integers = next(iter(spaces.values())).menu[0]
+        return group(rounded.each(quick), integers, quick)
+
+    return measured
+
+
+GROUPS: dict[str, Group] = {
+    "tables": tables,
+    "edges": edges,
+    "rounding": on_trained(rounded.rounding),
+    "engines": on_trained(rounded.engines),
+    "foreseen": on_trained(rounded.foreseen),
+    "joint": on_trained(jointly.jointly),
+}
 """Each given the compressed spaces, whether to be quick, and the seconds for a table."""
 
 
