@@ -63,7 +63,7 @@ def measure(quick: bool) -> frame.Results:
     results["ratio"] = min(results[f"ratio.{name}"] for name in SPACES)
     with tempfile.TemporaryDirectory() as folder:
         write_pictures(dataset, Path(folder), 200 if quick else 1000)
-        pictures = load_dataset(DataSettings(folder, image_size=SIZE))
+        pictures = load_dataset(DataSettings(folder, image_size=SIZE, cache="off"))
         held.MOST_BYTES = 0  # as of images that do not fit
         score = score_of("deit", pictures)
         assert score.at_once == scoring.TOGETHER

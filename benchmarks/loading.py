@@ -34,7 +34,7 @@ def measure(quick: bool) -> frame.Results:
     starts = []
     with tempfile.TemporaryDirectory() as folder:
         write(Path(folder), images)
-        train = load_dataset(DataSettings(folder, image_size=SIZE, val_share=0.1)).train
+        train = load_dataset(DataSettings(folder, image_size=SIZE, val_share=0.1, cache="off")).train
         for _ in range(rounds):
             for way, apart in WAYS.items():
                 start_s, each_s = read(train, apart)

@@ -113,7 +113,7 @@ def _loaded_images_per_s(quick: bool) -> float:
     num = IMAGES // 4 if quick else IMAGES
     with tempfile.TemporaryDirectory() as folder:
         _write_images(Path(folder), num)
-        settings = DataSettings(folder, image_size=224, mean=(0.5,) * 3, std=(0.25,) * 3)
+        settings = DataSettings(folder, image_size=224, mean=(0.5,) * 3, std=(0.25,) * 3, cache="off")
         images = load_dataset(settings).train
         batches = Batches(len(images), 32, seed=0)
         start = time.perf_counter()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -149,7 +150,7 @@ class Judge:
 
     def _policies(self, arch: Arch, number: int) -> list[Arch]:
         """So many, from none of the layers that gain by integers to all of them."""
-        sites = [site for site in self.space.base.lower(arch) if site in self.space.columns_at]
+        sites = [site for site, _ in self.space.base.lower(arch).items() if site in self.space.columns_at]
         plain, *alone = [self.space.compress(arch, chosen) for chosen in ({}, *({s: self.integers} for s in sites))]
         codes = self.space.encode([plain, *alone])
         ms, harm = self.table.latency_ms(self.space)(codes), self.sensitivities.sums()(codes)
@@ -158,8 +159,8 @@ class Judge:
         numbers = dict.fromkeys(np.linspace(0, len(order), number).round().astype(int).tolist())
         return [self.space.compress(arch, {sites[i]: self.integers for i in order[:n]}) for n in numbers]
 
-    def _searched(self, seed: int, evaluations: int, **how: list[str]) -> list[Arch]:
-        folder = self.run.path / f"{'joint' if how else 'plain'}-{evaluations}-{seed}"
+    def _searched(self, seed: int, evaluations: int, compress: Sequence[str] = ()) -> list[Arch]:
+        folder = self.run.path / f"{'joint' if compress else 'plain'}-{evaluations}-{seed}"
         settings = SearchSettings(
             evaluations=evaluations,
             initial=max(2, evaluations // 4),
@@ -169,7 +170,7 @@ class Judge:
             measure=False,
             loggers=(),
         )
-        found = search(self.run, "cpu", settings, folder=folder, **how)
+        found = search(self.run, "cpu", settings, folder=folder, compress=tuple(compress))
         points = sorted(found.front.points, key=lambda point: -point.objectives["accuracy"])
         some = dict.fromkeys(np.linspace(0, len(points) - 1, min(FRONT, len(points))).round().astype(int).tolist())
         return [points[i].arch for i in some]
@@ -187,6 +188,6 @@ def measured_ms(space: Compressed, archs: Sequence[Arch], calls: int) -> dict[Ar
     with tempfile.TemporaryDirectory() as folder:
         runtime = OnnxRuntime(Path(folder), threads=1, batch=1)
         sessions = [runtime.session(blueprint, runtime.file(blueprint)) for blueprint in blueprints]
-    clocks = [thread_clock(lambda session=session: session.run(None, feed)) for session in sessions]
+    clocks = [thread_clock(partial(session.run, None, feed)) for session in sessions]
     times: NDArray[np.float64] = np.array([[clock(1) for clock in clocks] for _ in range(calls)])[calls // 10 :]
     return dict(zip(archs, np.median(times, axis=0).tolist(), strict=True))

@@ -75,7 +75,7 @@ def rounding(networks: dict[str, Network], integers: str, quick: bool) -> dict[s
         assert one.dataset.test is not None
         test = one.dataset.test.sample(500) if quick else one.dataset.test
         images = one.dataset.train.sample(CALIBRATION).shuffled().all()[0]
-        folded = fold(one.network, images[:1])
+        folded = fold(one.network, images)
         cases = [(integers, "L0"), *(("w4a4", level) for level in (LEVELS[:1] if quick else LEVELS))]
         made = []
         for precision, level in cases:
@@ -142,8 +142,7 @@ def _policies(space: Compressed, arch: Arch, number: int) -> list[Arch]:
     """Choices that round from few layers to all."""
     rng = np.random.default_rng(0)
     menu = [name for name in space.menu if name != "float"]
-    layers = space.base.lower(arch)
-    sites = [site for site in layers if site in space.columns_at]
+    sites = [site for site, _ in space.base.lower(arch).items() if site in space.columns_at]
     found = []
     for share in np.linspace(FEWEST, 1, number):
         some = rng.permutation(sites)[: max(1, round(share * len(sites)))]

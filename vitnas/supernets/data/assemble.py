@@ -34,7 +34,9 @@ def assemble(found: Splits, settings: DataSettings, name: str) -> Dataset:
     def shaped(images: Images) -> Images:
         size, channels = settings.image_size or found.train.image_size, settings.in_channels or found.train.channels
         sized = replace(images, image_size=size, channels=channels).decoded_by(settings.decoder)
-        return sized.kept_resized(where) if settings.cache == "resized" else sized
+        if settings.cache == "resized":
+            return sized.kept_resized(where)
+        return sized if settings.cache == "off" else sized.remembered()
 
     train = shaped(found.train)
     share = usual_test_share(len(train)) if settings.test_share is None else settings.test_share

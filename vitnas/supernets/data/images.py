@@ -71,6 +71,10 @@ class Images(ABC):
             f"none; leave out cache"
         )
 
+    def remembered(self: I) -> I:
+        """The same images; those that are decoded are kept in memory, if all of them fit."""
+        return self
+
     def only(self: I, positions: NDArray[np.integer]) -> I:
         """These images and no others."""
         return replace(self, rows=self.rows[positions])

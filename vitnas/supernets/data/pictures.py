@@ -16,6 +16,7 @@ from vitnas.errors import DataError
 from vitnas.extras import load
 from vitnas.supernets.data.decoding import TooLargeError, UnreadableError, decode, decoded_by, look
 from vitnas.supernets.data.images import Images
+from vitnas.supernets.data.remembered import Remembered
 from vitnas.supernets.data.resized import Resized
 from vitnas.supernets.settings.data import DecoderName
 
@@ -77,13 +78,15 @@ class Pictures(Images):
         files: where they lie.
         damage: what turned out to be unreadable, of all splits.
         decoder: of those that are JPEG.
-        kept: what was decoded before, if it is kept.
+        kept: what was decoded before, if it is kept on disk.
+        memory: what was decoded before, if it is kept in memory.
     """
 
     files: Files
     damage: Damage
     decoder: DecoderName = "pillow"
     kept: Resized | None = None
+    memory: Remembered | None = None
 
     @classmethod
     def of(cls, files: Files, labels: NDArray[np.integer], where: str, max_damaged: float) -> Pictures:
@@ -138,6 +141,10 @@ class Pictures(Images):
         shape = (self.channels, self.image_size, self.image_size)
         return replace(self, kept=Resized(f"{decoded_by(self.decoder)}, {first}", shape, len(self.labels), where))
 
+    def remembered(self) -> Pictures:
+        number, shape = len(self.labels), (self.channels, self.image_size, self.image_size)
+        return replace(self, memory=Remembered(number, shape)) if Remembered.fits(number, shape) else self
+
     def pixels(self, indices: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
         pixels = np.empty((len(indices), self.channels, self.image_size, self.image_size), np.uint8)
         rows = [self._next_good(index, pixels[k]) for k, index in enumerate(indices.tolist())]
@@ -160,6 +167,13 @@ class Pictures(Images):
         )
 
     def _read(self, row: int, into: NDArray[np.uint8]) -> None:
+        if self.memory is not None and self.memory.read(row, into):
+            return
+        self._decode(row, into)
+        if self.memory is not None:
+            self.memory.write(row, into)
+
+    def _decode(self, row: int, into: NDArray[np.uint8]) -> None:
         stamp = self.files.stamp(row) if self.kept is not None else None
         if self.kept is not None and stamp is not None and self.kept.read(row, stamp, into):
             return

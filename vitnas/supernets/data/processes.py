@@ -12,6 +12,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -47,7 +48,8 @@ class ReaderProcess:
                 env=os.environ
                 | {"PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path)), "OMP_NUM_THREADS": "1"},
             )
-        self._images: Pictures | None = images  # to be sent by who asks first, for the process takes a while to begin
+        # To be sent by who asks first, for the process takes a while to begin; each would keep all images in memory.
+        self._images: Pictures | None = replace(images, memory=None)
 
     def read(self, indices: NDArray[np.int64]) -> tuple[Tensor, ReadBatch]:
         """Pixels of some of the images, and what else there is to tell."""

@@ -82,10 +82,10 @@ class DataSettings(Settings):
         ),
     ] = "pillow"
     cache: Annotated[
-        Literal["resized"] | None,
+        Literal["resized", "off"] | None,
         about(
-            '"resized" keeps every image in the cache folder as it was decoded and resized, image_size^2 bytes a channel; '
-            "left out, images are decoded each time."
+            '"resized" keeps every image in the cache folder as it was decoded and resized, image_size^2 bytes a channel; "off" '
+            "decodes images each time; left out, images that take 512 MiB or less once decoded are kept in memory."
         ),
     ] = None
 
