@@ -17,7 +17,7 @@ ptq_w4a4_drop_l0, _l1 and _l2.NETWORK are points lost at all layers but the firs
 difference in points between a runtime and the simulation over networks with all or half of their layers in integers; .as_asked the share of
 these layers that the file computes so. sensitivity_spearman is the least rank correlation, over menus and networks, of the sums of
 what layers do alone with what 25 choices do together. joint_hypervolume_gain and joint_over_policy are the relative area under the front of one search over
-channels and precisions over that of channels first and then integers everywhere, or then in the best layers; means over three searches.
+channels and precisions over that of channels first and then integers everywhere, or then in the best layers; means over two searches.
 """
 
 from __future__ import annotations

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 from frame import show
 from numpy.typing import NDArray
-from problems.rounded import WORK, Network
+from problems.rounded import Network
+from quantisers import WORK
 
 from vitnas.api.searching import search
 from vitnas.automation.pruning.given_run import given_run
@@ -34,10 +35,11 @@ from vitnas.supernets.shared_ranges import ranges_of
 from vitnas.supernets.training.train import train
 from vitnas.supernets.weights.checkpoints import load_supernet
 
-EVALUATIONS, SEEDS, FRONT = 80, (1, 2, 3), 12
-TUNED = 700
+EVALUATIONS, SEEDS, FRONT = 40, (1, 2), 10
+VAL_SHARE, TEST_IMAGES = 0.02, 2000
+TUNED = 400
 """Steps of the joint training of the family that is searched."""
-BUDGET_S = 480.0
+BUDGET_S = 360.0
 """For the table of the family."""
 
 
@@ -66,7 +68,7 @@ def jointly(networks: dict[str, Network], integers: str, quick: bool) -> dict[st
         for way, find in (("joint", judge.joint), ("int8", judge.everywhere), ("policy", judge.by_layer))
     }
     archs = list(dict.fromkeys(arch for front in fronts.values() for arch in front))
-    accuracy = judge.tested(archs, dataset.test.sample(200) if quick else dataset.test)
+    accuracy = judge.tested(archs, dataset.test.sample(200 if quick else TEST_IMAGES))
     ms = measured_ms(space, archs, 20 if quick else 200)
     corner = np.array([0.0, 1.05 * max(ms.values())])
     area = {
@@ -105,7 +107,7 @@ def _family(one: Network, folder: Path, quick: bool) -> RunFolder:
     how = recipe(one.dataset, False, steps, learning_rate=5e-4, sampler="multi", threads=1)
     run = given_run(
         str(one.run.path / "arch.json"),
-        data_settings_of(one.run),
+        replace(data_settings_of(one.run), val_share=VAL_SHARE),
         replace(how, init_order="output_error"),
         lambda name: folder / f"rounded-{name}",
         print,

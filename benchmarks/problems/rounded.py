@@ -1,11 +1,10 @@
 """Trained networks of which layers are rounded: what that costs, whether it is foreseen, and whether it is worth searching for.
 
-A plain transformer and a hybrid are trained here on CIFAR-10 (given.py) and kept below VITNAS_BENCHMARK_WORK.
+Those of quantisers.py: a plain transformer and a hybrid, trained here on CIFAR-10 and kept below VITNAS_BENCHMARK_WORK.
 """
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import numpy as np
 import torch
 from frame import show
 from problems.given import IMAGES, Given, arch_of
+from quantisers import NETWORKS, QUICK, WORK
 from scipy.stats import spearmanr
 from torch import nn
 
@@ -32,9 +32,6 @@ from vitnas.supernets.precision.ladder import LEVELS
 from vitnas.supernets.precision.sensitivity import mean_divergence
 from vitnas.supernets.weights.checkpoints import load_supernet
 
-WORK = Path(os.environ.get("VITNAS_BENCHMARK_WORK", Path(tempfile.gettempdir()) / "vitnas-given"))
-GIVEN = {"plain": Given("cifar10", "vit", 32, 12, 0.70), "hybrid": Given("cifar10", "hybrid", 64, 4, 0.70)}
-QUICK = {"plain": Given("fashion", "vit", 28, 1, 0.0, steps=30, val_share=0.01)}
 CALIBRATION = 128
 POLICIES, FEWEST = 25, 0.2
 """Random choices of what is rounded, and the least share of layers that one rounds."""
@@ -65,7 +62,7 @@ def each(quick: bool) -> dict[str, Network]:
         raise SystemExit(f"needs {IMAGES}")
     WORK.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp()) if quick else WORK
-    return {name: Network.of(given, folder) for name, given in (QUICK if quick else GIVEN).items()}
+    return {name: Network.of(given, folder) for name, given in (QUICK if quick else NETWORKS).items()}
 
 
 def rounding(networks: dict[str, Network], integers: str, quick: bool) -> dict[str, float]:
