@@ -25,13 +25,14 @@ from __future__ import annotations
 import statistics
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 from frame import run, show
 from lut_fidelity import judged, lookups_per_s, table_within
 from problems import jointly, rounded
+from quantisers import NETWORKS
 
 from vitnas.latency_lut.devices import load_device
 from vitnas.latency_lut.devices.menus import Compression
@@ -127,12 +128,12 @@ def _edge_cost(space: Compressed, folder: Path, calls: int) -> float:
     return float(edged_ms / whole_ms - 1)
 
 
-def on_trained(group: Callable[..., dict[str, float]]) -> Group:
+def on_trained(group: Callable[..., dict[str, float]], names: Sequence[str] = tuple(NETWORKS)) -> Group:
     """A group that looks at trained networks, whose integers are those of this processor."""
 
     def measured(spaces: dict[str, Compressed], quick: bool, seconds: float) -> dict[str, float]:
         integers = next(iter(spaces.values())).menu[0]
-        return group(rounded.each(quick), integers, quick)
+        return group(rounded.each(quick, names), integers, quick)
 
     return measured
 
@@ -143,7 +144,7 @@ GROUPS: dict[str, Group] = {
     "rounding": on_trained(rounded.rounding),
     "engines": on_trained(rounded.engines),
     "foreseen": on_trained(rounded.foreseen),
-    "joint": on_trained(jointly.jointly),
+    "joint": on_trained(jointly.jointly, ["plain"]),
 }
 """Each given the compressed spaces, whether to be quick, and the seconds for a table."""
 

@@ -56,13 +56,14 @@ class Network:
         return self.run.space.compressed(menu)
 
 
-def each(quick: bool) -> dict[str, Network]:
+def each(quick: bool, names: Sequence[str] = tuple(NETWORKS)) -> dict[str, Network]:
+    """The networks of these names, as far as there is time for them."""
     torch.set_num_threads(1)
     if not IMAGES.is_dir():
         raise SystemExit(f"needs {IMAGES}")
     WORK.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp()) if quick else WORK
-    return {name: Network.of(given, folder) for name, given in (QUICK if quick else NETWORKS).items()}
+    return {name: Network.of(given, folder) for name, given in (QUICK if quick else NETWORKS).items() if name in names}
 
 
 def rounding(networks: dict[str, Network], integers: str, quick: bool) -> dict[str, float]:
