@@ -163,7 +163,7 @@ def _load(file: Path, made_of: Mapping[str, str]) -> dict[tuple[str, str], Layer
     if not file.is_file():
         return {}
     try:
-        content = msgspec.convert(read_json(file), _File)
+        content = msgspec.convert(read_json(file), _KeptSensitivities)
     except (DataError, OSError, msgspec.ValidationError):
         return {}
     if content.format != _FORMAT or content.made_of != made_of:
@@ -171,7 +171,7 @@ def _load(file: Path, made_of: Mapping[str, str]) -> dict[tuple[str, str], Layer
     return {(site, kind): LayerSensitivity(rounded, left_out) for site, kind, rounded, left_out in content.layers}
 
 
-class _File(msgspec.Struct):
+class _KeptSensitivities(msgspec.Struct):
     format: str
     made_of: dict[str, str]
     layers: list[tuple[str, str, dict[str, float], float]]
