@@ -77,12 +77,17 @@ def check_target(path: Path, device: Device, space: SearchSpace) -> None:
     if path.is_dir():
         raise DeviceError(f"'{path}' is a folder; name a file for the table, such as '{path / device.name}.parquet'")
     refuse_other_table(path)
+    refuse_loss(path, space)
+
+
+def refuse_loss(path: Path, space: SearchSpace) -> None:
+    """Refuses a file that has rows at precisions which a table of a space would lack."""
     lost = [name for name in _precisions_in(path) if name not in precisions_of(space)]
     if lost:
         remedy = "measure them too with --compress, or " if not isinstance(space, Compressed) else ""
         raise DeviceError(
             f"'{path}' has rows at {', '.join(lost)}, which a table of space '{space.name}' would lose, and one table serves both; "
-            f"{remedy}name another file with --out"
+            f"{remedy}name another file with --out, or delete it"
         )
 
 

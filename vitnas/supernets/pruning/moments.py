@@ -16,7 +16,7 @@ from vitnas.supernets.data import Images
 from vitnas.supernets.layers import outline
 from vitnas.supernets.layers.low_rank import keep_apart
 from vitnas.supernets.precision.products import run_layer
-from vitnas.supernets.pruning.products import Product, Watch
+from vitnas.supernets.pruning.products import Product, ProductWatch
 from vitnas.supernets.pruning.residual_maps import maps_of, rows_of
 from vitnas.supernets.recalibration import recalibrate
 from vitnas.supernets.supernet import Supernet
@@ -102,7 +102,7 @@ def _run(
     """
     calls: list[Product] = []
     edges: list[tuple[str, Tensor, Tensor, Tensor]] = []
-    watch = Watch(network, calls.append)
+    watch = ProductWatch(network, calls.append)
     with torch.enable_grad():
         for site, layer in network.named_children():
             before, x = x, run_layer(layer, x, watch)

@@ -33,7 +33,7 @@ class Product:
         return of_answer.movedim(self.axis, -1).flatten(0, -2)
 
 
-class Watch(Handler):
+class ProductWatch(Handler):
     """Tells of every linear map with a weight of a network, in their order.
 
     Answers are made to ask for gradients, so that what the logits owe them can be found.
