@@ -158,6 +158,9 @@ REFUSED = {
     "what to export": (["export", "--run", "RUN", "--out", "x"], r"--arch FILE, or --front FILE"),
     "format": (["export", "--run", "RUN", "--out", "x", "--arch", "ARCH", "--format", "onx"], r"Did you mean 'onnx'"),
     "timed where": (["export", "--run", "RUN", "--out", "x", "--arch", "ARCH", "--device", "iphone12"], r"'iphone12' cannot time"),
+    "precision alone": (["search", "--run", "RUN", "--precision", "w8a8"], r"--precision w8a8 .*add --compress"),
+    "precision of a fit": (["predictor", "fit", "--run", "RUN", "--precision", "w4"], r"--precision w4 .*add --compress"),
+    "device of a fit": (["predictor", "fit", "--run", "RUN", "--device", "cpu"], r"--device says whose precisions"),
     "foreign arch": (["export", "--run", "RUN", "--out", "x", "--arch", "FOREIGN"], r"belongs to space 'deit'"),
 }  # fmt: skip
 

@@ -36,10 +36,12 @@ class RunFolder(Shown, view="run"):
     tested.json          what networks had right on the test images
     moments.safetensors  what passes through the products of the network; where it is, smaller archs are compensated
     ranges.safetensors   what passes into the products of some networks, by which those of a compressed space are judged
+    sensitivities.json   what each precision of each layer alone does to the answers
     order.json           which channels were sorted before the first step, and which were not
     checkpoints/         step-00000100 folders of safetensors with their hashes
     latency/             DEVICE.parquet tables
-    search-NAME/         study, front and evaluations of a search
+    search-NAME/         study, front and evaluations of a search; search-NAME-compressed/ where layers have precisions
+    predictor/           a fitted predictor; predictor-compressed/ where layers have precisions
     """
 
     path: Path
@@ -105,11 +107,19 @@ class RunFolder(Shown, view="run"):
         return self.path / "ranges.safetensors"
 
     @property
+    def sensitivities_file(self) -> Path:
+        return self.path / "sensitivities.json"
+
+    @property
     def order_file(self) -> Path:
         return self.path / "order.json"
 
     def latency_file(self, device: str) -> Path:
         return self.path / "latency" / f"{device}.parquet"
+
+    def folder_of(self, what: str, space: SearchSpace) -> Path:
+        """Where results of this kind lie: those of a space that compresses the run's have a folder of their own."""
+        return self.path / (what if space.name == self.space.name else f"{what}-compressed")
 
     @property
     def config(self) -> dict[str, Any]:

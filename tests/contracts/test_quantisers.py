@@ -21,7 +21,7 @@ PAIRS = [(name, role) for name in QUANTISERS for role in Role if role in QUANTIS
 IDS = [f"{name}-{role.value}" for name, role in PAIRS]
 every_pair = pytest.mark.parametrize(("name", "role"), PAIRS, ids=IDS)
 
-KEEP_ZERO = {"uniform", "log2", "log_sqrt2", "twin", "tangent"}
+KEEP_ZERO = {"uniform", "dual_clip", "power_of_two", "log2", "log_sqrt2", "twin", "tangent"}
 KEEP_ZERO_AFTER_SOFTMAX = {"adalog"}
 """After a GELU its numbers are shifted."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,12 @@ from vitnas.latency_lut.devices.menus import Compression
 from vitnas.latency_lut.features import kind_of
 from vitnas.latency_lut.profile import profile
 from vitnas.latency_lut.protocol import Timing
+from vitnas.latency_lut.refit import learn
 from vitnas.latency_lut.runtimes import saturation
 from vitnas.latency_lut.settings import ProfileSettings
+from vitnas.latency_lut.sitting import Sitting
 from vitnas.latency_lut.table import LatencyTable
+from vitnas.latency_lut.transfer import transfer
 from vitnas.search_spaces import Compressed, load_space
 from vitnas.supernets.counting.counts import count_layer
 
@@ -76,6 +80,44 @@ def test_a_table_without_rows_at_a_precision_says_how_to_get_them(space: Compres
         DeviceError, match=r"the 'pretended' table has no rows at w7a8 .*run `vitnas profile \.\.\. .*--compress`"
     ):
         table.check(space)
+
+
+def test_a_plain_profile_does_not_lose_the_rows_of_a_mixed_table(space: Compressed, tmp_path: Path) -> None:
+    path = tmp_path / "mixed.parquet"
+    device = MixedDevice()
+    mixed = profile(space, device, path, FEW, progress=False)
+    before, asked = path.read_bytes(), len(device.asked)
+    with pytest.raises(
+        DeviceError, match="has rows at w7a8, .*one table serves both; measure them too with --compress, or"
+    ):
+        profile(BASE, device, path, FEW, progress=False)
+    with pytest.raises(DeviceError, match="has rows at w7a8"):
+        transfer(BASE, device, mixed, path, progress=False)
+    assert (path.read_bytes(), len(device.asked)) == (before, asked)
+    profile(BASE, device, tmp_path / "plain.parquet", FEW, progress=False)
+    again = profile(space, device, tmp_path / "plain.parquet", FEW, progress=False)  # nothing of it is lost
+    assert {row.spec.precision for row in again.rows} == {"w7a8", "float"}
+    path.write_bytes(before[: len(before) // 2])  # and nothing of a table that cannot be read
+    profile(BASE, device, path, FEW, progress=False)
+
+
+def test_a_plain_search_learns_on_a_mixed_table_with_the_networks_of_the_table(
+    space: Compressed, tmp_path: Path
+) -> None:
+    table = profile(space, MixedDevice(), tmp_path / "mixed.parquet", FEW, progress=False)
+    plain = BASE.decode(BASE.genome.sample(3, np.random.default_rng(5)))
+    compressed = [space.compress(arch) for arch in plain]
+    timings = [Timing(ms, 0.01, ms, ms, 3, 0.05) for ms in (0.3, 0.4, 0.5)]
+    as_base, as_mixed = learn(BASE, table, plain, timings), learn(space, table, compressed, timings)
+    assert as_base.header == as_mixed.header
+    assert as_base.rows == as_mixed.rows
+    assert len(as_base.rows) == len(table.rows)
+    alone = learn(BASE, replace(table, header=replace(table.header, networks=())), plain, timings)
+    assert as_base.header.calibration != alone.header.calibration
+    ours, theirs = Sitting.of_table(BASE, table), Sitting.of_table(space, table)
+    assert ours is not None
+    assert ours == theirs
+    assert ours.reference is not None
 
 
 def test_a_table_of_before_has_no_bit_operations_and_is_read() -> None:

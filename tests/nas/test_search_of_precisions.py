@@ -54,6 +54,29 @@ def test_the_menu_is_what_the_device_computes(run: RunFolder, tmp_path: Path) ->
     assert [space.base.check(space.plain(point.arch)) for point in again.points]
 
 
+def test_it_has_a_folder_of_its_own_and_another_space_is_refused_at_once(run: RunFolder, tmp_path: Path) -> None:
+    space = Compression().of(run.space, ["cpu"])
+    table = _table(space, tmp_path)
+    plain = start_search(SearchRequest(("cpu",), run=run, tables=(table,)), SETTINGS, lambda _: None, progress=False)
+    request = SearchRequest(("cpu",), run=run, tables=(table,), compression=Compression())
+    found = start_search(request, SETTINGS, lambda _: None, progress=False)
+    assert plain.folder == run.path / "search-cpu"
+    assert found.folder == run.path / "search-cpu-compressed"
+    assert found.front.space == space.name
+    assert ParetoFront.load(plain.folder / "front.json", run.space).points == plain.front.points
+    before = run.ranges_file.read_bytes()
+    run.ranges_file.unlink()
+    for folder in (plain.folder, found.folder):
+        other = replace(request, folder=folder, compression=Compression(("w4a4",), True))
+        with pytest.raises(SearchError, match=r"has space .*choose another folder with --out, or search as before"):
+            start_search(other, SETTINGS, lambda _: None, progress=False)
+    with pytest.raises(SearchError, match="has objectives"):
+        start_search(request, replace(SETTINGS, objectives=("accuracy", "params")), lambda _: None, progress=False)
+    assert not run.ranges_file.exists()  # nothing was measured
+    run.ranges_file.write_bytes(before)
+    assert start_search(request, SETTINGS, lambda _: None, progress=False).front.points == found.front.points
+
+
 def test_a_table_of_float_layers_names_the_remedy(run: RunFolder, tmp_path: Path) -> None:
     request = SearchRequest(("cpu",), run=run, folder=tmp_path / "out", compression=Compression())
     with pytest.raises(

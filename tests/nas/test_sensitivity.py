@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
 from scipy.stats import spearmanr
 
+from vitnas.errors import ForeignFilesError
+from vitnas.nas import sensitivity
 from vitnas.nas.learned import importance_of
 from vitnas.nas.objectives import objectives_named
 from vitnas.nas.problem import Problem
 from vitnas.nas.searchers import SEARCHERS
 from vitnas.nas.searchers.linas import Linas
-from vitnas.nas.sensitivity import _covering, measure_sensitivities
+from vitnas.nas.sensitivity import _covering, measure_sensitivities, sensitivities_of
 from vitnas.nas.settings import SearchSettings
 from vitnas.predictors import PREDICTORS
+from vitnas.run import RunFolder
 from vitnas.search_spaces import Task, load_space
 from vitnas.search_spaces.compressed import compressed
+from vitnas.search_spaces.covering import layers_in
 from vitnas.search_spaces.precision_genes import WEIGHTLESS
 from vitnas.search_spaces.pruned.given import GivenArch
 from vitnas.search_spaces.pruned.pruned_space import pruned
 from vitnas.search_spaces.stitched.stitched_space import stitched
 from vitnas.supernets.data import dataset_of
 from vitnas.supernets.evaluation import cut_out
-from vitnas.supernets.precision.sensitivity import mean_divergence
+from vitnas.supernets.precision.sensitivity import layer_sensitivities, mean_divergence
 from vitnas.supernets.supernet import Supernet
 from vitnas.supernets.weights.checkpoints import load_supernet
 
@@ -149,6 +155,43 @@ def test_a_supernet_of_the_compressed_space_itself_is_looked_at_alike(net, space
     assert np.allclose(found.sums().table, table, rtol=1e-3, atol=1e-6 * table.max())
 
 
+def test_what_is_known_is_not_measured_again_and_another_precision_alone_is(trained, net, train, tmp_path, monkeypatch):
+    run = RunFolder(shutil.copytree(trained.path, tmp_path / "run"))
+    run.sensitivities_file.unlink(missing_ok=True)  # of the tests before
+    asked: list[set[str]] = []
+
+    def counted(network, menu, *how):
+        asked.append({precision.name for each in menu.values() for precision in each})
+        return layer_sensitivities(network, menu, *how)
+
+    monkeypatch.setattr(sensitivity, "layer_sensitivities", counted)
+    said: list[str] = []
+    two, three = (compressed(run.space, menu) for menu in (("w4a4",), ("w4a4", "w8a8")))
+    first = sensitivities_of(run, net, two, train, said.append)
+    assert asked == [{"w4a4"}] * len(asked)
+    assert said == [f"sensitivities of {len(first.found)} layers are measured: '{run.sensitivities_file}'"]
+    before = len(asked)
+    assert sensitivities_of(run, net, two, train, said.append).found == first.found
+    assert (len(asked), len(said)) == (before, 1)
+    more = sensitivities_of(run, net, three, train, said.append)
+    assert asked[before:] == [{"w8a8"}] * before
+    assert all(more.found[layer].rounded["w4a4"] == one.rounded["w4a4"] for layer, one in first.found.items())
+    assert more.found.keys() == measure_sensitivities(net, three, train).found.keys()
+    before = len(asked)
+    np.testing.assert_array_equal(sensitivities_of(run, net, three, train).sums().table, more.sums().table)
+    assert len(asked) == before
+    sensitivities_of(run, net, two, train.only(np.arange(200)))  # other images
+    assert len(asked) > before
+    before = len(asked)
+    run.sensitivities_file.write_bytes(run.sensitivities_file.read_bytes()[:-40])
+    assert sensitivities_of(run, net, two, train).found == first.found
+    assert len(asked) > before
+    run.sensitivities_file.write_text("mine")
+    with pytest.raises(ForeignFilesError, match="record of sensitivities"):
+        sensitivities_of(run, net, two, train)
+    assert run.sensitivities_file.read_text() == "mine"
+
+
 def test_layers_that_the_largest_arch_lacks_are_looked_at_too():
     """Maps stand where a layer is left out, and a route through two networks passes few layers."""
     base = load_space("autoformer-mini", Task(8, 10, 1))
@@ -161,5 +204,6 @@ def test_layers_that_the_largest_arch_lacks_are_looked_at_too():
             for spec in specs
             if site in space.columns_at and spec.kind not in WEIGHTLESS
         }
-        seen = {(site, spec.kind) for arch in _covering(space) for site, spec in space.base.lower(arch).items()}
+        seen = {layer for arch in _covering(space.base, wanted) for layer in layers_in(space.base, arch)}
         assert wanted <= seen
+        assert list(_covering(space.base, set())) == []

@@ -16,7 +16,7 @@ from vitnas.nas.objectives import Objective
 from vitnas.nas.pareto.front import ParetoFront
 from vitnas.nas.pareto.point import Point
 from vitnas.reporting.page.page_data import describe_page
-from vitnas.reporting.sittings import sitting_notes
+from vitnas.reporting.sittings import front_notes
 from vitnas.reporting.terminal.devices import list_devices, print_devices
 from vitnas.reporting.terminal.exports import predictions
 from vitnas.run import RunFolder
@@ -36,7 +36,7 @@ def front_of(config: dict[str, Any], *names: str, provenance: Any = "measured") 
 
 def test_the_speed_of_the_machine_and_what_went_astray_are_told() -> None:
     sitting = {"between": 0.035, "measured": 12, "pace": [0.98, 1.62], "astray": 3}
-    holds, pace, astray = sitting_notes(front_of({"sittings": {"latency_ms": sitting}}))
+    holds, pace, astray = front_notes(front_of({"sittings": {"latency_ms": sitting}}))
     assert "hold on another day as well, with 3.5% between sittings" in holds
     assert "12 networks were measured while the reference took 0.98 to 1.62 times as long" in pace
     assert "the machine was busy" in pace
@@ -44,14 +44,14 @@ def test_the_speed_of_the_machine_and_what_went_astray_are_told() -> None:
 
 
 def test_on_a_quiet_machine_one_line_is_enough() -> None:
-    assert len(sitting_notes(front_of({"sittings": {"latency_ms": {"between": 0.035}}}))) == 1
+    assert len(front_notes(front_of({"sittings": {"latency_ms": {"between": 0.035}}}))) == 1
 
 
 @pytest.mark.parametrize("config", [{}, {"sittings": {"latency_ms": {"between": "much"}}}, {"sittings": 7}])
 def test_a_front_that_does_not_know_says_so_unless_it_is_an_estimate(config: dict[str, Any]) -> None:
-    (note,) = sitting_notes(front_of(config))
+    (note,) = front_notes(front_of(config))
     assert "how fast the machine was is not recorded" in note
-    assert sitting_notes(front_of(config, provenance="estimated")) == []
+    assert front_notes(front_of(config, provenance="estimated")) == []
 
 
 def test_what_an_export_is_told_of_a_front() -> None:
@@ -126,4 +126,4 @@ def test_the_page_shows_notes_and_exports(run: Path, tmp_path: Path) -> None:
 def test_an_estimated_table_of_the_same_run_has_no_note(run: Path) -> None:
     front = ParetoFront.load(run / "search-pretended" / "front.json")
     estimated = tuple(replace(p, provenance=dict.fromkeys(p.objectives, "estimated")) for p in front.points)
-    assert sitting_notes(replace(front, points=estimated)) == []
+    assert front_notes(replace(front, points=estimated)) == []

@@ -14,7 +14,7 @@ from tests.fast import fast_only
 from tests.search_spaces.toy import Toy
 from vitnas.errors import InvalidArchError, SettingsError, SpaceError, UnknownNameError
 from vitnas.run import RunFolder
-from vitnas.search_spaces import SPACES, Compressed, Task, load_space
+from vitnas.search_spaces import SPACES, Compressed, Task, as_named, load_space
 from vitnas.search_spaces.precision_genes import WEIGHTLESS
 
 GIVEN = ("prune:deit/DeiT-Ti", "prune+rank:deit/DeiT-Ti", "stitch:deit/DeiT-Ti+deit/DeiT-S")
@@ -254,6 +254,23 @@ def test_a_restricted_base_keeps_its_published_archs_and_its_kept_choices() -> N
     assert whole.base.only == (("width", (192,)),)
     assert whole.base.fingerprint == base.fingerprint
     assert pickle.loads(pickle.dumps(whole)).base.only == whole.base.only
+
+
+def test_other_precisions_are_kept_to_what_the_space_is_kept_to() -> None:
+    base = load_space("autoformer-mini")
+    narrow = base.compressed(["w8a8", "w7a8"]).restrict(precision_ffn=["w8a8"], depth=[4])
+    assert as_named(narrow, narrow.name) is narrow
+    other = as_named(narrow, "compress:w8a8,w4:autoformer-mini")
+    assert isinstance(other, Compressed)
+    assert (other.menu, other.base.only) == (("w8a8", "w4", "float"), (("depth", (4,)),))
+    for arch in other.sample(20, np.random.default_rng(0)):
+        assert arch["precision_ffn"] == ("w8a8",) * 4
+    assert as_named(narrow, other.name).fingerprint == other.fingerprint
+    assert as_named(base, other.name).fingerprint != other.fingerprint
+    with pytest.raises(
+        SpaceError, match=r"keeps 'precision_ffn' to \['w8a8'\], and the menu \['w4', 'float'\] has none"
+    ):
+        as_named(narrow, "compress:w4:autoformer-mini")
 
 
 def test_a_precision_that_is_not_kept_is_refused_and_not_replaced() -> None:

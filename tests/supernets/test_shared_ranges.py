@@ -11,9 +11,18 @@ import torch
 
 from vitnas.errors import ForeignFilesError
 from vitnas.run import RunFolder
+from vitnas.search_spaces import Task, load_space
 from vitnas.search_spaces.compressed import compressed
+from vitnas.search_spaces.covering import layers_in, layers_of
 from vitnas.supernets.data import dataset_of
-from vitnas.supernets.shared_ranges import NUM_ARCHS, at_precisions, measure_ranges, ranges_of
+from vitnas.supernets.shared_ranges import (
+    MOST_BESIDE,
+    NUM_ARCHS,
+    _some_archs,
+    at_precisions,
+    measure_ranges,
+    ranges_of,
+)
 from vitnas.supernets.training.train import train
 from vitnas.supernets.weights.checkpoints import load_supernet
 
@@ -39,6 +48,17 @@ def test_every_arch_finds_its_ranges(run, images):
         found = shared.of(net.extract(arch), blueprint)
         assert found is not None
         assert {site for site, _ in found} == set(blueprint.sites)
+
+
+def test_layers_that_few_archs_have_are_seen_too():
+    """Of twenty mixers at each of twelve sites, eight archs have eight at most."""
+    space = load_space("mixers", Task(32, 10, 3))
+    archs = _some_archs(space, 0)
+    seen = {layer for arch in archs for layer in layers_in(space, arch)}
+    assert seen == layers_of(space)
+    assert NUM_ARCHS < len(archs) <= NUM_ARCHS + MOST_BESIDE
+    few = load_space("autoformer-mini", Task(8, 10, 1))
+    assert len(_some_archs(few, 0)) == NUM_ARCHS
 
 
 @torch.no_grad()

@@ -181,8 +181,10 @@ def _front(front: ParetoFront | str | Path, space: SearchSpace) -> tuple[ParetoF
     """A front and the space of its archs, which is the run's or a compressed one over it."""
     if isinstance(front, ParetoFront):
         return front, as_named(space, front.space)
-    space = as_named(space, load_front(front).space)
-    return load_front(front, space), space
+    found = load_front(front)
+    space = as_named(space, found.space)
+    found.check(space, Path(front))
+    return found, space
 
 
 def _space_name(arch: OneArch) -> str:

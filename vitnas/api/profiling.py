@@ -103,10 +103,16 @@ def profile_elsewhere(
     run, space = source_of(source, say)
     settings = settings or ProfileSettings()
     refuse_missing(settings.loggers)
+
+    def target(name: str) -> Path:
+        file = table_file(run, space, name, path)
+        profiling.refuse_loss(file, space)
+        return file
+
     found = elsewhere.table(
         space,
         device,
-        lambda name: table_file(run, space, name, path),
+        target,
         settings,
         lambda text: say(f"warning: {text}"),
     )

@@ -47,7 +47,8 @@ def search(
         settings: objectives, limits, budget; by default those of `SearchSettings`, or `SearchSettings.untrained`
             without a run.
         tables: latency tables to use before those of the run.
-        folder: of the result; by default ``search-DEVICE`` in the run, or ``searches/SPACE-DEVICE``.
+        folder: of the result; by default ``search-DEVICE`` in the run (``search-DEVICE-compressed`` where it compresses
+            the run's space), or ``searches/SPACE-DEVICE``.
         warm_start: a front.json, or its folder, whose archs are evaluated early.
         include: archs to evaluate in any case.
         fitted: folder of a fitted predictor that judges instead of a supernet, without torch.

@@ -56,6 +56,27 @@ ImageSize = Annotated[int | None, typer.Option(help="Image side in pixels; defau
 Classes = Annotated[int | None, typer.Option(help="Number of classes; default: as the space was published.")]
 Channels = Annotated[int | None, typer.Option(help="Image channels; default: as the space was published.")]
 
+Compress = Annotated[
+    bool,
+    typer.Option("--compress", help="Let layers have precisions too: all that the devices have in common."),
+]
+Precisions = Annotated[
+    list[str] | None,
+    typer.Option("--precision", help="With --compress: choose among float and these, such as w8a8; several times."),
+]
+Simulate = Annotated[
+    bool, typer.Option("--simulate", help="With --precision: any precision, accuracy simulated, no latency.")
+]
+
+
+def asked_precisions(compress: bool, precision: list[str] | None) -> bool | list[str]:
+    """What --compress and --precision say together: whether layers have precisions, or which."""
+    if precision and not compress:
+        raise SettingsError(
+            f"--precision {precision[0]} is one that --compress may choose; add --compress, or leave --precision out"
+        )
+    return precision or compress
+
 
 def _found_settings() -> Path | None:
     """The settings file of the folder in which the command was given."""

@@ -8,7 +8,19 @@ from typing import Annotated
 import typer
 
 from vitnas.commands.limits import search_limits
-from vitnas.commands.options import AsJson, Channels, Classes, Config, ImageSize, emit_search, given_space
+from vitnas.commands.options import (
+    AsJson,
+    Channels,
+    Classes,
+    Compress,
+    Config,
+    ImageSize,
+    Precisions,
+    Simulate,
+    asked_precisions,
+    emit_search,
+    given_space,
+)
 from vitnas.commands.with_settings import Flags, Given, with_settings
 from vitnas.errors import SettingsError
 from vitnas.nas.settings import SearchSettings
@@ -46,19 +58,9 @@ def search(
     bitops: Annotated[
         str | None, typer.Option(help="Most multiply-accumulates times the bits of both factors, such as 200G.")
     ] = None,
-    compress: Annotated[
-        bool,
-        typer.Option(
-            "--compress", help="Let the search choose the precision of layers: those that the devices compute."
-        ),
-    ] = False,
-    precision: Annotated[
-        list[str] | None,
-        typer.Option(help="With --compress: choose among float and these, such as w8a8; several times."),
-    ] = None,
-    simulate: Annotated[
-        bool, typer.Option("--simulate", help="With --precision: any precision, accuracy simulated, no latency.")
-    ] = False,
+    compress: Compress = False,
+    precision: Precisions = None,
+    simulate: Simulate = False,
     warm_start: Annotated[Path | None, typer.Option(help="Earlier front.json, or its folder, to begin with.")] = None,
     include: Annotated[
         list[str] | None, typer.Option(help="Arch file or published arch to evaluate in any case; several times.")
@@ -67,7 +69,12 @@ def search(
     table: Annotated[
         list[Path] | None, typer.Option(help="Latency table (default: RUN/latency/DEVICE.parquet); several times.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder of the result (default: RUN/search-DEVICE).")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of the result (default: RUN/search-DEVICE, with -compressed where --compress is given)."
+        ),
+    ] = None,
     config: Config = None,
     image_size: ImageSize = None,
     classes: Classes = None,
@@ -89,6 +96,7 @@ def search(
 
     if run is not None and space is not None:
         raise SettingsError("--run brings its space; give --run or --space, not both")
+    compressed = asked_precisions(compress, precision)
     say = teller(progress=True)
     source = (
         run_of(run, say) if run is not None else given_space(space, image_size, classes, channels) if space else None
@@ -108,7 +116,7 @@ def search(
         include=include or (),
         fitted=fitted,
         ray_address=ray_address,
-        compress=precision or compress,
+        compress=compressed,
         simulate=simulate,
         progress=True,
     )

@@ -11,9 +11,9 @@ import torch
 
 from vitnas.deployment.accuracies import accuracies
 from vitnas.deployment.agreement import Agreement
-from vitnas.deployment.compressed.network import read_executed
+from vitnas.deployment.compressed.network import Reference, read_executed
 from vitnas.deployment.compressed.proof import proof_of
-from vitnas.deployment.compressed.qdq import at_precision, precisions_of
+from vitnas.deployment.compressed.qdq import precisions_of
 from vitnas.deployment.exporters import EXPORTERS
 from vitnas.deployment.exporters.exporter import ROUNDED, size_bytes
 from vitnas.deployment.folding import fold
@@ -85,7 +85,8 @@ def verify(
         progress: told every step.
 
     Returns:
-        What is found here under the keys of the report: arch_id, accuracy and what it was judged on, formats with their parity, size, whether
+        What is found here under the keys of the report: arch_id, accuracy and what it was judged on, compression of a network with
+        precisions, formats with their parity, size, whether
         their limits hold, and a warning where int8 sums saturate on this processor, predicted_latency_ms as the export
         said it, measured_latency_ms, latency with both side by side, processor.
     """
@@ -102,9 +103,12 @@ def verify(
     num_images = max([found["num_images"] for found in report["formats"].values()], default=1)
     x, labels = dataset.val.sample(num_images).all()
     x = at_size(x, blueprint)
+    compression = None
     if told := report.get("compression"):
-        example = torch.zeros(2, *blueprint.in_shape)
-        network = at_precision(fold(network, example), read_executed(folder / told["file"]))
+        folded = fold(network, torch.zeros(2, *blueprint.in_shape))
+        low = Reference.of(folded, read_executed(folder / told["file"]))
+        compression = low.report(told["level"], (x, answers(folded, x), labels))
+        network = low.network
     expected = answers(network, x)
     found: dict[str, dict[str, Any]] = {}
     broken = []
@@ -142,6 +146,7 @@ def verify(
         "arch_id": report["arch_id"],
         "accuracy": accuracy,
         "judged_on": describe_device(device),
+        "compression": compression,
         "formats": found,
         "predicted_latency_ms": predicted,
         "measured_latency_ms": {name: one.reading.raw_ms for name, one in latencies.items() if one.reading is not None},

@@ -54,7 +54,7 @@ def profile(
         budget_s: seconds that this call may take in all; without it, until `settings.tolerance` is met.
     """
     begun = time.monotonic()
-    check_target(path, device)
+    check_target(path, device, space)
     device.check_precisions(precisions_of(space))
     if isinstance(device, EstimatedDevice):
         return write_estimates(space, device, path)
@@ -72,11 +72,34 @@ def profile(
     return table
 
 
-def check_target(path: Path, device: Device) -> None:
-    """Refuses a folder, and a file that is no table, before anything is measured."""
+def check_target(path: Path, device: Device, space: SearchSpace) -> None:
+    """Refuses a folder, a file that is no table, and a table with precisions that the new one lacks, before anything is measured."""
     if path.is_dir():
         raise DeviceError(f"'{path}' is a folder; name a file for the table, such as '{path / device.name}.parquet'")
     refuse_other_table(path)
+    refuse_loss(path, space)
+
+
+def refuse_loss(path: Path, space: SearchSpace) -> None:
+    """Refuses a file that has rows at precisions which a table of a space would lack."""
+    lost = [name for name in _precisions_in(path) if name not in precisions_of(space)]
+    if lost:
+        remedy = "measure them too with --compress, or " if not isinstance(space, Compressed) else ""
+        raise DeviceError(
+            f"'{path}' has rows at {', '.join(lost)}, which a table of space '{space.name}' would lose, and one table serves both; "
+            f"{remedy}name another file with --out, or delete it"
+        )
+
+
+def _precisions_in(path: Path) -> list[str]:
+    """Those of a table that lies there; none of one that cannot be read, which is worth nothing."""
+    if not path.is_file():
+        return []
+    try:
+        rows = LatencyTable.read(path).rows
+    except DeviceError:
+        return []
+    return list(dict.fromkeys(row.spec.precision for row in rows))
 
 
 def precisions_of(space: SearchSpace) -> list[str]:

@@ -14,7 +14,7 @@ from vitnas.latency_lut.features import Floats
 from vitnas.latency_lut.protocol import Timing
 from vitnas.latency_lut.residual import Layers, fit_residual
 from vitnas.latency_lut.settings import TimingSettings
-from vitnas.latency_lut.sitting import Sitting, arch_of, is_of
+from vitnas.latency_lut.sitting import Sitting, arch_of, in_space, space_of
 from vitnas.latency_lut.table import LatencyTable
 from vitnas.search_spaces import Arch, Blueprint, SearchSpace
 
@@ -35,7 +35,8 @@ def time_again(
 def learn(space: SearchSpace, table: LatencyTable, archs: Sequence[Arch], timings: Sequence[Timing]) -> LatencyTable:
     """The table with calibration and residuals fitted to its own networks and to these.
 
-    Networks that the table holds out stay held out, and tell the new error.
+    Networks that the table holds out stay held out, and tell the new error. A table of layers at several precisions has
+    networks of all of them, whichever of them the archs have.
 
     Args:
         space: one that the table has all layers of.
@@ -44,7 +45,10 @@ def learn(space: SearchSpace, table: LatencyTable, archs: Sequence[Arch], timing
         timings: theirs, at the speed of the table.
     """
     table.check(space)
-    own = [n for n in table.header.networks if not n.held_out] if is_of(table, space) else []
+    whole = space_of(table, space)
+    if whole is not None:
+        archs, space = [in_space(arch, space, whole) for arch in archs], whole
+    own = [n for n in table.header.networks if not n.held_out] if whole is not None else []
     known = [*(arch_of(space, n) for n in own), *archs]
     times_ms = np.array([*(n.measured_ms for n in own), *(t.median_ms for t in timings)])
     if len(times_ms) < 2:
@@ -57,7 +61,7 @@ def learn(space: SearchSpace, table: LatencyTable, archs: Sequence[Arch], timing
     calibration = with_error(fitted, counts, variance, times_ms)
     new = tuple(replace(row, residual_ms=float(ms)) for row, ms in zip(rows, fitted.layers_ms, strict=True))
     learned = LatencyTable(replace(table.header, calibration=calibration), new)
-    held = [n for n in table.header.networks if n.held_out] if is_of(table, space) else []
+    held = [n for n in table.header.networks if n.held_out] if whole is not None else []
     if not held:
         return learned
     codes = space.encode([arch_of(space, n) for n in held])

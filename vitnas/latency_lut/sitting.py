@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from vitnas.latency_lut.protocol import Timing
 from vitnas.latency_lut.rows import ReferenceNetwork, WholeNetwork
 from vitnas.latency_lut.table import LatencyTable
-from vitnas.search_spaces import Arch, Blueprint, SearchSpace
+from vitnas.search_spaces import Arch, Blueprint, Compressed, SearchSpace, as_named
 
 BETWEEN = 0.035
 """Relative standard deviation of a network's latency between sittings once they are brought to one speed by a reference
@@ -54,8 +54,9 @@ class Sitting:
     def of_table(cls, space: SearchSpace, table: LatencyTable) -> Sitting | None:
         """None where the table has no reference: estimates, and figures of others."""
         header = table.header
-        if header.beside is not None and header.beside.took_ms > 0 and is_of(table, space):
-            reference = space.lower(arch_of(space, header.beside))
+        own = space_of(table, space)
+        if header.beside is not None and header.beside.took_ms > 0 and own is not None:
+            reference = own.lower(arch_of(own, header.beside))
             return cls(header.beside.took_ms, reference, dict(header.fingerprint), header.created)
         if header.reference_ms > 0 and {*table.provenances} != {"estimated"}:
             return cls(header.reference_ms, None, dict(header.fingerprint), header.created)
@@ -134,6 +135,17 @@ def arch_of(space: SearchSpace, network: WholeNetwork | ReferenceNetwork) -> Arc
     return Arch.from_json({"space": space.name, "genes": network.genes})
 
 
-def is_of(table: LatencyTable, space: SearchSpace) -> bool:
-    """Whether a table was measured for this very space."""
-    return table.header.space_fingerprint == space.fingerprint
+def space_of(table: LatencyTable, space: SearchSpace) -> SearchSpace | None:
+    """The space that a table was measured for, where that is this one or the same at other precisions; else None."""
+    own = as_named(space, table.header.space)
+    return own if own.fingerprint == table.header.space_fingerprint else None
+
+
+def in_space(arch: Arch, space: SearchSpace, own: SearchSpace) -> Arch:
+    """The arch of the space of a table that is the same network as one of another space, see `space_of`."""
+    if own.name == space.name:
+        return arch
+    assert isinstance(own, Compressed)
+    if not isinstance(space, Compressed):
+        return own.compress(arch)
+    return own.compress(space.plain(arch), {site: spec.precision for site, spec in space.lower(arch).items()})

@@ -59,7 +59,7 @@ def transfer(
         budget_s: seconds that this call may take in all.
     """
     begun = time.monotonic()
-    check_target(path, device)
+    check_target(path, device, space)
     device.check_precisions(precisions_of(space))
     old.check(space)
     if samples < LEAST:

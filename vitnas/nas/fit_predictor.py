@@ -23,6 +23,7 @@ from vitnas.nas.execution import make_executor
 from vitnas.nas.execution.executor import Executor
 from vitnas.nas.execution.place import computed_on
 from vitnas.nas.execution.together import Score
+from vitnas.nas.learned import rounding_of
 from vitnas.nas.objectives import objectives_named
 from vitnas.nas.problem import Problem
 from vitnas.nas.records import EvaluationBar
@@ -34,12 +35,15 @@ from vitnas.predictors.metrics import RankReport, compare, hold_out
 from vitnas.predictors.predictor import FEWEST_ARCHS
 from vitnas.run import RunFolder
 from vitnas.search_spaces import Codes, SearchSpace
+from vitnas.search_spaces.cost_range import CostOf
 from vitnas.settings import make_settings
 
 FEWEST_SAMPLES = FEWEST_ARCHS + 2
 FOLDS = 5
 PREDICTOR_FILE = "predictor.safetensors"
 REPORT_FILE = "report.json"
+FOLDER = "predictor"
+"""In a run, by default."""
 
 
 @dataclass(frozen=True)
@@ -106,9 +110,10 @@ def fit_predictor(
         run: with a trained supernet.
         settings: how many archs, what learns, and what.
         ray_address: of a running Ray cluster to join.
-        folder: by default ``predictor`` in the run.
+        folder: by default ``predictor`` in the run, or ``predictor-compressed``.
         progress: shows a bar on stderr.
-        space: of the archs: a compressed one over that of the run, which is what counts by default.
+        space: of the archs: a compressed one over that of the run, which is what counts by default. Predictors that learn from
+            features read the sum of its sensitivities too.
     """
     settings.demand(
         "samples",
@@ -117,7 +122,7 @@ def fit_predictor(
     )
     space = space or run.space
     make = _maker(space, settings.predictor, settings.tune_seconds)
-    folder = folder or run.path / "predictor"
+    folder = folder or run.folder_of(FOLDER, space)
     refuse_other(folder / REPORT_FILE, b'"predictor"', "report of a predictor")
     refuse_missing(settings.loggers)
     from vitnas.nas.scores.supernet import SupernetScore
@@ -136,14 +141,16 @@ def fit_predictor(
         if (device := computed_on(executor)) is not None:
             origin["torch_device"] = device
         score = SupernetScore.of(run, torch_device=executor.torch_device, space=space)
+        rounding = rounding_of(run, space)
         how = (folder, executor, origin, progress, loggers.places)
         good, scores = evaluate_archs(space, codes, score, settings.quantity, *how)
         if len(good) < FEWEST_SAMPLES:
             raise SearchError(
                 f"{len(codes) - len(good)} of {len(codes)} evaluations failed; too few are left to learn from"
             )
-        fitted = make().fit(good, scores)
-        held_out = hold_out(make, good, scores, FOLDS)
+        make_reading = partial(_reading, make, rounding)
+        fitted = make_reading().fit(good, scores)
+        held_out = hold_out(make_reading, good, scores, FOLDS)
         num_params = PopulationCounter(space)(good).num_params
         fit = PredictorFit(
             space.name,
@@ -164,6 +171,10 @@ def fit_predictor(
         for file in (PREDICTOR_FILE, REPORT_FILE):
             loggers.artefact(folder / file)
     return fit
+
+
+def _reading(make: Callable[[], Predictor], rounding: CostOf | None) -> Predictor:
+    return make() if rounding is None else make().reading(rounding)
 
 
 def _loggers(run: RunFolder, space: SearchSpace, settings: FitSettings, folder: Path) -> Loggers:

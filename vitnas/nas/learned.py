@@ -27,7 +27,9 @@ def check_importance(space: SearchSpace, settings: SearchSettings) -> None:
         IMPORTANCES.load(settings.importance).check(space.base if isinstance(space, Compressed) else space)
 
 
-def importance_of(run: RunFolder, space: SearchSpace, settings: SearchSettings) -> CostOf | None:
+def importance_of(
+    run: RunFolder, space: SearchSpace, settings: SearchSettings, say: Say = lambda _: None
+) -> CostOf | None:
     """How much archs keep of what matters, which takes a while to learn, for the searchers that ask.
 
     In a compressed space others get what rounding does to the answers, with less of it being more.
@@ -35,18 +37,29 @@ def importance_of(run: RunFolder, space: SearchSpace, settings: SearchSettings) 
     compressed = space if isinstance(space, Compressed) else None
     if settings.searcher not in BY_IMPORTANCE and (compressed is None or settings.predictor == NO_PREDICTOR):
         return None
+    if settings.searcher not in BY_IMPORTANCE:
+        return rounding_of(run, space, say)
     from vitnas.supernets.data import dataset_of
     from vitnas.supernets.weights.checkpoints import load_supernet
 
     net, train = load_supernet(run), dataset_of(run).train
+    importance = _importance(settings).table(net, train)
     if compressed is None:
-        return _importance(settings).table(net, train)
-    from vitnas.nas.sensitivity import measure_sensitivities
+        return importance
+    from vitnas.nas.sensitivity import sensitivities_of
 
-    sensitivities = measure_sensitivities(net, compressed, train)
-    if settings.searcher not in BY_IMPORTANCE:
-        return sensitivities.sums().times(-1.0)
-    return sensitivities.weighing(_importance(settings).table(net, train))
+    return sensitivities_of(run, net, compressed, train, say).weighing(importance)
+
+
+def rounding_of(run: RunFolder, space: SearchSpace, say: Say = lambda _: None) -> CostOf | None:
+    """What rounding does to the answers of archs of a compressed space, less of it being more; None in any other space."""
+    if not isinstance(space, Compressed):
+        return None
+    from vitnas.nas.sensitivity import sensitivities_of
+    from vitnas.supernets.data import dataset_of
+    from vitnas.supernets.weights.checkpoints import load_supernet
+
+    return sensitivities_of(run, load_supernet(run), space, dataset_of(run).train, say).sums().times(-1.0)
 
 
 def _importance(settings: SearchSettings) -> Importance:

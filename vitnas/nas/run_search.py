@@ -24,6 +24,7 @@ from vitnas.nas.scores.predicted import PredictedScore
 from vitnas.nas.scores.remembered import RememberedScore, remembered
 from vitnas.nas.search import check_search, device_front_file, search
 from vitnas.nas.settings import BY_IMPORTANCE, NO_PREDICTOR, SearchSettings
+from vitnas.nas.study import refuse_other_study
 from vitnas.nas.targets.costs import SIMULATED, costs_of, without_latency
 from vitnas.nas.targets.find import Say, find_target
 from vitnas.nas.targets.target import Target
@@ -134,10 +135,8 @@ def start_search(
     if settings.baselines:
         weighed(objectives_named(settings.objectives))
     warm = _warm(request.warm, space) if request.warm is not None else []
-    label = "+".join(request.timed) or SIMULATED
-    folder = request.folder or (
-        run.path / f"search-{label}" if run is not None else Path("searches") / f"{space.file_name}-{label}"
-    )
+    folder = request.folder or _folder(request, space)
+    refuse_other_study(space, objectives_named(settings.objectives), folder, settings.study)
     judged_on = "cpu" if predicted is not None else settings.torch_device
     timeout_s, gpus = settings.timeout or None, settings.gpus_per_worker
     with make_executor(settings.workers, request.ray_address, timeout_s, judged_on, gpus) as executor:
@@ -149,7 +148,7 @@ def start_search(
         if run is not None and predicted is None:
             check_importance(space, settings)
             compensate(run, settings, say)
-            problem = problem.weighing(importance_of(run, space, settings))
+            problem = problem.weighing(importance_of(run, space, settings, say))
         score: Score
         if predicted is not None:
             score = predicted
@@ -183,6 +182,14 @@ def start_search(
     several = request.timed if len(request.timed) > 1 else ()
     of_devices = {name: ParetoFront.load(device_front_file(folder, name), space) for name in several}
     return SearchResult(folder, front, of_devices, baselines)
+
+
+def _folder(request: SearchRequest, space: SearchSpace) -> Path:
+    """Where a result lies by default: that of a compressed space beside that of its base, on the same devices."""
+    label = "+".join(request.timed) or SIMULATED
+    if request.run is None:
+        return Path("searches") / f"{space.file_name}-{label}"
+    return request.run.folder_of(f"search-{label}", space if request.timed else request.run.space)
 
 
 def refuse_twice(devices: Sequence[str]) -> Sequence[str]:
@@ -281,7 +288,9 @@ def _warm(place: Path, space: SearchSpace) -> list[Arch]:
     """Archs to begin with; those of the space without precisions are taken in float, and at the fewest bits."""
     file = place / "front.json" if place.is_dir() else place
     front = ParetoFront.load(file)
-    if not isinstance(space, Compressed) or front.space != space.base.name:
-        return [point.arch for point in ParetoFront.load(file, space).points]
-    archs = [point.arch for point in ParetoFront.load(file, space.base).points]
-    return [space.compress(arch, name) for arch in archs for name in (space.menu[0], FLOAT.name)]
+    archs = [point.arch for point in front.points]
+    if isinstance(space, Compressed) and front.space == space.base.name:
+        front.check(space.base, file)
+        return [space.compress(arch, name) for arch in archs for name in (space.menu[0], FLOAT.name)]
+    front.check(space, file)
+    return archs

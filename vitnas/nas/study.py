@@ -174,24 +174,14 @@ class Study:
 
     def _claim(self, origin: Mapping[str, str]) -> None:
         """Marks a new study as that of this search, or checks that it is."""
-        wanted = {
-            "space": self._space.name,
-            "fingerprint": self._space.fingerprint,
-            "objectives": [o.name for o in self._objectives],
-            "origin": dict(origin),
-        }
+        wanted = {**_terms(self._space, self._objectives), "origin": dict(origin)}
         found = self._study.user_attrs.get(MARK)
         if found is None and not self._study.get_trials(deepcopy=False):
             self._study.set_user_attr(MARK, wanted)
             return
         if found is None:
             raise SearchError(f"{self._where} was not made by a vitnas search; choose another name")
-        for key, value in wanted.items():
-            if found.get(key) != value:
-                raise SearchError(
-                    f"{self._where} has {key} {found.get(key)!r}, this search has {value!r}; "
-                    "choose another folder with --out, or search as before"
-                )
+        _refuse_difference(self._where, found, wanted)
 
     def _archs(self, numbers: Sequence[int], notes: Sequence[Any]) -> list[Arch]:
         """What the attributes of trials stand for, all at once; one by one where that names the trial that is wrong."""
@@ -215,6 +205,41 @@ class Study:
             self._timings.setdefault(str(note["device"]), {}).setdefault(arch, timing)
         except (InvalidArchError, msgspec.ValidationError, KeyError, TypeError) as error:
             raise SearchError(f"{self._where}, note '{key}': {error}; choose another folder with --out") from None
+
+
+def refuse_other_study(space: SearchSpace, objectives: Sequence[Objective], folder: Path, name: str) -> None:
+    """Refuses a folder whose study is of another space or has other objectives, before anything is computed.
+
+    Args:
+        space: of the search.
+        objectives: of the search.
+        folder: that may hold a study.
+        name: of the study; empty for that of the folder.
+    """
+    if not (folder / STUDY_FILE).is_file():
+        return
+    storage, name = database(folder), name or folder.resolve().name
+    where = f"study '{name}' in {storage}"
+    with _told_as_search_errors(where):
+        opened = _storage(storage)
+        if name not in optuna.get_all_study_names(opened):
+            return
+        found = optuna.load_study(study_name=name, storage=opened).user_attrs.get(MARK)
+    if found is not None:
+        _refuse_difference(where, found, _terms(space, objectives))
+
+
+def _terms(space: SearchSpace, objectives: Sequence[Objective]) -> dict[str, Any]:
+    return {"space": space.name, "fingerprint": space.fingerprint, "objectives": [o.name for o in objectives]}
+
+
+def _refuse_difference(where: str, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    for key, value in wanted.items():
+        if found.get(key) != value:
+            raise SearchError(
+                f"{where} has {key} {found.get(key)!r}, this search has {value!r}; "
+                "choose another folder with --out, or search as before"
+            )
 
 
 def as_recorded(attrs: Mapping[str, Any]) -> bool:

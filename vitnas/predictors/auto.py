@@ -64,7 +64,6 @@ class Auto(LearnedPredictor):
             raise SettingsError(f"auto predictor: seconds = {seconds:g}: must be zero or more")
         self._seconds = seconds
         self._known: dict[type[Features], Features] = {}
-        self._also: tuple[CostOf, ...] = ()
         self.trials: list[Trial] = []
         self.winner: Trial
 

@@ -42,6 +42,7 @@ class LearnedPredictor(Predictor):
 
     def reading(self, *also: CostOf) -> Self:
         if also:
+            self._also = also
             self._features = FeaturesBeside(self._features, also)
             self._regressor = self.regressor(self._features.groups, **self._options)
         return self

@@ -16,9 +16,12 @@ from vitnas.files import BLANK, KEY, check_seal, seal_bytes, write_bytes
 from vitnas.predictors.regressor import Arrays, Floats, Prediction
 from vitnas.search_spaces import Arch, Codes, SearchSpace
 from vitnas.search_spaces.cost_range import CostOf
+from vitnas.search_spaces.site_values import SiteValues
 
 FORMAT = "vitnas-predictor/3"
 FEWEST_ARCHS = 4
+BESIDE = "beside."
+"""How the names of arrays begin that hold what a predictor reads beside choices."""
 PROBES = 8
 """Archs whose predictions a file carries, so that one that would be read differently is refused."""
 
@@ -37,11 +40,12 @@ class Predictor(ABC):
     def __init__(self, space: SearchSpace) -> None:
         self.space = space
         self._fitted = False
+        self._also: tuple[CostOf, ...] = ()
 
     def reading(self, *also: CostOf) -> Self:
         """The same, which reads these numbers of an arch beside its choices, if it learns from features.
 
-        It is to be called before anything is learned. A file does not carry them, so such a predictor is not saved.
+        It is to be called before anything is learned. A file carries those that are `SiteValues`; with others it is not saved.
         """
         return self
 
@@ -90,6 +94,11 @@ class Predictor(ABC):
 
         if not self._fitted:
             raise SearchError(f"cannot save a {self.name} predictor that has learned nothing; call fit first")
+        beside = {f"{BESIDE}{i}": one.table for i, one in enumerate(self._also) if isinstance(one, SiteValues)}
+        if len(beside) < len(self._also):
+            raise SearchError(
+                f"cannot save a {self.name} predictor that reads what no file carries; give it sums over layers (SiteValues)"
+            )
         header = {
             "format": FORMAT,
             "predictor": self.name,
@@ -98,7 +107,7 @@ class Predictor(ABC):
             KEY: BLANK,
         }
         probes = {"probe.codes": self._probes, "probe.mean": self.predict(self._probes).mean}
-        arrays = {name: np.ascontiguousarray(array) for name, array in {**self._state(), **probes}.items()}
+        arrays = {name: np.ascontiguousarray(array) for name, array in {**self._state(), **probes, **beside}.items()}
         write_bytes(path, seal_bytes(save(arrays, {"vitnas": json.dumps(header)})))
 
     @classmethod
@@ -114,7 +123,10 @@ class Predictor(ABC):
                 f"'{path}' was fitted on space '{header.get('space')}' ({header.get('fingerprint')}), not on "
                 f"'{space.name}' ({space.fingerprint}); load it with its own space, or fit it anew"
             )
-        found = cls(space)
+        beside = [arrays[name] for name in sorted(n for n in arrays if n.startswith(BESIDE))]
+        if any(table.shape != SiteValues.zeros(space).shape for table in beside):
+            raise DataError(f"'{path}' is damaged (what it reads beside choices is not of '{space.name}'); fit it anew")
+        found = cls(space).reading(*(SiteValues(space, table) for table in beside))
         try:
             found._restore(arrays)
             found._probes, before = arrays["probe.codes"], arrays["probe.mean"]

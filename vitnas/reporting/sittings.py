@@ -1,4 +1,4 @@
-"""What the latencies of a front rest on, in words: how fast the machine was, and for how long the errors hold."""
+"""What the figures of a front rest on, in words: how fast the machine was, how long errors hold, what is less sure."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ class _Sitting(msgspec.Struct):
     pace: Annotated[list[float], msgspec.Meta(min_length=2, max_length=2)] | None = None
 
 
-def sitting_notes(front: ParetoFront) -> list[str]:
-    """A sentence or two for each latency that the front weighs or limits."""
-    return [note for name in _latencies(front) for note in _notes(front, name)]
+def front_notes(front: ParetoFront) -> list[str]:
+    """A sentence or two for each latency that the front weighs or limits, and one for each point that has a caveat."""
+    caveats = [f"arch {point.arch.id}: {point.caveat}" for point in front.points if point.caveat]
+    return [*(note for name in _latencies(front) for note in _notes(front, name)), *caveats]
 
 
 def _latencies(front: ParetoFront) -> list[str]:

@@ -121,6 +121,24 @@ class Compressed(SearchSpace):
             codes[0, i] = column.choices.index(value) if value in column.choices else OFF
         return self.check(self.decode(codes)[0])
 
+    def at(self, menu: Sequence[str], by: str | None = None, keep: Sequence[str] | None = None) -> Compressed:
+        """The same networks at other precisions, kept to what this space is kept to.
+
+        Args:
+            menu: names of precisions.
+            by: ``site`` or ``kind``; by default as here.
+            keep: families of sites in float; by default as here.
+        """
+        found = compressed(self.base, menu, by or self.by, self.keep if keep is None else keep)
+        own = {name: kept for name, kept in self.only if name not in dict(self.base.only)}
+        left = {name: tuple(one for one in kept if one in found.menu) for name, kept in own.items()}
+        for name, kept in left.items():
+            if not kept:
+                raise SpaceError(
+                    f"space '{self.name}' keeps '{name}' to {list(own[name])}, and the menu {list(found.menu)} has none of these; add one to it"
+                )
+        return replace(found, only=(*found.only, *left.items())) if left else found
+
     @cached_property
     def _own(self) -> frozenset[str]:
         return frozenset(gene.name for gene in self._precisions.genes)
@@ -175,7 +193,10 @@ def as_named(space: SearchSpace, name: str) -> SearchSpace:
     if not is_compressed_name(name) or name == space.name:
         return space
     base = space.base if isinstance(space, Compressed) else space
-    return load_compressed(name, base.task, lambda *_: base) if name.endswith(f":{base.name}") else space
+    if not name.endswith(f":{base.name}"):
+        return space
+    found = load_compressed(name, base.task, lambda *_: base)
+    return space.at(found.menu, found.by, found.keep) if isinstance(space, Compressed) else found
 
 
 def _at_precision(site: Site) -> Callable[..., LayerSpec | None]:

@@ -7,6 +7,7 @@ now, they are measured anew: it takes seconds, and nothing rests on them but eva
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from vitnas.files import BLANK, KEY, check_seal, refuse_other, seal_bytes, write
 from vitnas.files.whole import sha256
 from vitnas.run import RunFolder
 from vitnas.search_spaces import Arch, Blueprint, SearchSpace
+from vitnas.search_spaces.covering import covering, layers_in, layers_of
 from vitnas.supernets.data import Images
 from vitnas.supernets.precision.operands import calls_of
 from vitnas.supernets.precision.products import Place
@@ -33,7 +35,8 @@ from vitnas.supernets.recalibration import recalibrate
 from vitnas.supernets.supernet import Supernet
 from vitnas.supernets.weights.compensated import digest
 
-NUM_ARCHS = 8
+NUM_ARCHS, MOST_BESIDE = 8, 32
+"""Archs that ranges are measured on, and how many beside them at most for layers that few archs have."""
 _HEADER = "vitnas-ranges"
 
 
@@ -44,10 +47,12 @@ class SharedRanges:
     Attributes:
         seen: by the key of a layer in `Supernet.layers` with its number of products, and the number of the product.
         num_images: how many images were looked at, by each arch.
+        num_archs: by how many archs.
     """
 
     seen: Mapping[Place, Histogram]
     num_images: int
+    num_archs: int = NUM_ARCHS
 
     def of(self, network: nn.Module, blueprint: Blueprint) -> Ranges | None:
         """Those of the network of an arch; None if it makes a product that was not seen."""
@@ -78,7 +83,10 @@ def at_precisions(
 
 
 def measure_ranges(supernet: Supernet, train: Images, seed: int = 0) -> SharedRanges:
-    """Runs some images through some archs of a supernet in float, the smallest and the largest among them.
+    """Runs some images through some archs of a supernet in float, which together have every kind of layer at every site.
+
+    Where that takes more than `MOST_BESIDE` archs besides those that are drawn, layers are left out whose networks then measure
+    ranges of their own.
 
     Args:
         supernet: it is left as it was.
@@ -87,7 +95,8 @@ def measure_ranges(supernet: Supernet, train: Images, seed: int = 0) -> SharedRa
     """
     seen: dict[Place, Histogram] = {}
     num_images = 0
-    for arch in _some_archs(supernet.space, seed):
+    archs = _some_archs(supernet.space, seed)
+    for arch in archs:
         network = supernet.extract(arch).eval()
         recalibrate(network, train)
         ranges = calibrate(network, _batches(train, network))
@@ -95,7 +104,7 @@ def measure_ranges(supernet: Supernet, train: Images, seed: int = 0) -> SharedRa
         for place, key in _keys(network, supernet.space.lower(arch)).items():
             one = ranges.seen[place]
             seen[key] = seen[key].joined(one) if key in seen else one
-    return SharedRanges(seen, num_images)
+    return SharedRanges(seen, num_images, len(archs))
 
 
 def ranges_of(run: RunFolder, supernet: Supernet, train: Images, say: Callable[[str], None]) -> SharedRanges:
@@ -107,15 +116,20 @@ def ranges_of(run: RunFolder, supernet: Supernet, train: Images, say: Callable[[
         train: training images of the run.
         say: told what was measured.
     """
-    made_of = {"weights": digest(supernet), "images": _digest(train), "moments": _moments(run)}
+    made_of = measured_on(run, supernet, train)
     known = _load(run.ranges_file, made_of)
     if known is not None:
         return known
     refuse_other(run.ranges_file, _HEADER.encode(), "record of ranges")
     found = measure_ranges(supernet, train)
     _save(run.ranges_file, found, made_of)
-    say(f"ranges of activations are those of {NUM_ARCHS} archs on {found.num_images} images: '{run.ranges_file}'")
+    say(f"ranges of activations are those of {found.num_archs} archs on {found.num_images} images: '{run.ranges_file}'")
     return found
+
+
+def measured_on(run: RunFolder, supernet: Supernet, train: Images) -> dict[str, str]:
+    """Digests of all that figures of the networks of a run hang on when they are measured on a sample of `NUM_IMAGES`."""
+    return {"weights": digest(supernet), "images": _digest(train), "moments": _moments(run)}
 
 
 def _moments(run: RunFolder) -> str:
@@ -124,8 +138,11 @@ def _moments(run: RunFolder) -> str:
 
 
 def _some_archs(space: SearchSpace, seed: int) -> list[Arch]:
+    """The smallest, the largest, some that are drawn, and some that have the layers which all of these lack."""
     drawn = space.decode(space.genome.sample(NUM_ARCHS - 2, np.random.default_rng([seed, 7])))
-    return list(dict.fromkeys([space.smallest(), space.largest(), *drawn]))
+    archs = list(dict.fromkeys([space.smallest(), space.largest(), *drawn]))
+    lacking = layers_of(space) - {layer for arch in archs for layer in layers_in(space, arch)}
+    return [*archs, *itertools.islice(covering(space, lacking, seed), MOST_BESIDE)]
 
 
 def _batches(train: Images, network: nn.Module) -> list[Tensor]:
@@ -152,7 +169,8 @@ def _digest(train: Images) -> str:
 def _save(file: Path, ranges: SharedRanges, made_of: Mapping[str, str]) -> None:
     places = list(ranges.seen)
     each = [ranges.seen[place] for place in places]
-    header = {**made_of, "num_images": ranges.num_images, "places": places, "ends": [(h.low, h.high) for h in each]}
+    told = {"num_images": ranges.num_images, "num_archs": ranges.num_archs}
+    header = {**made_of, **told, "places": places, "ends": [(h.low, h.high) for h in each]}
     content = save({"counts": torch.stack([h.counts for h in each])}, {_HEADER: json.dumps(header), KEY: BLANK})
     write_bytes(file, seal_bytes(content))
 
@@ -174,4 +192,4 @@ def _load(file: Path, made_of: Mapping[str, str]) -> SharedRanges | None:
     seen = {
         place: Histogram(low, high, row) for place, (low, high), row in zip(places, header["ends"], counts, strict=True)
     }
-    return SharedRanges(seen, int(header["num_images"]))
+    return SharedRanges(seen, int(header["num_images"]), int(header.get("num_archs", NUM_ARCHS)))

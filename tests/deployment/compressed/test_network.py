@@ -6,13 +6,15 @@ import pytest
 import torch
 
 from tests.deployment.compressed.networks import at, blueprint, folded, images
-from vitnas.deployment.compressed.network import read_executed, reference, write_executed
+from vitnas.deployment.compressed.figures import rows
+from vitnas.deployment.compressed.network import Reference, read_executed, reference, write_executed
 from vitnas.deployment.compressed.qdq import at_precision, precisions_of
 from vitnas.deployment.export import ExportSettings, export
 from vitnas.deployment.model_card import CARD
 from vitnas.deployment.verification import answers, compare
 from vitnas.deployment.verify import images_for, verify
 from vitnas.errors import ExportError
+from vitnas.reporting.terminal.exports import print_verified
 from vitnas.search_spaces import load_space
 from vitnas.search_spaces.compressed import compressed
 from vitnas.supernets.data import load_dataset
@@ -58,6 +60,8 @@ def test_is_read_as_it_was_written(network, tmp_path):
     write_executed(found.executed, tmp_path / "executed.safetensors")
     again = at_precision(folded(network), read_executed(tmp_path / "executed.safetensors"))
     assert torch.equal(answers(again, images()), answers(found.network, images()))
+    simulated = Reference.of(folded(network), read_executed(tmp_path / "executed.safetensors")).simulated
+    assert off(answers(found.simulated, images()), answers(simulated, images())) <= 1e-5
 
 
 SPACE = load_space("autoformer-mini")
@@ -65,7 +69,7 @@ ONE = compressed(SPACE, ["w7a8", "w4"])
 
 
 @pytest.mark.heavy
-def test_an_arch_is_exported_as_it_says_and_verified_later(tmp_path):
+def test_an_arch_is_exported_as_it_says_and_verified_later(tmp_path, capsys):
     arch = ONE.compress(SPACE.smallest(), {"block0_attention": "w7a8", "block0_ffn": "w4"})
     digits, out = load_dataset("digits"), tmp_path / "out"
     settings = ExportSettings(formats=("torch",), verify_images=60, quantise="L1", measure=False)
@@ -79,6 +83,15 @@ def test_an_arch_is_exported_as_it_says_and_verified_later(tmp_path):
     again = verify(out, images_for(read_report(out), None), measure=False)
     assert again["formats"]["torch"]["accuracy_after"] == found["accuracy_after"]
     assert again["formats"]["torch"]["layers"] == found["layers"]
+    same = {**told, "simulated_accuracy": again["compression"]["simulated_accuracy"]}  # of sums in another order
+    assert again["compression"] == same
+    assert again["compression"]["simulated_accuracy"] == pytest.approx(told["simulated_accuracy"], abs=1.5 / 60)
+    print_verified({str(out): again})
+    printed = capsys.readouterr().out
+    assert "2 of 8 layers are not in float: 1 at w4, 1 at w7a8 (level L1)" in printed
+    numbers = f"{same['simulated_accuracy']:.2%}", f"{found['accuracy_after']:.2%}", "2 of 2"
+    assert all(number in next(line for line in printed.splitlines() if "2 of 2" in line) for number in numbers)
+    assert [row[3] for row in rows(again)] == ["-"]  # PyTorch is not how it is deployed
 
     content = bytearray((out / "executed.safetensors").read_bytes())
     content[-50] ^= 1

@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 import pickle
+import shutil
+from dataclasses import dataclass
 
+import numpy as np
 import pytest
 
-from vitnas.nas.fit_predictor import FitSettings, fit_predictor
+from vitnas.api import fitting
+from vitnas.errors import SearchError
+from vitnas.nas.execution.executor import SerialExecutor
+from vitnas.nas.fit_predictor import PREDICTOR_FILE, FitSettings
+from vitnas.nas.learned import rounding_of
 from vitnas.nas.objectives import objectives_named
+from vitnas.nas.pareto.front import ParetoFront
+from vitnas.nas.pareto.point import Point
 from vitnas.nas.problem import Problem
+from vitnas.nas.scores.finalists import judged_again
+from vitnas.nas.scores.predicted import PredictedScore
 from vitnas.nas.scores.remembered import remembered
 from vitnas.nas.scores.supernet import SupernetScore
 from vitnas.nas.search import search
 from vitnas.nas.settings import SearchSettings
+from vitnas.predictors import PREDICTORS, load_predictor
+from vitnas.reporting.sittings import front_notes
+from vitnas.reporting.terminal.fronts import describe_front
 from vitnas.run import RunFolder
 from vitnas.search_spaces.compressed import compressed
 from vitnas.supernets.data import dataset_of
@@ -87,6 +101,48 @@ def test_the_front_of_a_search_has_figures_with_ranges_of_its_own(trained, space
     assert search(problem, score, settings, tmp_path, progress=False).points == front.points
 
 
+def test_a_finalist_that_cannot_be_judged_again_says_so(space, score, tmp_path):
+    @dataclass(frozen=True)
+    class Failing:
+        """Judges as finalists are judged, and not one of them."""
+
+        careful: SupernetScore
+        never: str
+
+        def __call__(self, arch):
+            if arch.id == self.never:
+                raise RuntimeError("out of memory")
+            return self.careful(arch)
+
+        def __str__(self):
+            return str(self.careful)
+
+    @dataclass(frozen=True)
+    class Shared:
+        never: str
+
+        def __call__(self, arch):
+            return score(arch)
+
+        def for_finalists(self):
+            return Failing(score.for_finalists(), self.never)
+
+    archs = [space.compress(space.base.smallest(), name) for name in ("w8a8", "w4")]
+    points = [Point(arch, {"loss": score(arch)["loss"]}, {"loss": "measured"}) for arch in archs]
+    front = ParetoFront.of(space, objectives_named(["loss"]), points)
+    [kept] = front.points
+    again = judged_again(front, space, Shared(kept.arch.id), SerialExecutor())
+    assert again.points[0].objectives == kept.objectives
+    assert again.points[0].caveat.startswith(
+        "its figures are those of the search, as it could not be judged with ranges of their own: RuntimeError: out of memory"
+    )
+    again.save(tmp_path / "front.json")
+    assert ParetoFront.load(tmp_path / "front.json", space).points == again.points
+    assert front_notes(again) == [f"arch {kept.arch.id}: {again.points[0].caveat}"]
+    assert describe_front(again)["points"][0]["caveat"] == again.points[0].caveat
+    assert judged_again(front, space, Shared("none"), SerialExecutor()).points[0].caveat == ""
+
+
 def test_workers_get_the_same_and_several_together_too(trained, space, score):
     archs = [space.compress(trained.space.smallest(), name) for name in ("w8a8", "w4a4", "w4")]
     expected = [score(arch) for arch in archs]
@@ -94,10 +150,33 @@ def test_workers_get_the_same_and_several_together_too(trained, space, score):
     assert [pickle.loads(pickle.dumps(score))(arch) for arch in archs] == expected
 
 
-def test_a_predictor_learns_from_a_compressed_space(trained, space, tmp_path):
-    run = RunFolder.open(trained.path)
+def test_a_predictor_learns_from_a_compressed_space_and_reads_what_rounding_does(trained, space, tmp_path):
+    run = RunFolder(shutil.copytree(trained.path, tmp_path / "run"))
     settings = FitSettings(samples=10, predictor="ridge", loggers=())
-    fit = fit_predictor(run, settings, folder=tmp_path, progress=False, space=space)
-    assert fit.space == space.name
+    fit = fitting.fit_predictor(run, settings, compress=("w8a8", "w4"), simulate=True)
+    own = run.space.compressed(("w8a8", "w4"))
+    assert fit.space == own.name
     assert len(fit.scores) == 10
-    assert remembered(run, {"supernet": newest_weights(run)}, space) == {}  # another folder
+    folder = run.path / "predictor-compressed"
+    assert not (run.path / "predictor").exists()
+    assert fitting.load_fit(run, compressed=True) == fit
+    known = remembered(run, {"supernet": newest_weights(run)}, own)
+    assert [arch.id for arch in known] == fit.archs
+    assert remembered(run, {"supernet": newest_weights(run)}, run.space) == {}
+    # What it reads is in its file, and changes what it says.
+    read = load_predictor(folder / PREDICTOR_FILE, own)
+    rounding = rounding_of(run, own)
+    [beside] = read._also
+    codes = own.genome.sample(30, np.random.default_rng(0))
+    np.testing.assert_array_equal(beside(codes), rounding(codes))
+    archs = own.encode(list(known))
+    scores = [one["accuracy"] for one in known.values()]
+    expected = PREDICTORS.load("ridge")(own).reading(rounding).fit(archs, scores).predict(codes).mean
+    np.testing.assert_allclose(read.predict(codes).mean, expected)
+    plain = PREDICTORS.load("ridge")(own).fit(archs, scores).predict(codes).mean
+    assert not np.allclose(plain, expected)
+    assert PredictedScore.read(folder, own)(own.smallest())["accuracy"] == pytest.approx(
+        float(read.predict([own.smallest()]).mean[0])
+    )
+    with pytest.raises(SearchError, match="reads what no file carries"):
+        PREDICTORS.load("ridge")(own).reading(lambda codes: codes.sum(axis=1)).fit(archs, scores).save(tmp_path / "p")

@@ -38,6 +38,7 @@ def test_layers_are_described_in_words():
     assert describe(attention) == "3 heads x 16, reach 4"
     assert describe(LayerSpec.of("feed_forward", (17, 64), (17, 64), hidden=224)) == "hidden 224 (3.5x)"
     assert describe(LayerSpec.of("patch_embedding", (1, 8, 8), (17, 64), patch=2)) == "1x8x8 to 17x64, patch 2"
+    assert describe(attention.at("w8a8")) == "w8a8, 3 heads x 16, reach 4"
 
 
 def test_layers_of_a_block_stand_closer_than_blocks():

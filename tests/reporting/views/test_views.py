@@ -9,10 +9,13 @@ from pathlib import Path
 import pytest
 
 import vitnas
+from tests.latency_lut.test_table import make_table
 from vitnas.automation.scoreboard import Line
 from vitnas.display import VIEWS, Shown
 from vitnas.nas.fit_predictor import PredictorFit
 from vitnas.reporting.per_arch import ArchTable, EvaluatedArch
+from vitnas.reporting.plots.layers_plot import plot_layers
+from vitnas.search_spaces import load_space
 from vitnas.supernets.accuracy import Accuracy
 
 
@@ -91,6 +94,17 @@ def test_the_frame_of_a_table_has_its_layers(table: vitnas.LatencyTable) -> None
     assert frame["median_ms"].tolist() == [row.timing.median_ms for row in table.rows]
     assert frame["macs"].sum() == sum(row.macs for row in table.rows)
     assert str(table.header.fidelity) in table._repr_html_()
+
+
+def test_layers_at_other_precisions_are_kinds_of_their_own() -> None:
+    table = make_table(load_space("autoformer-mini").compressed(["w8a8"]))
+    frame, page = table.to_frame(), table._repr_html_()
+    assert set(frame["precision"]) == {"float", "w8a8"}
+    assert all(f"<th>{kind}</th>" in page for kind in ("attention", "attention in w8a8", "feed_forward in w8a8"))
+    at_w8a8 = frame[(frame["kind"] == "attention") & (frame["precision"] == "w8a8")]
+    kinds = [text.get_text() for text in plot_layers(table).axes[0].get_legend().get_texts()]
+    assert {"attention", "attention in w8a8"} <= set(kinds)
+    assert 0 < len(at_w8a8) < len(frame[frame["kind"] == "attention"])
 
 
 def test_a_table_that_was_not_compared_draws_its_layers(table: vitnas.LatencyTable) -> None:

@@ -12,10 +12,13 @@ from torch.nn import functional as F
 
 from vitnas.supernets.quantisers.adalog import AdaLog, as_tables
 from vitnas.supernets.quantisers.codebook import Codebook
+from vitnas.supernets.quantisers.dual_clip import DualClip
 from vitnas.supernets.quantisers.log2 import Log2
 from vitnas.supernets.quantisers.log_sqrt2 import LogSqrt2
 from vitnas.supernets.quantisers.logarithmic import powers
-from vitnas.supernets.quantisers.quantiser import TableQuantiser
+from vitnas.supernets.quantisers.power_of_two import PowerOfTwo
+from vitnas.supernets.quantisers.quantiser import SHARES, TableQuantiser
+from vitnas.supernets.quantisers.shifted import Shifted
 from vitnas.supernets.quantisers.sulq import ShiftUniformLog2
 from vitnas.supernets.quantisers.tangent import Tangent
 from vitnas.supernets.quantisers.twin import Twin
@@ -85,6 +88,68 @@ def test_a_step_for_each_channel_is_that_of_the_channel_alone() -> None:
     for i in range(5):
         torch.testing.assert_close(whole(x)[:, i], UniformQuantiser.fit(x[:, i], 4)(x[:, i]))
     assert whole.error(x) < UniformQuantiser.fit(x, 4).error(x)
+
+
+def _channels() -> torch.Tensor:
+    """Rows whose channels differ in width and place, one of them with a long tail on one side."""
+    x = torch.randn(500, 6, generator=torch.Generator().manual_seed(5)) * torch.tensor([0.1, 0.5, 1, 2, 4, 8])
+    x = x + torch.tensor([0.0, 3, -1, 0, 9, 0])
+    x[:, 2] = torch.empty(500).exponential_(generator=torch.Generator().manual_seed(5)) * 2 - 6
+    return x
+
+
+def test_ends_that_are_cut_apart_lose_no_more_than_ends_cut_together() -> None:
+    x = _channels()
+    together, apart = (kind.fit(x, 3, axis=-1) for kind in (UniformQuantiser, DualClip))
+    errors = [(one(x) - x).square().mean(dim=0) for one in (together, apart)]
+    assert (errors[1] <= errors[0] * (1 + 1e-6)).all()
+    assert errors[1][2] < 0.9 * errors[0][2]
+    for i in range(6):  # the best of all pairs, by hand
+        low, high = float(x[:, i].min().clamp(max=0)), float(x[:, i].max().clamp(min=0))
+        pairs = [(low * a, high * b) for a in SHARES for b in SHARES]
+        steps = [(max((b - a) / 7, 1e-30), a) for a, b in pairs]
+        least = min(
+            float((torch.fake_quantize_per_tensor_affine(x[:, i], s, round(-a / s), 0, 7) - x[:, i]).square().mean())
+            for s, a in steps
+        )
+        assert float(errors[1][i]) <= least * (1 + 1e-4)
+
+
+def test_steps_are_powers_of_two_of_one_another() -> None:
+    x = _channels()
+    found = PowerOfTwo.fit(x, 6, axis=-1)
+    shifts = torch.log2(found.scale / found.scale.min())
+    assert torch.equal(shifts, shifts.round())
+    assert len(shifts.unique()) > 1
+    assert shifts.max() <= 3
+    assert found.zero_point.ndim == 0
+    assert float(found.zero_point) == round(float(found.zero_point))
+    apart, one = UniformQuantiser.fit(x, 6, axis=-1), UniformQuantiser.fit(x, 6)
+    assert apart.error(x) < found.error(x) < one.error(x)
+    # Channels at one step are sums of whole numbers: what a norm makes of them needs shifts alone.
+    codes = (found.encode(x) - found.zero_point) * torch.exp2(shifts)
+    torch.testing.assert_close(codes * found.scale.min(), found(x))
+    same = torch.randn(400, 5, generator=torch.Generator().manual_seed(1))
+    assert PowerOfTwo.fit(same[:, :1], 6, axis=-1).error(same[:, :1]) <= UniformQuantiser.fit(same[:, :1], 6).error(
+        same[:, :1]
+    )
+
+
+def test_shifted_channels_are_symmetric_about_their_middle() -> None:
+    x, weight = _channels(), torch.randn(7, 6, generator=torch.Generator().manual_seed(2))
+    found = Shifted.fit(x, 6, axis=-1, weight=weight)
+    middle = (x.amax(dim=0) + x.amin(dim=0)) / 2
+    torch.testing.assert_close(found.shift.flatten(), middle)
+    ratio = (x - middle).abs().amax(dim=0).sqrt() / weight.abs().amax(dim=0).sqrt()
+    torch.testing.assert_close(found.scale.flatten() / found.scale.min(), ratio / ratio.min())
+    mirrored = Shifted.fit(2 * middle - x, 6, axis=-1, weight=weight)
+    torch.testing.assert_close(mirrored(2 * middle - x), 2 * middle - found(x))
+    far = x + 100  # where a whole zero point is of no help
+    assert Shifted.fit(far, 6, axis=-1, weight=weight).error(far) < UniformQuantiser.fit(far, 6).error(far) / 10
+    # What the norm and the product behind it absorb: codes of one step, a weight that has the scales, and a bias.
+    step, codes = found.scale.min(), found.encode(x) - found.zero_point
+    wide = weight * (found.scale / step).flatten()
+    torch.testing.assert_close(F.linear(codes * step, wide, weight @ found.shift.flatten()), F.linear(found(x), weight))
 
 
 def test_sixteen_values_lose_little_against_the_seventeen_of_released_code(attention: Tensor) -> None:

@@ -14,6 +14,7 @@ from vitnas.search_spaces import LayerSpec, Task, load_space
 from vitnas.search_spaces.precision import FLOAT, Precision
 from vitnas.supernets.layers import build
 from vitnas.supernets.quantisers.calls import Calls, Factor
+from vitnas.supernets.quantisers.power_of_two import PowerOfTwo
 from vitnas.supernets.quantisers.quantiser import Role
 from vitnas.supernets.quantisers.reparametrisation import to_per_tensor
 from vitnas.supernets.quantisers.simulate import SimulatedNetwork, simulate
@@ -143,7 +144,7 @@ def test_steps_of_channels_are_what_the_fold_gives() -> None:
     # Between a first and a last product, which keep 8 bits.
     chain = nn.Sequential(nn.Linear(12, 12), norm, linear, nn.Linear(7, 3)).eval()
     x = torch.randn(300, 12)
-    method = Simulation(per_channel=True)
+    method = Simulation(channels="uniform")
     precision = Precision.of("w5a4")
     found = simulate(chain, method, precision, x)
     with torch.no_grad():
@@ -208,3 +209,18 @@ def test_what_cannot_be_simulated_is_refused(images: Tensor) -> None:
         simulate(nn.Flatten().eval(), UNIFORM, W8A8, images)
     with pytest.raises(SettingsError, match="causal"):
         simulate(Causal().eval(), UNIFORM, W8A8, images)
+
+
+def test_what_a_norm_takes_has_steps_of_its_channels() -> None:
+    torch.manual_seed(0)
+    x = torch.randn(64, 12) * torch.logspace(-1, 1, 12)
+    chain = nn.Sequential(nn.Linear(12, 12), nn.LayerNorm(12), nn.Linear(12, 3)).eval()
+    nn.init.eye_(chain[0].weight)
+    found, plain = (simulate(chain, Simulation(norms=norms), W8A8, x) for norms in ("power_of_two", ""))
+    steps = found._fitted.norms[0]
+    assert isinstance(steps, PowerOfTwo)
+    assert len(steps.scale.unique()) > 1
+    assert plain._fitted.norms == {}
+    with torch.no_grad():
+        assert torch.equal(found(x), found(x))
+        assert not torch.equal(found(x), plain(x))

@@ -29,9 +29,10 @@ def rows(report: Mapping[str, Any]) -> list[tuple[str, ...]]:
 def in_words(report: Mapping[str, Any]) -> str:
     """How many layers are at which precision, and what that costs before any runtime comes in."""
     told = report["compression"]
+    out_of = told.get("out_of") or len(report["blueprint"])
     each = ", ".join(f"{number} at {name}" for name, number in sorted(Counter(told["layers"].values()).items()))
     return (
-        f"{len(told['layers'])} of {len(report['blueprint'])} layers are not in float: {each} (level {told['level']}). Of "
+        f"{len(told['layers'])} of {out_of} layers are not in float: {each} (level {told['level']}). Of "
         f"{told['num_images']} validation images the network has {told['float_accuracy']:.2%} right in float and "
         f"{told['reference_accuracy']:.2%} as it is executed."
     )

@@ -42,6 +42,12 @@ class Reference:
     executed: Mapping[str, Executed]
     simulated: nn.Sequential
 
+    @classmethod
+    def of(cls, folded: nn.Sequential, executed: Mapping[str, Executed]) -> Reference:
+        """Made again from what its layers multiply: without the bytes that convolutions give, they are as they were simulated."""
+        in_float = {site: one.giving({}) for site, one in executed.items()}
+        return cls(at_precision(folded, executed), executed, at_precision(folded, in_float))
+
     def report(self, level: Level, val: tuple[Tensor, Tensor, Tensor]) -> dict[str, Any]:
         """What a report says of it.
 
@@ -54,6 +60,7 @@ class Reference:
             "file": EXECUTED,
             "level": level,
             "layers": {site: str(one.precision) for site, one in self.executed.items()},
+            "out_of": len(self.network),
             "num_images": len(labels),
             "float_accuracy": share_right(expected, labels),
             "simulated_accuracy": share_right(answers(self.simulated, x), labels),

@@ -9,7 +9,6 @@ from vitnas.errors import DeviceError, UnknownNameError
 from vitnas.latency_lut.devices import load_device
 from vitnas.latency_lut.devices.device import Device
 from vitnas.search_spaces import FLOAT, Compressed, SearchSpace
-from vitnas.search_spaces.compressed import KEEP
 from vitnas.search_spaces.files.space_file import SpaceFile
 
 
@@ -36,14 +35,12 @@ class Compression:
         if isinstance(space.source, SpaceFile) and space.source.plain:
             told = replace(space.source, plain=False).load(space.task)
             space = replace(told, only=(*told.only, *(one for one in space.only if one not in told.only)))
-        base, by, keep, menu = space, "site", KEEP, self.menu
-        if isinstance(space, Compressed):
-            base, by, keep, menu = space.base, space.by, space.keep, menu or space.menu
+        menu = self.menu or (space.menu if isinstance(space, Compressed) else ())
         if menu and not self.simulated:
             _check(targets, menu)
-        if isinstance(space, Compressed) and {*menu, FLOAT.name} == {*space.menu}:
-            return space
-        return base.compressed(menu or _common(targets), by, keep)
+        if not isinstance(space, Compressed):
+            return space.compressed(menu or _common(targets))
+        return space if {*menu, FLOAT.name} == {*space.menu} else space.at(menu)
 
 
 def _check(targets: Mapping[str, Device | None], menu: Iterable[str]) -> None:

@@ -157,7 +157,7 @@ class ParetoFront(Shown, view="front"):
                 "objectives": dict(p.objectives),
                 "provenance": dict(p.provenance),
                 "errors": dict(p.errors),
-                **({"answers": p.answers} if p.answers else {}),
+                **{name: told for name, told in (("answers", p.answers), ("caveat", p.caveat)) if told},
             }
             for p in self.points
         ]
@@ -182,13 +182,28 @@ class ParetoFront(Shown, view="front"):
         if version != FORMAT:
             raise SearchError(f"'{path}': format is {version!r}, this version of vitnas reads '{FORMAT}'; search again")
         try:
-            file = msgspec.convert(data, _FrontFile)
-            front = file.front()
-            if space is not None:
-                _check_space(front, space)
+            front = msgspec.convert(data, _FrontFile).front()
         except (msgspec.ValidationError, InvalidArchError, SearchError) as error:
-            raise SearchError(f"front '{path}': {error}; repair the file or search again") from None
+            raise SearchError(_damaged(path, error)) from None
+        if space is not None:
+            front.check(space, path)
         return front
+
+    def check(self, space: SearchSpace, path: Path) -> None:
+        """Refuses any other space than that of the front, and archs that are none of it.
+
+        Args:
+            space: that the front is to be of.
+            path: of its file, for the message.
+        """
+        try:
+            _check_space(self, space)
+        except (InvalidArchError, SearchError) as error:
+            raise SearchError(_damaged(path, error)) from None
+
+
+def _damaged(path: Path, error: Exception) -> str:
+    return f"front '{path}': {error}; repair the file or search again"
 
 
 class _FrontFile(msgspec.Struct, forbid_unknown_fields=True):
@@ -205,6 +220,7 @@ class _FrontFile(msgspec.Struct, forbid_unknown_fields=True):
         provenance: dict[str, Provenance]
         errors: dict[str, float] = msgspec.field(default_factory=dict)
         answers: str = ""
+        caveat: str = ""
 
     format: str
     space: str
@@ -242,7 +258,8 @@ class _FrontFile(msgspec.Struct, forbid_unknown_fields=True):
             _check_errors(point.errors, f"{where}: the error of ")
             if point.answers:
                 Answers.read(point.answers)
-            points.append(Point(arch, point.objectives, point.provenance, point.errors, point.answers))
+            rest = point.errors, point.answers, point.caveat
+            points.append(Point(arch, point.objectives, point.provenance, *rest))
         _check_errors(self.shared, "the shared error of ")
         return ParetoFront(
             self.space, self.fingerprint, objectives, tuple(points), self.seed, self.config, self.versions, self.shared

@@ -22,6 +22,7 @@ class Point:
             of estimates, counted, or told from the network without training.
         errors: standard deviations of figures, where they are known.
         answers: on which images it was right, as `Answers` writes them; empty where that is not known.
+        caveat: in what its figures are less sure than those of other points; empty for most.
     """
 
     arch: Arch
@@ -29,3 +30,4 @@ class Point:
     provenance: Mapping[str, Provenance]
     errors: Mapping[str, float] = field(default_factory=dict)
     answers: str = ""
+    caveat: str = ""

@@ -17,6 +17,8 @@ from vitnas.search_spaces import SearchSpace
 def judged_again(front: ParetoFront, space: SearchSpace, score: Score, executor: Executor) -> ParetoFront:
     """The front with the figures of a more careful score, and without the points that are beaten by these.
 
+    A point that this score fails on keeps the figures of the search, and says so.
+
     Args:
         front: of a search.
         space: of its archs.
@@ -28,7 +30,9 @@ def judged_again(front: ParetoFront, space: SearchSpace, score: Score, executor:
         return front
     found = dict(scored(executor, careful, [point.arch for point in front.points]))
     points = [
-        point if (figures := found[i].value) is None else _with(point, dict(figures))
+        _with(point, dict(figures))
+        if (figures := found[i].value) is not None
+        else _kept(point, careful, found[i].error)
         for i, point in enumerate(front.points)
     ]
     return ParetoFront.of(
@@ -46,6 +50,11 @@ def _with(point: Point, figures: dict[str, Any]) -> Point:
     objectives = {name: float(figures.get(name, value)) for name, value in point.objectives.items()}
     errors = dict(point.errors) | {n: float(figures[std_of(n)]) for n in objectives if std_of(n) in figures}
     return replace(point, objectives=objectives, errors=errors, answers=str(figures.get(ANSWERS, point.answers)))
+
+
+def _kept(point: Point, careful: Score, error: str | None) -> Point:
+    reason = (error or "no figures").strip().splitlines()[-1]
+    return replace(point, caveat=f"its figures are those of the search, as it could not be {careful}: {reason}")
 
 
 def _none() -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from vitnas.errors import DataError, SettingsError
 from vitnas.nas.execution.together import Score
-from vitnas.nas.fit_predictor import PredictorFit, evaluations_of
+from vitnas.nas.fit_predictor import FOLDER, PredictorFit, evaluations_of
 from vitnas.nas.pareto.answers import ANSWERS
 from vitnas.run import RunFolder
 from vitnas.search_spaces import Arch, SearchSpace
@@ -62,12 +62,12 @@ def remembered(run: RunFolder, origin: Mapping[str, str], space: SearchSpace | N
         origin: of the figures that are wanted.
         space: of the archs that are wanted; by default the run's.
     """
-    folder = run.path / "predictor"
+    space = space or run.space
+    folder = run.folder_of(FOLDER, space)
     try:
         fit = PredictorFit.load(folder)
     except (DataError, SettingsError):  # none, or one that cannot be read
         return {}
-    space = space or run.space
     if fit.origin != dict(origin) or fit.space != space.name:
         return {}
     return {

@@ -24,7 +24,7 @@ from vitnas.reporting.picks import describe_picks
 from vitnas.reporting.plots.fidelity import compared_networks
 from vitnas.reporting.plots.scale import Scale, scale_of
 from vitnas.reporting.results import Result, find_results, results_below
-from vitnas.reporting.sittings import sitting_notes
+from vitnas.reporting.sittings import front_notes
 from vitnas.reporting.terminal.estimates import estimated_factor
 from vitnas.run import RunFolder
 from vitnas.supernets.tested import keeps_test, read_tested
@@ -93,7 +93,7 @@ def _describe_result(result: Result, run: RunFolder | None, room: int) -> dict[s
         "front": ids,
         "picks": describe_picks(front),
         "groups": [[p.arch.id for p in group.points] for group in front.groups() if len(group.points) > 1],
-        "notes": sitting_notes(front),
+        "notes": front_notes(front),
         "provenance": {p.arch.id: [p.provenance.get(name) for name in names] for p in front.points},
         "growth": Box.around([result]).growth(result) if good > 1 else [],
         "export_front": shlex.join([*export, "--front", str(result.file)])

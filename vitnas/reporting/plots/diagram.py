@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vitnas.reporting.plots.figure import FAINT, INK, PALETTE, check_suffix, save_figure, style
-from vitnas.search_spaces import Blueprint, LayerSpec
+from vitnas.search_spaces import FLOAT, Blueprint, LayerSpec
 from vitnas.search_spaces.blueprint import Shape
 
 if TYPE_CHECKING:
@@ -75,9 +75,9 @@ def inner_width(spec: LayerSpec) -> int:
 
 
 def describe(spec: LayerSpec) -> str:
-    """The attributes of a layer in few words, as many as there is room for."""
+    """The precision and the attributes of a layer in few words, as many as there is room for."""
     attrs = dict(spec.attrs)
-    words = []
+    words = [] if spec.precision == FLOAT.name else [spec.precision]
     if "heads" in attrs and "head_width" in attrs:
         words.append(f"{attrs.pop('heads')} heads x {attrs.pop('head_width')}")
     if "hidden" in attrs:
@@ -87,8 +87,9 @@ def describe(spec: LayerSpec) -> str:
         words.append(" to ".join("x".join(map(str, shape)) for shape in (spec.in_shape, spec.out_shape)))
     for name, value in attrs.items():
         words.extend([f"{name} {value}"] if value and value is not True else [name] * bool(value))
-    kept = words[:1]
-    for word in words[1:]:
+    sure = 1 if spec.precision == FLOAT.name else 2
+    kept = words[:sure]
+    for word in words[sure:]:
         if len(", ".join([*kept, word])) > MOST_LETTERS:
             break
         kept.append(word)

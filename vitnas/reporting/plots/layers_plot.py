@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vitnas.latency_lut.features import kind_of
 from vitnas.latency_lut.table import LatencyTable
 from vitnas.reporting.plots.figure import FAINT, MARKERS, PALETTE, style
 
@@ -18,7 +19,7 @@ def plot_layers(table: LatencyTable) -> Picture:
     points: dict[str, list[tuple[float, float]]] = {}
     for row in table.rows:
         if row.macs and row.timing.median_ms > 0:
-            points.setdefault(row.spec.kind, []).append((row.macs / 1e6, row.timing.median_ms))
+            points.setdefault(kind_of(row.spec), []).append((row.macs / 1e6, row.timing.median_ms))
     dearest = sorted(points, key=lambda kind: -sum(ms for _, ms in points[kind]))
     with style():
         figure = Picture(figsize=(7.2, 4.8), layout="constrained")

@@ -78,6 +78,7 @@ def print_verified(found: Mapping[str, Mapping[str, Any]]) -> None:
         for name, parity in report["formats"].items():
             if parity["warning"]:
                 print(f"warning: {name}: {parity['warning']}")
+        _print_precisions(report)
         _print_accuracy(report["accuracy"])
         _print_latencies(report)
 

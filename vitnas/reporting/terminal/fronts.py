@@ -14,7 +14,7 @@ from vitnas.nas.quantity import Quantity
 from vitnas.nas.run_search import SearchResult
 from vitnas.quantities import format_count
 from vitnas.reporting.picks import describe_picks, pick_lines
-from vitnas.reporting.sittings import sitting_notes
+from vitnas.reporting.sittings import front_notes
 from vitnas.reporting.terminal.estimates import estimated_factor
 from vitnas.reporting.terminal.tables import print_table
 from vitnas.reporting.unsearched import BASELINES, held_against
@@ -38,12 +38,13 @@ def describe_front(front: ParetoFront) -> dict[str, Any]:
                 "errors": dict(point.errors),
                 "intervals_90": _intervals(front, point),
                 "group": groups[point.arch.id],
+                **({"caveat": point.caveat} if point.caveat else {}),
                 **{which: picks[which] is not None and picks[which]["id"] == point.arch.id for which in MARKED},
                 "arch": point.arch.to_json(),
             }
             for point in front.points
         ],
-        "notes": sitting_notes(front),
+        "notes": front_notes(front),
         "picks": picks,
     }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from vitnas.display import View
+from vitnas.latency_lut.features import kind_of
 from vitnas.latency_lut.rows import COUNTS
 from vitnas.latency_lut.table import LatencyTable
 from vitnas.reporting.plots.fidelity import plot_fidelity
@@ -19,6 +20,7 @@ def to_frame(table: LatencyTable) -> pd.DataFrame:
         [
             {
                 "kind": row.spec.kind,
+                "precision": row.spec.precision,
                 "in_shape": row.spec.in_shape,
                 "out_shape": row.spec.out_shape,
                 "attrs": dict(row.spec.attrs),
@@ -35,7 +37,12 @@ def to_frame(table: LatencyTable) -> pd.DataFrame:
 
 def to_html(table: LatencyTable) -> str:
     header = table.header
-    by_kind = to_frame(table).groupby("kind", sort=False)["median_ms"].agg(["count", "min", "median", "max"])
+    kinds = [kind_of(row.spec) for row in table.rows]
+    by_kind = (
+        to_frame(table)
+        .groupby(pd.Index(kinds, name="kind"), sort=False)["median_ms"]
+        .agg(["count", "min", "median", "max"])
+    )
     by_kind.columns = ["layers", "least ms", "median ms", "most ms"]
     origins = ", ".join(f"{count} {name}" for name, count in table.provenances.items())
     fidelity = "not compared with whole networks" if header.fidelity is None else str(header.fidelity)

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from vitnas.search_spaces import Blueprint
 from vitnas.supernets.layers.low_rank import keep_apart
+from vitnas.supernets.precision.products import run_network
 from vitnas.supernets.pruning.channels import Channels, attributes_of, channels_of
-from vitnas.supernets.pruning.products import Product, watched
+from vitnas.supernets.pruning.products import Product, ProductWatch
 from vitnas.supernets.pruning.streams import streams_of
 
 Group = tuple[str, str]
@@ -107,6 +108,7 @@ def _summed(blueprint: Blueprint, network: nn.Module) -> dict[str, int]:
         if first is not None:
             found[product.weight] = first
 
-    with watched(network, see):
-        network(torch.zeros(1, *blueprint.layers[0].in_shape).to(next(network.parameters())))
+    watch = ProductWatch(network, see)
+    x = torch.zeros(1, *blueprint.layers[0].in_shape).to(next(network.parameters()))
+    run_network(network, x, lambda site: watch)
     return found

@@ -14,8 +14,8 @@ from vitnas.supernets.precision.products import Handler, ProductCall, run_layer
 from vitnas.supernets.precision.ranges import Histogram
 from vitnas.supernets.precision.rounding import (
     rounded_activation,
+    rounded_weight,
     step_and_zero,
-    to_palette,
     to_steps,
     weight_step,
 )
@@ -50,7 +50,7 @@ class _StraightThrough(Handler):
         precision, x, weight = self.precision, call.input, call.weight
         with torch.no_grad():
             step = None if precision.palette else weight_step(weight, precision)
-            off = to_palette(weight, precision.weight_bits) - weight if step is None else None
+            off = rounded_weight(weight, precision) - weight if step is None else None
             bits = precision.activation_bits
             rounds = precision.integer and bool(x.isfinite().all())  # else the step is of no use, and is left out
             codes = step_and_zero(*Histogram.of(x).ends(bits), bits) if rounds else None

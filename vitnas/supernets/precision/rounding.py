@@ -11,13 +11,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vitnas.search_spaces.precision import BLOCK, FLOAT, Precision
+from vitnas.supernets.quantisers.codebook import Codebook
 
 SHARES = tuple(1.0 - 0.05 * i for i in range(13))
 """Of the largest weight of a row: which scales are tried, from that which cuts nothing off."""
 
 _NEAREST_TO_NOTHING = 2.0**-100
 """The smallest scale, of a row of zeros."""
-_PASSES = 30
 
 
 def largest_code(bits: int) -> int:
@@ -36,7 +36,7 @@ def rounded_weight(weight: Tensor, precision: Precision, step: Tensor | None = N
     if precision == FLOAT:
         return weight
     if precision.palette:
-        return to_palette(weight, precision.weight_bits)
+        return Codebook.fit(weight, precision.weight_bits)(weight)
     return to_steps(weight, weight_step(weight, precision) if step is None else step, precision.weight_bits)
 
 
@@ -78,27 +78,6 @@ def _error(rows: Tensor, step: Tensor, bits: int) -> Tensor:
     return (to_steps(rows, step, bits) - rows).square().sum(dim=1, keepdim=True)
 
 
-@torch.no_grad()
-def to_palette(weight: Tensor, bits: int) -> Tensor:
-    """Each number becomes the nearest of ``2 ** bits``, which are the means of those that become them (k-means)."""
-    values = weight.flatten().double()
-    if len(_distinct(values)) <= 2**bits:
-        return weight.clone()
-    ordered = values.sort().values
-    # One entry for as many numbers as any other, and the ends: a start that does not hang on chance.
-    table = _distinct(ordered[torch.linspace(0, len(ordered) - 1, 2**bits).round().long()])
-    for _ in range(_PASSES):
-        nearest = torch.bucketize(values, (table[1:] + table[:-1]) / 2)
-        count = torch.bincount(nearest, minlength=len(table))
-        moved = torch.bincount(nearest, weights=values, minlength=len(table)) / count.clamp(min=1)
-        moved = torch.where(count > 0, moved, table)
-        if torch.equal(moved, table):
-            break
-        table = moved.sort().values
-    nearest = torch.bucketize(values, (table[1:] + table[:-1]) / 2)
-    return table[nearest].reshape(weight.shape).to(weight)
-
-
 def step_and_zero(low: float, high: float, bits: int) -> tuple[float, int]:
     """The scale and the whole zero point of codes from 0 to ``2 ** bits - 1`` that reach from `low` to `high`, with zero among them."""
     low, high = min(low, 0.0), max(high, 0.0)
@@ -109,9 +88,4 @@ def step_and_zero(low: float, high: float, bits: int) -> tuple[float, int]:
 def rounded_activation(x: Tensor, scale: float, zero: int, bits: int) -> Tensor:
     """What activations become; gradients pass through where nothing is cut off."""
     found: Tensor = torch.fake_quantize_per_tensor_affine(x, scale, zero, 0, 2**bits - 1)
-    return found
-
-
-def _distinct(values: Tensor) -> Tensor:
-    found: Tensor = torch.unique(values, sorted=True)
     return found

@@ -15,7 +15,8 @@ from vitnas.supernets.compensation import Compensation, ProductMoments
 from vitnas.supernets.data import Images
 from vitnas.supernets.layers import outline
 from vitnas.supernets.layers.low_rank import keep_apart
-from vitnas.supernets.pruning.products import Product, watched
+from vitnas.supernets.precision.products import run_layer
+from vitnas.supernets.pruning.products import Product, ProductWatch
 from vitnas.supernets.pruning.residual_maps import maps_of, rows_of
 from vitnas.supernets.recalibration import recalibrate
 from vitnas.supernets.supernet import Supernet
@@ -101,9 +102,10 @@ def _run(
     """
     calls: list[Product] = []
     edges: list[tuple[str, Tensor, Tensor, Tensor]] = []
-    with watched(network, calls.append), torch.enable_grad():
+    watch = ProductWatch(network, calls.append)
+    with torch.enable_grad():
         for site, layer in network.named_children():
-            before, x = x, layer(x)
+            before, x = x, run_layer(layer, x, watch)
             if x.ndim > 2:
                 if not x.requires_grad:
                     x.requires_grad_()

@@ -1,20 +1,18 @@
-"""Products: sees which weights of a network multiply which inputs, whichever kinds of layers it is made of."""
+"""Products by the names of their weights: which of a network's weights multiply which inputs, whichever kinds of layers it is made of."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from torch import Tensor, nn
-from torch.nn import functional as F
-from torch.overrides import TorchFunctionMode
+
+from vitnas.supernets.precision.products import Handler, ProductCall
 
 
 @dataclass(frozen=True, eq=False)
 class Product:
-    """One call of a linear map with a weight of the network as it is.
+    """One linear map with a weight of the network as it is.
 
     Attributes:
         weight: its name in the network, as ``block3_ffn.reduce.weight``.
@@ -35,28 +33,23 @@ class Product:
         return of_answer.movedim(self.axis, -1).flatten(0, -2)
 
 
-_TOLD = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
+class ProductWatch(Handler):
+    """Tells of every linear map with a weight of a network, in their order.
 
+    Answers are made to ask for gradients, so that what the logits owe them can be found.
+    """
 
-class _Watch(TorchFunctionMode):
-    def __init__(self, names: Mapping[int, tuple[str, int]], see: Callable[[Product], None]) -> None:
-        super().__init__()
-        self._names = names
+    def __init__(self, network: nn.Module, see: Callable[[Product], None]) -> None:
+        self._names = {p.data_ptr(): (name, p.numel()) for name, p in network.named_parameters()}
         self._see = see
 
-    def __torch_function__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        answer = func(*args, **(kwargs or {}))
-        if func is F.linear or func is F.conv2d:
-            told = dict(zip(_TOLD, args, strict=False)) | (kwargs or {})
-            weight = self._name(told["weight"])
-            if weight and (func is F.linear or _is_pointwise(told)):
-                axis = -1 if func is F.linear else 1
-                x = told["input"].detach().movedim(axis, -1).flatten(0, -2)
-                if not answer.requires_grad:
-                    answer.requires_grad_()
-                self._see(Product(weight, self._name(told.get("bias")), x, answer, axis))
+    def product(self, call: ProductCall) -> Tensor:
+        answer, weight = call.plain(), self._name(call.weight)
+        if weight and (not call.convolution or _is_pointwise(call)):
+            x = call.input.detach().movedim(call.axis, -1).flatten(0, -2)
+            if not answer.requires_grad:
+                answer.requires_grad_()
+            self._see(Product(weight, self._name(call.bias), x, answer, call.axis))
         return answer
 
     def _name(self, tensor: Tensor | None) -> str:
@@ -65,19 +58,8 @@ class _Watch(TorchFunctionMode):
         return name if tensor is not None and tensor.numel() == size else ""
 
 
-def _is_pointwise(told: Mapping[str, Any]) -> bool:
+def _is_pointwise(call: ProductCall) -> bool:
     """Whether a convolution is a linear map of every place for itself."""
-    every, padded = told.get("stride", 1), told.get("padding", 0)
-    whole = told["weight"].shape[1:] == (told["input"].shape[1], 1, 1)
+    every, padded = call.rest.get("stride", 1), call.rest.get("padding", 0)
+    whole = call.weight.shape[1:] == (call.input.shape[1], 1, 1)
     return whole and every in (1, (1, 1)) and padded in (0, (0, 0))
-
-
-@contextmanager
-def watched(network: nn.Module, see: Callable[[Product], None]) -> Iterator[None]:
-    """Calls `see` for every product with a weight of the network, in their order.
-
-    Answers are made to ask for gradients, so that what the logits owe them can be found.
-    """
-    names = {p.data_ptr(): (name, p.numel()) for name, p in network.named_parameters()}
-    with _Watch(names, see):
-        yield

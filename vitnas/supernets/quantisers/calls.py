@@ -62,6 +62,10 @@ class Calls(TorchFunctionMode, ABC):
     def factor(self, factor: Factor, x: Tensor) -> Tensor:
         """What is multiplied in its place."""
 
+    def taken(self, number: int, name: str, x: Tensor) -> Tensor:
+        """What a function takes."""
+        return x
+
     @abstractmethod
     def function(self, number: int, name: str, x: Tensor, axis: int) -> Tensor | None:
         """What the function is taken to give, before gains and biases; None if it is to be computed as it is."""
@@ -101,12 +105,13 @@ class Calls(TorchFunctionMode, ABC):
         return func(*both, *args[2:], **{name: value for name, value in kwargs.items() if name not in names})
 
     def _function(self, func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-        name, x = FUNCTIONS[func], args[0] if args else kwargs["input"]
+        name, rest = FUNCTIONS[func], {key: value for key, value in kwargs.items() if key != "input"}
         number, self.functions = self.functions, self.functions + 1
+        x = self.taken(number, name, args[0] if args else kwargs["input"])
         axis = int(kwargs["dim"] if "dim" in kwargs else args[1]) if name == "softmax" else -1
         answer = self.function(number, name, x, axis)
         if answer is None:
-            return func(*args, **kwargs)
+            return func(x, *args[1:], **rest)
         if name == "layer_norm":
             told = dict(zip(("input", "normalized_shape", "weight", "bias", "eps"), args, strict=False)) | dict(kwargs)
             if len(told["normalized_shape"]) != 1:

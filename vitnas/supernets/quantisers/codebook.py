@@ -21,7 +21,13 @@ class Codebook(TableQuantiser):
 
     @classmethod
     def candidates(cls, values: Tensor, bits: int) -> Iterable[Self]:
-        """From even ranks, which serve crowded numbers, and from even steps, which serve those at the ends."""
+        """The numbers themselves where they are few.
+
+        Otherwise from even ranks, which serve crowded numbers, and from even steps, which serve those at the ends.
+        """
+        distinct = torch.unique_consecutive(values)
+        if len(distinct) <= 2**bits:
+            return [cls(distinct, between(distinct))]
         even = torch.linspace(0, 1, 2**bits, dtype=values.dtype)
         least, most = values[0], values[-1]
         ranks = values[(even * (len(values) - 1)).round().long()]

@@ -12,7 +12,9 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
+from vitnas.supernets.quantisers.quantiser import SHARES
 from vitnas.supernets.quantisers.uniform import UniformQuantiser
 
 WHOLE = 2**31 - 1
@@ -87,6 +89,18 @@ INTEGER_FUNCTIONS: dict[str, tuple[Callable[[Tensor, float], Tensor], int]] = {
     "layer_norm": (integer_layer_norm, 16),
 }
 """What takes the place of a function, and the bits of what goes in."""
+
+
+def cut_tail(values: Tensor, bits: int) -> UniformQuantiser:
+    """The steps of what a GELU takes, whose range is cut where its answers lose least.
+
+    I-Segmenter has a parameter for a long tail; no code was found, and this is our reading of it.
+    """
+    largest = float(values.abs().max())
+    cut = [values.clamp(-share * largest, share * largest) for share in SHARES]
+    steps = [UniformQuantiser.fit(one, bits, symmetric=True, clip=False) for one in cut]
+    expected = F.gelu(values)
+    return min(steps, key=lambda one: float((in_integers("gelu", values, one) - expected).square().mean()))
 
 
 def in_integers(name: str, x: Tensor, quantiser: UniformQuantiser) -> Tensor:

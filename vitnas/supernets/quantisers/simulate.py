@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 
@@ -9,8 +11,9 @@ from vitnas.errors import SettingsError
 from vitnas.search_spaces.precision import Precision
 from vitnas.supernets.quantisers import QUANTISERS
 from vitnas.supernets.quantisers.calls import Calls, Factor
-from vitnas.supernets.quantisers.integer_only import INTEGER_FUNCTIONS, in_integers
+from vitnas.supernets.quantisers.integer_only import INTEGER_FUNCTIONS, cut_tail, in_integers
 from vitnas.supernets.quantisers.quantiser import Quantiser, Role
+from vitnas.supernets.quantisers.shifted import Shifted
 from vitnas.supernets.quantisers.simulation import Simulation
 from vitnas.supernets.quantisers.uniform import UniformQuantiser
 
@@ -18,6 +21,8 @@ NUM_IMAGES = 32
 """To calibrate with, as most of the papers have it."""
 MOST_VALUES = 2**14
 """Of a tensor, that a quantiser is fitted to."""
+NORM_BITS = 8
+"""Of what a LayerNorm takes at least, where that is quantised."""
 ENDS_BITS = 8
 """Of the first and the last product of a network at least, as most of the papers have it."""
 
@@ -83,6 +88,7 @@ class _Watching(Calls):
         super().__init__()
         self.factors: dict[Factor, Tensor] = {}
         self.inputs: dict[int, tuple[str, Tensor]] = {}
+        self.normed: dict[int, Tensor] = {}
 
     def factor(self, factor: Factor, x: Tensor) -> Tensor:
         whole = factor.role is Role.WEIGHTS
@@ -91,6 +97,8 @@ class _Watching(Calls):
 
     def function(self, number: int, name: str, x: Tensor, axis: int) -> Tensor | None:
         self.inputs[number] = name, _sample(x)
+        if name == "layer_norm":
+            self.normed[number] = _rows(x)
         return None
 
 
@@ -102,17 +110,26 @@ class _Fitted:
         self.quantisers: dict[tuple[int, int], Quantiser] = {}
         self.weights: dict[int, Tensor] = {}
         self.functions: dict[int, UniformQuantiser] = {}
+        self.norms: dict[int, Quantiser] = {}
         for factor, values in seen.factors.items():
             bits = precision.weight_bits if factor.role is Role.WEIGHTS else precision.activation_bits
             bits = max(bits, ENDS_BITS) if factor.product in (0, seen.products - 1) else bits
             if factor.role is Role.WEIGHTS:
                 self.weights[factor.product] = _quantised(values, method, bits, self.quantisers[factor.product, 0])
             else:
-                self.quantisers[factor.product, factor.side] = _fit(method, factor, values, bits)
+                weight = seen.factors.get(replace(factor, side=1, role=Role.WEIGHTS, normed=False))
+                self.quantisers[factor.product, factor.side] = _fit(method, factor, values, bits, weight)
+        if method.norms:
+            bits = max(precision.activation_bits, NORM_BITS)
+            for number, values in seen.normed.items():
+                self.norms[number] = _steps(method.norms).fit(values, bits, axis=-1)
         if method.integer_functions:
             for number, (name, values) in seen.inputs.items():
                 _, bits = INTEGER_FUNCTIONS[name]
-                self.functions[number] = UniformQuantiser.fit(values, bits, symmetric=True, clip=False)
+                cut = method.tail and name == "gelu"
+                self.functions[number] = (
+                    cut_tail(values, bits) if cut else UniformQuantiser.fit(values, bits, symmetric=True, clip=False)
+                )
 
 
 class _Quantising(Calls):
@@ -131,15 +148,22 @@ class _Quantising(Calls):
             self.fitted.numbers += x.numel()
         return quantised
 
+    def taken(self, number: int, name: str, x: Tensor) -> Tensor:
+        return self.fitted.norms[number](x) if number in self.fitted.norms else x
+
     def function(self, number: int, name: str, x: Tensor, axis: int) -> Tensor | None:
         if number not in self.fitted.functions:
             return None
         return in_integers(name, x.movedim(axis, -1), self.fitted.functions[number]).movedim(-1, axis)
 
 
-def _fit(method: Simulation, factor: Factor, values: Tensor, bits: int) -> Quantiser:
-    if method.per_channel and factor.normed:
-        return UniformQuantiser.fit(values, bits, axis=-1)
+def _fit(method: Simulation, factor: Factor, values: Tensor, bits: int, weight: Tensor | None) -> Quantiser:
+    """The quantiser of a factor; `weight` is what it is multiplied by, if that is one."""
+    if method.channels and factor.normed:
+        kind = _steps(method.channels)
+        if issubclass(kind, Shifted):
+            return kind.fit(values, bits, axis=-1, weight=weight)
+        return kind.fit(values, bits, axis=-1)
     return QUANTISERS.load(method.at(factor.role)).fit(values, bits)
 
 
@@ -155,6 +179,13 @@ def _quantised(weight: Tensor, method: Simulation, bits: int, inputs: Quantiser)
         kind.fit(wide, bits, axis=0, symmetric=True) if issubclass(kind, UniformQuantiser) else kind.fit(wide, bits)
     )
     return quantiser(wide) / steps
+
+
+def _steps(name: str) -> type[UniformQuantiser]:
+    kind = QUANTISERS.load(name)
+    if not issubclass(kind, UniformQuantiser):
+        raise SettingsError(f"quantiser '{name}' has no steps of channels; take a kind of uniform steps")
+    return kind
 
 
 def _sample(x: Tensor) -> Tensor:

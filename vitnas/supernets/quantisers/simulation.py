@@ -18,17 +18,21 @@ class Simulation:
         inputs: of products, unless they come from a softmax or a GELU.
         softmax: what a softmax gives.
         gelu: what a GELU gives.
-        per_channel: whether each channel after a LayerNorm has a step of its own, which the norm and the product behind it
-            absorb: `to_per_tensor`.
+        channels: a kind of even steps, with one for each channel after a LayerNorm, which the norm and the product behind it
+            absorb (`to_per_tensor`); empty for one step for all.
+        norms: a kind of even steps, with one for each channel, of what a LayerNorm takes; empty where that stays in float.
         integer_functions: whether softmax, GELU and LayerNorm are computed with whole numbers.
+        tail: whether the range of what a GELU of whole numbers takes is cut where its answers lose least.
     """
 
     weights: str = "uniform"
     inputs: str = "uniform"
     softmax: str = "uniform"
     gelu: str = "uniform"
-    per_channel: bool = False
+    channels: str = ""
+    norms: str = ""
     integer_functions: bool = False
+    tail: bool = False
 
     def at(self, role: Role) -> str:
         """The quantiser of a role."""
@@ -38,18 +42,21 @@ class Simulation:
     def executed(self) -> bool:
         """Whether every part of it is what a runtime computes with."""
         parts = all(role in QUANTISERS.load(self.at(role)).executed for role in Role)
-        return parts and not self.integer_functions
+        return parts and not (self.channels or self.norms or self.integer_functions)
 
 
 SIMULATIONS = {
     "uniform": Simulation(),
-    "FQ-ViT": Simulation(softmax="log2"),
+    "FQ-ViT": Simulation(softmax="log2", norms="power_of_two"),
     "PTQ4ViT": Simulation(softmax="twin", gelu="twin"),
-    "RepQ-ViT": Simulation(softmax="log_sqrt2", per_channel=True),
-    "I&S-ViT": Simulation(softmax="sulq", per_channel=True),
-    "AdaLog": Simulation(softmax="adalog", gelu="adalog", per_channel=True),
-    "DopQ-ViT": Simulation(softmax="tangent", per_channel=True),
+    "RepQ-ViT": Simulation(softmax="log_sqrt2", channels="uniform"),
+    "RepQuant": Simulation(softmax="log_sqrt2", channels="dual_clip"),
+    "I&S-ViT": Simulation(softmax="sulq", channels="uniform"),
+    "AdaLog": Simulation(softmax="adalog", gelu="adalog", channels="uniform"),
+    "DopQ-ViT": Simulation(softmax="tangent", channels="uniform"),
+    "MPTQ-ViT": Simulation(gelu="twin", channels="shifted"),
     "I-ViT": Simulation(integer_functions=True),
+    "I-Segmenter": Simulation(integer_functions=True, tail=True),
     "palette": Simulation(weights="codebook"),
 }
 """The quantisers of each method, not its search or its reconstruction, which are the same for all here."""

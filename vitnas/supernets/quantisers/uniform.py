@@ -10,6 +10,8 @@ from torch import Tensor
 
 from vitnas.supernets.quantisers.quantiser import RANKS, SHARES, Quantiser, Role, check_values
 
+LEAST_STEP = torch.finfo(torch.float32).tiny * 2**16
+
 
 @dataclass(frozen=True, eq=False)
 class UniformQuantiser(Quantiser):
@@ -48,10 +50,9 @@ class UniformQuantiser(Quantiser):
         rows = rows.double()
         shape = () if axis is None else tuple(-1 if i == axis % seen.ndim else 1 for i in range(seen.ndim))
         best, scale, zero = None, torch.empty(0), torch.empty(0)
-        for low, high in _ranges(rows, clip, symmetric):
-            s, z = _step(low, high, bits, symmetric)
-            one = cls(s, z, bits, symmetric)
-            error = (one(rows) - rows).square().mean(dim=1, keepdim=True)
+        for low, high in cls.ranges(rows, clip, symmetric):
+            s, z = steps_of(low, high, bits, symmetric)
+            error = (cls(s, z, bits, symmetric)(rows) - rows).square().mean(dim=1, keepdim=True)
             if best is None:
                 best, scale, zero = error, s, z
             else:
@@ -60,6 +61,19 @@ class UniformQuantiser(Quantiser):
                 scale, zero = torch.where(better, s, scale), torch.where(better, z, zero)
         return cls(scale.float().view(shape), zero.float().view(shape), bits, symmetric)
 
+    @classmethod
+    def ranges(cls, rows: Tensor, clip: bool, symmetric: bool) -> list[tuple[Tensor, Tensor]]:
+        """Ends of each row to choose from, 0 between them; the first cut nothing off."""
+        low, high = rows.amin(dim=1, keepdim=True).clamp(max=0), rows.amax(dim=1, keepdim=True).clamp(min=0)
+        found = [(low * share, high * share) for share in (SHARES if clip else SHARES[:1])]
+        if clip:
+            ranks = torch.tensor(RANKS, dtype=rows.dtype)
+            above, below = torch.quantile(rows, ranks, dim=1), torch.quantile(rows, 1 - ranks, dim=1)
+            found += [(b[:, None].clamp(max=0), a[:, None].clamp(min=0)) for a, b in zip(above, below, strict=True)]
+        if symmetric:
+            found = [(-torch.maximum(-b, a), torch.maximum(-b, a)) for b, a in found]
+        return found
+
     def encode(self, x: Tensor) -> Tensor:
         return torch.clamp(torch.round(x / self.scale) + self.zero_point, int(self.symmetric), 2**self.bits - 1)
 
@@ -67,23 +81,10 @@ class UniformQuantiser(Quantiser):
         return self.scale * (codes - self.zero_point)
 
 
-def _ranges(rows: Tensor, clip: bool, symmetric: bool) -> list[tuple[Tensor, Tensor]]:
-    """Ends of each channel to choose from, 0 between them."""
-    low, high = rows.amin(dim=1, keepdim=True).clamp(max=0), rows.amax(dim=1, keepdim=True).clamp(min=0)
-    found = [(low * share, high * share) for share in (SHARES if clip else SHARES[:1])]
-    if clip:
-        ranks = torch.tensor(RANKS, dtype=rows.dtype)
-        above, below = torch.quantile(rows, ranks, dim=1), torch.quantile(rows, 1 - ranks, dim=1)
-        found += [(b[:, None].clamp(max=0), a[:, None].clamp(min=0)) for a, b in zip(above, below, strict=True)]
-    if symmetric:
-        found = [(-torch.maximum(-b, a), torch.maximum(-b, a)) for b, a in found]
-    return found
-
-
-def _step(low: Tensor, high: Tensor, bits: int, symmetric: bool) -> tuple[Tensor, Tensor]:
-    tiny = torch.finfo(torch.float32).tiny * 2**16
+def steps_of(low: Tensor, high: Tensor, bits: int, symmetric: bool) -> tuple[Tensor, Tensor]:
+    """Scales and zero points of codes that reach from the low ends to the high ones."""
     if symmetric:
         half = 2 ** (bits - 1)
-        return (high / (half - 1)).clamp(min=tiny), torch.full_like(high, half)
-    scale = ((high - low) / (2**bits - 1)).clamp(min=tiny)
+        return (high / (half - 1)).clamp(min=LEAST_STEP), torch.full_like(high, half)
+    scale = ((high - low) / (2**bits - 1)).clamp(min=LEAST_STEP)
     return scale, torch.round(-low / scale)
