@@ -38,7 +38,7 @@ from vitnas.run import RunFolder, processor
 from vitnas.search_spaces import Arch, Blueprint, SearchSpace
 from vitnas.supernets.counting.counts import count
 from vitnas.supernets.data import Dataset
-from vitnas.supernets.evaluation import measured_accuracy
+from vitnas.supernets.evaluation import judgement_of
 from vitnas.supernets.precision.quantised import precisions_of
 from vitnas.supernets.supernet import Supernet
 from vitnas.supernets.tested import add_tested
@@ -214,7 +214,7 @@ class _Job:
         if settings.finetune:
             assert self.run is not None
             self.say(f"fine-tuning {arch.id}")
-            shared = measured_accuracy(network, dataset.val, settings.accuracy_images, device)
+            shared = judgement_of(network, dataset.val, settings.accuracy_images, device)
             trained = finetuned(self.run, arch, settings, space=space)
             network, _ = extract(base, trained, plain, dataset.train, dataset.val)
         flips = flips_in_half(network, x)
@@ -255,7 +255,7 @@ class _Job:
             "arch_id": arch.id,
             "arch": arch.to_json(),
             "chosen": chosen,
-            "task": asdict(space.task),
+            "task": space.task.to_json(),
             "dataset": dataset.name,
             "classes": list(dataset.classes),
             "normalisation": {"mean": list(dataset.mean), "std": list(dataset.std)},

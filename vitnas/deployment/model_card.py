@@ -12,7 +12,7 @@ from vitnas.deployment.flips import Flips
 from vitnas.deployment.latency_report import COLUMNS as LATENCY_COLUMNS
 from vitnas.deployment.latency_report import latency_remarks, latency_rows
 from vitnas.latency_lut.runtimes.saturation import FULL_BITS, WeightRange
-from vitnas.supernets.accuracy import wilson
+from vitnas.supernets.judgement import wilson
 
 CARD = "README.md"
 DIAGRAM = "network.svg"

@@ -13,7 +13,7 @@ import msgspec
 from vitnas.errors import DataError
 from vitnas.files import read_json, write_json
 from vitnas.run import RunFolder
-from vitnas.supernets.accuracy import Accuracy
+from vitnas.supernets.judgement import Judgement
 
 TESTED = "tested.json"
 
@@ -39,7 +39,7 @@ class Tested:
     date: str
 
     @classmethod
-    def of(cls, arch_id: str, weights: str, found: Accuracy) -> Tested:
+    def of(cls, arch_id: str, weights: str, found: Judgement) -> Tested:
         date = datetime.now(UTC).isoformat(timespec="seconds")
         return cls(arch_id, weights, found.value, found.num_images, found.interval, date)
 

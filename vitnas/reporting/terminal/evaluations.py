@@ -7,7 +7,7 @@ from typing import Any
 
 from vitnas.quantities import format_count
 from vitnas.reporting.terminal.tables import print_table
-from vitnas.supernets.accuracy import with_interval
+from vitnas.supernets.judgement import with_interval
 
 NO_TEST = "no test images were kept, so accuracies are on the validation images, by which networks are chosen"
 

@@ -21,7 +21,7 @@ from vitnas.nas.pareto.point import Point
 from vitnas.nas.quantity import Quantity
 from vitnas.reporting.plots.diagram import draw_blueprint
 from vitnas.search_spaces import Blueprint
-from vitnas.supernets.accuracy import with_interval
+from vitnas.supernets.judgement import with_interval
 
 
 def predictions(front: ParetoFront, point: Point) -> dict[str, Predicted]:

@@ -19,6 +19,7 @@ from vitnas.files import write_json
 from vitnas.interruption import Stopped, asked, breakable
 from vitnas.run import RunFolder
 from vitnas.search_spaces import SearchSpace
+from vitnas.search_spaces.answers import CLASS
 from vitnas.supernets.augment import augment, batch_seed_of, seeds_of
 from vitnas.supernets.data import Dataset, Loader
 from vitnas.supernets.data.batches import Batches
@@ -33,6 +34,7 @@ from vitnas.supernets.training.judging import judge, steps_between
 from vitnas.supernets.training.learner import Learner, StepOutcome
 from vitnas.supernets.training.lessons import Batch
 from vitnas.supernets.training.metrics import MetricsLog, asked_or_installed
+from vitnas.supernets.training.objectives import objective_of
 from vitnas.supernets.training.optimizer import learning_rate_at, make_optimizer
 from vitnas.supernets.training.ordering import sort_given, take_slices, unrestricted
 from vitnas.supernets.training.processes.distributed import World
@@ -68,7 +70,7 @@ class TrainingLoop:
             sync_batch_norms(self.net)
         self.sampler = plan_sampler(settings, dataset, run.space)
         self.optimizer = make_optimizer(self.net, settings)
-        self.learner = Learner(self.net, self.optimizer, settings, world)
+        self.learner = Learner(self.net, self.optimizer, settings, world, objective_of(settings, dataset))
         self.average = WeightAverage(self.net, settings.average) if settings.average else None
         self.landmarks = landmarks(run.space)
         self.evaluate_every = settings.evaluate_every or self._steps_between()
@@ -89,7 +91,7 @@ class TrainingLoop:
                 whole = unrestricted(self.net, self.settings.init, self.settings.seed)
                 initialise(whole, self.settings.init)
                 for donor in whole.donors:
-                    if fits_head and donor.new_head:
+                    if fits_head and donor.new_head and self.dataset.task.answer == CLASS:
                         fit_head(whole, donor.arch, self.dataset.train, self.settings.seed)
                 if len(whole.donors) > 1:
                     with one_thread():  # so that all processes fit alike
@@ -188,14 +190,15 @@ class TrainingLoop:
 
     def _shares(self, step: int, pixels: Tensor, labels: Tensor, indices: NDArray[np.int64]) -> list[Batch]:
         """This process's part of a batch: augmented, normalised, with its targets, in equal shares."""
-        settings, device = self.settings, self.world.device
-        epoch = step // self.batches.per_epoch
-        seeds = torch.from_numpy(seeds_of(settings.seed, epoch, indices))
-        batch_seed = batch_seed_of(settings.seed, step)
-        classes, smoothing = self.dataset.task.num_classes, settings.label_smoothing
+        settings, device, epoch = self.settings, self.world.device, step // self.batches.per_epoch
+        seeds, batch_seed = (
+            torch.from_numpy(seeds_of(settings.seed, epoch, indices)),
+            batch_seed_of(settings.seed, step),
+        )
+        how, goal = (settings.augment, self.dataset.task.num_classes), self.learner.objective.goal
         y = labels.to(device, non_blocking=True)
-        x, target = augment(pixels.to(device, non_blocking=True), y, seeds, batch_seed, settings.augment, classes)
-        target = target * (1 - smoothing) + smoothing / classes
+        x, target = augment(pixels.to(device, non_blocking=True), y, seeds, batch_seed, *how, goal)
+        target = goal.smoothed(target, settings.label_smoothing)
         if self.teacher is not None:
             target = target.lerp(self.teacher(x, step, seeds, batch_seed), settings.distil.weight)
         x = view(settings.resolution, self.dataset.train.normalise(x), self._size_at(step))
@@ -261,7 +264,7 @@ class TrainingLoop:
         with suppress(Stopped), breakable():
             with self.average.in_place() if self.average is not None else ExitStack():
                 scores = judge(self.net, self.landmarks, self.dataset, whole)
-            log.write(done, {name: {"accuracy": s.accuracy, "loss": _finite(s.loss)} for name, s in scores.items()})
+            log.write(done, {name: {s.metric: s.value, "loss": _finite(s.loss)} for name, s in scores.items()})
             bar.show_scores(scores)
 
     def save(self, planned: bool = True) -> None:

@@ -1,0 +1,13 @@
+"""One class an image."""
+
+from __future__ import annotations
+
+from vitnas.search_spaces.answers.answer import Answer
+
+CLASSES = Answer(
+    metric="accuracy",
+    title="top-1",
+    noun="image classifier",
+    pipeline="image-classification",
+    goal="vitnas.supernets.goals.classes:Classes",
+)

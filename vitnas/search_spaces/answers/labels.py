@@ -1,0 +1,13 @@
+"""Any number of labels an image."""
+
+from __future__ import annotations
+
+from vitnas.search_spaces.answers.answer import Answer
+
+LABELS = Answer(
+    metric="map",
+    title="mAP",
+    noun="multi-label image classifier",
+    pipeline="image-classification",
+    goal="vitnas.supernets.goals.labels:Labels",
+)
