@@ -117,14 +117,13 @@ def _cells(value: float, interval: Sequence[float]) -> tuple[str, str]:
 def _files(report: Mapping[str, Any]) -> Iterator[str]:
     metric, title, first = metric_in(report), title_in(report), next(iter(report["formats"].values()))
     same = {"num_images": first["num_images"], "out_of": judged_in(report)["out_of"]}
-    has = f"has {first[f'{metric}_before']:.2%} of these right" if metric == ACCURACY else (
-        f"has a {title} of {first[f'{metric}_before']:.2%} on these"
+    has = (
+        f"has {first[f'{metric}_before']:.2%} of these right"
+        if metric == ACCURACY
+        else (f"has a {title} of {first[f'{metric}_before']:.2%} on these")
     )
     yield from ("", "## Files", "")
-    yield (
-        f"Each was run on {images_of(same, 'validation')} and compared with the network in PyTorch, "
-        f"which {has}."
-    )
+    yield (f"Each was run on {images_of(same, 'validation')} and compared with the network in PyTorch, which {has}.")
     yield ""
     rows = []
     for name, found in report["formats"].items():

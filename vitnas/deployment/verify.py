@@ -15,9 +15,9 @@ from vitnas.deployment.compressed.network import read_executed
 from vitnas.deployment.compressed.proof import proof_of
 from vitnas.deployment.compressed.qdq import at_precision, precisions_of
 from vitnas.deployment.exporters import EXPORTERS
-from vitnas.deployment.judged import metric_in
 from vitnas.deployment.exporters.exporter import ROUNDED, size_bytes
 from vitnas.deployment.folding import fold
+from vitnas.deployment.judged import metric_in
 from vitnas.deployment.latency import Then, compare_latencies, devices_here
 from vitnas.deployment.latency_report import describe, told_by
 from vitnas.deployment.verification import Parity, answers, at_size, compare, first_line

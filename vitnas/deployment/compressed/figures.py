@@ -9,6 +9,7 @@ from typing import Any
 from vitnas.deployment.judged import metric_in, title_in
 from vitnas.supernets.judgement import ACCURACY
 
+
 def columns(report: Mapping[str, Any]) -> tuple[str, ...]:
     """Of the table whose rows `rows` gives."""
     title = title_in(report)

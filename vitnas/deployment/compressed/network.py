@@ -19,7 +19,9 @@ from vitnas.deployment.verification import answers
 from vitnas.errors import ExportError
 from vitnas.files import BLANK, KEY, check_seal, seal_bytes, write_bytes
 from vitnas.search_spaces import Blueprint
+from vitnas.search_spaces.answers import CLASS, metric_of
 from vitnas.search_spaces.precision import Precision
+from vitnas.supernets.goals import goal_of
 from vitnas.supernets.precision.ladder import ladder
 from vitnas.supernets.precision.quantised import precisions_of
 

@@ -51,7 +51,9 @@ class CoreML(Exporter):
             register()
             network = for_coreml(network)  # type: ignore[arg-type]
         if facts.labels:
-            model = convert(from_pixels(network, example, facts), example[:1], ios, what=what, **_of_pictures(example, facts))
+            model = convert(
+                from_pixels(network, example, facts), example[:1], ios, what=what, **_of_pictures(example, facts)
+            )
         else:  # a layer alone
             model = convert(network, example[:1], ios, what=what)
         model.user_defined_metadata.update(facts.as_text())

@@ -13,7 +13,7 @@ from vitnas.deployment.accuracies import NO_TEST, images_of
 from vitnas.deployment.agreement import Predicted
 from vitnas.deployment.compressed import figures
 from vitnas.deployment.flips import Flips
-from vitnas.deployment.judged import judged_in, metric_in, title_in
+from vitnas.deployment.judged import judged_in, metric_in
 from vitnas.deployment.latency_report import COLUMNS, latency_remarks, latency_rows
 from vitnas.latency_lut.runtimes.saturation import WeightRange
 from vitnas.latency_lut.sitting import BETWEEN, across_sittings
@@ -22,6 +22,7 @@ from vitnas.nas.pareto.point import Point
 from vitnas.nas.quantity import Quantity
 from vitnas.reporting.plots.diagram import draw_blueprint
 from vitnas.search_spaces import Blueprint
+from vitnas.search_spaces.answers import word_of
 from vitnas.supernets.judgement import ACCURACY, with_interval
 
 
@@ -91,7 +92,7 @@ def weights_of(found: Mapping[str, Any]) -> str:
 
 def _print_judged(report: Mapping[str, Any]) -> None:
     judged, metric = judged_in(report), metric_in(report)
-    title, over = (metric, "of") if metric == ACCURACY else (title_in(report), "on")
+    title, over = word_of(metric), "of" if metric == ACCURACY else "on"
     if judged["shared"] is not None:
         print(f"{title} before fine-tuning: {judged['shared']:.2%} {over} the same images")
     found = with_interval(judged["exported"], judged["interval"])
@@ -121,8 +122,7 @@ def _print_latencies(report: Mapping[str, Any]) -> None:
 
 def _print_formats(title: str, report: Mapping[str, Any]) -> None:
     table, metric = Table(title=title, title_justify="left"), metric_in(report)
-    name_of_metric = metric if metric == ACCURACY else title_in(report)
-    for column in ("format", "size", name_of_metric, "same class", "largest difference", "mean"):
+    for column in ("format", "size", word_of(metric), "same class", "largest difference", "mean"):
         table.add_column(column, justify="left" if column == "format" else "right")
     for name, found in report["formats"].items():
         table.add_row(

@@ -40,6 +40,11 @@ def metrics() -> dict[str, str]:
     return {row.metric: row.title for row in rows}
 
 
+def word_of(metric: str) -> str:
+    """A metric in a sentence."""
+    return next((row.word for row in map(ANSWERS.load, ANSWERS) if row.metric == metric), metric)
+
+
 class Asked(Protocol):
     """A task, as far as it says what is asked."""
 
@@ -73,4 +78,4 @@ def answering(sites: Sequence[Site], task: Asked) -> Sequence[Site]:
     return [*body, replace(last, spec=spec)]
 
 
-__all__ = ["ANSWERS", "CLASS", "Answer", "answering", "metric_of", "metrics", "shape_of"]
+__all__ = ["ANSWERS", "CLASS", "Answer", "answering", "metric_of", "metrics", "shape_of", "word_of"]

@@ -17,7 +17,8 @@ class Answer:
 
     Attributes:
         metric: how good answers are, in [0, 1], higher is better; this is its name in fronts, tables and reports.
-        title: the metric as people call it.
+        title: the metric at the head of a column.
+        word: the metric in a sentence.
         noun: what a network that gives such answers is.
         pipeline: the same as Hugging Face names it.
         goal: the `Goal` that learns and judges such answers, as ``"module:class"``.
@@ -26,6 +27,7 @@ class Answer:
 
     metric: str
     title: str
+    word: str
     noun: str
     pipeline: str
     goal: str

@@ -7,6 +7,7 @@ from vitnas.search_spaces.answers.answer import Answer
 CLASSES = Answer(
     metric="accuracy",
     title="top-1",
+    word="accuracy",
     noun="image classifier",
     pipeline="image-classification",
     goal="vitnas.supernets.goals.classes:Classes",

@@ -7,6 +7,7 @@ from vitnas.search_spaces.answers.answer import Answer
 LABELS = Answer(
     metric="map",
     title="mAP",
+    word="mAP",
     noun="multi-label image classifier",
     pipeline="image-classification",
     goal="vitnas.supernets.goals.labels:Labels",

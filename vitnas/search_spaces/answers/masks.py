@@ -47,6 +47,7 @@ def _grid(spec: LayerSpec, patches: int, image: Shape) -> Shape:
 MASKS = Answer(
     metric="miou",
     title="mIoU",
+    word="mIoU",
     noun="segmentation network",
     pipeline="image-segmentation",
     goal="vitnas.supernets.goals.masks:Masks",
