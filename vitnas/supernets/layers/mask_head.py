@@ -61,4 +61,4 @@ class MaskHead(Layer):
         """(B, T, C) -> (B, H, W, C), without the tokens before the patches."""
         height = self.attrs.height
         patches = x[:, self.attrs.before :]
-        return patches.reshape(len(x), height, patches.shape[1] // height, patches.shape[2])
+        return patches.reshape(-1, height, patches.shape[1] // height, patches.shape[2])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
@@ -33,7 +32,7 @@ from vitnas.supernets.torch_device import describe_device
 from vitnas.supernets.training.judging import judge, steps_between
 from vitnas.supernets.training.learner import Learner, StepOutcome
 from vitnas.supernets.training.lessons import Batch
-from vitnas.supernets.training.metrics import MetricsLog, asked_or_installed
+from vitnas.supernets.training.metrics import MetricsLog, asked_or_installed, finite
 from vitnas.supernets.training.objectives import objective_of
 from vitnas.supernets.training.optimizer import learning_rate_at, make_optimizer
 from vitnas.supernets.training.ordering import sort_given, take_slices, unrestricted
@@ -241,12 +240,12 @@ class TrainingLoop:
         rate = bar.step(self.settings.batch_size)
         if done == self.num_steps or done % self.settings.log_every == 0:
             marks = outcome.marks
-            loss = _finite(sum(marks.losses) / len(marks.losses))
+            loss = finite(sum(marks.losses) / len(marks.losses))
             values: dict[str, Any] = {
                 "epoch": step // self.batches.per_epoch,
                 "loss": loss,
-                "label_loss": _finite(sum(marks.label_losses) / len(marks.label_losses)),
-                "grad_norm": _finite(outcome.norm),
+                "label_loss": finite(sum(marks.label_losses) / len(marks.label_losses)),
+                "grad_norm": finite(outcome.norm),
                 "learning_rate": self.optimizer.param_groups[0]["lr"],
                 "images_per_s": round(rate, 1),
                 "bad_steps": self.progress.bad_steps,
@@ -264,7 +263,7 @@ class TrainingLoop:
         with suppress(Stopped), breakable():
             with self.average.in_place() if self.average is not None else ExitStack():
                 scores = judge(self.net, self.landmarks, self.dataset, whole)
-            log.write(done, {name: {s.metric: s.value, "loss": _finite(s.loss)} for name, s in scores.items()})
+            log.write(done, {name: {s.metric: s.value, "loss": finite(s.loss)} for name, s in scores.items()})
             bar.show_scores(scores)
 
     def save(self, planned: bool = True) -> None:
@@ -296,8 +295,3 @@ def plan_sampler(settings: TrainSettings, dataset: Dataset, space: SearchSpace) 
     per_epoch = Batches(len(dataset.train), settings.batch_size, settings.seed).per_epoch
     schedule = (per_epoch, count_steps(settings, dataset))
     return make_sampler(settings.sampler, space, settings.seed, settings.sampler_options, *schedule)
-
-
-def _finite(value: float) -> float | None:
-    """The number if JSON can say it."""
-    return value if math.isfinite(value) else None
