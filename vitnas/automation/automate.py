@@ -34,6 +34,7 @@ from vitnas.run import RunFolder
 from vitnas.search_spaces import Arch
 from vitnas.supernets.counting.counts import count
 from vitnas.supernets.data import Dataset, DataSettings, load_dataset, resolved
+from vitnas.supernets.data.dataset import demand_classes
 from vitnas.supernets.judgement import Judgement
 from vitnas.supernets.torch_device import describe_device, find_device
 from vitnas.supernets.weights.checkpoints import load_supernet
@@ -109,7 +110,7 @@ def automate(
     """
     say, show = telling.say, telling.show
     check_settings(settings)
-    dataset = load_dataset(data)
+    dataset = demand_classes(load_dataset(data), "`vitnas auto`")
     data = resolved(data, dataset)
     shared = _shared(settings, data, dataset, shared_s)
     ask(folder, "an automatic search's", data, settings)
