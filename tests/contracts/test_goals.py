@@ -20,7 +20,7 @@ from vitnas.supernets.data import Dataset, DataSettings, load_dataset
 from vitnas.supernets.evaluation import evaluate
 from vitnas.supernets.goals import goal_of
 from vitnas.supernets.goals.emphasis import Emphasis, emphasis_of
-from vitnas.supernets.goals.objective import Objective
+from vitnas.supernets.goals.pursuit import Pursuit
 from vitnas.supernets.supernet import Supernet, build_network
 from vitnas.supernets.training.lessons import Batch, take_lessons
 from vitnas.supernets.training.samplers import Lesson
@@ -80,14 +80,14 @@ def _names_of(answer: str, truth: np.ndarray) -> tuple[int, list[str]]:
 def test_a_network_learns_its_pictures_by_heart(dataset: Dataset) -> None:
     """And the subnet on shared weights answers as the network that is cut out."""
     space, goal = small(dataset.task), goal_of(dataset.task.answer)
-    net, objective = Supernet(space, 0).train(), Objective(goal)
+    net, pursuit = Supernet(space, 0).train(), Pursuit(goal)
     x, truth = dataset.train.all()
     batch = Batch(x, truth, goal.soft(truth, dataset.task.num_classes))
     optimizer = torch.optim.AdamW(net.parameters(), lr=4e-3)
     arch = space.largest()
     for _ in range(70):
         optimizer.zero_grad()
-        marks = take_lessons(net, [Lesson(arch)], [batch], objective=objective)
+        marks = take_lessons(net, [Lesson(arch)], [batch], pursuit=pursuit)
         optimizer.step()
     found = evaluate(net.extract(arch), dataset.train)
     assert found.metric == metric_of(dataset.task.answer)

@@ -13,7 +13,7 @@ from vitnas.deployment.judged import judged_in, metric_in, title_in
 from vitnas.deployment.latency_report import COLUMNS as LATENCY_COLUMNS
 from vitnas.deployment.latency_report import latency_remarks, latency_rows
 from vitnas.latency_lut.runtimes.saturation import FULL_BITS, WeightRange
-from vitnas.search_spaces.answers import ANSWERS, CLASS, Answer
+from vitnas.search_spaces.answers import ANSWERS, CLASS, AnswerKind
 from vitnas.supernets.judgement import ACCURACY, interval_of
 
 CARD = "README.md"
@@ -60,7 +60,7 @@ def _front_matter(report: Mapping[str, Any]) -> Iterator[str]:
     yield from (f"    - type: {metric}", f"      value: {value:.4f}", "---")
 
 
-def _answer(report: Mapping[str, Any]) -> Answer:
+def _answer(report: Mapping[str, Any]) -> AnswerKind:
     return ANSWERS.load(report["task"].get("answer", CLASS))
 
 

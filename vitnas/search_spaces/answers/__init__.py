@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Protocol
 
 from vitnas.registry import Registry
-from vitnas.search_spaces.answers.answer import Answer
+from vitnas.search_spaces.answers.answer import AnswerKind
 from vitnas.search_spaces.blueprint import LayerSpec, Shape
 from vitnas.search_spaces.gene import Choice
 from vitnas.search_spaces.lowering import Site
@@ -16,7 +16,7 @@ from vitnas.search_spaces.lowering import Site
 CLASS = "class"
 """What networks answer unless a task says otherwise."""
 
-ANSWERS: Registry[Answer] = Registry(
+ANSWERS: Registry[AnswerKind] = Registry(
     "answer",
     "vitnas.answers",
     {
@@ -45,7 +45,7 @@ def word_of(metric: str) -> str:
     return next((row.word for row in map(ANSWERS.load, ANSWERS) if row.metric == metric), metric)
 
 
-class Asked(Protocol):
+class AsksFor(Protocol):
     """A task, as far as it says what is asked."""
 
     @property
@@ -56,13 +56,13 @@ class Asked(Protocol):
     def image_shape(self) -> Shape: ...
 
 
-def shape_of(task: Asked) -> Shape:
+def shape_of(task: AsksFor) -> Shape:
     """Of what a network answers to one image."""
     whole_map = ANSWERS.load(task.answer).head is not None
     return (task.num_classes, *task.image_shape[1:]) if whole_map else (task.num_classes,)
 
 
-def answering(sites: Sequence[Site], task: Asked) -> Sequence[Site]:
+def answering(sites: Sequence[Site], task: AsksFor) -> Sequence[Site]:
     """The sites of a space whose last layer answers what is asked: an answer other than classes may have a head of its own."""
     head = ANSWERS.load(task.answer).head
     if head is None or not sites:
@@ -78,4 +78,4 @@ def answering(sites: Sequence[Site], task: Asked) -> Sequence[Site]:
     return [*body, replace(last, spec=spec)]
 
 
-__all__ = ["ANSWERS", "CLASS", "Answer", "answering", "metric_of", "metrics", "shape_of", "word_of"]
+__all__ = ["ANSWERS", "CLASS", "AnswerKind", "answering", "metric_of", "metrics", "shape_of", "word_of"]

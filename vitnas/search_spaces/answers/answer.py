@@ -1,4 +1,4 @@
-"""Answer: one kind of answer that networks give, without torch."""
+"""AnswerKind: one kind of answer that networks give, without torch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Head = Callable[[LayerSpec, Shape, int], LayerSpec]
 
 
 @dataclass(frozen=True)
-class Answer:
+class AnswerKind:
     """One kind of answer.
 
     Attributes:

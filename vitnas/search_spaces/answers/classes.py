@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from vitnas.search_spaces.answers.answer import Answer
+from vitnas.search_spaces.answers.answer import AnswerKind
 
-CLASSES = Answer(
+CLASSES = AnswerKind(
     metric="accuracy",
     title="top-1",
     word="accuracy",

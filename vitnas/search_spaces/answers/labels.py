@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from vitnas.search_spaces.answers.answer import Answer
+from vitnas.search_spaces.answers.answer import AnswerKind
 
-LABELS = Answer(
+LABELS = AnswerKind(
     metric="map",
     title="mAP",
     word="mAP",

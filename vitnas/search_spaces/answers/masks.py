@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import isqrt
 
 from vitnas.errors import SpaceError
-from vitnas.search_spaces.answers.answer import Answer
+from vitnas.search_spaces.answers.answer import AnswerKind
 from vitnas.search_spaces.blueprint import LayerSpec, Shape
 
 HIDDEN = 64
@@ -44,7 +44,7 @@ def _grid(spec: LayerSpec, patches: int, image: Shape) -> Shape:
     return height, patches // height
 
 
-MASKS = Answer(
+MASKS = AnswerKind(
     metric="miou",
     title="mIoU",
     word="mIoU",

@@ -20,7 +20,7 @@ RECIPE = 1
 """Grows whenever the same seeds and settings give other images than before; stored answers of teachers depend on it."""
 
 
-class Asked(Protocol):
+class Aim(Protocol):
     """What is asked of images: how their truths are moved with them, and what becomes of truths in a loss."""
 
     def move(self, truth: Tensor, draws: Draws, settings: Augment) -> Tensor: ...
@@ -44,7 +44,7 @@ def augment(
     batch_seed: int,
     settings: Augment,
     num_classes: int,
-    asked: Asked = OneClass(),
+    asked: Aim = OneClass(),
 ) -> tuple[Tensor, Tensor]:
     """Images in 0..1 and their soft targets, on the device of the pixels.
 

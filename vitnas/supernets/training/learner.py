@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from vitnas.search_spaces import Arch
-from vitnas.supernets.goals.objective import ONE_CLASS, Objective
+from vitnas.supernets.goals.pursuit import ONE_CLASS, Pursuit
 from vitnas.supernets.settings.train import TrainSettings
 from vitnas.supernets.supernet import Supernet
 from vitnas.supernets.training.compiled import CompiledArchs
@@ -48,13 +48,13 @@ class Learner:
         optimizer: torch.optim.Optimizer,
         settings: TrainSettings,
         world: World,
-        objective: Objective = ONE_CLASS,
+        pursuit: Pursuit = ONE_CLASS,
     ) -> None:
         self.net = net
         self.optimizer = optimizer
         self.settings = settings
         self.world = world
-        self.objective = objective
+        self.pursuit = pursuit
         self.parameters = [p for p in net.parameters() if p.requires_grad]
         kind = world.device.type
         low = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(settings.precision)
@@ -88,7 +88,7 @@ class Learner:
     @torch.no_grad()
     def label_losses(self, archs: Sequence[Arch], batches: Sequence[Batch], **how: Any) -> dict[Arch, float]:
         """The loss of each arch from the truths alone, without learning."""
-        loss = self.objective.goal.truth_loss
+        loss = self.pursuit.goal.truth_loss
         losses = [sum(float(loss(self._forward(b.x, arch, **how).float(), b.y)) for b in batches) for arch in archs]
         return dict(zip(archs, self.world.mean([loss / len(batches) for loss in losses]), strict=True))
 
@@ -117,7 +117,7 @@ class Learner:
         for group in groups:
             self.optimizer.zero_grad()
             forward = partial(self._forward, **how)
-            marks = take_lessons(forward, lessons, batches, group, self._backward, self.objective)
+            marks = take_lessons(forward, lessons, batches, group, self._backward, self.pursuit)
             for at, i in enumerate(range(len(lessons)) if group is None else group):
                 losses[i], label_losses[i] = marks.losses[at], marks.label_losses[at]
             self.world.average_gradients(self.parameters)

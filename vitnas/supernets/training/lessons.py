@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from vitnas.search_spaces import Arch
-from vitnas.supernets.goals.objective import ONE_CLASS, Objective
+from vitnas.supernets.goals.pursuit import ONE_CLASS, Pursuit
 from vitnas.supernets.training.samplers import Lesson
 
 Forward = Callable[[Tensor, Arch], Tensor]
@@ -53,7 +53,7 @@ def take_lessons(
     batches: Sequence[Batch],
     chosen: Sequence[int] | None = None,
     backward: Callable[[Tensor], object] = Tensor.backward,
-    objective: Objective = ONE_CLASS,
+    pursuit: Pursuit = ONE_CLASS,
 ) -> Marks:
     """Adds the gradients of lessons to the shared weights.
 
@@ -63,7 +63,7 @@ def take_lessons(
         batches: shares of one batch; every gradient is the mean over all of their images.
         chosen: positions of the lessons to take now, in order; None takes all. Teachers must come no later.
         backward: adds the gradients of a loss.
-        objective: what lessons lower.
+        pursuit: what lessons lower.
     """
     positions = range(len(lessons)) if chosen is None else chosen
     taught_by = {i for lesson in lessons for i in lesson.teachers}
@@ -74,13 +74,13 @@ def take_lessons(
             lesson = lessons[i]
             rows = _rows(lesson)
             logits = forward(batch.x[rows], lesson.arch).float()
-            loss = _loss(lesson, logits, batch, rows, objective)
+            loss = _loss(lesson, logits, batch, rows, pursuit)
             share = weight * len(logits) / len(batch.y)  # an arch that sees part of the batch is part of the step
             backward(loss * share)
             losses[at] += weight * loss.detach()
-            label_losses[at] += weight * objective.goal.truth_loss(logits.detach(), batch.y[rows])
+            label_losses[at] += weight * pursuit.goal.truth_loss(logits.detach(), batch.y[rows])
             if i in taught_by:
-                batch.said[i] = objective.goal.says(logits.detach())
+                batch.said[i] = pursuit.goal.says(logits.detach())
     return Marks(losses.tolist(), label_losses.tolist())
 
 
@@ -89,8 +89,8 @@ def _rows(lesson: Lesson) -> slice:
     return slice(first, None, every)
 
 
-def _loss(lesson: Lesson, logits: Tensor, batch: Batch, rows: slice, objective: Objective) -> Tensor:
+def _loss(lesson: Lesson, logits: Tensor, batch: Batch, rows: slice, pursuit: Pursuit) -> Tensor:
     if not lesson.teachers:
-        return objective.loss(logits, batch.target[rows])
+        return pursuit.loss(logits, batch.target[rows])
     target = torch.stack([batch.said[t] for t in lesson.teachers]).mean(dim=0)
-    return objective.goal.teach(logits, target, lesson.loss)
+    return pursuit.goal.teach(logits, target, lesson.loss)

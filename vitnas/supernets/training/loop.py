@@ -33,12 +33,12 @@ from vitnas.supernets.training.judging import judge, steps_between
 from vitnas.supernets.training.learner import Learner, StepOutcome
 from vitnas.supernets.training.lessons import Batch
 from vitnas.supernets.training.metrics import MetricsLog, asked_or_installed, finite
-from vitnas.supernets.training.objectives import objective_of
 from vitnas.supernets.training.optimizer import learning_rate_at, make_optimizer
 from vitnas.supernets.training.ordering import sort_given, take_slices, unrestricted
 from vitnas.supernets.training.processes.distributed import World
 from vitnas.supernets.training.processes.synced_norm import sync_batch_norms
 from vitnas.supernets.training.progress_bar import TrainingBar
+from vitnas.supernets.training.pursuing import pursuit_of
 from vitnas.supernets.training.samplers import Sampler
 from vitnas.supernets.training.samplers.options import make_sampler
 from vitnas.supernets.training.teachers import make_teacher
@@ -69,7 +69,7 @@ class TrainingLoop:
             sync_batch_norms(self.net)
         self.sampler = plan_sampler(settings, dataset, run.space)
         self.optimizer = make_optimizer(self.net, settings)
-        self.learner = Learner(self.net, self.optimizer, settings, world, objective_of(settings, dataset))
+        self.learner = Learner(self.net, self.optimizer, settings, world, pursuit_of(settings, dataset))
         self.average = WeightAverage(self.net, settings.average) if settings.average else None
         self.landmarks = landmarks(run.space)
         self.evaluate_every = settings.evaluate_every or self._steps_between()
@@ -194,7 +194,7 @@ class TrainingLoop:
             torch.from_numpy(seeds_of(settings.seed, epoch, indices)),
             batch_seed_of(settings.seed, step),
         )
-        how, goal = (settings.augment, self.dataset.task.num_classes), self.learner.objective.goal
+        how, goal = (settings.augment, self.dataset.task.num_classes), self.learner.pursuit.goal
         y = labels.to(device, non_blocking=True)
         x, target = augment(pixels.to(device, non_blocking=True), y, seeds, batch_seed, *how, goal)
         target = goal.smoothed(target, settings.label_smoothing)

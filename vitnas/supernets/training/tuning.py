@@ -12,7 +12,7 @@ from vitnas.errors import SettingsError, TrainingError
 from vitnas.search_spaces import SearchSpace
 from vitnas.supernets.data import Dataset
 from vitnas.supernets.goals import goal_of
-from vitnas.supernets.goals.objective import Objective
+from vitnas.supernets.goals.pursuit import Pursuit
 from vitnas.supernets.settings.train import TrainSettings
 from vitnas.supernets.supernet import Supernet
 from vitnas.supernets.torch_device import Stopwatch, find_device
@@ -143,8 +143,8 @@ def _trial(
         net = Supernet(space, settings.seed).train().to(device)
         if settings.channels_last:
             net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        objective = Objective(goal_of(dataset.task.answer))
-        learner = Learner(net, make_optimizer(net, settings), settings, World(device=device), objective)
+        pursuit = Pursuit(goal_of(dataset.task.answer))
+        learner = Learner(net, make_optimizer(net, settings), settings, World(device=device), pursuit)
         shares = _batches(settings, dataset, processes, device)
         least_s = [float("inf")] * len(plans)
         whole, first = Stopwatch(device, wall=True), Stopwatch(device, wall=True)

@@ -26,7 +26,7 @@ BETWEEN = "|"
 
 
 @dataclass(frozen=True)
-class Line:
+class TableLine:
     """One image: its file, its labels, the split it is in, and where the table says so."""
 
     image: str
@@ -73,7 +73,7 @@ class LabelTable(Format):
         return Splits(train, part(val), names, test=part(test))
 
 
-def _read(table: Path) -> tuple[list[Line], tuple[str, ...]]:
+def _read(table: Path) -> tuple[list[TableLine], tuple[str, ...]]:
     """The lines, and the labels in the order of their columns, or of their names where they stand in one."""
     try:
         with table.open(newline="", encoding="utf-8-sig") as file:
@@ -96,7 +96,7 @@ def _read(table: Path) -> tuple[list[Line], tuple[str, ...]]:
         if None in row or None in row.values():
             raise DataError(f"{where}: has not as many cells as the first line; check its commas and quotes")
         labels = _together(row[LABELS], where) if together else _one_by_one(row, own, where)
-        lines.append(Line(row[IMAGE].strip(), labels, (row.get(SPLIT) or "").strip(), number))
+        lines.append(TableLine(row[IMAGE].strip(), labels, (row.get(SPLIT) or "").strip(), number))
     return lines, tuple(sorted({label for line in lines for label in line.labels})) if together else own
 
 
@@ -118,7 +118,7 @@ def _one_by_one(row: Mapping[str, str], names: Sequence[str], where: str) -> fro
     return frozenset(name for name in names if row[name].strip() == "1")
 
 
-def _check(lines: Sequence[Line], names: Sequence[str], table: Path) -> None:
+def _check(lines: Sequence[TableLine], names: Sequence[str], table: Path) -> None:
     """Refuses images twice and labels that nothing has; an image without labels is one without any."""
     first: dict[str, int] = {}
     for line in lines:
@@ -134,7 +134,7 @@ def _check(lines: Sequence[Line], names: Sequence[str], table: Path) -> None:
         raise DataError(f"'{table}': no image has label '{lacking[0]}', so it cannot be learnt; remove its column")
 
 
-def _pictures(table: Path, lines: Sequence[Line], names: Sequence[str], settings: DataSettings) -> Pictures:
+def _pictures(table: Path, lines: Sequence[TableLine], names: Sequence[str], settings: DataSettings) -> Pictures:
     root, places = table.parent, []
     for line in lines:
         try:

@@ -1,4 +1,4 @@
-"""The objective of a training: what its data ask, with the weights that its settings give to classes."""
+"""What a training pursues: what its data ask, with the weights that its settings give to classes."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from vitnas.search_spaces import SearchSpace
 from vitnas.supernets.data import Dataset
 from vitnas.supernets.goals import goal_of
 from vitnas.supernets.goals.emphasis import emphasis_of
-from vitnas.supernets.goals.objective import Objective
+from vitnas.supernets.goals.pursuit import Pursuit
 from vitnas.supernets.settings.resolution import Resolution
 from vitnas.supernets.settings.train import TrainSettings
 
 
-def objective_of(settings: TrainSettings, dataset: Dataset) -> Objective:
+def pursuit_of(settings: TrainSettings, dataset: Dataset) -> Pursuit:
     """What a training lowers; classes are counted in its images where they are to be balanced."""
     goal, task = goal_of(dataset.task.answer), dataset.task
     asymmetric = settings.loss == "asymmetric"
     if settings.balance == "none" and not asymmetric:
-        return Objective(goal)
+        return Pursuit(goal)
     frequencies = goal.frequencies(dataset.train, task.num_classes)
-    return Objective(goal, emphasis_of(frequencies, settings.balance, goal.binary, asymmetric))
+    return Pursuit(goal, emphasis_of(frequencies, settings.balance, goal.binary, asymmetric))
 
 
-def check_objective(settings: TrainSettings, dataset: Dataset, space: SearchSpace) -> None:
+def check_pursuit(settings: TrainSettings, dataset: Dataset, space: SearchSpace) -> None:
     """Refuses settings that do not go with what is asked."""
     task = dataset.task
     if settings.loss == "asymmetric" and not goal_of(task.answer).binary:

@@ -1,4 +1,4 @@
-"""Objective: a goal as one training pursues it."""
+"""Pursuit: a goal as one training pursues it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vitnas.supernets.goals.emphasis import PLAIN, Emphasis
 
 
 @dataclass(frozen=True, eq=False)
-class Objective:
+class Pursuit:
     """What lessons lower.
 
     Attributes:
@@ -28,4 +28,4 @@ class Objective:
         return self.goal.loss(logits, target, self.emphasis)
 
 
-ONE_CLASS = Objective()
+ONE_CLASS = Pursuit()
