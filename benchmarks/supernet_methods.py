@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from vitnas.search_spaces import Arch, SearchSpace
 from vitnas.supernets.data import Dataset, Images
+from vitnas.supernets.goals.losses import soft_cross_entropy
 from vitnas.supernets.layers import Layer
 from vitnas.supernets.pruning.importances import IMPORTANCES
 from vitnas.supernets.pruning.moments import measure_moments
@@ -21,7 +22,6 @@ from vitnas.supernets.pruning.order import sort_channels
 from vitnas.supernets.supernet import Supernet
 from vitnas.supernets.training.learner import Learner, StepOutcome
 from vitnas.supernets.training.lessons import Batch
-from vitnas.supernets.training.losses import soft_cross_entropy
 from vitnas.supernets.training.samplers import Lesson, Sampler
 from vitnas.supernets.training.samplers.multi import Multi
 from vitnas.supernets.training.samplers.options import make_sampler

@@ -32,7 +32,8 @@ from vitnas.run import RunFolder
 from vitnas.search_spaces import Arch, SearchSpace, load_space
 from vitnas.supernets.counting.population import PopulationCounter
 from vitnas.supernets.data import Dataset, Pixels, load_dataset
-from vitnas.supernets.evaluation import EvaluationResult, evaluate_arch
+from vitnas.supernets.evaluation import evaluate_arch
+from vitnas.supernets.goals.tally import EvaluationResult
 from vitnas.supernets.settings.train import TrainSettings
 from vitnas.supernets.training.loop import TrainingLoop
 from vitnas.supernets.training.processes.distributed import World

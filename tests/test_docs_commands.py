@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.problems.scene import make_scene, run_here
+from tests.contracts.goal_data import label_table, mask_folder
 from tests.test_docs import ROOT, commands
 from vitnas.latency_lut.table import LatencyTable
 from vitnas.search_spaces import load_space
@@ -45,6 +46,8 @@ SHORTER = (
     ("--workers 4", "--workers 2"),
     ("--workers 8", "--workers 2"),
     ("--samples 200", "--samples 12"),
+    ("--data shapes --answer", "--steps 2 --data shapes --answer"),
+    ("--answer", "--space tiny.toml --answer"),
     ("--time 10m", "--time 10s"),
     ("--time 6h", "--time 6s --space autoformer-mini --format torch"),
     ("--time 30m", "--time 4s"),
@@ -106,6 +109,9 @@ def world(folder: Path) -> Path:
     shutil.rmtree(mine)
     shutil.copytree(scene / "runs/mine", scene / "run")
     shutil.copytree(scene / "photos", scene / "pets")
+    for name, make, answer in (("streets", mask_folder, "mask"), ("scenes", label_table, "labels")):
+        (scene / name).mkdir()
+        make(scene / name, answer)
     shutil.copytree(scene / "knee", scene / "exported")
     shutil.copytree(scene / "knee", scene / "mine")
     shutil.copytree(scene / "knee", scene / "best")

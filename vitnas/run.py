@@ -6,7 +6,7 @@ import os
 import platform
 import subprocess
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
@@ -58,7 +58,7 @@ class RunFolder(Shown, view="run"):
             raise CheckpointError(
                 f"cannot make the run folder '{path}': {error.strerror}; choose another with --out"
             ) from None
-        table: dict[str, Any] = {"name": space.name, **asdict(space.task)}
+        table: dict[str, Any] = {"name": space.name, **space.task.to_json()}
         if space.only:
             table["only"] = {name: list(kept) for name, kept in space.only}
         if space.source is not None:

@@ -49,6 +49,14 @@ BY_HAND: dict[str, list[list[LayerSpec]]] = {
             for w in (4, 8)
         ],
     ],
+    "mask_head": [
+        [
+            LayerSpec.of("mask_head", (7, width), (3, 8, 12), hidden=6, factor=2, before=1, height=2)
+            for width in (8, 4, 12)
+        ],
+        [LayerSpec.of("mask_head", (w, h, 2), (3, 8, 8), hidden=4, factor=4, height=h) for w, h in [(8, 2), (4, 2)]],
+        [LayerSpec.of("mask_head", (9, w), (2, 6, 6), hidden=4, factor=1, height=3) for w in (4, 8)],
+    ],
     "feed_forward": [
         [LayerSpec.of("feed_forward", (5, w), (5, w), hidden=h, act=act, norm="layer") for w, h in [(8, 12), (6, 8)]]
         for act in ("quick-gelu", "gelu-tanh")

@@ -20,10 +20,10 @@ from vitnas.deployment.exporters import EXPORTERS, Exporter
 from vitnas.deployment.exporters.exporter import Facts
 from vitnas.errors import DataError, DeviceError, ExportError, InvalidArchError, SettingsError, UnknownNameError
 from vitnas.search_spaces import Arch, Task, load_space
-from vitnas.supernets.accuracy import wilson
 from vitnas.supernets.counting.counts import count
 from vitnas.supernets.data import Dataset, DataSettings, load_dataset
 from vitnas.supernets.evaluation import evaluate
+from vitnas.supernets.judgement import wilson
 from vitnas.supernets.supernet import Supernet, build_network
 from vitnas.supernets.weights.exported import read_report
 

@@ -63,7 +63,7 @@ def test_before_and_after_are_two_measurements_on_the_same_images(run, tmp_path)
     assert told["num_images"] == told["out_of"] == len(dataset.val)
     (tested,) = read_tested(run)
     assert (tested.arch_id, tested.weights) == (arch.id, "exported, 3 epochs by itself")
-    assert tested.accuracy == evaluate(network, dataset.test).accuracy
+    assert tested.value == evaluate(network, dataset.test).accuracy
 
 
 @pytest.mark.heavy

@@ -38,7 +38,7 @@ def test_shares_are_counted_over_images():
     expected = torch.eye(4)[[0, 1, 2, 0]]  # three right
     found = torch.eye(4)[[0, 1, 3, 0]]  # two right, three as before
     parity = compare(expected, found, labels)
-    assert (parity.accuracy_before, parity.accuracy_after, parity.top1_agreement) == (0.75, 0.5, 0.75)
+    assert (parity.before, parity.after, parity.top1_agreement) == (0.75, 0.5, 0.75)
     assert len(parity.breaches(LIMITS)) == 3
     assert "75.00% of 4 images" in parity.breaches(LIMITS)[1]
 
@@ -54,4 +54,4 @@ def test_answers_that_are_no_answers_break_every_limit(wrong):
     logits = random_logits(0)
     parity = compare(logits, wrong, logits.argmax(1))
     assert len(parity.breaches(LIMITS)) == 3
-    assert parity.accuracy_after == 0.0
+    assert parity.after == 0.0

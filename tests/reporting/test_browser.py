@@ -18,7 +18,7 @@ from vitnas.reporting.page.page_data import describe_page
 from vitnas.reporting.picks import trade_text
 from vitnas.run import RunFolder
 from vitnas.search_spaces import Arch
-from vitnas.supernets.accuracy import Accuracy
+from vitnas.supernets.judgement import Judgement
 from vitnas.supernets.tested import Tested, add_tested
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs `pip install playwright`")
@@ -243,7 +243,7 @@ def test_test_images_are_told_apart_from_those_that_choose(browser: Any, run: Pa
         if step == 1:
             own.save_config({"data": {"name": "digits", "test_share": 0.1}})
         if step == 2:
-            add_tested(own, [Tested.of("0123abcd", "exported", Accuracy(0.95, 180, 180))])
+            add_tested(own, [Tested.of("0123abcd", "exported", Judgement(0.95, 180, 180))])
         write_page(describe_page(own.path), tmp_path / "page.html")
         page.goto((tmp_path / "page.html").as_uri())
         assert note in page.locator("#test-note").inner_text()

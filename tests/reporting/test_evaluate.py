@@ -61,7 +61,7 @@ def test_what_the_test_says_is_kept_for_the_page(run: RunFolder) -> None:
     found = {one.arch_id: one for one in read_tested(run)}
     for one in drawn:
         kept = found[one["id"]]
-        assert (kept.accuracy, kept.num_images) == (one["test"]["accuracy"], 180)
+        assert (kept.value, kept.num_images) == (one["test"]["accuracy"], 180)
         assert kept.weights == "shared weights of step 5"
     before = len(found)
     evaluated(run, "--sample", 2)  # again: the new stands in place of the old

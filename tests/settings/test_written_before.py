@@ -69,8 +69,14 @@ def test_a_file_of_every_key_means_what_it_meant(table: str, tmp_path: Path) -> 
 
 
 SINCE = {
-    "train": {"sync_batch_norm": False, "init_order": "output_error", "loader": "threads"},
-    "data": {"decoder": "pillow"},
+    "train": {
+        "sync_batch_norm": False,
+        "init_order": "output_error",
+        "loader": "threads",
+        "loss": "plain",
+        "balance": "none",
+    },
+    "data": {"decoder": "pillow", "answer": "class", "ignore_index": 255},
 }
 """Settings that are newer than the files, with their defaults."""
 

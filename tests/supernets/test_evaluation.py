@@ -6,9 +6,10 @@ import torch
 from torch import nn
 
 from vitnas.errors import DataError
-from vitnas.supernets.accuracy import OutOfReach
 from vitnas.supernets.data import Pixels, load_dataset
-from vitnas.supernets.evaluation import EvaluationResult, evaluate, evaluate_unless_beaten
+from vitnas.supernets.evaluation import evaluate, evaluate_unless_beaten
+from vitnas.supernets.goals.tally import EvaluationResult
+from vitnas.supernets.judgement import OutOfReach
 
 
 def test_accuracy_and_loss_of_a_network_that_is_known() -> None:

@@ -14,16 +14,18 @@ from vitnas.latency_lut.table import LatencyTable
 from vitnas.nas.execution import make_executor
 from vitnas.nas.execution.place import computed_on
 from vitnas.nas.execution.together import scored
+from vitnas.nas.quantity import std_of
 from vitnas.nas.records import EvaluationBar
-from vitnas.nas.scores.supernet import TEST_ACCURACY, TEST_IMAGES, SupernetScore
+from vitnas.nas.scores.supernet import TEST, TEST_IMAGES, SupernetScore
 from vitnas.reporting.counted import count_archs
 from vitnas.reporting.per_arch import ArchTable, EvaluatedArch
 from vitnas.run import RunFolder
 from vitnas.search_spaces import Arch
+from vitnas.search_spaces.answers import metric_of
 from vitnas.settings import make_settings
-from vitnas.supernets.accuracy import Accuracy
 from vitnas.supernets.data import dataset_of
 from vitnas.supernets.data.batches import Batches
+from vitnas.supernets.judgement import Judgement
 from vitnas.supernets.settings.train import TrainSettings
 from vitnas.supernets.tested import Tested, add_tested
 from vitnas.supernets.weights.checkpoints import checkpoint_folders
@@ -105,7 +107,7 @@ def evaluate(
     failed = [f"{name}: {o.error}" for name, o in zip(named, outcomes, strict=True) if o.error is not None]
     if failed:
         raise SearchError(f"{len(failed)} of {len(named)} archs could not be evaluated; the first, {failed[0]}")
-    found = _evaluated(opened, named, [outcome.get() for outcome in outcomes], tables)
+    found = _evaluated(opened, named, [outcome.get() for outcome in outcomes], tables, score.dataset.classes)
     weights = f"shared weights of step {step}"
     add_tested(opened, [Tested.of(one.arch.id, weights, one.test) for one in found if one.test is not None])
     return found[0] if isinstance(archs, OneArch) else ArchTable.of(found)
@@ -116,30 +118,43 @@ def _evaluated(
     archs: Mapping[str, Arch],
     scores: Sequence[Mapping[str, Any]],
     tables: Mapping[str, LatencyTable],
+    classes: Sequence[str],
 ) -> list[EvaluatedArch]:
-    codes = run.space.encode(list(archs.values()))
+    codes, metric = run.space.encode(list(archs.values())), metric_of(run.space.task.answer)
     latencies = {device: table.latency_ms(run.space)(codes).tolist() for device, table in tables.items()}
     return [
         EvaluatedArch(
             name=one.name,
             arch=one.arch,
-            accuracy=score["accuracy"],
-            accuracy_std=score["accuracy_std"],
+            value=score[metric],
+            std=score[std_of(metric)],
             loss=score["loss"],
-            test=_test(score),
+            test=_test(score, metric),
             num_params=one.num_params,
             macs=one.macs,
             latency_ms={device: values[i] for device, values in latencies.items()},
+            metric=metric,
+            of_classes=_of_classes(score, classes),
         )
         for i, (one, score) in enumerate(zip(count_archs(run.space, archs), scores, strict=True))
     ]
 
 
-def _test(score: Mapping[str, Any]) -> Accuracy | None:
-    if TEST_ACCURACY not in score:
+def _test(score: Mapping[str, Any], metric: str) -> Judgement | None:
+    if TEST_IMAGES not in score:
         return None
     num_images = int(score[TEST_IMAGES])
-    return Accuracy(score[TEST_ACCURACY], num_images, num_images)
+    return Judgement(score[TEST + metric], num_images, num_images, metric, score.get(TEST + std_of(metric)))
+
+
+def _of_classes(score: Mapping[str, Any], classes: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Figure -> class -> value, of those that a score tells as ``figure[number]``."""
+    found: dict[str, dict[str, float]] = {}
+    for name, value in score.items():
+        figure, bracket, number = name.partition("[")
+        if bracket:
+            found.setdefault(figure, {})[classes[int(number.rstrip("]"))]] = value
+    return found
 
 
 def _trained(run: RunFolder) -> tuple[int, int]:

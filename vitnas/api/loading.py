@@ -57,7 +57,7 @@ def load_space(
     if data is not None:
         task = _task_of(data)
     elif given:
-        task = replace(loaded.task, **given)
+        task = replace(loaded.task, **given)  # type: ignore[arg-type]
     if task is None or task == loaded.task:
         return loaded
     return replace(loaded, task=task) if isinstance(space, SearchSpace) else search_spaces.load_space(str(space), task)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +130,7 @@ def _network(run: RunFolder, dataset: Dataset, one: OneArch) -> tuple[Arch, nn.M
             case RunWeights(other, arch_file=Path() as file):
                 if other.path != run.path:
                     theirs = dataset_of(other)
-                    _refuse_unlike(dataset, one, asdict(theirs.task), theirs.classes, theirs.mean, theirs.std)
+                    _refuse_unlike(dataset, one, theirs.task.to_json(), theirs.classes, theirs.mean, theirs.std)
                 arch = load_arch(run.space, file)
                 return arch, load_supernet(other).extract(arch)
         raise SettingsError(f"'{one}' is no arch; give the folder of an export or the file of an arch")
@@ -149,7 +148,7 @@ def _refuse_unlike(
 ) -> None:
     """A network for other images or classes has nothing to average: its channels mean something else."""
     for name, theirs, ours in (
-        ("task", dict(task), asdict(dataset.task)),
+        ("task", dict(task), dataset.task.to_json()),
         ("classes", list(classes), list(dataset.classes)),
         ("mean", [round(x, 6) for x in mean], [round(x, 6) for x in dataset.mean]),
         ("standard deviation", [round(x, 6) for x in std], [round(x, 6) for x in dataset.std]),

@@ -32,9 +32,10 @@ from vitnas.loggers.names import refuse_missing
 from vitnas.loggers.opened import Loggers
 from vitnas.run import RunFolder
 from vitnas.search_spaces import Arch
-from vitnas.supernets.accuracy import Accuracy
 from vitnas.supernets.counting.counts import count
 from vitnas.supernets.data import Dataset, DataSettings, load_dataset, resolved
+from vitnas.supernets.data.dataset import demand_classes
+from vitnas.supernets.judgement import Judgement
 from vitnas.supernets.torch_device import describe_device, find_device
 from vitnas.supernets.weights.checkpoints import load_supernet
 
@@ -109,7 +110,7 @@ def automate(
     """
     say, show = telling.say, telling.show
     check_settings(settings)
-    dataset = load_dataset(data)
+    dataset = demand_classes(load_dataset(data), "`vitnas auto`")
     data = resolved(data, dataset)
     shared = _shared(settings, data, dataset, shared_s)
     ask(folder, "an automatic search's", data, settings)
@@ -170,7 +171,7 @@ def _judge(contest: Contest, entries: Sequence[Entry], limits: Mapping[str, floa
     dataset = contest.images(entries[0])
     for entry in entries:
         found = contest.tested(entry)
-        accuracy = Accuracy(found.accuracy, found.num_images, found.num_images)
+        accuracy = Judgement(found.accuracy, found.num_images, found.num_images)
         space, arch = entry.load_space(dataset.task), Arch.from_json(entry.arch)
         [ms] = clock.ms(space, [arch])
         lines.append(

@@ -17,7 +17,8 @@ from vitnas.nas.execution.executor import Executor, SerialExecutor
 from vitnas.run import RunFolder
 from vitnas.search_spaces import Arch, SearchSpace
 from vitnas.supernets.data import Dataset, DataSettings, load_dataset
-from vitnas.supernets.evaluation import EvaluationResult, evaluate
+from vitnas.supernets.evaluation import evaluate
+from vitnas.supernets.goals.tally import EvaluationResult
 from vitnas.supernets.torch_device import find_device
 
 

@@ -18,6 +18,7 @@ from vitnas.files import only_here
 from vitnas.quantities import format_limits
 from vitnas.search_spaces import SPACES, Arch
 from vitnas.supernets.data import DataSettings, load_dataset, resolved
+from vitnas.supernets.data.dataset import demand_classes
 
 SUPERNET, SHARED_PLAN, LATENCIES = "supernet", "supernet.toml", "latencies.json"
 
@@ -63,7 +64,7 @@ def automate_family(
     """A network for each limit, in a folder that is called so; the arguments are those of `automate`."""
     say, paint = telling.say, telling.paint
     check_settings(settings)
-    dataset = load_dataset(data)
+    dataset = demand_classes(load_dataset(data), "`vitnas family`")
     data = resolved(data, dataset)
     ask(folder, "an automatic search's", data, settings)
     lanes = Lanes.here(settings.torch_device)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from vitnas.display import Shown
 from vitnas.files import write_bytes, write_json
 from vitnas.quantities import format_limits
-from vitnas.supernets.accuracy import NORMAL_95, with_interval
+from vitnas.supernets.judgement import NORMAL_95, with_interval
 
 SCOREBOARD, CARD, PICTURE, PAGE = "scoreboard.json", "README.md", "scoreboard.png", "report.html"
 Right = NDArray[np.bool_]

@@ -15,6 +15,7 @@ from vitnas.errors import SettingsError
 from vitnas.files.temporary import temporary_folder
 from vitnas.supernets.counting.counts import count
 from vitnas.supernets.data import DataSettings, load_dataset, resolved
+from vitnas.supernets.data.dataset import demand_classes
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def suggest(
     """
     if not limits:
         raise SettingsError("no limit is given; say how fast the network must be, such as cpu=3ms")
-    dataset = load_dataset(data)
+    dataset = demand_classes(load_dataset(data), "`suggest`")
     clock = Clock(limits)
     found = at_the_limits(spaces or LIKELY, dataset.task, clock, say)
     if not seconds:

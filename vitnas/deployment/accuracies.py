@@ -8,9 +8,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from vitnas.supernets.accuracy import Accuracy
+from vitnas.deployment.judged import judged_in, metric_in
 from vitnas.supernets.data import Dataset
-from vitnas.supernets.evaluation import measured_accuracy
+from vitnas.supernets.evaluation import judgement_of
+from vitnas.supernets.judgement import Judgement
 from vitnas.supernets.tested import Tested
 from vitnas.supernets.torch_device import CPU
 
@@ -21,7 +22,7 @@ def accuracies(
     network: nn.Module,
     dataset: Dataset,
     limit: int | None = None,
-    shared: Accuracy | None = None,
+    shared: Judgement | None = None,
     device: torch.device = CPU,
 ) -> dict[str, Any]:
     """What a network has right, as a report holds it.
@@ -35,14 +36,14 @@ def accuracies(
 
     Returns:
         "exported" and "shared" on validation images with "num_images", "out_of" and the "interval" of "exported" at 95 %;
-        "test" with "accuracy", "num_images", "out_of" and "interval", or None where no test images are kept.
+        "test" with the metric, "num_images", "out_of" and "interval", or None where no test images are kept.
     """
-    found = measured_accuracy(network, dataset.val, limit, device)
+    found = judgement_of(network, dataset.val, limit, device)
     told = found.to_json()
-    test = measured_accuracy(network, dataset.test, limit, device) if dataset.test is not None else None
+    test = judgement_of(network, dataset.test, limit, device) if dataset.test is not None else None
     return {
         "shared": shared.value if shared is not None else None,
-        "exported": told.pop("accuracy"),
+        "exported": told.pop(found.metric),
         **told,
         "test": test.to_json() if test is not None else None,
     }
@@ -58,8 +59,9 @@ def images_of(accuracy: Mapping[str, Any], split: str) -> str:
 
 def tested(report: Mapping[str, Any]) -> Iterator[Tested]:
     """What a report says of test images, as a run keeps it."""
-    if report["accuracy"]["test"] is not None:
+    test = judged_in(report)["test"]
+    if test is not None:
         weights = (
             f"exported, {report['finetuned_epochs']} epochs by itself" if report["finetuned_epochs"] else "exported"
         )
-        yield Tested.of(report["arch_id"], weights, Accuracy.from_json(report["accuracy"]["test"]))
+        yield Tested.of(report["arch_id"], weights, Judgement.from_json(test, metric_in(report)))

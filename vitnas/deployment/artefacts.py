@@ -14,24 +14,25 @@ from vitnas.deployment.compressed.qdq import precisions_of
 from vitnas.deployment.exporters import Exporter, Facts
 from vitnas.deployment.exporters.exporter import ROUNDED, size_bytes
 from vitnas.deployment.folding import fold
-from vitnas.deployment.verification import answers, blame, compare, first_line
+from vitnas.deployment.verification import answers, blame, compare, differences, first_line
 from vitnas.errors import ExportError
 from vitnas.files import disk_troubles, refuse_full
 from vitnas.files.temporary import temporary_folder
 from vitnas.latency_lut.runtimes.saturation import WeightRange
+from vitnas.search_spaces.answers import CLASS
 
 MOST_FOLDING_DIFFERENCE = 5e-5
 """Between a network and its folded form, in units of the logits (see `Parity`): exact but for the rounding of fp32."""
 
 
-def folded(network: nn.Module, example: Tensor, x: Tensor, expected: Tensor, labels: Tensor) -> nn.Sequential:
+def folded(network: nn.Module, example: Tensor, x: Tensor, expected: Tensor) -> nn.Sequential:
     """The network as it is deployed, held against its answers as it was."""
     deployed = fold(network, example)
     few = slice(0, 16)
-    parity = compare(expected[few], answers(deployed, x[few]), labels[few])
-    if not parity.max_difference <= MOST_FOLDING_DIFFERENCE:
+    most = float(differences(expected[few], answers(deployed, x[few])).max())
+    if not most <= MOST_FOLDING_DIFFERENCE:
         raise ExportError(
-            f"the folded network differs from the network by {parity.max_difference:.3g}, over the limit of "
+            f"the folded network differs from the network by {most:.3g}, over the limit of "
             f"{MOST_FOLDING_DIFFERENCE:.3g}; report this as a bug with the arch file"
         )
     return deployed
@@ -47,7 +48,7 @@ def write_artefact(
 ) -> dict[str, Any]:
     """One artefact in the folder, verified; its part of the report."""
     where = f"arch {facts.arch_id}, format '{exporter.name}'"
-    x, expected, labels = val
+    x, expected, truth = val
     try:
         with disk_troubles(folder):
             path = exporter.export(network, example, facts, folder)
@@ -69,7 +70,7 @@ def write_artefact(
                 "choose another format, or an arch with this layer in float"
             )
         proof = {"layers": proof_of(network, strays), "latency_ms": exporter.latency_ms(path, x[:1])}
-    parity = compare(expected, found, labels)
+    parity = compare(expected, found, truth, facts.answer or CLASS)
     breaches = parity.breaches(limits)
     if breaches:
         saturated = None if weights is None else exporter.saturated(weights.bits)
@@ -80,7 +81,7 @@ def write_artefact(
     return {
         "file": path.name,
         "size_bytes": size_bytes(path),
-        **asdict(parity),
+        **parity.to_json(),
         **({} if weights is None else {"int8": asdict(weights)}),
         **proof,
         "limits": {**asdict(limits), "hold": not breaches},

@@ -29,16 +29,17 @@ from vitnas.deployment.latency_report import describe
 from vitnas.deployment.logged import export_loggers, figures_of
 from vitnas.deployment.model_card import CARD, DIAGRAM, model_card
 from vitnas.deployment.settings import ExportSettings
-from vitnas.deployment.verification import answers, at_size
+from vitnas.deployment.verification import answers, at_size, images_compared
 from vitnas.errors import ExportError
 from vitnas.files import BLANK, KEY, seal_bytes, write_bytes, write_json
 from vitnas.loggers.names import refuse_missing
 from vitnas.loggers.opened import Loggers
 from vitnas.run import RunFolder, processor
 from vitnas.search_spaces import Arch, Blueprint, SearchSpace
+from vitnas.search_spaces.answers import CLASS, metric_of
 from vitnas.supernets.counting.counts import count
 from vitnas.supernets.data import Dataset
-from vitnas.supernets.evaluation import measured_accuracy
+from vitnas.supernets.evaluation import judgement_of
 from vitnas.supernets.precision.quantised import precisions_of
 from vitnas.supernets.supernet import Supernet
 from vitnas.supernets.tested import add_tested
@@ -204,7 +205,8 @@ class _Job:
     ) -> Report:
         space, dataset, settings = self.space, self.dataset, self.settings
         blueprint, device = space.lower(arch), find_device(settings.torch_device, "[export] torch_device")
-        x, labels = dataset.val.sample(settings.verify_images).shuffled().all()
+        task = space.task
+        x, truth = dataset.val.sample(images_compared(task, settings.verify_images)).shuffled().all()
         x = at_size(x, blueprint)
         example = at_size(calibration_images(settings, dataset), blueprint)
         self.say(f"extracting {arch.id}")
@@ -214,7 +216,7 @@ class _Job:
         if settings.finetune:
             assert self.run is not None
             self.say(f"fine-tuning {arch.id}")
-            shared = measured_accuracy(network, dataset.val, settings.accuracy_images, device)
+            shared = judgement_of(network, dataset.val, settings.accuracy_images, device)
             trained = finetuned(self.run, arch, settings, space=space)
             network, _ = extract(base, trained, plain, dataset.train, dataset.val)
         flips = flips_in_half(network, x)
@@ -223,24 +225,25 @@ class _Job:
         for exporter in self.exporters:
             refuse_flips(exporter, flips, f"arch {arch.id}")
         expected = answers(network, x)
-        deployed = folded(network, example, x, expected, labels)
+        deployed = folded(network, example, x, expected)
         judged, compression = network, None
         if low := reference(deployed, blueprint, example, settings.quantise):
             self.say(f"{arch.id} at its precisions: {settings.quantise}")
-            compression = low.report(settings.quantise, (x, expected, labels))
+            compression = low.report(settings.quantise, (x, expected, truth), task.answer)
             write_executed(low.executed, folder / EXECUTED)
             judged = deployed = low.network
             expected = answers(deployed, x)
         titles = space.name, arch.id, dataset.name
         pixels = tuple(dataset.mean), tuple(dataset.std)
-        facts = Facts(*titles, *pixels, space.task.num_classes, dataset.classes, next(iter(latency_ms), None))
+        asked, metric = None if task.answer == CLASS else task.answer, metric_of(task.answer)
+        facts = Facts(*titles, *pixels, task.num_classes, dataset.classes, next(iter(latency_ms), None), asked)
         write_json(folder / ARCH, arch.to_json())
         state = {name: t.contiguous() for name, t in network.state_dict().items()}
         write_bytes(folder / WEIGHTS, seal_bytes(save(state, {KEY: BLANK})))
         formats = {}
         for exporter in self.exporters:
             self.say(f"exporting {arch.id} to {exporter.name}")
-            formats[exporter.name] = write_artefact(exporter, deployed, example, (x, expected, labels), facts, folder)
+            formats[exporter.name] = write_artefact(exporter, deployed, example, (x, expected, truth), facts, folder)
         self.say(f"judging {arch.id}")
         accuracy = accuracies(judged, dataset, settings.accuracy_images, shared, device)
         predicted = {name: ms if isinstance(ms, Predicted) else Predicted(ms) for name, ms in latency_ms.items()}
@@ -255,7 +258,7 @@ class _Job:
             "arch_id": arch.id,
             "arch": arch.to_json(),
             "chosen": chosen,
-            "task": asdict(space.task),
+            "task": task.to_json(),
             "dataset": dataset.name,
             "classes": list(dataset.classes),
             "normalisation": {"mean": list(dataset.mean), "std": list(dataset.std)},
@@ -264,7 +267,8 @@ class _Job:
             "finetuned_epochs": settings.finetune,
             "compression": compression,
             "division": asdict(dataset.division),
-            "accuracy": accuracy,
+            **({} if asked is None else {"metric": metric}),
+            metric: accuracy,
             "judged_on": describe_device(device),
             "formats": formats,
             "flips": None if flips is None else asdict(flips),

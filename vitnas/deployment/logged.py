@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from vitnas.deployment.judged import judged_in, metric_in
 from vitnas.deployment.settings import ExportSettings
 from vitnas.loggers import LoggedRun
 from vitnas.loggers.opened import Loggers
@@ -23,13 +24,14 @@ def export_loggers(settings: ExportSettings, space: SearchSpace, archs: Sequence
 
 def figures_of(report: Mapping[str, Any]) -> Mapping[str, object]:
     """The numbers of a report that exports are compared by."""
-    accuracy, test = report["accuracy"], report["accuracy"]["test"]
+    metric, judged = metric_in(report), judged_in(report)
+    test = judged["test"]
     formats = report["formats"].items()
     return {
-        "accuracy": {
-            "val": accuracy["exported"],
-            **({} if test is None else {"test": test["accuracy"]}),
-            **{name: found["accuracy_after"] for name, found in formats},
+        metric: {
+            "val": judged["exported"],
+            **({} if test is None else {"test": test[metric]}),
+            **{name: found[f"{metric}_after"] for name, found in formats},
         },
         "measured_latency_ms": report["measured_latency_ms"],
         "predicted_latency_ms": report["predicted_latency_ms"],

@@ -9,10 +9,12 @@ from vitnas.deployment.accuracies import NO_TEST, images_of
 from vitnas.deployment.compressed import figures
 from vitnas.deployment.exporters import EXPORTERS
 from vitnas.deployment.flips import Flips
+from vitnas.deployment.judged import judged_in, metric_in, title_in
 from vitnas.deployment.latency_report import COLUMNS as LATENCY_COLUMNS
 from vitnas.deployment.latency_report import latency_remarks, latency_rows
 from vitnas.latency_lut.runtimes.saturation import FULL_BITS, WeightRange
-from vitnas.supernets.accuracy import wilson
+from vitnas.search_spaces.answers import ANSWERS, CLASS, AnswerKind
+from vitnas.supernets.judgement import ACCURACY, interval_of
 
 CARD = "README.md"
 DIAGRAM = "network.svg"
@@ -31,7 +33,7 @@ def model_card(report: Mapping[str, Any], has_diagram: bool) -> str:
             "",
             f"# {report['space']['name']}, arch {report['arch_id']}",
             "",
-            f"An image classifier that `vitnas` {report['vitnas']} found in search space `{report['space']['name']}` and exported "
+            f"{_noun(report)} that `vitnas` {report['vitnas']} found in search space `{report['space']['name']}` and exported "
             f"on {report['date'][:10]}.",
             *(["", f"The arch is {report['chosen']}."] if report.get("chosen") else []),
             *_architecture(report, has_diagram),
@@ -46,16 +48,25 @@ def model_card(report: Mapping[str, Any], has_diagram: bool) -> str:
 
 
 def _front_matter(report: Mapping[str, Any]) -> Iterator[str]:
-    accuracy = report["accuracy"]
-    test = accuracy["test"]
-    split, value = ("validation", accuracy["exported"]) if test is None else ("test", test["accuracy"])
-    yield from ("---", f"license: {report['licence']}", "pipeline_tag: image-classification")
-    yield from ("tags:", "- vision", "- image-classification", "- vitnas")
-    yield from ("datasets:", f"- {_yaml(report['dataset'])}", "metrics:", "- accuracy", "model-index:")
+    judged, metric, pipeline = judged_in(report), metric_in(report), _answer(report).pipeline
+    test = judged["test"]
+    split, value = ("validation", judged["exported"]) if test is None else ("test", test[metric])
+    yield from ("---", f"license: {report['licence']}", f"pipeline_tag: {pipeline}")
+    yield from ("tags:", "- vision", f"- {pipeline}", "- vitnas")
+    yield from ("datasets:", f"- {_yaml(report['dataset'])}", "metrics:", f"- {metric}", "model-index:")
     yield from (f"- name: {_yaml(report['space']['name'] + '-' + report['arch_id'])}", "  results:", "  - task:")
-    yield from ("      type: image-classification", "    dataset:", f"      name: {_yaml(report['dataset'])}")
+    yield from (f"      type: {pipeline}", "    dataset:", f"      name: {_yaml(report['dataset'])}")
     yield from (f"      type: {_yaml(report['dataset'])}", f"      split: {split}", "    metrics:")
-    yield from ("    - type: accuracy", f"      value: {value:.4f}", "---")
+    yield from (f"    - type: {metric}", f"      value: {value:.4f}", "---")
+
+
+def _answer(report: Mapping[str, Any]) -> AnswerKind:
+    return ANSWERS.load(report["task"].get("answer", CLASS))
+
+
+def _noun(report: Mapping[str, Any]) -> str:
+    noun = _answer(report).noun
+    return f"{'An' if noun[0] in 'aeiou' else 'A'} {noun}"
 
 
 def _yaml(text: str) -> str:
@@ -77,23 +88,23 @@ def _architecture(report: Mapping[str, Any], has_diagram: bool) -> Iterator[str]
 
 
 def _data(report: Mapping[str, Any]) -> Iterator[str]:
-    norm, accuracy = report["normalisation"], report["accuracy"]
-    yield from ("", "## Data and accuracy", "")
+    norm, judged, metric, title = report["normalisation"], judged_in(report), metric_in(report), title_in(report)
+    yield from ("", "## Data and accuracy" if metric == ACCURACY else f"## Data and {title}", "")
     yield (
         f"Trained on {report['dataset']}, {report['task']['num_classes']} classes. A channel is (pixel / 255 - mean) / std with mean "
         f"{_numbers(norm['mean'])} and std {_numbers(norm['std'])}."
     )
     yield ""
-    validation, test = images_of(accuracy, "validation"), accuracy["test"]
+    validation, test, std = images_of(judged, "validation"), judged["test"], judged.get("std")
     as_it_is = f"after {report['finetuned_epochs']} epochs by itself" if report["finetuned_epochs"] else "as exported"
     rows = []
-    if accuracy["shared"] is not None:
-        interval = wilson(accuracy["shared"], accuracy["num_images"])
-        rows.append(("on the shared weights", validation, *_cells(accuracy["shared"], interval)))
-    rows.append((as_it_is, validation, *_cells(accuracy["exported"], accuracy["interval"])))
+    if judged["shared"] is not None:
+        interval = interval_of(judged["shared"], judged["num_images"], std)
+        rows.append(("on the shared weights", validation, *_cells(judged["shared"], interval)))
+    rows.append((as_it_is, validation, *_cells(judged["exported"], judged["interval"])))
     if test is not None:
-        rows.append((as_it_is, f"**{images_of(test, 'test')}**", *_cells(test["accuracy"], test["interval"])))
-    yield from _table(("network", "images", "top-1", "95 % interval"), rows)
+        rows.append((as_it_is, f"**{images_of(test, 'test')}**", *_cells(test[metric], test["interval"])))
+    yield from _table(("network", "images", title, "95 % interval"), rows)
     yield ""
     yield NO_TEST if test is None else "The test images played no part in training, in the search or in this export."
 
@@ -104,13 +115,15 @@ def _cells(value: float, interval: Sequence[float]) -> tuple[str, str]:
 
 
 def _files(report: Mapping[str, Any]) -> Iterator[str]:
-    first = next(iter(report["formats"].values()))
-    same = {"num_images": first["num_images"], "out_of": report["accuracy"]["out_of"]}
-    yield from ("", "## Files", "")
-    yield (
-        f"Each was run on {images_of(same, 'validation')} and compared with the network in PyTorch, "
-        f"which has {first['accuracy_before']:.2%} of these right."
+    metric, title, first = metric_in(report), title_in(report), next(iter(report["formats"].values()))
+    same = {"num_images": first["num_images"], "out_of": judged_in(report)["out_of"]}
+    has = (
+        f"has {first[f'{metric}_before']:.2%} of these right"
+        if metric == ACCURACY
+        else (f"has a {title} of {first[f'{metric}_before']:.2%} on these")
     )
+    yield from ("", "## Files", "")
+    yield (f"Each was run on {images_of(same, 'validation')} and compared with the network in PyTorch, which {has}.")
     yield ""
     rows = []
     for name, found in report["formats"].items():
@@ -119,13 +132,13 @@ def _files(report: Mapping[str, Any]) -> Iterator[str]:
                 name,
                 f"`{found['file']}`",
                 f"{found['size_bytes'] / 1e6:.2f} MB",
-                f"{found['accuracy_after']:.2%}",
+                f"{found[f'{metric}_after']:.2%}",
                 f"{found['top1_agreement']:.2%}",
                 f"{found['max_difference']:.1e}",
                 f"{found['mean_difference']:.1e}",
             )
         )
-    columns = ("format", "file", "size", "top-1", "same class", "largest difference", "mean difference")
+    columns = ("format", "file", "size", title, "same class", "largest difference", "mean difference")
     yield from _table(columns, rows)
     yield ""
     yield "Differences are those of the logits, in units of their root mean square."
@@ -144,7 +157,7 @@ def _files(report: Mapping[str, Any]) -> Iterator[str]:
 def _precisions(report: Mapping[str, Any]) -> Iterator[str]:
     if rows := figures.rows(report):
         yield from ("", "## Precision", "", figures.in_words(report), "")
-        yield from _table(figures.COLUMNS, rows)
+        yield from _table(figures.columns(report), rows)
         yield ""
         yield (
             f"Simulated is what PyTorch answers with rounded operands, engine what the file answers where it was made, and its "

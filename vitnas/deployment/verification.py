@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from vitnas.deployment.exporters import Exporter, Facts, Tolerance
-from vitnas.search_spaces import Blueprint
+from vitnas.search_spaces import Blueprint, Task
+from vitnas.search_spaces.answers import CLASS, metric_of
+from vitnas.supernets.goals import goal_of
 from vitnas.supernets.resolution import resized
 
 
@@ -18,7 +22,8 @@ from vitnas.supernets.resolution import resized
 class Parity:
     """How an artefact's logits compare with those of its network on the same images.
 
-    Differences are absolute and divided by the root mean square of the network's logits, so that
+    `top1_agreement` is the share of questions that both answer alike: images, labels of images, or pixels; `before` and `after`
+    are the metric of network and artefact. Differences are absolute and divided by the root mean square of the network's logits, so that
     a limit asks the same of a network with small logits and of one with large ones.
     """
 
@@ -26,12 +31,25 @@ class Parity:
     max_difference: float
     mean_difference: float
     top1_agreement: float
-    accuracy_before: float
-    accuracy_after: float
+    before: float
+    after: float
+    answer: str = CLASS
+
+    def to_json(self) -> dict[str, Any]:
+        """As a report holds it, the metric by its name."""
+        metric = metric_of(self.answer)
+        return {
+            "num_images": self.num_images,
+            "max_difference": self.max_difference,
+            "mean_difference": self.mean_difference,
+            "top1_agreement": self.top1_agreement,
+            f"{metric}_before": self.before,
+            f"{metric}_after": self.after,
+        }
 
     def breaches(self, limits: Tolerance) -> list[str]:
         """Every limit that does not hold, with value and limit; not-a-number holds nowhere."""
-        drop = self.accuracy_before - self.accuracy_after
+        drop, metric = self.before - self.after, metric_of(self.answer)
         found = []
         if not self.max_difference <= limits.max_difference:
             found.append(
@@ -43,30 +61,38 @@ class Parity:
             )
         if not self.top1_agreement >= limits.top1_agreement:
             found.append(
-                f"the best class agrees on {self.top1_agreement:.2%} of {self.num_images} images, under the limit of {limits.top1_agreement:.2%}"
+                f"{goal_of(self.answer).agrees_on} agrees on {self.top1_agreement:.2%} of {self.num_images} images, under the limit of {limits.top1_agreement:.2%}"
             )
         if not drop <= limits.accuracy_drop:
             found.append(
-                f"accuracy falls by {drop:.2%} ({self.accuracy_before:.2%} to {self.accuracy_after:.2%}), over the limit of {limits.accuracy_drop:.2%}"
+                f"{metric} falls by {drop:.2%} ({self.before:.2%} to {self.after:.2%}), over the limit of {limits.accuracy_drop:.2%}"
             )
         return found
 
 
-def compare(expected_NK: Tensor, found_NK: Tensor, labels_N: Tensor) -> Parity:
-    """Parity of two sets of logits for the same N images."""
-    if found_NK.shape != expected_NK.shape:
-        found_NK = torch.full_like(expected_NK, torch.nan)
-    differences = _differences(expected_NK, found_NK)
-    best = expected_NK.argmax(dim=1)
-    found_best = found_NK.argmax(dim=1).where(found_NK.isfinite().all(dim=1), -1)  # such an answer is never right
+def compare(expected: Tensor, found: Tensor, truth: Tensor, answer: str = CLASS) -> Parity:
+    """Parity of two sets of logits (N, K, ...) for the same N images; an answer that is not finite is never right."""
+    if found.shape != expected.shape:
+        found = torch.full_like(expected, torch.nan)
+    strays, goal = differences(expected, found), goal_of(answer)
     return Parity(
-        num_images=len(labels_N),
-        max_difference=float(differences.max()),
-        mean_difference=float(differences.mean()),
-        top1_agreement=_share(best == found_best),
-        accuracy_before=_share(best == labels_N),
-        accuracy_after=_share(found_best == labels_N),
+        num_images=len(truth),
+        max_difference=float(strays.max()),
+        mean_difference=float(strays.mean()),
+        top1_agreement=goal.agreement(expected, found),
+        before=goal.score(expected, truth),
+        after=goal.score(found, truth),
+        answer=answer,
     )
+
+
+MOST_NUMBERS = 2**26
+"""In the answers that are compared, a quarter of a GiB; there are fewer images where each takes more."""
+
+
+def images_compared(task: Task, wanted: int) -> int:
+    """On how many images an artefact and its network are compared."""
+    return min(wanted, max(16, MOST_NUMBERS // prod(task.answer_shape)))
 
 
 @torch.no_grad()
@@ -104,7 +130,7 @@ def blame(
             found = exporter.run(exporter.export(alone, x, facts, place), x)
         except Exception as error:  # converters raise whatever they like
             return f"{where} cannot be taken: {first_line(error)}"
-        difference = float(_differences(expected, found).max())
+        difference = float(differences(expected, found).max())
         if not difference <= max_difference:
             return f"{where} differs by {difference:.3g} when exported alone"
         x = expected
@@ -117,13 +143,9 @@ def first_line(error: BaseException) -> str:
     return lines[0] if lines else type(error).__name__
 
 
-def _differences(expected: Tensor, found: Tensor) -> Tensor:
+def differences(expected: Tensor, found: Tensor) -> Tensor:
     """Absolute differences in units of the expected values; infinite where the shapes differ."""
     if expected.shape != found.shape:
         return torch.tensor([torch.inf])
     unit = expected.double().square().mean().sqrt()
     return (expected.double() - found.double()).abs() / (unit if unit > 0 else 1.0)
-
-
-def _share(hits: Tensor) -> float:
-    return float(hits.double().mean())

@@ -17,6 +17,7 @@ from vitnas.deployment.compressed.qdq import precisions_of
 from vitnas.deployment.exporters import EXPORTERS
 from vitnas.deployment.exporters.exporter import ROUNDED, size_bytes
 from vitnas.deployment.folding import fold
+from vitnas.deployment.judged import metric_in
 from vitnas.deployment.latency import Then, compare_latencies, devices_here
 from vitnas.deployment.latency_report import describe, told_by
 from vitnas.deployment.verification import Parity, answers, at_size, compare, first_line
@@ -26,6 +27,7 @@ from vitnas.latency_lut.devices import Device
 from vitnas.latency_lut.runtimes.saturation import FULL_BITS
 from vitnas.run import processor
 from vitnas.search_spaces import Blueprint, Task
+from vitnas.search_spaces.answers import CLASS
 from vitnas.settings import make_settings
 from vitnas.supernets.data import DATASETS, Dataset, DataSettings, load_dataset
 from vitnas.supernets.data.splits import Division
@@ -60,6 +62,7 @@ def images_for(report: Mapping[str, Any], data: str | None, val: str | None = No
     if test is not None and not how["test_share"]:
         how["test_share"] = None
     values = {"name": name, "val": val, "test": test, "image_size": size, "in_channels": channels, **how}
+    values["answer"] = task.get("answer", CLASS)
     return load_dataset(make_settings(DataSettings, {**values, "mean": mean, "std": std}, f"'{REPORT}', division"))
 
 
@@ -101,13 +104,13 @@ def verify(
         )
     blueprint, network = rebuild(folder, report)
     num_images = max([found["num_images"] for found in report["formats"].values()], default=1)
-    x, labels = dataset.val.sample(num_images).all()
+    x, truth = dataset.val.sample(num_images).all()
     x = at_size(x, blueprint)
     compression = None
     if told := report.get("compression"):
         folded = fold(network, torch.zeros(2, *blueprint.in_shape))
         low = Reference.of(folded, read_executed(folder / told["file"]))
-        compression = low.report(told["level"], (x, answers(folded, x), labels))
+        compression = low.report(told["level"], (x, answers(folded, x), truth), task.answer)
         network = low.network
     expected = answers(network, x)
     found: dict[str, dict[str, Any]] = {}
@@ -119,7 +122,7 @@ def verify(
         if not path.exists():
             raise ExportError(f"'{path}' is gone; export the network anew")
         try:
-            parity: Parity = compare(expected, exporter.run(path, x), labels)
+            parity: Parity = compare(expected, exporter.run(path, x), truth, task.answer)
         except Exception as error:  # runtimes raise whatever they like
             raise ExportError(
                 f"'{path}' cannot be run here: {first_line(error)}; see whether it was changed, and whether its runtime is installed"
@@ -132,7 +135,7 @@ def verify(
         broken += [f"{name}: {breach}" + (f" ({saturated})" if saturated else "") for breach in breaches]
         if not as_listed(path):
             broken.append(f"{name}: '{told['file']}' is not what was exported, it was changed or damaged since")
-        found[name] = {**asdict(parity), "size_bytes": size_bytes(path), "hold": not breaches, "warning": saturated}
+        found[name] = {**parity.to_json(), "size_bytes": size_bytes(path), "hold": not breaches, "warning": saturated}
         if precisions_of(network):
             found[name] |= {"layers": proof_of(network, strays), "latency_ms": exporter.latency_ms(path, x[:1])}
     if broken:
@@ -144,7 +147,8 @@ def verify(
     latencies = _latencies(report, blueprint, timers, measure, say)
     return {
         "arch_id": report["arch_id"],
-        "accuracy": accuracy,
+        **({"metric": metric_in(report)} if "metric" in report else {}),
+        metric_in(report): accuracy,
         "judged_on": describe_device(device),
         "compression": compression,
         "formats": found,

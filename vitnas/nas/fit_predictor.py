@@ -18,6 +18,7 @@ from vitnas.loggers import LoggedRun
 from vitnas.loggers.names import refuse_missing
 from vitnas.loggers.opened import Loggers
 from vitnas.loggers.plain import parameters_of
+from vitnas.nas.early import ACCURACY
 from vitnas.nas.evaluator import Evaluator
 from vitnas.nas.execution import make_executor
 from vitnas.nas.execution.executor import Executor
@@ -35,6 +36,7 @@ from vitnas.predictors.metrics import RankReport, compare, hold_out
 from vitnas.predictors.predictor import FEWEST_ARCHS
 from vitnas.run import RunFolder
 from vitnas.search_spaces import Codes, SearchSpace
+from vitnas.search_spaces.answers import metric_of
 from vitnas.search_spaces.cost_range import CostOf
 from vitnas.settings import make_settings
 
@@ -143,7 +145,8 @@ def fit_predictor(
         score = SupernetScore.of(run, torch_device=executor.torch_device, space=space)
         rounding = rounding_of(run, space)
         how = (folder, executor, origin, progress, loggers.places)
-        good, scores = evaluate_archs(space, codes, score, settings.quantity, *how)
+        quantity = metric_of(space.task.answer) if settings.quantity == ACCURACY else settings.quantity
+        good, scores = evaluate_archs(space, codes, score, quantity, *how)
         if len(good) < FEWEST_SAMPLES:
             raise SearchError(
                 f"{len(codes) - len(good)} of {len(codes)} evaluations failed; too few are left to learn from"
@@ -155,7 +158,7 @@ def fit_predictor(
         fit = PredictorFit(
             space.name,
             origin,
-            settings.quantity,
+            quantity,
             settings.predictor,
             _winner(fitted),
             compare(held_out, scores, num_params),

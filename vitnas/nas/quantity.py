@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from vitnas.errors import SettingsError, suggest
+from vitnas.search_spaces.answers import metrics
 
 Direction = Literal["maximise", "minimise"]
 
-MAXIMISED = ("accuracy", "score")
+MAXIMISED = (*metrics(), "score")
 """Quantities of which more is better; of all others (milliseconds, counts, losses) less is."""
 
 SHORT = {

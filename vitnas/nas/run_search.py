@@ -12,6 +12,7 @@ from vitnas.files import is_locked
 from vitnas.latency_lut.devices.menus import Compression
 from vitnas.latency_lut.table import LatencyTable
 from vitnas.loggers.names import refuse_missing
+from vitnas.nas.early import ACCURACY
 from vitnas.nas.execution import make_executor
 from vitnas.nas.execution.place import computed_on
 from vitnas.nas.execution.together import Score
@@ -31,9 +32,8 @@ from vitnas.nas.targets.target import Target
 from vitnas.nas.unsearched import unsearched, weighed
 from vitnas.run import RunFolder
 from vitnas.search_spaces import FLOAT, Arch, Compressed, SearchSpace
+from vitnas.search_spaces.answers import metric_of, metrics
 
-SCORES = ("accuracy", "loss")
-"""What a supernet tells of an arch."""
 FEWEST_INITIAL = 2
 """Evaluations before the first prediction, where enough are known."""
 
@@ -126,8 +126,20 @@ def start_search(
                 f"space '{space.name}' has precisions, which scores without training do not see: the fewest bits would win "
                 "everywhere. Search a trained run with --run, or with a fitted predictor with --predict"
             )
-        settings = _without_training(settings, say)
-    scores = (predicted.quantity,) if predicted is not None else SCORES if run is not None else ("score",)
+        settings = _standing_for_accuracy(
+            settings, "score", say, "no trained supernet: archs are scored without training"
+        )
+    elif (metric := metric_of(space.task.answer)) != ACCURACY:
+        settings = _standing_for_accuracy(
+            settings, metric, say, f"answers of this run are judged by {metrics()[metric]}"
+        )
+    scores = (
+        (predicted.quantity,)
+        if predicted is not None
+        else (metric_of(space.task.answer), "loss")
+        if run is not None
+        else ("score",)
+    )
     _check_names(settings, request.timed, scores)
     if run is None or predicted is not None:
         _check_untrained(settings)
@@ -221,12 +233,12 @@ def _beside(known: Collection[Arch], problem: Problem, settings: SearchSettings,
     )
 
 
-def _without_training(settings: SearchSettings, say: Say) -> SearchSettings:
-    """The same with the training-free score for accuracy."""
-    if "accuracy" not in settings.objectives:
+def _standing_for_accuracy(settings: SearchSettings, metric: str, say: Say, why: str) -> SearchSettings:
+    """The same with what is told of archs here for accuracy."""
+    if ACCURACY not in settings.objectives:
         return settings
-    say("no trained supernet: archs are scored without training, and 'score' stands for accuracy")
-    return replace(settings, objectives=tuple("score" if o == "accuracy" else o for o in settings.objectives))
+    say(f"{why}, and '{metric}' stands for accuracy")
+    return replace(settings, objectives=tuple(metric if o == ACCURACY else o for o in settings.objectives))
 
 
 def _check_names(settings: SearchSettings, devices: Sequence[str], scores: Sequence[str]) -> None:

@@ -43,7 +43,8 @@ class SearchSettings(Settings):
         tuple[str, ...],
         about(
             "Quantities to weigh: accuracy, latency, energy, params, macs, memory or size. Accuracy and score are "
-            "maximised, all others minimised; in a search for several devices latency stands for that of each."
+            "maximised, all others minimised; in a search for several devices latency stands for that of each. Where a run "
+            "is judged by another metric, such as map or miou, accuracy stands for that."
         ),
     ] = ("accuracy", "latency_ms")
     limits: Annotated[
@@ -174,7 +175,9 @@ class FitSettings(Settings):
 
     samples: Annotated[Count, about("Archs to evaluate, at even steps of MACs from the least to the most.")] = 200
     predictor: Annotated[str, about("What learns, see docs/predictors.md; auto takes what ranks best.")] = AUTO
-    quantity: Annotated[Literal["accuracy", "loss"], about("What to learn.")] = "accuracy"
+    quantity: Annotated[
+        Literal["accuracy", "loss"], about("What to learn; accuracy stands for the metric of the run.")
+    ] = "accuracy"
     tune_seconds: Annotated[
         NotNegative, about("Seconds for which auto may vary the options of its candidates, in all.")
     ] = 0.0

@@ -10,9 +10,10 @@ from vitnas.errors import SearchError
 from vitnas.nas.objectives import Objective
 from vitnas.nas.problem import Problem
 from vitnas.search_spaces import Arch
+from vitnas.search_spaces.answers import metrics
 from vitnas.search_spaces.uniform import uniform_line
 
-WORTHS = ("accuracy", "loss", "score")
+WORTHS = (*metrics(), "loss", "score")
 
 
 def weighed(objectives: Sequence[Objective]) -> tuple[str, str, int]:

@@ -12,9 +12,10 @@ from typing import Any
 from vitnas.errors import DataError
 from vitnas.files import read_json
 from vitnas.nas.quantity import Quantity
+from vitnas.search_spaces.answers import metrics
 
 QUANTITIES = (
-    "accuracy", "loss", "score", "latency_ms", "energy_mj", "num_params", "macs", "weight_bytes", "activation_bytes", "bitops",
+    *metrics(), "loss", "score", "latency_ms", "energy_mj", "num_params", "macs", "weight_bytes", "activation_bytes", "bitops",
 )  # fmt: skip
 """Columns that are read, alone or with a device such as ``latency_ms@iphone12``; others, such as a source, are not."""
 
@@ -59,9 +60,11 @@ def _baseline(row: Mapping[str, Any], where: str) -> Baseline:
         for key, value in row.items()
         if str(Quantity.parse(str(key)).without_device) in QUANTITIES and value not in (None, "")
     }
-    accuracy = figures.get("accuracy")
-    if accuracy is not None and not 0 <= accuracy <= 1:
-        raise DataError(f"{where} ({name}): accuracy {accuracy:g} is not between 0 and 1; write 0.813 or 81.3%")
+    for metric in metrics():
+        if not 0 <= figures.get(metric, 0) <= 1:
+            raise DataError(
+                f"{where} ({name}): {metric} {figures[metric]:g} is not between 0 and 1; write 0.813 or 81.3%"
+            )
     return Baseline(name.strip(), figures)
 
 

@@ -8,6 +8,8 @@ from vitnas.nas.pareto.front import ParetoFront
 from vitnas.nas.pareto.picks import counted
 from vitnas.nas.pareto.point import Point
 from vitnas.reporting.plots.scale import scale_of
+from vitnas.search_spaces.answers import metrics, word_of
+from vitnas.supernets.judgement import ACCURACY
 
 BLURRED = " (within the error)"
 
@@ -17,11 +19,14 @@ def trade_text(front: ParetoFront, point: Point) -> str:
     trade = front.trade(point)
     if trade is None:
         word = "highest" if front.worth.direction == "maximise" else "lowest"
-        return f"the {word} {scale_of(front.worth.name).title.lower()} of the front"
+        name = front.worth.name
+        of = word_of(name) if name in metrics() and name != ACCURACY else scale_of(name).title.lower()
+        return f"the {word} {of} of the front"
     worth = scale_of(trade.worth)
     gap, error = trade.gives_up * worth.factor, trade.error * worth.factor
-    digits = ".1f" if trade.worth == "accuracy" else ".3g"
-    unit = "points of accuracy" if trade.worth == "accuracy" else f"{worth.unit} of {worth.title.lower()}".strip()
+    points = trade.worth in metrics()
+    digits = ".1f" if points else ".3g"
+    unit = f"points of {word_of(trade.worth)}" if points else f"{worth.unit} of {worth.title.lower()}".strip()
     spread = f" ± {error:{digits}}" if error else ""
     text = f"gives up {gap:{digits}}{spread} {unit}{'' if trade.is_sure else BLURRED}"
     if trade.cost is None or not trade.saves:

@@ -7,7 +7,7 @@ import json
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from vitnas.errors import InvalidArchError, SpaceError, suggest
 from vitnas.registry import Registry
+from vitnas.search_spaces.answers import CLASS, answering, shape_of
 from vitnas.search_spaces.arch import Arch, GeneValue
 from vitnas.search_spaces.blueprint import Blueprint, Shape
 from vitnas.search_spaces.gene import OFF, Choice, Column, Gene, make_columns, possible_columns, possible_genes
@@ -41,10 +42,20 @@ class Task:
     image_size: Count = 224
     num_classes: Count = 1000
     in_channels: Count = 3
+    answer: str = CLASS
 
     @property
     def image_shape(self) -> Shape:
         return (self.in_channels, self.image_size, self.image_size)
+
+    @property
+    def answer_shape(self) -> Shape:
+        """Of what a network answers to one image."""
+        return shape_of(self)
+
+    def to_json(self) -> dict[str, Any]:
+        """As files hold it: what is asked is told where it is not one class."""
+        return {name: value for name, value in asdict(self).items() if (name, value) != ("answer", CLASS)}
 
 
 @dataclass(frozen=True)
@@ -148,7 +159,7 @@ class SearchSpace(ABC):
     def lowering(self) -> Lowering:
         """Whole populations as layers, and the costs that add up over them."""
         dropped = {c.name for c in make_columns(self.genes())} - possible_columns(self.columns)
-        left = (site.without(dropped) for site in self.sites())
+        left = (site.without(dropped) for site in answering(self.sites(), self.task))
         return Lowering(self.columns, [site for site in left if site is not None])
 
     def restrict(self, **only: Iterable[Choice]) -> SearchSpace:

@@ -2,58 +2,29 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import nn
 
 from vitnas.errors import DataError
 from vitnas.search_spaces import Arch, SearchSpace
 from vitnas.search_spaces.compressed import Compressed
-from vitnas.supernets.accuracy import Accuracy, OutOfReach
 from vitnas.supernets.counting.population import PopulationCounter
 from vitnas.supernets.data import Dataset, Images
+from vitnas.supernets.goals import goal_of
+from vitnas.supernets.goals.tally import EvaluationResult
+from vitnas.supernets.judgement import Judgement, OutOfReach
 from vitnas.supernets.recalibration import NUM_BATCHES, recalibrate
 from vitnas.supernets.shared_ranges import SharedRanges, at_precisions
 from vitnas.supernets.supernet import Supernet
-from vitnas.supernets.torch_device import CPU, exact
+from vitnas.supernets.torch_device import CPU
 
 ON_CPU, ELSEWHERE = 64, 256
 """Images a batch: on a processor larger ones leave its caches, and convolutional networks take up to twice the time."""
-
-
-@dataclass(frozen=True)
-class EvaluationResult:
-    """Accuracy in 0..1 and mean cross-entropy over `num_images` images.
-
-    Attributes:
-        accuracy: the share of images that were named right.
-        loss: mean cross-entropy.
-        num_images: how many were looked at.
-        right: one answer an image, in their order.
-    """
-
-    accuracy: float
-    loss: float
-    num_images: int
-    right: NDArray[np.bool_] = field(repr=False, compare=False)
-
-    @property
-    def accuracy_std(self) -> float:
-        """Standard deviation of the accuracy for so many images drawn at random.
-
-        One more right and one more wrong are added (Agresti and Coull), so that all right is not without an error.
-        """
-        n = self.num_images + 2
-        share = (self.accuracy * self.num_images + 1) / n
-        return math.sqrt(share * (1 - share) / n)
 
 
 def evaluate(network: nn.Module, images: Images, batch_size: int | None = None) -> EvaluationResult:
@@ -73,47 +44,37 @@ def evaluate_together(
 def evaluate_unless_beaten(
     networks: Sequence[nn.Module], images: Images, least: Sequence[float], batch_size: int | None = None
 ) -> list[EvaluationResult | OutOfReach]:
-    """The same, but a network whose accuracy will be below the least that matters, were all other images right, is left there.
+    """The same, but a network whose metric will be below the least that matters, were all other images right, is left there.
 
     Args:
         networks: on one device.
         images: to look at, in their order.
-        least: the accuracy that matters, one a network; 0 for one that is looked at to the end.
+        least: the value that matters, one a network; 0 for one that is looked at to the end.
         batch_size: after how many images to compare; by default as many as are quickest.
     """
     if not len(images):
         raise DataError("cannot evaluate a network on no images; give at least one")
     device = next(networks[0].parameters()).device
     modes = [(m, m.training) for network in networks for m in network.modules()]
-    right: list[list[Tensor]] = [[] for _ in networks]
-    # Read once, so that a GPU is never waited for.
-    losses = [torch.zeros((), dtype=exact(device), device=device) for _ in networks]
+    tallies = [goal_of(images.answer).tally() for _ in networks]
     for network in networks:
         network.eval()
     beaten: dict[int, OutOfReach] = {}
-    wrong, num_seen = [0] * len(networks), 0
+    num_seen = 0
     for x, y in images.batches(batch_size or (ON_CPU if device.type == "cpu" else ELSEWHERE)):
         if len(beaten) == len(networks):
             break
-        seen, target = x.to(device), y.to(device)
-        num_seen += len(target)
+        seen, truth = x.to(device), y.to(device)
+        num_seen += len(truth)
         for i in set(range(len(networks))) - beaten.keys():
-            logits = networks[i](seen)
-            right[i].append(logits.argmax(dim=1) == target)
-            losses[i] += F.cross_entropy(logits.to(exact(device)), target, reduction="sum")
+            tallies[i].add(networks[i](seen), truth)
             if least[i] > 0:
-                wrong[i] += len(target) - int(right[i][-1].sum())
-                at_most = (len(images) - wrong[i]) / len(images)
+                at_most = tallies[i].at_most(len(images))
                 if at_most < least[i] and num_seen < len(images):
                     beaten[i] = OutOfReach(at_most, num_seen)
     for module, training in modes:
         module.training = training
-    return [beaten.get(i) or _result(torch.cat(right[i]), losses[i]) for i in range(len(networks))]
-
-
-def _result(right: Tensor, loss: Tensor) -> EvaluationResult:
-    answers = right.cpu().numpy()
-    return EvaluationResult(int(answers.sum()) / len(answers), float(loss) / len(answers), len(answers), answers)
+    return [beaten.get(i) or tallies[i].result() for i in range(len(networks))]
 
 
 def evaluate_arch(
@@ -152,14 +113,12 @@ def cut_out(
     return at_precisions(network, space.lower(arch), train, ranges) if isinstance(space, Compressed) else network
 
 
-def measured_accuracy(
-    network: nn.Module, images: Images, limit: int | None = None, device: torch.device = CPU
-) -> Accuracy:
+def judgement_of(network: nn.Module, images: Images, limit: int | None = None, device: torch.device = CPU) -> Judgement:
     """On all of these images, or on a sample where a limit is set; on another device by a copy of the network."""
     few = images if limit is None else images.sample(limit)
     if next(network.parameters()).device != device:
         network = deepcopy(network).to(device)
-    return Accuracy(evaluate(network, few).accuracy, len(few), len(images))
+    return evaluate(network, few).judgement(len(images))
 
 
 def landmarks(space: SearchSpace) -> dict[str, Arch]:

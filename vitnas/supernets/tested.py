@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -13,7 +13,7 @@ import msgspec
 from vitnas.errors import DataError
 from vitnas.files import read_json, write_json
 from vitnas.run import RunFolder
-from vitnas.supernets.accuracy import Accuracy
+from vitnas.supernets.judgement import ACCURACY, Judgement
 
 TESTED = "tested.json"
 
@@ -25,23 +25,41 @@ class Tested:
     Attributes:
         arch_id: of its arch.
         weights: whose they are, such as "shared weights of step 500" or "exported".
-        accuracy: in 0..1.
+        value: of the metric, in 0..1.
         num_images: of the test that were looked at.
-        interval: of the accuracy, at 95 %.
+        interval: of the value, at 95 %.
         date: when it was measured.
+        metric: what `value` is.
     """
 
     arch_id: str
     weights: str
-    accuracy: float
+    value: float
     num_images: int
     interval: tuple[float, float]
     date: str
+    metric: str = ACCURACY
 
     @classmethod
-    def of(cls, arch_id: str, weights: str, found: Accuracy) -> Tested:
+    def of(cls, arch_id: str, weights: str, found: Judgement) -> Tested:
         date = datetime.now(UTC).isoformat(timespec="seconds")
-        return cls(arch_id, weights, found.value, found.num_images, found.interval, date)
+        return cls(arch_id, weights, found.value, found.num_images, found.interval, date, found.metric)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Tested:
+        """From what `to_json` gives."""
+        metric = data.get("metric", ACCURACY)
+        return msgspec.convert({**_without(data, metric), "value": data.get(metric)}, cls)
+
+    def to_json(self) -> dict[str, Any]:
+        """As the file holds it: the value by the name of its metric."""
+        told = msgspec.to_builtins(self)
+        named = {(self.metric if name == "value" else name): value for name, value in told.items()}
+        return _without(named, "metric") if self.metric == ACCURACY else named
+
+
+def _without(data: Mapping[str, Any], name: str) -> dict[str, Any]:
+    return {key: value for key, value in data.items() if key != name}
 
 
 def keeps_test(run: RunFolder) -> bool:
@@ -56,8 +74,8 @@ def read_tested(run: RunFolder) -> list[Tested]:
     if not file.is_file():
         return []
     try:
-        return msgspec.convert(read_json(file), list[Tested])
-    except msgspec.ValidationError as error:
+        return [Tested.from_json(one) for one in read_json(file)]
+    except (msgspec.ValidationError, AttributeError, TypeError) as error:
         raise DataError(
             f"'{file}' is none that vitnas wrote ({error}); remove it, and evaluate the archs anew"
         ) from None
@@ -70,7 +88,7 @@ def add_tested(run: RunFolder, found: Iterable[Tested]) -> None:
         return
     kept = [one for one in read_tested(run) if (one.arch_id, one.weights) not in new]
     try:
-        write_json(run.path / TESTED, msgspec.to_builtins([*kept, *new.values()]))
+        write_json(run.path / TESTED, [one.to_json() for one in (*kept, *new.values())])
     except OSError as error:
         warnings.warn(
             f"cannot write '{run.path / TESTED}': {error.strerror or error}; reports of the run will not show these tests",

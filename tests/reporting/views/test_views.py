@@ -16,7 +16,7 @@ from vitnas.nas.fit_predictor import PredictorFit
 from vitnas.reporting.per_arch import ArchTable, EvaluatedArch
 from vitnas.reporting.plots.layers_plot import plot_layers
 from vitnas.search_spaces import load_space
-from vitnas.supernets.accuracy import Accuracy
+from vitnas.supernets.judgement import Judgement
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def table(run: Path) -> vitnas.LatencyTable:
 
 
 def evaluated(name: str, arch: vitnas.Arch, accuracy: float) -> EvaluatedArch:
-    return EvaluatedArch(name, arch, accuracy, 0.01, 0.5, Accuracy(0.9, 100, 100), 1000, 2000, {"cpu": 1.5})
+    return EvaluatedArch(name, arch, accuracy, 0.01, 0.5, Judgement(0.9, 100, 100), 1000, 2000, {"cpu": 1.5})
 
 
 @pytest.fixture(scope="module")

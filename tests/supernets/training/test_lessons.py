@@ -6,10 +6,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vitnas.search_spaces import Arch, load_space
+from vitnas.supernets.goals.losses import alpha_divergence
 from vitnas.supernets.layers.layer import crop
 from vitnas.supernets.supernet import Supernet
 from vitnas.supernets.training.lessons import Batch, take_lessons
-from vitnas.supernets.training.losses import alpha_divergence
 from vitnas.supernets.training.samplers import Lesson
 from vitnas.supernets.training.samplers.sandwich import Sandwich
 

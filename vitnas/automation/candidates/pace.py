@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch.nn import functional as F
 
 from vitnas.search_spaces import Arch, SearchSpace
 from vitnas.supernets.evaluation import one_thread
+from vitnas.supernets.goals import goal_of
 from vitnas.supernets.supernet import Supernet
 from vitnas.supernets.torch_device import CPU, Stopwatch
 from vitnas.supernets.training.surroundings import keep_freed_blocks
@@ -50,7 +50,9 @@ def measure_shared_pace(space: SearchSpace, archs: Sequence[Arch], batch_size: i
 def _step_s(space: SearchSpace, archs: Sequence[Arch], part: int, channels_last: bool, device: torch.device) -> float:
     net = Supernet(space, 0).train().to(device)
     x = torch.zeros(part, *space.task.image_shape, device=device)
-    y = torch.zeros(part, dtype=torch.long, device=device)
+    task = space.task
+    goal = goal_of(task.answer)
+    y = goal.empty_truth(part, task.num_classes, task.image_shape).to(device)
     if channels_last:
         net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         x = x.contiguous(memory_format=torch.channels_last)
@@ -62,6 +64,6 @@ def _step_s(space: SearchSpace, archs: Sequence[Arch], part: int, channels_last:
             watch = Stopwatch(device)
             net.zero_grad()
             for arch in archs:
-                F.cross_entropy(net(x, arch), y).backward()  # type: ignore[no-untyped-call]
+                goal.truth_loss(net(x, arch), y).backward()  # type: ignore[no-untyped-call]
             took.append(watch.seconds())
     return BESIDE * min(took[1:])

@@ -11,6 +11,7 @@ from vitnas.run import RunFolder
 from vitnas.search_spaces import SearchSpace, load_space
 from vitnas.search_spaces.pruned.given_names import split_given
 from vitnas.supernets.data import DataSettings, data_settings_of, load_dataset, resolved
+from vitnas.supernets.data.dataset import demand_classes
 from vitnas.supernets.settings.train import TrainSettings
 
 
@@ -38,7 +39,7 @@ def given_run(
     name = space_of(init, prefix)
     if data.image_size is None:
         data = replace(data, image_size=load_space(name).task.image_size)
-    dataset = load_dataset(data)
+    dataset = demand_classes(load_dataset(data), "`vitnas prune`")
     space = load_space(name, dataset.task)
     run, settings = RunFolder(place(f"{dataset.name}-{space.file_name}")), replace(train, init=init)
     if run.config_file.is_file():

@@ -19,7 +19,9 @@ from vitnas.deployment.verification import answers
 from vitnas.errors import ExportError
 from vitnas.files import BLANK, KEY, check_seal, seal_bytes, write_bytes
 from vitnas.search_spaces import Blueprint
+from vitnas.search_spaces.answers import CLASS, metric_of
 from vitnas.search_spaces.precision import Precision
+from vitnas.supernets.goals import goal_of
 from vitnas.supernets.precision.ladder import ladder
 from vitnas.supernets.precision.quantised import precisions_of
 
@@ -48,23 +50,24 @@ class Reference:
         in_float = {site: one.giving({}) for site, one in executed.items()}
         return cls(at_precision(folded, executed), executed, at_precision(folded, in_float))
 
-    def report(self, level: Level, val: tuple[Tensor, Tensor, Tensor]) -> dict[str, Any]:
+    def report(self, level: Level, val: tuple[Tensor, Tensor, Tensor], answer: str = CLASS) -> dict[str, Any]:
         """What a report says of it.
 
         Args:
             level: of the ladder.
-            val: images, the answers of the network in float, and labels.
+            val: images, the answers of the network in float, and truths.
+            answer: what is asked.
         """
-        x, expected, labels = val
+        (x, expected, truth), score, metric = val, goal_of(answer).score, metric_of(answer)
         return {
             "file": EXECUTED,
             "level": level,
             "layers": {site: str(one.precision) for site, one in self.executed.items()},
             "out_of": len(self.network),
-            "num_images": len(labels),
-            "float_accuracy": share_right(expected, labels),
-            "simulated_accuracy": share_right(answers(self.simulated, x), labels),
-            "reference_accuracy": share_right(answers(self.network, x), labels),
+            "num_images": len(truth),
+            f"float_{metric}": score(expected, truth),
+            f"simulated_{metric}": score(answers(self.simulated, x), truth),
+            f"reference_{metric}": score(answers(self.network, x), truth),
         }
 
 
@@ -134,8 +137,3 @@ def _executed(site: str, precision: str, codes: list[dict[str, Any]], tensors: M
         if name.startswith(f"{site}/norm") and name.endswith("/weight")
     }
     return Executed(Precision.of(precision), tuple(products), norms)
-
-
-def share_right(logits: Tensor, labels: Tensor) -> float:
-    """The accuracy of answers."""
-    return float((logits.argmax(dim=1) == labels).double().mean())

@@ -128,6 +128,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "equal": lambda x, y: x == y,
     "select": lambda cond, a, b: torch.where(cond, a, b),
     "upsample_bilinear": upsample,
+    "pixel_shuffle": lambda x, upscale_factor: F.pixel_shuffle(x, int(upscale_factor)),
     "pixel_unshuffle": lambda x, downscale_factor: F.pixel_unshuffle(x, int(downscale_factor)),
     "cast": _cast,
     "quantize": _quantize,

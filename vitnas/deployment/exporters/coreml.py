@@ -1,4 +1,4 @@
-"""Core ML: packages that take images and answer with class labels, in half precision or with compressed weights."""
+"""Core ML: packages that take images and answer with class labels, or logits, in half precision or with compressed weights."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PREDICTIONS_AGREE = 0.97
 
 
 class CoreML(Exporter):
-    """An ML program in half precision: takes pixels, normalises them itself, answers with the label and all probabilities."""
+    """An ML program in half precision: takes pixels, normalises them itself, answers with the label and all probabilities, or logits."""
 
     name = "coreml"
     file: ClassVar[str] = "model.mlpackage"
@@ -52,7 +52,7 @@ class CoreML(Exporter):
             network = for_coreml(network)  # type: ignore[arg-type]
         if facts.labels:
             model = convert(
-                from_pixels(network, example, facts), example[:1], ios, what=what, **_classifier(example, facts)
+                from_pixels(network, example, facts), example[:1], ios, what=what, **_of_pictures(example, facts)
             )
         else:  # a layer alone
             model = convert(network, example[:1], ios, what=what)
@@ -78,7 +78,7 @@ class CoreML(Exporter):
         mean, std = (torch.tensor(facts[name])[:, None, None] for name in ("mean", "std"))
         pixels = (x * std + mean) * 255
         logits = program(pixels)
-        if platform.system() == "Darwin":
+        if platform.system() == "Darwin" and "vitnas.answer" not in program.facts:
             _check_predictions(path, pixels, [facts["labels"][best] for best in logits.argmax(dim=1).tolist()])
         return logits
 
@@ -155,17 +155,18 @@ class Palettised(CoreML):
 
 
 def from_pixels(network: nn.Module, x: Tensor, facts: Facts) -> nn.Sequential:
-    """The same network for pixels in 0..255, with probabilities as its answer.
+    """The same network for pixels in 0..255, with probabilities as its answer where that is one class, else with logits.
 
     In half precision a subtraction of 123.675 or a factor of 0.01712 would be off by more than all of the network. So means are
     subtracted in two steps, and the deviations become part of the first convolution.
     """
     stem, *others = network.children()
     pixels = FromPixels(stem, facts)
+    end = () if facts.answer else (nn.Softmax(dim=-1),)
     if precision_of(stem) != FLOAT:  # folding would make numbers of whole numbers
-        return nn.Sequential(pixels, *others, nn.Softmax(dim=-1)).eval()
+        return nn.Sequential(pixels, *others, *end).eval()
     folded = fold(nn.Sequential(OrderedDict(pixels=pixels)), torch.zeros_like(x[:2]))
-    return nn.Sequential(*folded, *others, nn.Softmax(dim=-1)).eval()
+    return nn.Sequential(*folded, *others, *end).eval()
 
 
 class FromPixels(nn.Module):
@@ -189,8 +190,8 @@ class FromPixels(nn.Module):
         return answer
 
 
-def _classifier(example: Tensor, facts: Facts) -> dict[str, Any]:
-    """What makes a package take pictures and answer with labels."""
+def _of_pictures(example: Tensor, facts: Facts) -> dict[str, Any]:
+    """What makes a package take pictures and, where one class is asked, answer with its name."""
     from vitnas.latency_lut.runtimes.coreml import quiet
 
     with quiet():
@@ -203,6 +204,8 @@ def _classifier(example: Tensor, facts: Facts) -> dict[str, Any]:
         if layout is None
         else ct.ImageType(name=IMAGE, shape=shape, color_layout=layout)
     )
+    if facts.answer:
+        return {"inputs": [image]}
     return {"inputs": [image], "classifier_config": ct.ClassifierConfig(list(facts.labels))}
 
 

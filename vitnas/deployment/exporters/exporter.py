@@ -28,6 +28,7 @@ class Facts:
         num_classes: logits of one image.
         labels: the name of each class; none for a layer alone.
         device: the name of the device that the arch was chosen for, where one is known.
+        answer: what the network answers, where that is not one class an image.
     """
 
     space: str
@@ -38,6 +39,7 @@ class Facts:
     num_classes: int
     labels: tuple[str, ...] = ()
     device: str | None = None
+    answer: str | None = None
 
     def as_text(self) -> dict[str, str]:
         """For formats that keep strings by name: text as it is, all else as JSON."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -158,7 +158,7 @@ def write_bundle(
             batch=batch,
             space=space.name,
             space_fingerprint=space.fingerprint,
-            task=asdict(space.task),
+            task=space.task.to_json(),
             settings={f.name: getattr(settings, f.name) for f in fields(TimingSettings)},
             max_mape=settings.max_mape,
             converter=f"{packager.converter} {metadata.version(packager.converter)}",

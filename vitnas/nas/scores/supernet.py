@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,20 +14,21 @@ from numpy.typing import NDArray
 
 from vitnas.nas.early import AT_MOST, SEEN
 from vitnas.nas.pareto.answers import ANSWERS, Answers
+from vitnas.nas.quantity import std_of
 from vitnas.run import RunFolder
 from vitnas.search_spaces import Arch, SearchSpace
 from vitnas.search_spaces.compressed import Compressed
-from vitnas.supernets.accuracy import OutOfReach
 from vitnas.supernets.compensation import Compensation
 from vitnas.supernets.data import Dataset, Images, Pixels, dataset_of
 from vitnas.supernets.data.held import Held, hold
 from vitnas.supernets.evaluation import (
-    EvaluationResult,
     cut_out,
     evaluate_together,
     evaluate_unless_beaten,
     one_thread,
 )
+from vitnas.supernets.goals.tally import EvaluationResult
+from vitnas.supernets.judgement import OutOfReach
 from vitnas.supernets.recalibration import BATCH_SIZE, NUM_BATCHES
 from vitnas.supernets.shared_ranges import SharedRanges, ranges_of
 from vitnas.supernets.supernet import Supernet
@@ -35,7 +37,7 @@ from vitnas.supernets.weights.checkpoints import load_supernet
 
 TOGETHER = 8
 """Archs that are judged at once where images are not carried."""
-TEST_ACCURACY, TEST_IMAGES = "test_accuracy", "test_images"
+TEST, TEST_IMAGES = "test_", "test_images"
 """The figures of a score that was made with the test images; no score of a search is."""
 
 BATCH_NORM_IMAGES = NUM_BATCHES * BATCH_SIZE
@@ -56,6 +58,7 @@ class SupernetScore:
         torch_device: where archs are judged; "auto" and "cuda" are looked up by each process.
         compensation: of the supernet, if it has one.
         ranges: of activations, for archs of a compressed space; each network's own are measured where there are none.
+        details: whether figures of each class are told, where the goal has any.
     """
 
     space: SearchSpace
@@ -64,6 +67,7 @@ class SupernetScore:
     torch_device: str = "cpu"
     compensation: Compensation | None = None
     ranges: SharedRanges | None = None
+    details: bool = False
 
     @classmethod
     def of(
@@ -89,7 +93,7 @@ class SupernetScore:
         weights = {name: tensor.numpy() for name, tensor in supernet.state_dict().items()}
         kept = _carried(dataset.test) if test and dataset.test is not None else None
         dataset = replace(dataset, train=_carried(train), val=_carried(dataset.val), test=kept)
-        return cls(space, weights, dataset, torch_device, supernet.compensation, ranges)
+        return cls(space, weights, dataset, torch_device, supernet.compensation, ranges, test)
 
     @property
     def at_once(self) -> int:
@@ -97,7 +101,7 @@ class SupernetScore:
         return 1 if isinstance(self.dataset.val, Pixels) else TOGETHER
 
     def __call__(self, arch: Arch) -> dict[str, float | str]:
-        """Accuracy in 0..1, its standard deviation for that many images, loss, and on which images it was right."""
+        """The metric in 0..1, its standard deviation for that many images, loss, and of classes on which images it was right."""
         return self.together([arch])[0]
 
     def together(self, archs: Sequence[Arch]) -> list[dict[str, float | str]]:
@@ -105,14 +109,14 @@ class SupernetScore:
         return self.unless_beaten([(arch, 0.0) for arch in archs])
 
     def unless_beaten(self, archs: Sequence[tuple[Arch, float]]) -> list[dict[str, float | str]]:
-        """The same of archs with the accuracy that each must reach to matter; one that cannot any more is stopped."""
+        """The same of archs with the metric that each must reach to matter; one that cannot any more is stopped."""
         held = self._held
         with one_thread():
             how: dict[str, Any] = {"space": self.space, "ranges": self.ranges}
             networks = [cut_out(self._supernet, self.space.check(arch), held.train, **how) for arch, _ in archs]
             found = evaluate_unless_beaten(networks, held.val, [least for _, least in archs])
             tested = evaluate_together(networks, held.test) if held.test is not None else [None] * len(archs)
-        return [_figures(one, test) for one, test in zip(found, tested, strict=True)]
+        return [_figures(one, test, self.details) for one, test in zip(found, tested, strict=True)]
 
     def for_finalists(self) -> SupernetScore | None:
         """What judges archs of a compressed space more carefully: with the ranges of each network itself."""
@@ -149,12 +153,18 @@ class SupernetScore:
         return {name: value for name, value in self.__dict__.items() if name not in ("_supernet", "_held", "_device")}
 
 
-def _figures(found: EvaluationResult | OutOfReach, test: EvaluationResult | None) -> dict[str, float | str]:
+def _figures(
+    found: EvaluationResult | OutOfReach, test: EvaluationResult | None, details: bool
+) -> dict[str, float | str]:
     if isinstance(found, OutOfReach):
         return {AT_MOST: found.at_most, SEEN: found.num_images}
-    figures = {"accuracy": found.accuracy, "accuracy_std": found.accuracy_std, "loss": found.loss}
-    tested = {TEST_ACCURACY: test.accuracy, TEST_IMAGES: test.num_images} if test is not None else {}
-    return {**figures, **tested, ANSWERS: str(Answers.of(found.right))}
+    figures: dict[str, float | str] = {found.metric: found.value, std_of(found.metric): found.std, "loss": found.loss}
+    for name, values in found.of_classes.items() if details else ():
+        figures |= {f"{name}[{number}]": value for number, value in enumerate(values) if math.isfinite(value)}
+    if test is not None:
+        figures |= {TEST + test.metric: test.value, TEST_IMAGES: test.num_images}
+        figures |= {TEST + std_of(test.metric): test.std} if test.sampled is not None else {}
+    return {**figures, ANSWERS: str(Answers.of(found.right))} if len(found.right) else figures
 
 
 def _carried(images: Images) -> Images:
@@ -162,4 +172,6 @@ def _carried(images: Images) -> Images:
     found = hold(images, CPU)
     if not isinstance(found, Held):
         return images
-    return Pixels.of(found.x.numpy(), found.y.numpy(), images.mean, images.std)
+    x, y, labels = found.x.numpy(), found.y.numpy(), found.labels
+    truth = None if images.truth is None else images.truth.in_memory(y)
+    return Pixels.of(x, labels, images.mean, images.std, truth)

@@ -15,5 +15,5 @@ class GradNorm(Proxy):
     num_images = 4
 
     def _score(self, network: nn.Sequential, blueprint: Blueprint, images: Tensor) -> float:
-        found = loss_gradients(network.train(), images, blueprint.out_shape[0])
+        found = loss_gradients(network.train(), images)
         return sum(float(grad.norm()) for _, grad in found.values())

@@ -91,14 +91,16 @@ def by_place(features: Tensor, layer: nn.Module) -> Tensor:
     return features.flatten(2).transpose(1, 2) if len(shape) == 3 else features
 
 
-def random_labels(images: Tensor, num_classes: int) -> Tensor:
-    return torch.randint(num_classes, (len(images),)).to(images.device)
+def random_labels(logits: Tensor) -> Tensor:
+    """A class for each answer (N, K, ...)."""
+    return torch.randint(logits.shape[1], (len(logits), *logits.shape[2:])).to(logits.device)
 
 
-def loss_gradients(network: nn.Module, images: Tensor, num_classes: int) -> dict[str, tuple[Tensor, Tensor]]:
+def loss_gradients(network: nn.Module, images: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
     """Weights and the gradients of the cross-entropy with random labels, by name."""
     found = dict(weights(network))
-    loss = F.cross_entropy(network(images), random_labels(images, num_classes))
+    logits = network(images)
+    loss = F.cross_entropy(logits, random_labels(logits))
     grads = torch.autograd.grad(loss, list(found.values()), allow_unused=True)
     return {
         name: (weight.detach(), torch.zeros_like(weight) if grad is None else grad)

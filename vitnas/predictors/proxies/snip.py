@@ -15,5 +15,5 @@ class SNIP(Proxy):
     num_images = 4
 
     def _score(self, network: nn.Sequential, blueprint: Blueprint, images: Tensor) -> float:
-        found = loss_gradients(network.train(), images, blueprint.out_shape[0])
+        found = loss_gradients(network.train(), images)
         return sum(float((weight * grad).abs().sum()) for weight, grad in found.values())

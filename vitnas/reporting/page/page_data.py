@@ -27,6 +27,8 @@ from vitnas.reporting.results import Result, find_results, results_below
 from vitnas.reporting.sittings import front_notes
 from vitnas.reporting.terminal.estimates import estimated_factor
 from vitnas.run import RunFolder
+from vitnas.search_spaces.answers import metric_of, metrics
+from vitnas.supernets.judgement import ACCURACY
 from vitnas.supernets.tested import keeps_test, read_tested
 
 MOST_BYTES = 1_500_000
@@ -149,28 +151,36 @@ def _quantity(name: str, scale: Scale, factor_90: float | None) -> dict[str, Any
 
 
 def training_curves(file: Path) -> dict[str, Any] | None:
-    """The curves of metrics.jsonl, each a list of ``[step, value]``: losses, and accuracies of subnets."""
+    """The curves of metrics.jsonl, each a list of ``[step, value]``: losses, and the metric of subnets."""
     if not file.is_file():
         return None
-    curves: dict[str, dict[str, list[list[float]]]] = {"loss": {}, "accuracy": {}}
+    curves: dict[str, dict[str, list[list[float]]]] = {"loss": {}, **{name: {} for name in metrics()}}
     for entry in read_lines(file):
         step = entry.pop("step", None)
         if not isinstance(step, int):
             continue
         for name, value in entry.items():
-            if isinstance(value, dict) and _short(value.get("accuracy")) is not None:
-                curves["accuracy"].setdefault(f"{name} subnet", []).append([step, float(value["accuracy"])])
+            if isinstance(value, dict):
+                for metric in metrics().keys() & value.keys():
+                    if _short(value[metric]) is not None:
+                        curves[metric].setdefault(f"{name} subnet", []).append([step, float(value[metric])])
             elif name in ("loss", "label_loss") and _short(value) is not None:
                 curves["loss"].setdefault(name.replace("_", " "), []).append([step, float(value)])
     return {
         kind: {name: curve[:: -(-len(curve) // MOST_STEPS)] for name, curve in each.items()}
         for kind, each in curves.items()
+        if each or kind in ("loss", ACCURACY)
     }
 
 
 def _describe_test(run: RunFolder) -> dict[str, Any]:
     """Networks on the test images of a run, and whether it keeps any."""
-    return {"kept": keeps_test(run), "networks": [asdict(one) for one in read_tested(run)]}
+    return {"kept": keeps_test(run), "networks": [asdict(one) for one in read_tested(run)], "metric": _title(run)}
+
+
+def _title(run: RunFolder) -> str:
+    """What the networks of a run are judged by, on an axis."""
+    return scale_of(metric_of(run.space.task.answer)).title
 
 
 def _describe_table(file: Path) -> dict[str, Any]:

@@ -17,7 +17,9 @@ function drawTraining(training) {
   const kinds = [
     ["loss", "loss-figure", "Loss", 1],
     ["accuracy", "accuracy-figure", "Top-1 accuracy (%)", 100],
-  ];
+    ["map", "accuracy-figure", "mAP (%)", 100],
+    ["miou", "accuracy-figure", "mIoU (%)", 100],
+  ].filter(([kind]) => kind === "loss" || kind in (training ?? {}));
   let any = false;
   for (const [kind, id, yTitle, factor] of kinds) {
     const curves = Object.fromEntries(Object.entries(training?.[kind] ?? {})
@@ -43,13 +45,13 @@ function drawTest(test) {
       ? "Test images are kept, and no network has been judged by them yet: vitnas export does so, and vitnas evaluate. All other accuracies are on the validation images, by which networks are chosen."
       : "This run keeps no test images. All accuracies are on the validation images, by which networks are chosen, so those of the chosen are too high by a little.";
   byId("test-table").hidden = test.networks.length === 0;
-  const columns = ["Arch", "Weights", "Top-1 (%)", "95 % interval", "Images", "Measured"];
+  const columns = ["Arch", "Weights", `${test.metric.replace(" accuracy", "")} (%)`, "95 % interval", "Images", "Measured"];
   byId("test-table").replaceChildren(
     element("thead", {}, element("tr", {}, ...columns.map((title) => element("th", { scope: "col" }, title)))),
     element("tbody", {}, ...test.networks.map((one) => element("tr", {},
       element("th", { scope: "row", class: "mono" }, one.arch_id),
       element("td", {}, one.weights),
-      element("td", { class: "number" }, (100 * one.accuracy).toFixed(2)),
+      element("td", { class: "number" }, (100 * one.value).toFixed(2)),
       element("td", { class: "number" }, `${percent(one.interval[0], 1)} to ${percent(one.interval[1], 1)}`),
       element("td", { class: "number" }, String(one.num_images)),
       element("td", {}, one.date)))),
@@ -87,7 +89,7 @@ function drawExports(exported) {
 function drawPredictor(predictor) {
   byId("predictor").hidden = !predictor;
   if (!predictor) return;
-  const { report } = predictor, percent = predictor.quantity === "accuracy";
+  const { report } = predictor, percent = ["accuracy", "map", "miou"].includes(predictor.quantity);
   const unit = percent ? " (%)" : "";
   drawAgreement(byId("predictor-figure"), predictor.archs, {
     xTitle: `Evaluated ${predictor.quantity}${unit}`, yTitle: `Predicted ${predictor.quantity}${unit}`,

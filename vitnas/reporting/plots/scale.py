@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from vitnas.nas.quantity import Quantity
+from vitnas.search_spaces.answers import metrics
+from vitnas.supernets.judgement import ACCURACY
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Scale:
 
 _SCALES = {
     "accuracy": Scale("Top-1 accuracy", "%", 100.0, ".1f"),
+    **{name: Scale(title, "%", 100.0, ".1f") for name, title in metrics().items() if name != ACCURACY},
     "latency_ms": Scale("Latency", "ms"),
     "energy_mj": Scale("Energy", "mJ"),
     "num_params": Scale("Parameters", "M", 1e-6),

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from vitnas.errors import DataError
 from vitnas.reporting.plots.figure import MARKERS, PALETTE, style
+from vitnas.search_spaces.answers import metrics, word_of
+from vitnas.supernets.judgement import ACCURACY
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -14,16 +16,21 @@ if TYPE_CHECKING:
 
 
 def plot_training(table: pd.DataFrame, name: str) -> Picture:
-    """Draws the losses, and beside them the accuracies of the subnets that were looked at.
+    """Draws the losses, and beside them the metric of the subnets that were looked at.
 
     Args:
         table: a row a step, with columns such as ``loss`` and ``largest_accuracy``.
         name: of the run.
     """
     losses = {column: column.replace("_", " ") for column in ("loss", "label_loss") if column in table}
-    accuracies = {
-        column: column.removesuffix("_accuracy") for column in map(str, table) if column.endswith("_accuracy")
+    judged = {
+        column: column.removesuffix(f"_{metric}")
+        for metric in metrics()
+        for column in map(str, table)
+        if column.endswith(f"_{metric}")
     }
+    metric = next((name for name in metrics() if any(column.endswith(f"_{name}") for column in judged)), ACCURACY)
+    title = word_of(metric)
     if not losses:
         raise DataError(f"run '{name}' has recorded no step yet, so there is nothing to draw; train it first")
     from vitnas.reporting.plots.picture import Picture
@@ -33,7 +40,7 @@ def plot_training(table: pd.DataFrame, name: str) -> Picture:
         left, right = figure.subplots(1, 2)
         for axes, curves, factor, label in (
             (left, losses, 1, "Training loss"),
-            (right, accuracies, 100, "Validation accuracy (%)"),
+            (right, judged, 100, f"Validation {title} (%)"),
         ):
             for (column, legend), colour, marker in zip(curves.items(), PALETTE, MARKERS, strict=False):
                 curve = table[column].dropna()

@@ -13,6 +13,7 @@ from vitnas.deployment.accuracies import NO_TEST, images_of
 from vitnas.deployment.agreement import Predicted
 from vitnas.deployment.compressed import figures
 from vitnas.deployment.flips import Flips
+from vitnas.deployment.judged import judged_in, metric_in
 from vitnas.deployment.latency_report import COLUMNS, latency_remarks, latency_rows
 from vitnas.latency_lut.runtimes.saturation import WeightRange
 from vitnas.latency_lut.sitting import BETWEEN, across_sittings
@@ -21,7 +22,8 @@ from vitnas.nas.pareto.point import Point
 from vitnas.nas.quantity import Quantity
 from vitnas.reporting.plots.diagram import draw_blueprint
 from vitnas.search_spaces import Blueprint
-from vitnas.supernets.accuracy import with_interval
+from vitnas.search_spaces.answers import word_of
+from vitnas.supernets.judgement import ACCURACY, with_interval
 
 
 def predictions(front: ParetoFront, point: Point) -> dict[str, Predicted]:
@@ -52,20 +54,20 @@ def draw(blueprint: Blueprint, path: Path, title: str) -> None:
 
 def print_export(folder: Path, report: Mapping[str, Any]) -> None:
     """One row a format, the files, the accuracy of the network and the latencies under it."""
-    _print_formats(f"arch {report['arch_id']}", report["formats"])
+    _print_formats(f"arch {report['arch_id']}", report)
     for name, found in report["formats"].items():
         print(f"{folder / found['file']}: {name}{weights_of(found)}")
     _print_precisions(report)
     if report.get("flips") is not None:
         print(f"tokens: {Flips(**report['flips'])}")
-    _print_accuracy(report["accuracy"])
+    _print_judged(report)
     _print_latencies(report)
 
 
 def _print_precisions(report: Mapping[str, Any]) -> None:
     if found := figures.rows(report):
         print(figures.in_words(report))
-        table = Table(*figures.COLUMNS)
+        table = Table(*figures.columns(report))
         for row in found:
             table.add_row(*row)
         Console().print(table)
@@ -74,12 +76,12 @@ def _print_precisions(report: Mapping[str, Any]) -> None:
 def print_verified(found: Mapping[str, Mapping[str, Any]]) -> None:
     """The same of what `verify` found in several folders."""
     for folder, report in found.items():
-        _print_formats(folder, report["formats"])
+        _print_formats(folder, report)
         for name, parity in report["formats"].items():
             if parity["warning"]:
                 print(f"warning: {name}: {parity['warning']}")
         _print_precisions(report)
-        _print_accuracy(report["accuracy"])
+        _print_judged(report)
         _print_latencies(report)
 
 
@@ -89,17 +91,19 @@ def weights_of(found: Mapping[str, Any]) -> str:
     return f", {WeightRange(**taken)}" if taken else ""
 
 
-def _print_accuracy(accuracy: Mapping[str, Any]) -> None:
-    if accuracy["shared"] is not None:
-        print(f"accuracy before fine-tuning: {accuracy['shared']:.2%} of the same images")
-    found = with_interval(accuracy["exported"], accuracy["interval"])
-    print(f"accuracy: {found} of {images_of(accuracy, 'validation')}, by which the network was chosen")
-    test = accuracy["test"]
+def _print_judged(report: Mapping[str, Any]) -> None:
+    judged, metric = judged_in(report), metric_in(report)
+    title, over = word_of(metric), "of" if metric == ACCURACY else "on"
+    if judged["shared"] is not None:
+        print(f"{title} before fine-tuning: {judged['shared']:.2%} {over} the same images")
+    found = with_interval(judged["exported"], judged["interval"])
+    print(f"{title}: {found} {over} {images_of(judged, 'validation')}, by which the network was chosen")
+    test = judged["test"]
     if test is None:
         print(f"test: {NO_TEST[0].lower()}{NO_TEST[1:]}")
     else:
         print(
-            f"test: {with_interval(test['accuracy'], test['interval'])} of {images_of(test, 'test')}; intervals at 95 %"
+            f"test: {with_interval(test[metric], test['interval'])} {over} {images_of(test, 'test')}; intervals at 95 %"
         )
 
 
@@ -117,15 +121,15 @@ def _print_latencies(report: Mapping[str, Any]) -> None:
         print(text)
 
 
-def _print_formats(title: str, formats: Mapping[str, Mapping[str, Any]]) -> None:
-    table = Table(title=title, title_justify="left")
-    for column in ("format", "size", "accuracy", "same class", "largest difference", "mean"):
+def _print_formats(title: str, report: Mapping[str, Any]) -> None:
+    table, metric = Table(title=title, title_justify="left"), metric_in(report)
+    for column in ("format", "size", word_of(metric), "same class", "largest difference", "mean"):
         table.add_column(column, justify="left" if column == "format" else "right")
-    for name, found in formats.items():
+    for name, found in report["formats"].items():
         table.add_row(
             name,
             f"{found['size_bytes'] / 1e6:.2f} MB",
-            f"{found['accuracy_after']:.2%}",
+            f"{found[f'{metric}_after']:.2%}",
             f"{found['top1_agreement']:.2%}",
             f"{found['max_difference']:.1e}",
             f"{found['mean_difference']:.1e}",

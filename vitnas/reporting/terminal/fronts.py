@@ -18,6 +18,7 @@ from vitnas.reporting.sittings import front_notes
 from vitnas.reporting.terminal.estimates import estimated_factor
 from vitnas.reporting.terminal.tables import print_table
 from vitnas.reporting.unsearched import BASELINES, held_against
+from vitnas.search_spaces.answers import metrics
 
 MARKED = ("best", "knee")
 """Points of a front that are named where it is printed."""
@@ -98,7 +99,7 @@ def print_baselines(baselines: Sequence[dict[str, Any]]) -> None:
 
 
 def _worth(name: str, value: float) -> str:
-    return f"{value:.2%}" if name == "accuracy" else f"{value:.3f}"
+    return f"{value:.2%}" if name in metrics() else f"{value:.3f}"
 
 
 def print_front(front: dict[str, Any]) -> None:
@@ -142,7 +143,7 @@ def _intervals(front: ParetoFront, point: Point) -> dict[str, tuple[float, float
 
 def cell(name: str, point: dict[str, Any]) -> str:
     value, error, provenance = point["objectives"][name], point["errors"].get(name), point["provenance"][name]
-    if name == "accuracy":
+    if name in metrics():
         return f"{100 * value:.2f} ± {100 * error:.2f}%" if error else f"{value:.2%}"
     spread = f" ± {error:.2g}" if error else ""
     if Quantity.parse(name).unit != "ms":

@@ -16,6 +16,7 @@ from vitnas.reporting.plots.curves import Curve, Panel, draw_curves
 from vitnas.reporting.plots.picture import Picture
 from vitnas.reporting.plots.scale import scale_of
 from vitnas.reporting.views.page import block
+from vitnas.search_spaces.answers import metrics
 
 
 def to_frame(archs: ArchTable[ArchResult]) -> pd.DataFrame:
@@ -38,7 +39,7 @@ def plot(archs: ArchTable[ArchResult]) -> Picture:
     worth = names[0]
     costs = [name for name in names if name.startswith("latency_ms")] + [n for n in ("num_params",) if n in names]
     scale = scale_of(worth)
-    if worth != "accuracy" or not costs:
+    if worth not in metrics() or not costs:
         return plot_bars({name: each[worth] * scale.factor for name, each in figures.items()}, scale.label, worth)
     x = scale_of(costs[0])
     points = np.array([[each[costs[0]] * x.factor, each[worth] * scale.factor] for each in figures.values()])
@@ -49,7 +50,7 @@ def plot(archs: ArchTable[ArchResult]) -> Picture:
 
 
 def _cell(name: str, value: float) -> str:
-    if name.startswith(("accuracy", "test_accuracy")):
+    if name.removeprefix("test_").removesuffix("_std") in metrics():
         return f"{value:.2%}"
     return format_count(value) if name in ("num_params", "macs") else f"{value:.4g}"
 

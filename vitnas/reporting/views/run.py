@@ -12,6 +12,7 @@ from vitnas.reporting.plots.picture import Picture
 from vitnas.reporting.plots.training_plot import plot_training
 from vitnas.reporting.views.page import pairs
 from vitnas.run import RunFolder
+from vitnas.search_spaces.answers import metric_of
 
 
 def to_frame(run: RunFolder) -> pd.DataFrame:
@@ -35,7 +36,7 @@ def _numbers(values: Mapping[str, object], prefix: str = "") -> Iterator[tuple[s
 
 def to_html(run: RunFolder) -> str:
     tables = run.config
-    task = run.space.task
+    task, metric = run.space.task, metric_of(run.space.task.answer)
     table = to_frame(run)
     saved = sorted(run.checkpoints.glob("step-*"))
     facts = [
@@ -43,7 +44,7 @@ def to_html(run: RunFolder) -> str:
         ("data", str(tables.get("data", {}).get("name", "not recorded"))),
         ("task", f"{task.image_size}x{task.image_size}x{task.in_channels}, {task.num_classes} classes"),
         ("newest weights", f"step {int(saved[-1].name.removeprefix('step-'))}" if saved else "none yet"),
-        *((f"accuracy of the {end} arch", f"{value:.2%}") for end, value in _last_accuracies(table)),
+        *((f"{metric} of the {end} arch", f"{value:.2%}") for end, value in _last_judged(table, metric)),
         ("latency tables", _names([file.stem for file in run.path.glob("latency/*.parquet")])),
         ("searches", _names([file.parent.name for file in run.path.glob("*/front.json")])),
     ]
@@ -51,13 +52,13 @@ def to_html(run: RunFolder) -> str:
 
 
 def plot(run: RunFolder) -> Picture:
-    """Loss and accuracy over the steps."""
+    """Loss and metric over the steps."""
     return plot_training(to_frame(run), run.path.name)
 
 
-def _last_accuracies(table: pd.DataFrame) -> Iterator[tuple[str, float]]:
+def _last_judged(table: pd.DataFrame, metric: str) -> Iterator[tuple[str, float]]:
     for end in ("smallest", "largest"):
-        column = table.get(f"{end}_accuracy")
+        column = table.get(f"{end}_{metric}")
         if column is not None and column.notna().any():
             yield end, float(column.dropna().iloc[-1])
 

@@ -164,7 +164,7 @@ def _gene(data: Mapping[str, Any], where: str) -> Gene:
 def _constants(
     given: Mapping[str, int | float | str], task: Task, genes: Sequence[Gene], where: str
 ) -> dict[str, Choice]:
-    found: dict[str, Choice] = asdict(task)
+    found: dict[str, Choice] = {name: value for name, value in asdict(task).items() if name != "answer"}
     taken = {*found, *FUNCTIONS, "i"}
     for gene in genes:
         if gene.name in taken:

@@ -86,7 +86,7 @@ def _check(space: SearchSpace) -> None:
                 LayerSpec.join(spec for spec in specs if spec.kind == kind)
         except SpaceError as error:
             raise SpaceError(f"site '{site}': {error}") from None
-    image, answer = space.task.in_channels, (space.task.num_classes,)
+    image, answer = space.task.in_channels, space.task.answer_shape
     for row in _varied(space):
         arch = space.decode(row[None])[0]
         try:

@@ -72,11 +72,11 @@ class GivenLayers:
     arch: Arch | None = None
 
     def blueprint(self, task: Task) -> Blueprint:
-        if replace(task, num_classes=self.task.num_classes) != self.task:
+        if replace(task, num_classes=self.task.num_classes, answer=self.task.answer) != self.task:
             size, channels = self.task.image_size, self.task.in_channels
             raise SpaceError(
                 f"network '{self.name}' is known for images of {size} with {channels} channels alone, not for images of "
                 f"{task.image_size} with {task.in_channels}; give images of that size, or name a network of a space of vitnas"
             )
         *body, head = self.layers.layers
-        return Blueprint(self.layers.sites, (*body, replace(head, out_shape=(task.num_classes,))))
+        return Blueprint(self.layers.sites, (*body, replace(head, out_shape=(task.num_classes, *head.out_shape[1:]))))

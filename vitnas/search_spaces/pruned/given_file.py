@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -126,7 +126,7 @@ class GivenFile:
 
 
 def _described(given: GivenNetwork, task: Task) -> dict[str, Any]:
-    told: dict[str, Any] = {"name": given.name, "family": given.family, "task": asdict(task)}
+    told: dict[str, Any] = {"name": given.name, "family": given.family, "task": task.to_json()}
     if given.arch is not None:
         told["arch"] = given.arch.to_json()
     return {**told, "layers": given.blueprint(task).to_json()}

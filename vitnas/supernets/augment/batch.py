@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -18,8 +20,31 @@ RECIPE = 1
 """Grows whenever the same seeds and settings give other images than before; stored answers of teachers depend on it."""
 
 
+class Aim(Protocol):
+    """What is asked of images: how their truths are moved with them, and what becomes of truths in a loss."""
+
+    def move(self, truth: Tensor, draws: Draws, settings: Augment) -> Tensor: ...
+    def soft(self, truth: Tensor, num_classes: int) -> Tensor: ...
+
+
+class OneClass:
+    """One class an image, wherever it is moved."""
+
+    def move(self, truth: Tensor, draws: Draws, settings: Augment) -> Tensor:
+        return truth
+
+    def soft(self, truth: Tensor, num_classes: int) -> Tensor:
+        return F.one_hot(truth, num_classes).to(torch.float32)
+
+
 def augment(
-    pixels: Tensor, labels: Tensor, seeds: Tensor, batch_seed: int, settings: Augment, num_classes: int
+    pixels: Tensor,
+    truth: Tensor,
+    seeds: Tensor,
+    batch_seed: int,
+    settings: Augment,
+    num_classes: int,
+    asked: Aim = OneClass(),
 ) -> tuple[Tensor, Tensor]:
     """Images in 0..1 and their soft targets, on the device of the pixels.
 
@@ -27,14 +52,15 @@ def augment(
 
     Args:
         pixels: uint8 (N, C, H, W).
-        labels: int64 (N,).
+        truth: of each image, int64 (N,) for its class.
         seeds: int64 (N,), see `seeds_of`.
         batch_seed: see `batch_seed_of`.
         settings: what to do.
         num_classes: columns of the target.
+        asked: moves truths by the draws of their images and makes targets of them.
 
     Returns:
-        float32 (N, C, H, W), and float32 (N, num_classes) whose rows sum to one.
+        float32 (N, C, H, W), and float32 (N, num_classes, ...); those of classes sum to one.
     """
     draws = Draws(seeds)
     size = (pixels.shape[2], pixels.shape[3])
@@ -50,5 +76,5 @@ def augment(
     images = pixels.to(torch.float32).div_(255)
     if settings.erase > 0:
         images = erase(images, draws, settings.erase)
-    target = F.one_hot(labels, num_classes).to(torch.float32)
+    target = asked.soft(asked.move(truth, draws, settings), num_classes)
     return mix(images, target, batch_seed, settings)

@@ -12,13 +12,14 @@ from vitnas.supernets.augment.draws import Draws
 from vitnas.supernets.augment.rectangles import Rectangles
 
 
-def warp(pixels: Tensor, maps: NDArray[np.float64], fill: float) -> Tensor:
+def warp(pixels: Tensor, maps: NDArray[np.float64], fill: float, mode: str = "bilinear") -> Tensor:
     """Takes every pixel from the place its map says, between four neighbours where need be.
 
     Args:
         pixels: uint8 (N, C, H, W).
         maps: (N, 2, 3), from places in the result to places in the image as (x, y, 1), in pixels from the corner.
         fill: brightness of places outside the image, 0..1.
+        mode: "nearest" takes the nearest pixel as it is.
     """
     height, width = pixels.shape[2:]
     device = pixels.device
@@ -29,7 +30,7 @@ def warp(pixels: Tensor, maps: NDArray[np.float64], fill: float) -> Tensor:
     from_x = (a[:, 0, 0] * x + a[:, 0, 1] * y + a[:, 0, 2]) * (2 / width) - 1
     from_y = (a[:, 1, 0] * x + a[:, 1, 1] * y + a[:, 1, 2]) * (2 / height) - 1
     grid = torch.stack([from_x, from_y], dim=-1)
-    found = F.grid_sample(pixels.to(torch.float32), grid, padding_mode="border", align_corners=False)
+    found = F.grid_sample(pixels.to(torch.float32), grid, mode=mode, padding_mode="border", align_corners=False)
     outside = ((from_x.abs() > 1) | (from_y.abs() > 1))[:, None]
     return found.masked_fill_(outside, fill * 255).add_(0.5).to(torch.uint8)
 

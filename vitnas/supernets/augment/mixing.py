@@ -16,7 +16,7 @@ def mix(images: Tensor, target: Tensor, batch_seed: int, settings: Augment) -> t
 
     Args:
         images: (N, C, H, W) in 0..1.
-        target: (N, num_classes), each row a distribution.
+        target: (N, num_classes), each row a distribution, or (N, num_classes, H, W), which is pasted as the images are.
         batch_seed: of the method, the share and the rectangle.
         settings: which methods, and the alphas of their shares.
     """
@@ -32,6 +32,10 @@ def mix(images: Tensor, target: Tensor, batch_seed: int, settings: Augment) -> t
         (top, bottom), (left, right) = (_span(side, share, rng) for side in (height, width))
         mixed = images.clone()
         mixed[:, :, top:bottom, left:right] = images[order, :, top:bottom, left:right]
+        if target.ndim == 4:
+            pasted = target.clone()
+            pasted[:, :, top:bottom, left:right] = target[order, :, top:bottom, left:right]
+            return mixed, pasted
         share = 1 - (bottom - top) * (right - left) / (height * width)
     else:
         mixed = images[order].mul_(1 - share).add_(images * share)

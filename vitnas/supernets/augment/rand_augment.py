@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from statistics import NormalDist
 
 import numpy as np
@@ -16,6 +16,7 @@ from vitnas.supernets.augment.geometric import rotate, shear, translate, warp
 from vitnas.supernets.settings.augment import Augment
 
 Levels = NDArray[np.float64]
+MovedRows = tuple[NDArray[np.int64], NDArray[np.float64]]
 
 # What a magnitude means to each operation, from its share (0..1) and a random sign; a share of 0 changes nothing,
 # but for the first three, which have no magnitude.
@@ -48,14 +49,30 @@ _MAPS: dict[str, Callable[[Levels, tuple[int, int]], NDArray[np.float64]]] = {
 
 def rand_augment(pixels: Tensor, draws: Draws, settings: Augment) -> Tensor:
     """Applies `settings.rand_augment` operations, one after the other, to uint8 pixels (N, C, H, W)."""
+    for which, share, sign in turns(draws, settings):
+        pixels = apply_operations(pixels, which, share, sign, settings.fill)
+    return pixels
+
+
+def turns(draws: Draws, settings: Augment) -> Iterator[tuple[NDArray[np.int64], Levels, Levels]]:
+    """Of every turn, the operation of each image, the share of its magnitude and its sign; see `apply_operations`."""
     for turn in range(settings.rand_augment):
         which = (draws[f"operation {turn}"] * len(OPERATIONS)).astype(np.int64)
         which[draws[f"operation {turn} applied"] >= settings.rand_probability] = -1
         spread = np.array([NormalDist().inv_cdf(u + 2.0**-25) for u in draws[f"magnitude {turn}"]])
         share = np.clip(settings.rand_magnitude + settings.rand_std * spread, 0, 10) / 10
         sign = np.where(draws[f"sign {turn}"] < 0.5, -1.0, 1.0)
-        pixels = apply_operations(pixels, which, share, sign, settings.fill)
-    return pixels
+        yield which, share, sign
+
+
+def maps_of(which: NDArray[np.int64], share: Levels, sign: Levels, size: tuple[int, int]) -> dict[str, MovedRows]:
+    """Operations that move pixels -> the images that they move, and their maps."""
+    found = {}
+    for name, make in _MAPS.items():
+        rows = np.flatnonzero(which == OPERATIONS.index(name))
+        if len(rows):
+            found[name] = rows, make(_LEVELS[name](share[rows], sign[rows]), size)
+    return found
 
 
 def apply_operations(pixels: Tensor, which: NDArray[np.int64], share: Levels, sign: Levels, fill: float) -> Tensor:
@@ -86,10 +103,9 @@ def apply_operations(pixels: Tensor, which: NDArray[np.int64], share: Levels, si
         wide = [table.expand(-1, pixels.shape[1], -1) for table in tables.values()]
         pixels[rows] = apply_tones(pixels[rows], torch.cat(wide))
 
-    maps = {name: make(levels[name], size) for name, make in _MAPS.items() if name in levels}
-    if maps:
-        rows = on_device(np.concatenate([members[name] for name in maps]))
-        pixels[rows] = warp(pixels[rows], np.concatenate(list(maps.values())), fill)
+    if moves := maps_of(which, share, sign, size).values():
+        rows = on_device(np.concatenate([own for own, _ in moves]))
+        pixels[rows] = warp(pixels[rows], np.concatenate([maps for _, maps in moves]), fill)
 
     for name, change in (("colour", colour), ("sharpness", sharpen)):
         if name in levels:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from inspect import signature
 from pathlib import Path
 
 from vitnas.errors import DataError, UnknownNameError, suggest
 from vitnas.registry import Registry
 from vitnas.run import RunFolder
+from vitnas.search_spaces.answers import CLASS
 from vitnas.settings import make_settings
 from vitnas.supernets.data.assemble import assemble
 from vitnas.supernets.data.dataset import Dataset
@@ -21,7 +23,7 @@ from vitnas.supernets.data.splits import Splits
 from vitnas.supernets.data.stores import is_address, local_place
 from vitnas.supernets.settings.data import DataSettings
 
-DATASETS: Registry[Callable[[], Splits]] = Registry(
+DATASETS: Registry[Callable[..., Splits]] = Registry(
     "dataset",
     "vitnas.datasets",
     {
@@ -93,7 +95,7 @@ def _judges(train: Splits, place: str, settings: DataSettings, what: str) -> Ima
 
 def _find(name: str, settings: DataSettings) -> Splits:
     if name in DATASETS:
-        return DATASETS.load(name)()
+        return _named(name, settings.answer)
     path = Path(name)
     if path.suffix in PICKLES:
         raise DataError(
@@ -101,19 +103,45 @@ def _find(name: str, settings: DataSettings) -> Splits:
         )
     place = local_place(name) if is_address(name) else str(path.absolute())  # the process may walk elsewhere
     if settings.format is not None:
-        return FORMATS.load(settings.format)().open(place, settings)
+        form = FORMATS.load(settings.format)()
+        if settings.answer not in form.answers:
+            raise DataError(
+                f"[data] answer is '{settings.answer}', which data in format '{settings.format}' do not tell; formats that do: "
+                f"{', '.join(_formats_of(settings.answer))}"
+            )
+        return form.open(place, settings)
     if not path.exists() and "{" not in name and not is_address(name):
         if "/" in name or path.suffix:
             raise DataError(f"data '{name}' does not exist; check the path, or name a data set: {', '.join(DATASETS)}")
         raise UnknownNameError(f"no dataset named '{name}', and no such path; {suggest(name, DATASETS)}")
-    for kind in FORMATS:
-        form = FORMATS.load(kind)()
+    for form in _formats_of(settings.answer).values():
         if form.recognises(place):
             return form.open(place, settings)
+    rule, page = "an image folder needs one subfolder a class", "data.md"
+    if settings.answer != CLASS:
+        rule, page = f"[data] answer = '{settings.answer}' needs data that tell that", "goals.md"
     raise DataError(
-        f"data '{name}' looks like none of {', '.join(FORMATS)}; an image folder needs one subfolder a class; "
-        f"docs/data.md shows each"
+        f"data '{name}' looks like none of {', '.join(_formats_of(settings.answer))}; {rule}; docs/{page} shows each"
     )
+
+
+def _formats_of(answer: str) -> dict[str, Format]:
+    """The formats that tell what is asked, by name."""
+    forms = {name: FORMATS.load(name)() for name in FORMATS}
+    return {name: form for name, form in forms.items() if answer in form.answers}
+
+
+def _named(name: str, answer: str) -> Splits:
+    """A data set that has a name; it may tell other answers than classes."""
+    make = DATASETS.load(name)
+    if answer == CLASS:
+        return make()
+    if "answer" not in signature(make).parameters:
+        raise DataError(
+            f"[data] answer is '{answer}', but dataset '{name}' tells nothing but one class an image; choose 'shapes', or name "
+            "data of your own"
+        )
+    return make(answer=answer)
 
 
 def _short(name: str) -> str:

@@ -64,7 +64,7 @@ def assemble(found: Splits, settings: DataSettings, name: str) -> Dataset:
         )
     train, val = (replace(images, mean=mean, std=std) for images in (train, val))
     test = replace(test, mean=mean, std=std) if test is not None else None
-    task = Task(train.image_size, len(found.classes), train.channels)
+    task = Task(train.image_size, len(found.classes), train.channels, train.answer)
     elsewhere = settings.val is not None, settings.test is not None
     division = Division(settings.val_share, share, settings.seed, *elsewhere, settings.decoder)
     return Dataset(name, task, train, val, mean, std, found.classes, test, division)
@@ -75,7 +75,7 @@ def _divided(images: Images, back: NDArray[np.bool_]) -> tuple[Images, Images]:
 
 
 def _check_classes(found: Splits, where: str) -> None:
-    if len(found.classes) < 2:
+    if len(found.classes) < (1 if found.train.answer == "labels" else 2):
         raise DataError(
             f"{where} has one class, {list(found.classes)}, so there is nothing to tell apart; add images of another"
         )
@@ -86,6 +86,8 @@ def _check_classes(found: Splits, where: str) -> None:
 
 def _tell_of_single_images(found: Splits, where: str) -> None:
     """An image cannot be learnt from and judged; one alone is learnt from."""
+    if found.train.truth is not None:
+        return
     counts = np.bincount(found.train.labels[found.train.rows], minlength=len(found.classes))
     single = [found.classes[label] for label in np.flatnonzero(counts == 1)]
     if single and found.val is None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from vitnas.errors import DataError
 from vitnas.search_spaces import SearchSpace, Task
+from vitnas.search_spaces.answers import CLASS
 from vitnas.supernets.data.images import Images
 from vitnas.supernets.data.splits import Division
 
@@ -64,6 +65,16 @@ class Dataset:
         check_size(space)
 
 
+def demand_classes(dataset: Dataset, who: str) -> Dataset:
+    """Refuses images that ask for another answer than one class, where nothing else can be given yet."""
+    if dataset.task.answer != CLASS:
+        raise DataError(
+            f"{who} is for one class an image, and [data] answer is '{dataset.task.answer}'; give the steps one by one: "
+            "train-supernet, profile, search, export, as docs/goals.md shows"
+        )
+    return dataset
+
+
 def check_size(space: SearchSpace) -> None:
     """Refuses a space that leaves nothing of the images of its task on their way."""
     size = space.task.image_size
@@ -78,5 +89,5 @@ def check_size(space: SearchSpace) -> None:
 
 
 def _words(task: Task) -> str:
-    size = task.image_size
-    return f"{size}x{size} images with {task.in_channels} channel(s) and {task.num_classes} classes"
+    size, asked = task.image_size, "" if task.answer == CLASS else f", asked for '{task.answer}'"
+    return f"{size}x{size} images with {task.in_channels} channel(s) and {task.num_classes} classes{asked}"

@@ -22,7 +22,7 @@ class Held(Images):
 
     Attributes:
         x: uint8 of shape (N, C, H, W).
-        y: the labels, on the same device.
+        y: the truths, on the same device.
     """
 
     x: Tensor
@@ -32,10 +32,14 @@ class Held(Images):
         rows = torch.from_numpy(self.rows[indices]).to(self.x.device)
         return self.x[rows], self.y[rows]
 
+    def truths(self, rows: NDArray[np.int64]) -> Tensor:
+        return self.y[torch.from_numpy(rows).to(self.y.device)]
+
 
 def fits(images: Images) -> bool:
     """Whether they are few enough to be held."""
-    return len(images) * images.channels * images.image_size**2 <= MOST_BYTES
+    truth = 0 if images.truth is None else images.truth.bytes_of(images.image_size)
+    return len(images) * (images.channels * images.image_size**2 + truth) <= MOST_BYTES
 
 
 def hold(images: Images, device: torch.device) -> Images:
@@ -44,11 +48,13 @@ def hold(images: Images, device: torch.device) -> Images:
         return images
     size = images.image_size
     x = torch.empty((len(images), images.channels, size, size), dtype=torch.uint8, device=device)
-    y = torch.empty(len(images), dtype=torch.int64, device=device)
+    y = torch.empty(0)
     for start in range(0, len(images), CHUNK):
         part = np.arange(start, min(start + CHUNK, len(images)))
-        pixels, labels = images.pixels(part)
-        x[start : start + len(part)], y[start : start + len(part)] = pixels, labels
+        pixels, truths = images.pixels(part)
+        if not start:
+            y = torch.empty((len(images), *truths.shape[1:]), dtype=truths.dtype, device=device)
+        x[start : start + len(part)], y[start : start + len(part)] = pixels, truths
     return Held(
         x=x,
         y=y,
@@ -58,4 +64,5 @@ def hold(images: Images, device: torch.device) -> Images:
         channels=images.channels,
         mean=images.mean,
         std=images.std,
+        truth=images.truth,
     )

@@ -14,7 +14,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vitnas.errors import DataError, SettingsError
+from vitnas.search_spaces.answers import CLASS
 from vitnas.supernets.data.strata import drawn
+from vitnas.supernets.data.truths import Truth
 from vitnas.supernets.settings.data import DecoderName
 
 I = TypeVar("I", bound="Images")  # noqa: E741
@@ -25,12 +27,13 @@ class Images(ABC):
     """Square images of one size. A kind of data is a subclass that knows how to read `pixels`.
 
     Attributes:
-        labels: the class of every image there is, int64.
+        labels: the class of every image there is, int64; where `truth` says more, a number by which images are divided.
         rows: which of them these are, int64; a split is the same images with other rows.
         image_size: height and width of the pixels.
         channels: of the pixels.
         mean: of each channel, subtracted by `normalise`.
         std: of each channel, by which `normalise` divides.
+        truth: what is known of every image there is, where that is more than its class.
     """
 
     labels: NDArray[np.int64]
@@ -39,10 +42,22 @@ class Images(ABC):
     channels: int
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
+    truth: Truth | None = None
 
     @abstractmethod
     def pixels(self, indices: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
-        """Some of these images and their labels: uint8 of shape (N, C, H, W), and int64 of shape (N,)."""
+        """Some of these images and their truths: uint8 of shape (N, C, H, W), and what `truths` gives."""
+
+    def truths(self, rows: NDArray[np.int64]) -> Tensor:
+        """Of images by their number among all there are: int64 classes (N,), or uint8 of what `truth` says."""
+        if self.truth is None:
+            return torch.from_numpy(self.labels[rows])
+        return torch.from_numpy(np.ascontiguousarray(self.truth.of(rows, self.image_size)))
+
+    @property
+    def answer(self) -> str:
+        """What networks answer to be held against these truths."""
+        return CLASS if self.truth is None else self.truth.answer
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -80,7 +95,9 @@ class Images(ABC):
         return replace(self, rows=self.rows[positions])
 
     def relabelled(self: I, new: Sequence[int]) -> I:
-        """The same images; label `i` becomes `new[i]`."""
+        """The same images; class `i` becomes `new[i]`."""
+        if self.truth is not None:
+            return replace(self, truth=self.truth.renumbered(new))
         return replace(self, labels=np.asarray(new, np.int64)[self.labels])
 
     def normalise(self, x: Tensor) -> Tensor:
@@ -133,6 +150,7 @@ class Pixels(Images):
         labels: NDArray[np.integer],
         mean: tuple[float, ...] | None = None,
         std: tuple[float, ...] | None = None,
+        truth: Truth | None = None,
     ) -> Pixels:
         """All images of an array (N, C, H, W) at the size they have, normalised to 0..1 unless told otherwise.
 
@@ -157,6 +175,7 @@ class Pixels(Images):
             channels=channels,
             mean=mean or (0.0,) * channels,
             std=std or (1.0,) * channels,
+            truth=truth,
         )
 
     def places(self) -> dict[Hashable, str]:
@@ -172,7 +191,7 @@ class Pixels(Images):
             pixels = with_channels(pixels, self.channels)
         if pixels.shape[2] != self.image_size:
             pixels = F.interpolate(pixels, (self.image_size, self.image_size), mode="bicubic", antialias=True)
-        return pixels, torch.from_numpy(self.labels[rows])
+        return pixels, self.truths(rows)
 
 
 def with_channels(pixels: Tensor, channels: int) -> Tensor:

@@ -18,6 +18,7 @@ from vitnas.supernets.data.decoding import TooLargeError, UnreadableError, decod
 from vitnas.supernets.data.images import Images
 from vitnas.supernets.data.remembered import Remembered
 from vitnas.supernets.data.resized import Resized
+from vitnas.supernets.data.truths import Truth
 from vitnas.supernets.settings.data import DecoderName
 
 USUAL_SIZE = 224
@@ -89,7 +90,9 @@ class Pictures(Images):
     memory: Remembered | None = None
 
     @classmethod
-    def of(cls, files: Files, labels: NDArray[np.integer], where: str, max_damaged: float) -> Pictures:
+    def of(
+        cls, files: Files, labels: NDArray[np.integer], where: str, max_damaged: float, truth: Truth | None = None
+    ) -> Pictures:
         """All images of some files: of the size they have if that is one and square and not large, else of 224."""
         sizes, gray = [], True
         for row in np.unique(np.linspace(0, len(labels) - 1, min(LOOKED_AT, len(labels))).astype(int)).tolist():
@@ -113,6 +116,7 @@ class Pictures(Images):
             channels=channels,
             mean=(0.0,) * channels,
             std=(1.0,) * channels,
+            truth=truth,
         )
 
     @property
@@ -148,7 +152,7 @@ class Pictures(Images):
     def pixels(self, indices: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
         pixels = np.empty((len(indices), self.channels, self.image_size, self.image_size), np.uint8)
         rows = [self._next_good(index, pixels[k]) for k, index in enumerate(indices.tolist())]
-        return torch.from_numpy(pixels), torch.from_numpy(self.labels[np.array(rows, np.int64)])
+        return torch.from_numpy(pixels), self.truths(np.array(rows, np.int64))
 
     def _next_good(self, index: int, into: NDArray[np.uint8]) -> int:
         for position in range(index, index + len(self)):

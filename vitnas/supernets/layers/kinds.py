@@ -55,6 +55,7 @@ LAYERS: Registry[type[Layer]] = Registry(
         "map_residual_reduction": "vitnas.supernets.layers.map_residual_reduction:MapResidualReduction",
         "map_stem": "vitnas.supernets.layers.map_stem:MapStem",
         "mbconv": "vitnas.supernets.layers.mbconv:MBConv",
+        "mask_head": "vitnas.supernets.layers.mask_head:MaskHead",
         "meta_feed_forward": "vitnas.supernets.layers.meta_feed_forward:MetaFeedForward",
         "mix_shift": "vitnas.supernets.mixers.mix_shift:MixShift",
         "mixture_mask_attention": "vitnas.supernets.mixers.mixture_mask_attention:MixtureMaskAttention",

@@ -48,7 +48,7 @@ def streams_of(blueprint: Blueprint) -> Iterator[Stream]:
     """The streams of a network in their order."""
     ends: list[StreamEnd] = []
     for i, (site, spec) in enumerate(blueprint.items()):
-        last = len(spec.out_shape) < 2
+        last = len(spec.out_shape) < 2 or (i + 1 == len(blueprint) and not outline(spec).is_residual())
         if i and not last and outline(spec).is_residual():
             ends.append(StreamEnd(site, spec, reads=True, writes=True))
             continue

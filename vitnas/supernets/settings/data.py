@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from vitnas.errors import SettingsError
+from vitnas.search_spaces.answers import ANSWERS, CLASS
 from vitnas.settings import Count, Natural, Positive, Settings, Share, about
 
 DecoderName = Literal["pillow", "simplejpeg"]
@@ -20,6 +21,16 @@ class DataSettings(Settings):
     name: Annotated[str, about('"digits", "shapes" or another data set by name, or the path of a folder or file.')] = (
         "digits"
     )
+    answer: Annotated[
+        str,
+        about(
+            "What networks answer: class, one class an image; labels, any number of labels; mask, one class a pixel. See "
+            "docs/goals.md."
+        ),
+    ] = CLASS
+    ignore_index: Annotated[
+        int, about("In masks that hold class numbers, the number of pixels that count nothing.", ge=0, le=255)
+    ] = 255
     format: Annotated[str | None, about("How the path is laid out; left out, it is detected.")] = None
     val: Annotated[
         str | None,
@@ -92,6 +103,8 @@ class DataSettings(Settings):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.demand("name", bool(self.name), "a name or a path")
+        if self.answer not in ANSWERS:
+            ANSWERS.load(self.answer)  # an error that suggests
         self.demand("in_channels", self.in_channels in (None, 1, 3), "1 or 3")
         if self.test is not None and self.test_share == 0:
             raise SettingsError(

@@ -52,6 +52,20 @@ class TrainSettings(Settings):
     warmup: Annotated[Share, about("Share of the steps in which the learning rate rises linearly from zero.")] = 0.05
     weight_decay: Annotated[NotNegative, about("Weight decay, on weight matrices only.")] = 0.05
     label_smoothing: Annotated[Share, about("Label smoothing, for archs that learn from labels.")] = 0.1
+    loss: Annotated[
+        Literal["plain", "asymmetric"],
+        about(
+            "plain is cross-entropy; asymmetric (ASL) lets labels that an image lacks count for less the surer they are, for "
+            '[data] answer = "labels".'
+        ),
+    ] = "plain"
+    balance: Annotated[
+        Literal["none", "logit", "weights"],
+        about(
+            "For long tails: logit makes rare classes or labels win by more while training, by the logarithm of how often each "
+            "occurs; weights lets each class count by one over how often it occurs, within ten times. Equal counts change nothing."
+        ),
+    ] = "none"
     clip_norm: Annotated[
         NotNegative, about("Largest norm of the gradient of a step; 0 leaves the gradient as it is.")
     ] = 1.0

@@ -9,7 +9,8 @@ import numpy as np
 from vitnas.search_spaces import Arch, SearchSpace
 from vitnas.supernets.counting.population import PopulationCounter
 from vitnas.supernets.data import Dataset
-from vitnas.supernets.evaluation import EvaluationResult, cut_out, evaluate
+from vitnas.supernets.evaluation import cut_out, evaluate
+from vitnas.supernets.goals.tally import EvaluationResult
 from vitnas.supernets.recalibration import BATCH_SIZE, NUM_BATCHES
 from vitnas.supernets.supernet import Supernet
 from vitnas.supernets.training.samplers import Lesson

@@ -6,12 +6,14 @@ import math
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from vitnas.search_spaces import Arch
+from vitnas.supernets.goals.pursuit import ONE_CLASS, Pursuit
 from vitnas.supernets.settings.train import TrainSettings
 from vitnas.supernets.supernet import Supernet
 from vitnas.supernets.training.compiled import CompiledArchs
@@ -40,11 +42,19 @@ class StepOutcome:
 class Learner:
     """Gradients, their norm and the update, in the precision and with the regularisers of the settings."""
 
-    def __init__(self, net: Supernet, optimizer: torch.optim.Optimizer, settings: TrainSettings, world: World) -> None:
+    def __init__(
+        self,
+        net: Supernet,
+        optimizer: torch.optim.Optimizer,
+        settings: TrainSettings,
+        world: World,
+        pursuit: Pursuit = ONE_CLASS,
+    ) -> None:
         self.net = net
         self.optimizer = optimizer
         self.settings = settings
         self.world = world
+        self.pursuit = pursuit
         self.parameters = [p for p in net.parameters() if p.requires_grad]
         kind = world.device.type
         low = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(settings.precision)
@@ -77,11 +87,9 @@ class Learner:
 
     @torch.no_grad()
     def label_losses(self, archs: Sequence[Arch], batches: Sequence[Batch], **how: Any) -> dict[Arch, float]:
-        """The cross-entropy of each arch from the labels, without learning."""
-        losses = [
-            sum(float(nn.functional.cross_entropy(self._forward(b.x, arch, **how).float(), b.y)) for b in batches)
-            for arch in archs
-        ]
+        """The loss of each arch from the truths alone, without learning."""
+        loss = self.pursuit.goal.truth_loss
+        losses = [sum(float(loss(self._forward(b.x, arch, **how).float(), b.y)) for b in batches) for arch in archs]
         return dict(zip(archs, self.world.mean([loss / len(batches) for loss in losses]), strict=True))
 
     def state(self) -> dict[str, Any]:
@@ -108,7 +116,8 @@ class Learner:
         losses, label_losses = [0.0] * len(lessons), [0.0] * len(lessons)
         for group in groups:
             self.optimizer.zero_grad()
-            marks = take_lessons(lambda x, arch: self._forward(x, arch, **how), lessons, batches, group, self._backward)
+            forward = partial(self._forward, **how)
+            marks = take_lessons(forward, lessons, batches, group, self._backward, self.pursuit)
             for at, i in enumerate(range(len(lessons)) if group is None else group):
                 losses[i], label_losses[i] = marks.losses[at], marks.label_losses[at]
             self.world.average_gradients(self.parameters)

@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from vitnas.search_spaces import Arch
-from vitnas.supernets.training.losses import alpha_divergence, soft_cross_entropy
+from vitnas.supernets.goals.pursuit import ONE_CLASS, Pursuit
 from vitnas.supernets.training.samplers import Lesson
 
 Forward = Callable[[Tensor, Arch], Tensor]
@@ -23,10 +22,10 @@ class Batch:
 
     Attributes:
         x: images (N, C, H, W), augmented and normalised.
-        y: the classes (N,) that the images had before any mixing.
-        target: (N, classes), what a lesson without teachers aims at: labels, smoothed and mixed, and what an
+        y: the truths that the images had before any mixing, (N,) for classes.
+        target: (N, classes, ...), what a lesson without teachers aims at: truths, smoothed and mixed, and what an
             outside teacher says.
-        said: position of a lesson -> its softmax, for those it teaches.
+        said: position of a lesson -> what it says, for those it teaches.
     """
 
     x: Tensor
@@ -41,7 +40,7 @@ class Marks:
 
     Attributes:
         losses: what was minimised. That of an alpha-divergence is a surrogate; only its gradient means something.
-        label_losses: cross-entropy from the labels alone, for looking at.
+        label_losses: loss from the truths alone, for looking at.
     """
 
     losses: list[float]
@@ -54,6 +53,7 @@ def take_lessons(
     batches: Sequence[Batch],
     chosen: Sequence[int] | None = None,
     backward: Callable[[Tensor], object] = Tensor.backward,
+    pursuit: Pursuit = ONE_CLASS,
 ) -> Marks:
     """Adds the gradients of lessons to the shared weights.
 
@@ -63,6 +63,7 @@ def take_lessons(
         batches: shares of one batch; every gradient is the mean over all of their images.
         chosen: positions of the lessons to take now, in order; None takes all. Teachers must come no later.
         backward: adds the gradients of a loss.
+        pursuit: what lessons lower.
     """
     positions = range(len(lessons)) if chosen is None else chosen
     taught_by = {i for lesson in lessons for i in lesson.teachers}
@@ -73,13 +74,13 @@ def take_lessons(
             lesson = lessons[i]
             rows = _rows(lesson)
             logits = forward(batch.x[rows], lesson.arch).float()
-            loss = _loss(lesson, logits, batch, rows)
+            loss = _loss(lesson, logits, batch, rows, pursuit)
             share = weight * len(logits) / len(batch.y)  # an arch that sees part of the batch is part of the step
             backward(loss * share)
             losses[at] += weight * loss.detach()
-            label_losses[at] += weight * F.cross_entropy(logits.detach(), batch.y[rows])
+            label_losses[at] += weight * pursuit.goal.truth_loss(logits.detach(), batch.y[rows])
             if i in taught_by:
-                batch.said[i] = logits.detach().softmax(dim=1)
+                batch.said[i] = pursuit.goal.says(logits.detach())
     return Marks(losses.tolist(), label_losses.tolist())
 
 
@@ -88,8 +89,8 @@ def _rows(lesson: Lesson) -> slice:
     return slice(first, None, every)
 
 
-def _loss(lesson: Lesson, logits: Tensor, batch: Batch, rows: slice) -> Tensor:
+def _loss(lesson: Lesson, logits: Tensor, batch: Batch, rows: slice, pursuit: Pursuit) -> Tensor:
     if not lesson.teachers:
-        return soft_cross_entropy(logits, batch.target[rows])
+        return pursuit.loss(logits, batch.target[rows])
     target = torch.stack([batch.said[t] for t in lesson.teachers]).mean(dim=0)
-    return (alpha_divergence if lesson.loss == "alpha" else soft_cross_entropy)(logits, target)
+    return pursuit.goal.teach(logits, target, lesson.loss)

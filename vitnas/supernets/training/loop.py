@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
@@ -19,6 +18,7 @@ from vitnas.files import write_json
 from vitnas.interruption import Stopped, asked, breakable
 from vitnas.run import RunFolder
 from vitnas.search_spaces import SearchSpace
+from vitnas.search_spaces.answers import CLASS
 from vitnas.supernets.augment import augment, batch_seed_of, seeds_of
 from vitnas.supernets.data import Dataset, Loader
 from vitnas.supernets.data.batches import Batches
@@ -32,12 +32,13 @@ from vitnas.supernets.torch_device import describe_device
 from vitnas.supernets.training.judging import judge, steps_between
 from vitnas.supernets.training.learner import Learner, StepOutcome
 from vitnas.supernets.training.lessons import Batch
-from vitnas.supernets.training.metrics import MetricsLog, asked_or_installed
+from vitnas.supernets.training.metrics import MetricsLog, asked_or_installed, finite
 from vitnas.supernets.training.optimizer import learning_rate_at, make_optimizer
 from vitnas.supernets.training.ordering import sort_given, take_slices, unrestricted
 from vitnas.supernets.training.processes.distributed import World
 from vitnas.supernets.training.processes.synced_norm import sync_batch_norms
 from vitnas.supernets.training.progress_bar import TrainingBar
+from vitnas.supernets.training.pursuing import pursuit_of
 from vitnas.supernets.training.samplers import Sampler
 from vitnas.supernets.training.samplers.options import make_sampler
 from vitnas.supernets.training.teachers import make_teacher
@@ -68,7 +69,7 @@ class TrainingLoop:
             sync_batch_norms(self.net)
         self.sampler = plan_sampler(settings, dataset, run.space)
         self.optimizer = make_optimizer(self.net, settings)
-        self.learner = Learner(self.net, self.optimizer, settings, world)
+        self.learner = Learner(self.net, self.optimizer, settings, world, pursuit_of(settings, dataset))
         self.average = WeightAverage(self.net, settings.average) if settings.average else None
         self.landmarks = landmarks(run.space)
         self.evaluate_every = settings.evaluate_every or self._steps_between()
@@ -89,7 +90,7 @@ class TrainingLoop:
                 whole = unrestricted(self.net, self.settings.init, self.settings.seed)
                 initialise(whole, self.settings.init)
                 for donor in whole.donors:
-                    if fits_head and donor.new_head:
+                    if fits_head and donor.new_head and self.dataset.task.answer == CLASS:
                         fit_head(whole, donor.arch, self.dataset.train, self.settings.seed)
                 if len(whole.donors) > 1:
                     with one_thread():  # so that all processes fit alike
@@ -188,14 +189,15 @@ class TrainingLoop:
 
     def _shares(self, step: int, pixels: Tensor, labels: Tensor, indices: NDArray[np.int64]) -> list[Batch]:
         """This process's part of a batch: augmented, normalised, with its targets, in equal shares."""
-        settings, device = self.settings, self.world.device
-        epoch = step // self.batches.per_epoch
-        seeds = torch.from_numpy(seeds_of(settings.seed, epoch, indices))
-        batch_seed = batch_seed_of(settings.seed, step)
-        classes, smoothing = self.dataset.task.num_classes, settings.label_smoothing
+        settings, device, epoch = self.settings, self.world.device, step // self.batches.per_epoch
+        seeds, batch_seed = (
+            torch.from_numpy(seeds_of(settings.seed, epoch, indices)),
+            batch_seed_of(settings.seed, step),
+        )
+        how, goal = (settings.augment, self.dataset.task.num_classes), self.learner.pursuit.goal
         y = labels.to(device, non_blocking=True)
-        x, target = augment(pixels.to(device, non_blocking=True), y, seeds, batch_seed, settings.augment, classes)
-        target = target * (1 - smoothing) + smoothing / classes
+        x, target = augment(pixels.to(device, non_blocking=True), y, seeds, batch_seed, *how, goal)
+        target = goal.smoothed(target, settings.label_smoothing)
         if self.teacher is not None:
             target = target.lerp(self.teacher(x, step, seeds, batch_seed), settings.distil.weight)
         x = view(settings.resolution, self.dataset.train.normalise(x), self._size_at(step))
@@ -238,12 +240,12 @@ class TrainingLoop:
         rate = bar.step(self.settings.batch_size)
         if done == self.num_steps or done % self.settings.log_every == 0:
             marks = outcome.marks
-            loss = _finite(sum(marks.losses) / len(marks.losses))
+            loss = finite(sum(marks.losses) / len(marks.losses))
             values: dict[str, Any] = {
                 "epoch": step // self.batches.per_epoch,
                 "loss": loss,
-                "label_loss": _finite(sum(marks.label_losses) / len(marks.label_losses)),
-                "grad_norm": _finite(outcome.norm),
+                "label_loss": finite(sum(marks.label_losses) / len(marks.label_losses)),
+                "grad_norm": finite(outcome.norm),
                 "learning_rate": self.optimizer.param_groups[0]["lr"],
                 "images_per_s": round(rate, 1),
                 "bad_steps": self.progress.bad_steps,
@@ -261,7 +263,7 @@ class TrainingLoop:
         with suppress(Stopped), breakable():
             with self.average.in_place() if self.average is not None else ExitStack():
                 scores = judge(self.net, self.landmarks, self.dataset, whole)
-            log.write(done, {name: {"accuracy": s.accuracy, "loss": _finite(s.loss)} for name, s in scores.items()})
+            log.write(done, {name: {s.metric: s.value, "loss": finite(s.loss)} for name, s in scores.items()})
             bar.show_scores(scores)
 
     def save(self, planned: bool = True) -> None:
@@ -293,8 +295,3 @@ def plan_sampler(settings: TrainSettings, dataset: Dataset, space: SearchSpace) 
     per_epoch = Batches(len(dataset.train), settings.batch_size, settings.seed).per_epoch
     schedule = (per_epoch, count_steps(settings, dataset))
     return make_sampler(settings.sampler, space, settings.seed, settings.sampler_options, *schedule)
-
-
-def _finite(value: float) -> float | None:
-    """The number if JSON can say it."""
-    return value if math.isfinite(value) else None

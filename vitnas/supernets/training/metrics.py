@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -76,3 +77,8 @@ def _forget_after(path: Path, step: int) -> Mapping[str, object]:
     lines = [line for line in read_lines(path) if isinstance(line.get("step"), int) and line["step"] <= step]
     write_bytes(path, b"".join(map(sealed_line, lines)))
     return lines[-1] if lines else {}
+
+
+def finite(value: float) -> float | None:
+    """The number if JSON can say it."""
+    return value if math.isfinite(value) else None

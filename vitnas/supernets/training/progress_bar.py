@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 
 from vitnas.progress import Bar
-from vitnas.supernets.evaluation import EvaluationResult
+from vitnas.supernets.goals.tally import EvaluationResult
 
 
 class TrainingBar(Bar):
@@ -32,4 +32,4 @@ class TrainingBar(Bar):
         self._loss = "loss not finite" if loss is None else f"loss {loss:.3f}"
 
     def show_scores(self, scores: Mapping[str, EvaluationResult]) -> None:
-        self._scores = ", ".join(f"{name} {100 * score.accuracy:.1f} %" for name, score in scores.items())
+        self._scores = ", ".join(f"{name} {100 * score.value:.1f} %" for name, score in scores.items())

@@ -30,6 +30,7 @@ from vitnas.supernets.supernet import Supernet
 from vitnas.supernets.torch_device import find_device
 from vitnas.supernets.training.loop import TrainingLoop, count_steps, plan_sampler
 from vitnas.supernets.training.processes.distributed import join_world
+from vitnas.supernets.training.pursuing import check_pursuit
 from vitnas.supernets.training.seen import warning_of_seen
 from vitnas.supernets.training.surroundings import surroundings
 from vitnas.supernets.training.teachers import make_teacher
@@ -132,6 +133,7 @@ def _check(
     settings: TrainSettings, dataset: Dataset, space: SearchSpace, num_processes: int, device: torch.device
 ) -> None:
     """Refuses settings that do not go with the data, the space or this machine."""
+    check_pursuit(settings, dataset, space)
     check_sizes(settings.resolution, space)
     check_experts(settings.experts, space)
     if settings.batch_size > len(dataset.train):

@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from torch.nn import functional as F
 
 from vitnas.errors import SettingsError, TrainingError
 from vitnas.search_spaces import SearchSpace
 from vitnas.supernets.data import Dataset
+from vitnas.supernets.goals import goal_of
+from vitnas.supernets.goals.pursuit import Pursuit
 from vitnas.supernets.settings.train import TrainSettings
 from vitnas.supernets.supernet import Supernet
 from vitnas.supernets.torch_device import Stopwatch, find_device
@@ -142,7 +143,8 @@ def _trial(
         net = Supernet(space, settings.seed).train().to(device)
         if settings.channels_last:
             net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        learner = Learner(net, make_optimizer(net, settings), settings, World(device=device))
+        pursuit = Pursuit(goal_of(dataset.task.answer))
+        learner = Learner(net, make_optimizer(net, settings), settings, World(device=device), pursuit)
         shares = _batches(settings, dataset, processes, device)
         least_s = [float("inf")] * len(plans)
         whole, first = Stopwatch(device, wall=True), Stopwatch(device, wall=True)
@@ -173,8 +175,9 @@ def _batches(settings: TrainSettings, dataset: Dataset, processes: int, device: 
     x = torch.zeros(size, *task.image_shape, device=device)
     if settings.channels_last:
         x = x.contiguous(memory_format=torch.channels_last)
-    y = torch.arange(size, device=device) % task.num_classes
-    return [Batch(x, y, F.one_hot(y, task.num_classes).float()) for _ in range(settings.accumulate)]
+    goal = goal_of(task.answer)
+    y = goal.empty_truth(size, task.num_classes, task.image_shape).to(device)
+    return [Batch(x, y, goal.soft(y, task.num_classes)) for _ in range(settings.accumulate)]
 
 
 def _says_memory(error: BaseException) -> bool:

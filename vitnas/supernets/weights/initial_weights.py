@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +97,7 @@ def _from_run(net: Supernet, run: RunFolder, source: str, checkpoint: Path | Non
         raise CheckpointError(
             f"--init {source}: it is a run of space '{run.space.name}', not of '{space.name}'; give a run of that space"
         )
-    new_head = other.num_classes != task.num_classes
+    new_head = other.answer_shape != task.answer_shape
     plan: list[tuple[Tensor, Tensor]] = []
     training = net.training
     net.eval()  # so that slices of running statistics are the shared ones
@@ -107,7 +106,7 @@ def _from_run(net: Supernet, run: RunFolder, source: str, checkpoint: Path | Non
             donor = theirs.layers[key]
             assert isinstance(layer, Layer)
             assert isinstance(donor, Layer)
-            other_images = replace(task, num_classes=1) != replace(other, num_classes=1)
+            other_images = task.image_shape != other.image_shape
             plan += common_tensors(key, layer, donor, other_images, theirs.compensation)
     net.train(training)
     if not plan:

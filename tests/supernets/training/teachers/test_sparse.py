@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from vitnas.supernets.training.losses import soft_cross_entropy
+from vitnas.supernets.goals.losses import soft_cross_entropy
 from vitnas.supernets.training.teachers.sparse import dense, largest, sharpen
 
 

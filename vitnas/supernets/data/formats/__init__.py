@@ -12,6 +12,8 @@ FORMATS: Registry[type[Format]] = Registry(
         "arrays": "vitnas.supernets.data.formats.arrays:Arrays",
         "huggingface": "vitnas.supernets.data.formats.huggingface:HuggingFace",
         "image-folder": "vitnas.supernets.data.formats.image_folder:ImageFolder",
+        "label-table": "vitnas.supernets.data.formats.label_table:LabelTable",
+        "mask-folder": "vitnas.supernets.data.formats.mask_folder:MaskFolder",
         "webdataset": "vitnas.supernets.data.formats.webdataset:WebDataset",
     },
 )

@@ -11,12 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitnas.errors import DataError
+from vitnas.search_spaces.answers import CLASS
 from vitnas.supernets.data.formats.array_files import Array, Npz, map_npy
 from vitnas.supernets.data.formats.folders import place_of, stamp_of
 from vitnas.supernets.data.formats.format import Format, judges, with_judges
 from vitnas.supernets.data.images import Pixels
 from vitnas.supernets.data.pictures import Files, Pictures
 from vitnas.supernets.data.splits import Splits
+from vitnas.supernets.data.truths import IGNORED, Truth
+from vitnas.supernets.data.truths.labelled import Labelled
+from vitnas.supernets.data.truths.masks import ArrayMasks
 from vitnas.supernets.settings.data import DataSettings
 
 IMAGES, LABELS = "images.npy", "labels.npy"
@@ -43,7 +47,12 @@ class JpegFiles(Files):
 
 
 class Arrays(Format):
-    """x_train, y_train and x_test, y_test; or x and y; gray or coloured, channels first or last, uint8 or 0..1."""
+    """x_train, y_train and x_test, y_test; or x and y; gray or coloured, channels first or last, uint8 or 0..1.
+
+    Labels are one number an image, a row of 0 and 1, or a mask.
+    """
+
+    answers = (CLASS, "labels", "mask")
 
     def recognises(self, place: str) -> bool:
         path = Path(place)
@@ -57,7 +66,7 @@ class Arrays(Format):
         labels = images.with_name(LABELS)
         if not labels.is_file():
             raise DataError(f"'{images}' needs its labels beside it, in a file '{LABELS}'; write them there")
-        return _split(map_npy(images), map_npy(labels), str(images), place_of(images.stat()))
+        return _split(map_npy(images), map_npy(labels), str(images), place_of(images.stat()), settings)
 
 
 def _from_npz(path: Path, settings: DataSettings) -> Splits:
@@ -94,26 +103,76 @@ def _named(arrays: Mapping[str, Array], path: Path, names: tuple[str, str], sett
     try:
         images, labels = arrays[names[0]], arrays[names[1]]
         if not names[0].startswith("jpeg"):
-            return _split(images, labels, where, place)
+            return _split(images, labels, where, place, settings)
         offsets = arrays[names[0].replace("jpeg", "offset")]
     except KeyError as error:
         raise DataError(f"{where}: there is no array {error}; add it") from None
-    y, classes = _labels(labels, len(labels) if labels.ndim else 0, where)
+    y, classes, truth = _truths(labels, len(labels) if labels.ndim else 0, where, settings)
     if images.dtype != np.uint8 or images.ndim != 1:
         raise DataError(f"{where}: files end to end are one row of uint8; got {images.dtype} of shape {images.shape}")
     whole = offsets.shape == (len(y) + 1,) and offsets.dtype.kind in "iu"
     if not whole or (offsets[1:] < offsets[:-1]).any() or offsets[0] < 0 or offsets[-1] > len(images):
         raise DataError(f"{where}: {len(y)} labels need {len(y) + 1} rising offsets; check the offsets")
     files = JpegFiles(images, offsets.astype(np.int64), place, f"{stamp_of(path.stat())} {names[0]}")
-    return Splits(Pictures.of(files, y, where, settings.max_damaged), None, classes)
+    return Splits(Pictures.of(files, y, where, settings.max_damaged, truth), None, classes)
 
 
-def _split(images: Array, labels: Array, where: str, place: Hashable) -> Splits:
+def _split(images: Array, labels: Array, where: str, place: Hashable, settings: DataSettings) -> Splits:
     x = _channels_first(images, where)
-    y, classes = _labels(labels, len(x), where)
+    y, classes, truth = _truths(labels, len(x), where, settings)
     if x.dtype != np.uint8:
         _check_floats(x, where)
-    return Splits(replace(Pixels.of(x, y), place=place), None, classes)
+    if isinstance(truth, ArrayMasks) and truth.classes.shape[1:] != x.shape[2:]:
+        raise DataError(
+            f"{where}: images of {x.shape[2:]} and masks of {truth.classes.shape[1:]} pixels; each mask must be as large as its image"
+        )
+    return Splits(replace(Pixels.of(x, y, truth=truth), place=place), None, classes)
+
+
+def _truths(
+    labels: Array, num_images: int, where: str, settings: DataSettings
+) -> tuple[NDArray[np.int64], tuple[str, ...], Truth | None]:
+    """What images are divided by, the names of classes, and what is known besides."""
+    if settings.answer == CLASS:
+        return *_labels(labels, num_images, where), None
+    if len(labels) != num_images or not len(labels):
+        raise DataError(
+            f"{where}: {num_images} images and {len(labels)} rows of truth; each image needs one; check the file"
+        )
+    truth: Truth
+    if settings.answer == "labels":
+        truth, number = _labelled(labels, where), labels.shape[1]
+    else:
+        truth, number = _masks(labels, where, settings.ignore_index)
+    return truth.strata(), tuple(str(label) for label in range(number)), truth
+
+
+def _labelled(y: Array, where: str) -> Labelled:
+    if y.ndim != 2 or y.dtype.kind not in "biu" or not np.isin(y, (0, 1)).all():
+        raise DataError(
+            f"{where}: labels must be 0 and 1, a row an image and a column a label; got {y.dtype} of shape {y.shape}; convert them"
+        )
+    if len(lacking := np.flatnonzero(~y.any(axis=0))):
+        raise DataError(f"{where}: no image has label {lacking[0]}, so it cannot be learnt; remove its column")
+    return Labelled(y.astype(np.uint8))
+
+
+def _masks(y: Array, where: str, ignore: int) -> tuple[ArrayMasks, int]:
+    if y.ndim != 3 or y.dtype.kind not in "iu":
+        raise DataError(
+            f"{where}: masks must be whole numbers of shape (N, H, W), the class of every pixel; got {y.dtype} of shape {y.shape}"
+        )
+    found = np.unique(y)
+    classes = found[found != ignore]
+    if not len(classes) or classes[0] < 0 or classes[-1] >= IGNORED:
+        raise DataError(
+            f"{where}: classes of pixels count from 0 to {IGNORED - 1}, and {ignore} is ignored; got {found[:5].tolist()} to "
+            f"{found[-1]}; number them anew, or give [data] ignore_index"
+        )
+    masks = y.astype(np.uint8)
+    if ignore != IGNORED:
+        masks[np.asarray(y) == ignore] = IGNORED
+    return ArrayMasks(masks), int(classes[-1]) + 1
 
 
 def _channels_first(x: Array, where: str) -> Array:

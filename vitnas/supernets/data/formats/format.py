@@ -7,8 +7,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 from vitnas.errors import DataError
+from vitnas.search_spaces.answers import CLASS
 from vitnas.supernets.data.images import Images
 from vitnas.supernets.data.splits import Splits
 from vitnas.supernets.settings.data import DataSettings
@@ -30,6 +32,9 @@ def judges(settings: DataSettings) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 class Format(ABC):
     """One way to lay out images. Subclasses read; `load_dataset` divides, measures and checks."""
+
+    answers: ClassVar[tuple[str, ...]] = (CLASS,)
+    """What networks can learn to answer from data that lie so."""
 
     @abstractmethod
     def recognises(self, place: str) -> bool:

@@ -14,9 +14,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from vitnas.errors import UnknownNameError, suggest
+from vitnas.search_spaces.answers import CLASS
 from vitnas.supernets.data.images import Images, with_channels
 from vitnas.supernets.data.shapes.rendering import render
-from vitnas.supernets.data.shapes.scenes import CLASSES, Scenes, draw
+from vitnas.supernets.data.shapes.scenes import Scenes, draw
+from vitnas.supernets.data.shapes.truths import NAMES, truth_of
 from vitnas.supernets.data.splits import Splits
 
 SIZE = 32
@@ -26,9 +29,12 @@ MOST_KEPT = 2**28
 """Bytes of the pictures of one size that a drawing keeps; where they would be more, they are painted whenever asked for."""
 
 
-def shapes(train: int = 6000, val: int = 2000, test: int = 4000) -> Splits:
-    """So many drawings to learn from, to judge and to testify; more begin with the same."""
-    return Splits(Drawings.of(train, seed=0), Drawings.of(val, seed=1), tuple(CLASSES), test=Drawings.of(test, seed=2))
+def shapes(train: int = 6000, val: int = 2000, test: int = 4000, answer: str = CLASS) -> Splits:
+    """So many drawings to learn from, to judge and to testify; more begin with the same, and all answers are of the same pictures."""
+    if answer not in NAMES:
+        raise UnknownNameError(f"'shapes' tells nothing of '{answer}'; {suggest(answer, NAMES)}")
+    parts = [Drawings.of(n, seed, answer) for seed, n in enumerate((train, val, test))]
+    return Splits(parts[0], parts[1], NAMES[answer], test=parts[2])
 
 
 @dataclass(eq=False)
@@ -54,7 +60,7 @@ class Drawings(Images):
     painted: dict[int, Painted] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def of(cls, n: int, seed: int) -> Drawings:
+    def of(cls, n: int, seed: int, answer: str = CLASS) -> Drawings:
         """`n` drawings of size 32, normalised to 0..1."""
         scenes = draw(n, seed)
         return cls(
@@ -66,6 +72,7 @@ class Drawings(Images):
             std=(1.0,) * 3,
             scenes=scenes,
             seed=seed,
+            truth=None if answer == CLASS else truth_of(scenes, answer),
         )
 
     def places(self) -> dict[Hashable, str]:
@@ -76,7 +83,7 @@ class Drawings(Images):
         pixels = torch.from_numpy(self._pictures(rows))
         if self.channels != pixels.shape[1]:
             pixels = with_channels(pixels, self.channels)
-        return pixels, torch.from_numpy(self.labels[rows])
+        return pixels, self.truths(rows)
 
     def _pictures(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
         shape = (len(self.scenes), 3, self.image_size, self.image_size)

@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from vitnas.search_spaces import Arch
 from vitnas.supernets.data import Images
+from vitnas.supernets.goals import goal_of
 from vitnas.supernets.pruning.of_weights import OfWeights, measure_norms, working_copy
 from vitnas.supernets.supernet import Supernet
 
@@ -35,7 +35,7 @@ def some_archs(net: Supernet, seed: int) -> list[Arch]:
 
 
 def by_labels(net: Supernet, arch: Arch, x: Tensor, y: Tensor) -> Tensor:
-    return F.cross_entropy(net(x, arch), y)
+    return goal_of(net.space.task.answer).truth_loss(net(x, arch), y)
 
 
 def squared(own: Supernet, images: Images, archs: Sequence[Arch], loss: Loss, num_images: int, seed: int) -> Supernet:

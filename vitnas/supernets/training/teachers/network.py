@@ -17,6 +17,7 @@ from vitnas.errors import CheckpointError, DataError, SettingsError, suggest
 from vitnas.files import read_json
 from vitnas.run import RunFolder
 from vitnas.search_spaces import Arch, Task
+from vitnas.search_spaces.answers import CLASS
 from vitnas.supernets.data import Dataset, dataset_of
 from vitnas.supernets.recalibration import recalibrate
 from vitnas.supernets.torch_device import CPU
@@ -36,6 +37,7 @@ class Found:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     classes: tuple[str, ...] = ()
+    answer: str = CLASS
 
 
 class TeacherNetwork(nn.Module):
@@ -78,6 +80,16 @@ def load_teacher(text: str, dataset: Dataset, device: torch.device = CPU) -> Tea
         )
     found = _KINDS[kind](rest, dataset)
     task = dataset.task
+    if found.answer != task.answer:
+        raise DataError(
+            f"teacher '{text}' answers '{found.answer}', dataset '{dataset.name}' asks for '{task.answer}'; choose a teacher that "
+            "was trained to answer that"
+        )
+    if len(task.answer_shape) > 1 and found.image_size != task.image_size:
+        raise DataError(
+            f"teacher '{text}' answers for each pixel of images of {found.image_size}, dataset '{dataset.name}' has images of "
+            f"{task.image_size}; choose a teacher for images of that size"
+        )
     if found.num_classes != task.num_classes:
         raise DataError(
             f"teacher '{text}' tells {found.num_classes} classes apart, dataset '{dataset.name}' has "
@@ -142,7 +154,16 @@ def _run(rest: str, dataset: Dataset) -> Found:
     network = supernet.extract(arch)
     recalibrate(network, taught.train)
     task = run.space.task
-    return Found(network, task.image_size, task.in_channels, task.num_classes, taught.mean, taught.std, taught.classes)
+    return Found(
+        network,
+        task.image_size,
+        task.in_channels,
+        task.num_classes,
+        taught.mean,
+        taught.std,
+        taught.classes,
+        task.answer,
+    )
 
 
 def _export(rest: str, dataset: Dataset) -> Found:
@@ -155,7 +176,8 @@ def _export(rest: str, dataset: Dataset) -> Found:
     task, norm = Task(**report["task"]), report["normalisation"]
     mean, std = tuple(norm["mean"]), tuple(norm["std"])
     classes = tuple(report["classes"])
-    return Found(rebuild(folder, report)[1], task.image_size, task.in_channels, task.num_classes, mean, std, classes)
+    network = rebuild(folder, report)[1]
+    return Found(network, task.image_size, task.in_channels, task.num_classes, mean, std, classes, task.answer)
 
 
 _KINDS: dict[str, Callable[[str, Dataset], Found]] = {"timm": _timm, "run": _run, "export": _export}

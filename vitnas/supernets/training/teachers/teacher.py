@@ -9,8 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from vitnas.errors import DataError
+from vitnas.search_spaces.answers import CLASS
 from vitnas.supernets.augment import Augment
 from vitnas.supernets.data import Dataset
+from vitnas.supernets.goals import Goal, goal_of
 from vitnas.supernets.settings.distil import Distil
 from vitnas.supernets.torch_device import CPU
 from vitnas.supernets.training.teachers.network import load_teacher
@@ -23,7 +25,7 @@ class Teacher(Protocol):
     """Says what images of a step show."""
 
     def __call__(self, images: Tensor, step: int, seeds: Tensor, batch_seed: int) -> Tensor:
-        """Probabilities (N, num_classes) on the device of the images.
+        """A target (N, num_classes, ...) on the device of the images: probabilities.
 
         Args:
             images: (N, C, H, W) in 0..1 as `augment` gave them: all of a step, or the part of one process.
@@ -37,13 +39,13 @@ class Teacher(Protocol):
 class LiveTeacher:
     """A network asked at every step."""
 
-    def __init__(self, network: nn.Module, temperature: float = 1.0) -> None:
-        self.network, self.temperature = network, temperature
+    def __init__(self, network: nn.Module, temperature: float = 1.0, goal: Goal | None = None) -> None:
+        self.network, self.temperature, self.goal = network, temperature, goal or goal_of(CLASS)
 
     @torch.no_grad()
     def __call__(self, images: Tensor, step: int, seeds: Tensor, batch_seed: int) -> Tensor:
         logits: Tensor = self.network(images)
-        return (logits.float() / self.temperature).softmax(dim=1)
+        return self.goal.says(logits.float() / self.temperature)
 
 
 class StoredTeacher:
@@ -111,5 +113,6 @@ def make_teacher(
         terms = Terms.of(dataset, augment, batch_size, seed)
         return StoredTeacher(Path(settings.logits), terms, num_steps, settings.temperature)
     if settings.teacher is not None:
-        return LiveTeacher(load_teacher(settings.teacher, dataset, device), settings.temperature)
+        goal = goal_of(dataset.task.answer)
+        return LiveTeacher(load_teacher(settings.teacher, dataset, device), settings.temperature, goal)
     return None

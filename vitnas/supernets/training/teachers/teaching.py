@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from vitnas.errors import DataError, SettingsError
 from vitnas.files import only_here
+from vitnas.search_spaces.answers import CLASS
 from vitnas.supernets.augment import Augment, augment, batch_seed_of, seeds_of
 from vitnas.supernets.data import Dataset
 from vitnas.supernets.data.batches import Batches
@@ -44,6 +45,11 @@ def write_answers(
         top_k: probabilities to keep of each answer.
         progress: told how many steps are done.
     """
+    if dataset.task.answer != CLASS:
+        raise SettingsError(
+            f"answers to one class an image are stored, and dataset '{dataset.name}' asks for '{dataset.task.answer}'; train with "
+            "[train.distil] teacher, which works beside the training"
+        )
     terms = Terms.of(dataset, settings, batch_size, seed)
     if not 1 <= top_k <= terms.num_classes:
         raise SettingsError(

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from vitnas.supernets.training.losses import alpha_divergence, soft_cross_entropy
+from vitnas.supernets.goals.losses import alpha_divergence, soft_cross_entropy
 
 
 def drawn(seed: int, spread: float = 1.0) -> tuple[Tensor, Tensor]:

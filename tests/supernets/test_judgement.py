@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from vitnas.supernets.accuracy import Accuracy, wilson, with_interval
+from vitnas.supernets.judgement import Judgement, wilson, with_interval
 
 
 @given(st.integers(1, 5000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
@@ -16,7 +16,7 @@ def test_the_interval_is_that_of_scipy(counts: tuple[int, int]) -> None:
 
 
 def test_an_accuracy_is_read_again_and_shown() -> None:
-    found = Accuracy(0.9, 180, 360)
-    assert Accuracy.from_json(found.to_json()) == found
+    found = Judgement(0.9, 180, 360)
+    assert Judgement.from_json(found.to_json()) == found
     assert found.to_json()["interval"] == list(found.interval)
     assert with_interval(0.9, found.interval) == "90.00% (84.7 to 93.6)"
