@@ -263,7 +263,7 @@ class _Job:
             "weights": {"file": WEIGHTS, "size_bytes": size_bytes(folder / WEIGHTS), "recalibrated": recalibrated},
             "finetuned_epochs": settings.finetune,
             "compression": compression,
-            "division": asdict(dataset.division),
+            "division": dataset.division.told(),
             "accuracy": accuracy,
             "judged_on": describe_device(device),
             "formats": formats,

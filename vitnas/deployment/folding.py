@@ -17,6 +17,7 @@ from torch.export import ExportedProgram
 from torch.export.graph_signature import InputKind, InputSpec
 
 from vitnas.errors import ExportError
+from vitnas.supernets.layers import Layer
 
 aten = torch.ops.aten
 
@@ -37,6 +38,10 @@ def fold(network: nn.Module, x: Tensor) -> nn.Sequential:
     programs: dict[object, ExportedProgram] = {}
     folded: OrderedDict[str, nn.Module] = OrderedDict()
     for site, layer in network.named_children():
+        if isinstance(layer, Layer) and layer.resampled:
+            layer = (
+                layer.deployed()
+            )  # larger kernels than trained ones are no tables to be computed where the network runs
         spec = getattr(layer, "spec", layer)  # layers of one spec have one graph
         try:
             program = programs.get(spec) or programs.setdefault(spec, _trace(layer, x[:2]))

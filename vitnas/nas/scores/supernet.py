@@ -162,4 +162,4 @@ def _carried(images: Images) -> Images:
     found = hold(images, CPU)
     if not isinstance(found, Held):
         return images
-    return Pixels.of(found.x.numpy(), found.y.numpy(), images.mean, images.std)
+    return Pixels.of(found.x.numpy(), found.y.numpy(), images.mean, images.std, images.image_size)

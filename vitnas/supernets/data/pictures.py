@@ -124,7 +124,12 @@ class Pictures(Images):
 
     def stamp(self) -> str | None:
         stamps = [self.files.stamp(row) for row in self.rows.tolist()]
-        return None if None in stamps else repr((decoded_by(self.decoder), self.image_size, self.channels, stamps))
+        return None if None in stamps else repr((self._made_by, self.image_size, self.channels, stamps))
+
+    @property
+    def _made_by(self) -> str:
+        """What made the pixels, and how where that is not as usual."""
+        return decoded_by(self.decoder) + (f", {self.fit}" if self.fit != "crop" else "")
 
     def decoded_by(self, decoder: DecoderName) -> Pictures:
         if decoder == "simplejpeg":
@@ -135,11 +140,10 @@ class Pictures(Images):
         first = self.files.stamp(0)
         if first is None:
             return super().kept_resized(where)
-        shape = (self.channels, self.image_size, self.image_size)
-        return replace(self, kept=Resized(f"{decoded_by(self.decoder)}, {first}", shape, len(self.labels), where))
+        return replace(self, kept=Resized(f"{self._made_by}, {first}", self.shape, len(self.labels), where))
 
     def pixels(self, indices: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
-        pixels = np.empty((len(indices), self.channels, self.image_size, self.image_size), np.uint8)
+        pixels = np.empty((len(indices), *self.shape), np.uint8)
         rows = [self._next_good(index, pixels[k]) for k, index in enumerate(indices.tolist())]
         return torch.from_numpy(pixels), torch.from_numpy(self.labels[np.array(rows, np.int64)])
 
@@ -163,7 +167,7 @@ class Pictures(Images):
         stamp = self.files.stamp(row) if self.kept is not None else None
         if self.kept is not None and stamp is not None and self.kept.read(row, stamp, into):
             return
-        into[:] = decode(self.files.read(row), self.image_size, self.channels, self.decoder)
+        into[:] = decode(self.files.read(row), self.image_size, self.channels, self.decoder, self.fit)
         if self.kept is not None and stamp is not None:
             self.kept.write(row, stamp, into)
 
