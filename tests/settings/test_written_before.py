@@ -70,7 +70,7 @@ def test_a_file_of_every_key_means_what_it_meant(table: str, tmp_path: Path) -> 
 
 SINCE = {
     "train": {"sync_batch_norm": False, "init_order": "output_error", "loader": "threads"},
-    "data": {"decoder": "pillow"},
+    "data": {"decoder": "pillow", "fit": "crop"},
 }
 """Settings that are newer than the files, with their defaults."""
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from vitnas.errors import InvalidArchError, SpaceError, suggest
+from vitnas.errors import InvalidArchError, SettingsError, SpaceError, suggest
 from vitnas.image_size import ImageSize, height_and_width, in_words, settled
 from vitnas.registry import Registry
 from vitnas.search_spaces.arch import Arch, GeneValue
@@ -35,6 +35,10 @@ DERIVED: Registry[Callable[..., Any]] = Registry(
 )
 
 
+class ImageSizeError(SettingsError, ValueError):
+    """A size that is none; what reads files of tasks tells where a ValueError stands."""
+
+
 @dataclass(frozen=True)
 class Task:
     """What the networks of a space look at and answer.
@@ -50,7 +54,10 @@ class Task:
     in_channels: Count = 3
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "image_size", settled(self.image_size, "image_size"))
+        try:
+            object.__setattr__(self, "image_size", settled(self.image_size, "image_size"))
+        except SettingsError as error:
+            raise ImageSizeError(str(error)) from None
 
     @property
     def sides(self) -> tuple[int, int]:

@@ -107,8 +107,9 @@ def test_a_folded_graph_holds_one_convolution_and_nothing_that_resamples() -> No
 
 
 @torch.no_grad()
-def test_all_patches_are_slices_of_one_layer() -> None:
-    specs = [spec_at(patch) for patch in (4, 8, 16)]
+@pytest.mark.parametrize("patches", [(4, 8, 16), (4, KERNEL)])
+def test_all_patches_are_slices_of_one_layer(patches: tuple[int, ...]) -> None:
+    specs = [spec_at(patch) for patch in patches]
     whole = build(LayerSpec.join(specs)).eval()
     assert whole.state_dict()["projection.weight"].shape == (WIDTH, 3, KERNEL, KERNEL)
     x = torch.randn(2, 3, HEIGHT, BREADTH)

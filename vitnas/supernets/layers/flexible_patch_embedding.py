@@ -38,10 +38,9 @@ class FlexiblePatchEmbedding(PatchEmbedding):
     def __init__(self, spec: LayerSpec) -> None:
         super().__init__(spec)
         patch, kernel = self.attrs.patch, self.attrs.kernel
-        if patch != kernel:
-            self.constant("kernel_map", kernel_map(kernel, patch))
-            for name, size in zip(("down", "across"), spec.in_shape[1:], strict=True):
-                self.constant(name, resize_map(size // kernel, size // patch))
+        self.constant("kernel_map", kernel_map(kernel, patch))
+        for name, size in zip(("down", "across"), spec.in_shape[1:], strict=True):
+            self.constant(name, resize_map(size // kernel, size // patch))
 
     @property
     def shared_patch(self) -> int:
