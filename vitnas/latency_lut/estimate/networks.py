@@ -24,7 +24,7 @@ def layer_ops(spec: LayerSpec) -> tuple[Op, ...]:
     """The operators of one layer."""
     with torch.device("meta"):
         layer = build(spec).to("meta").eval()
-    return tuple(trace(layer, spec.in_shape))
+    return tuple(trace(layer.deployed() if layer.resampled else layer, spec.in_shape))
 
 
 def timm_ops(name: str, image_size: ImageSize | None = None) -> list[Op]:
