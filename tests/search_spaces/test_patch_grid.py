@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -137,3 +138,56 @@ def test_what_does_not_go_together_is_refused() -> None:
         plain(per_channel=(True,), patches=(8,)).lowering  # noqa: B018
     with pytest.raises(SpaceError, match="images of 224x320 are not square, and only plain ViTs look at such images"):
         load_space("swin", WIDE).lowering  # noqa: B018
+
+
+WHOLE = """
+name = "mine"
+
+[constants]
+tokens = "(image_height // 4) * (image_width // 4) + 1"
+
+[[genes]]
+name = "width"
+choices = [8, 16]
+
+[[sites]]
+name = "stem"
+kind = "patch_embedding"
+in_shape = ["in_channels", "image_height", "image_width"]
+out_shape = ["tokens", "width"]
+attrs = { patch = 4 }
+
+[[sites]]
+name = "head"
+kind = "classifier"
+in_shape = ["tokens", "width"]
+out_shape = ["num_classes"]
+attrs = { pool = "mean" }
+"""
+
+
+def test_expressions_of_a_file_read_height_and_width(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(WHOLE)
+    space = load_space(str(file), Task(image_size=(8, 16), num_classes=3))
+    stem = space.lower(space.smallest()).layers[0]
+    assert (stem.in_shape, stem.out_shape) == ((3, 8, 16), (9, 8))
+    file.write_text(WHOLE.replace("image_height // 4", "image_size // 4"))
+    assert load_space(str(file), Task(image_size=8, num_classes=3)).lowering.specs
+    with pytest.raises(SpaceError, match="reads 'image_size'"):
+        load_space(str(file), Task(image_size=(8, 16), num_classes=3))
+
+
+def test_a_file_gives_choices_where_the_space_has_none(tmp_path: Path) -> None:
+    file = tmp_path / "any-patch.toml"
+    text = 'name = "any"\nextends = "deit"\n[task]\nimage_size = [64, 96]\n[change]\npatches = [8, 16]\nresolution = [0.5, 1]\n'
+    file.write_text(text)
+    space = load_space(str(file))
+    assert (space.task.image_size, genes_of(space)["patch"], genes_of(space)["resolution"]) == (
+        (64, 96),
+        (16, 8),
+        (32, 64),
+    )
+    file.write_text(text.replace("patches = [8, 16]", 'patches = ["8"]'))
+    with pytest.raises(SpaceError, match=r"\[change\], key 'patches': got '8'; it takes the form of 0"):
+        load_space(str(file))
