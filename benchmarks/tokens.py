@@ -80,10 +80,17 @@ class TokenProblem:
     image_size: int
     in_channels: int
     patch: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
 
-    def data(self, seed: int) -> DataSettings:
+    def data(self, seed: int, val_share: float) -> DataSettings:
         return DataSettings(
-            str(IMAGES / FILES[self.name]), image_size=self.image_size, val_share=0.03, seed=seed, cache=None
+            str(IMAGES / FILES[self.name]),
+            image_size=self.image_size,
+            val_share=val_share,
+            seed=seed,
+            mean=self.mean,
+            std=self.std,
         )
 
     def space(self, work: Path) -> SearchSpace:
@@ -98,7 +105,10 @@ class TokenProblem:
         return {WITH: whole, ALONE: whole.restrict(reducer=("none",), patch=(self.patch,))}
 
 
-PROBLEMS = {p.name: p for p in (TokenProblem("fashion", 56, 1, 7), TokenProblem("cifar10", 64, 3, 8))}
+PROBLEMS = {
+    "fashion": TokenProblem("fashion", 56, 1, 7, (0.286,), (0.353,)),
+    "cifar10": TokenProblem("cifar10", 64, 3, 8, (0.4914, 0.4822, 0.4465), (0.247, 0.2435, 0.2616)),
+}
 PARTS = tuple(f"{name}-{seed}" for name in PROBLEMS for seed in SEEDS)
 
 
@@ -108,6 +118,7 @@ class TokenBudget:
 
     steps: int
     evaluations: int
+    val_share: float
     test_images: int
     most: int
     profile_s: float | None
@@ -118,6 +129,7 @@ class TokenBudget:
 FULL = TokenBudget(
     steps=1500,
     evaluations=80,
+    val_share=0.02,
     test_images=4000,
     most=12,
     profile_s=None,
@@ -136,6 +148,7 @@ FULL = TokenBudget(
 QUICK = TokenBudget(
     steps=3,
     evaluations=10,
+    val_share=0.003,
     test_images=100,
     most=3,
     profile_s=None,
@@ -188,7 +201,7 @@ def _part(name: str, seed: int, budget: TokenBudget, work: Path) -> dict[str, An
     part, problem = f"{name}-{seed}", PROBLEMS[name]
     if _kept(work, part).is_file():
         return dict(read_json(_kept(work, part)))
-    begun, data = time.process_time(), problem.data(seed)
+    begun, data = time.process_time(), problem.data(seed, budget.val_share)
     dataset, spaces = load_dataset(data), problem.spaces(work)
     table = (
         profile(spaces[WITH], "cpu", budget.profiling, path=work / f"{name}-cpu.parquet", budget_s=budget.profile_s)
