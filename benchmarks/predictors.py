@@ -176,7 +176,7 @@ class OnceForAll(SearchSpace):
         return found
 
     def sites(self) -> Sequence[Site]:
-        side = self.task.image_size
+        side = self.task.side
         first = map_shape(16, side, 2)
         stem = LayerSpec.of("conv_stem", (3, side, side), first, kernel=3, stride=2, act="hardswish")
         plain = mbconv(first, first, 16, kernel=3, stride=1, squeeze=0, act="relu")

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from vitnas.image_size import ImageSize
 from vitnas.search_spaces import Arch, SearchSpace
 from vitnas.supernets.data import Dataset, Images
 from vitnas.supernets.goals.losses import soft_cross_entropy
@@ -68,7 +69,7 @@ class _Quarters:
 class Scaled(Supernet):
     """Products of a slice with w of the largest W inputs are multiplied by sqrt(W / w), as if drawn for w."""
 
-    def _modules_of(self, arch: Arch, drop_path: float, image_size: int | None) -> Iterator[nn.Module]:
+    def _modules_of(self, arch: Arch, drop_path: float, image_size: ImageSize | None) -> Iterator[nn.Module]:
         for module, whole in zip(super()._modules_of(arch, drop_path, image_size), self._wholes(arch), strict=True):
             yield _scaled(module, whole)
 

@@ -157,8 +157,7 @@ def _archs(space: SearchSpace) -> dict[str, Arch]:
 
 def _batch(space: SearchSpace, batch: int) -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(0)
-    size, channels = space.task.image_size, space.task.in_channels
-    x = torch.randn(batch, channels, size, size, generator=generator)
+    x = torch.randn(batch, *space.task.image_shape, generator=generator)
     return x, torch.randint(space.task.num_classes, (batch,), generator=generator)
 
 

@@ -115,7 +115,7 @@ def test_an_empty_flag_is_a_list_of_nothing() -> None:
     [
         (TrainSettings, {"train_epochs": 0}, "^--epochs must be at least 1; got 0, change it$"),
         (TrainSettings, {"train_optimizer": "nadm"}, "^--optimizer cannot be 'nadm'.*Did you mean 'nadam'"),
-        (TrainSettings, {"train_resolution_sizes": ["8,x"]}, "--resolution-sizes x: expected whole numbers"),
+        (TrainSettings, {"train_resolution_sizes": ["8,x"]}, "--resolution-sizes x: expected one side in pixels"),
         (
             TrainSettings,
             {"train_resolution_progressive": "[[1"},

@@ -64,6 +64,15 @@ BY_HAND: dict[str, list[list[LayerSpec]]] = {
     "depthwise_downsampling": [
         [LayerSpec.of("depthwise_downsampling", (w, 5, 4), (2 * w, 3, 2)) for w in (4, 6)],
     ],
+    "flexible_patch_embedding": [
+        [
+            LayerSpec.of(
+                "flexible_patch_embedding", (3, 8, 12), (1 + r + 96 // p**2, w), patch=p, kernel=4, registers=r
+            )
+            for w, r in [(8, 2), (12, 0), (16, 1)]
+        ]
+        for p in (2, 4)
+    ],
     "idle_feed_forward": [
         [
             LayerSpec.of("idle_feed_forward", (5, w), (5, w), hidden=h, active=a)
@@ -122,6 +131,21 @@ BY_HAND: dict[str, list[list[LayerSpec]]] = {
         [
             LayerSpec.of("slim_attention", (7, w), (7, w), heads=h, head_width=8, key_width=k, value_width=v)
             for w, h, k, v in [(8, 2, 8, 8), (8, 1, 4, 2), (12, 3, 2, 6)]
+        ],
+    ],
+    "windowed_attention": [
+        [
+            LayerSpec.of(
+                "windowed_attention",
+                (first + 8, w),
+                (first + 8, w),
+                heads=h,
+                head_width=4,
+                windows=n,
+                columns=c,
+                leading=first,
+            )
+            for w, h, n, c, first in [(12, 1, 2, 4, 1), (20, 3, 1, 1, 3), (24, 2, 2, 4, 2)]
         ],
     ],
     "residual_map": [

@@ -225,7 +225,7 @@ def test_an_image_does_not_see_the_others_of_its_batch(example: Example) -> None
 def test_counts_on_the_meta_device_are_those_of_the_real_layer(example: Example) -> None:
     for spec in example.specs:
         layer, counted = build(spec).eval(), count_layer(spec)
-        kept = layer.deployed() if layer.fitted else layer
+        kept = layer.deployed() if layer.fitted or layer.resampled else layer
         assert counted.num_params == sum(p.numel() for p in kept.parameters())
         assert counted.weight_bytes == sum(t.numel() * t.element_size() for t in kept.state_dict().values())
         flops, form = FlopCounterMode(display=False), layer.counted()

@@ -69,7 +69,8 @@ def test_the_page_the_network_and_what_it_must_know(exported: Path) -> None:
         page = Connection(server.url)
         assert page.ask("GET", "network.onnx") == (200, (exported / "model.onnx").read_bytes())
         facts = json.loads(page.ask("GET", "facts.json")[1])
-        assert (facts["classes"], facts["size"], facts["mean"], facts["std"]) == (CLASSES, SIDE, MEAN, STD)
+        assert (facts["classes"], facts["mean"], facts["std"]) == (CLASSES, MEAN, STD)
+        assert (facts["height"], facts["width"], facts["fit"]) == (SIDE, SIDE, "crop")
         for name in ("", "try.js", "pixels.js", "facts.js", "worker.js", "page.css"):
             assert page.ask("GET", name)[0] == 200
         assert page.ask("GET", "report.json")[0] == 404

@@ -76,7 +76,7 @@ SINCE = {
         "loss": "plain",
         "balance": "none",
     },
-    "data": {"decoder": "pillow", "answer": "class", "ignore_index": 255},
+    "data": {"decoder": "pillow", "answer": "class", "ignore_index": 255, "fit": "crop"},
 }
 """Settings that are newer than the files, with their defaults."""
 

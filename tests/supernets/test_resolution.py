@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional as F
 
 from vitnas.errors import SettingsError
-from vitnas.search_spaces import SearchSpace, Task, load_space
+from vitnas.search_spaces import Arch, SearchSpace, Task, load_space
 from vitnas.supernets.counting.counts import count
 from vitnas.supernets.layers.attention import _Pairs
 from vitnas.supernets.resolution import (
@@ -155,3 +155,34 @@ def test_sizes_are_drawn_by_the_step_alone(space: SearchSpace) -> None:
     assert sizes == [size_at(several, replace(space), step, 7, seed=1) for step in range(40)]
     flat = torch.full((1, 3, 16, 16), 2.5)
     torch.testing.assert_close(view(several, flat, 12), torch.full((1, 3, 12, 12), 2.5))
+
+
+def test_windows_of_stages_follow_the_map() -> None:
+    """Rows of window merging are as long as the map is wide, which gives no weight another role."""
+    space = load_space("staged-vit", Task(image_size=64, num_classes=5))
+    assert allowed_resolutions(space) == (32, 64)
+    merging = [spec for spec in lower_at(space, _windowed(space), 32) if spec.kind == "window_merging"]
+    assert [(spec["columns"], spec.out_shape[0]) for spec in merging] == [(2, 2)]
+
+
+def _windowed(space: SearchSpace) -> Arch:
+    kept = {"reducer": ("window",), "grid.s2": (1.0,), "grid.s3": (1.0,), "grid.s4": (0.25,)}
+    return space.restrict(**kept).smallest()
+
+
+def test_images_that_are_not_square_keep_their_shape() -> None:
+    task = Task(image_size=(32, 48), num_classes=5)
+    space = replace(load_space("deit", task), patch=8, width=(16,), heads=(1,), depth=(1,), head_width=8, winners={})
+    assert allowed_resolutions(space) == ((16, 24), (32, 48))
+    assert size_for(space, 4) == (16, 24)
+    x, settings = torch.randn(2, 3, 32, 48), Resolution(sizes=((16, 24), (32, 48)))
+    check_sizes(settings, space)
+    assert {size_at(settings, space, step, 10, 0) for step in range(20)} == {(16, 24), (32, 48)}
+    assert view(settings, x, (16, 24)).shape == (2, 3, 16, 24)
+    assert view(settings, x, (32, 48)) is x
+    net = Supernet(space).eval()
+    assert net(view(settings, x, (16, 24)), space.largest(), image_size=(16, 24)).shape == (2, 5)
+    with pytest.raises(SettingsError, match="for images of 32x48 cannot look at images of 48x32: they are larger"):
+        space_at(space, (48, 32))
+    with pytest.raises(SettingsError, match=r"sizes: a size must be one whole number .* got \(16, 0\)"):
+        Resolution(sizes=((16, 0),))

@@ -7,6 +7,7 @@ from pathlib import Path
 from vitnas.api.archs import OneArch
 from vitnas.api.loading import load_arch, load_space
 from vitnas.errors import SettingsError
+from vitnas.image_size import ImageSize
 from vitnas.latency_lut.estimate import load_model
 from vitnas.latency_lut.estimate.device import op_shares
 from vitnas.latency_lut.estimate.ops import Op
@@ -21,7 +22,7 @@ def estimate(
     arch: OneArch | None = None,
     device: str = "iphone12",
     *,
-    image_size: int | None = None,
+    image_size: ImageSize | None = None,
 ) -> NetworkEstimate:
     """Estimates the latency of a network on a device that nobody connected, with the interval of nine true values in ten.
 
@@ -29,7 +30,7 @@ def estimate(
         network: a space, its name or file, with an arch; "timm:NAME" for a timm model as it is deployed; or an ONNX file.
         arch: of the space.
         device: one that `vitnas devices` calls estimated.
-        image_size: side of the images in pixels, unless an ONNX file fixes it.
+        image_size: side of the images in pixels, or height and width, unless an ONNX file fixes it.
     """
     model = load_model(device)
     of_space = isinstance(network, SearchSpace) or not (
@@ -43,7 +44,7 @@ def estimate(
 
 
 def _of_space(
-    network: SearchSpace | str | Path, arch: OneArch, image_size: int | None
+    network: SearchSpace | str | Path, arch: OneArch, image_size: ImageSize | None
 ) -> tuple[str, list[str], list[Op]]:
     from vitnas.latency_lut.estimate.networks import layer_ops
 
@@ -54,7 +55,7 @@ def _of_space(
     return name, [kind for kind, each in layers for _ in each], [op for _, each in layers for op in each]
 
 
-def _of_file(network: str, image_size: int | None) -> tuple[str, list[str], list[Op]]:
+def _of_file(network: str, image_size: ImageSize | None) -> tuple[str, list[str], list[Op]]:
     if network.startswith(TIMM):
         from vitnas.latency_lut.estimate.networks import timm_ops
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vitnas import search_spaces
 from vitnas.api.telling import Say, teller
 from vitnas.errors import CheckpointError, InvalidArchError, SettingsError
 from vitnas.files import read_json
+from vitnas.image_size import ImageSize
 from vitnas.run import RunFolder, newest_run
 from vitnas.search_spaces import Arch, SearchSpace, Task, as_named, is_compressed_name, is_given_name
 
@@ -29,7 +30,7 @@ def load_space(
     *,
     data: DataSettings | Dataset | Place | None = None,
     task: Task | None = None,
-    image_size: int | None = None,
+    image_size: ImageSize | None = None,
     num_classes: int | None = None,
     in_channels: int | None = None,
 ) -> SearchSpace:
@@ -40,14 +41,14 @@ def load_space(
             loaded already is returned as it is, or for the other task.
         data: images whose size, channels and classes the networks are for.
         task: size, channels and classes at once.
-        image_size: side of the images in pixels.
+        image_size: side of the images in pixels, or height and width.
         num_classes: classes to tell apart.
         in_channels: channels of the images.
     """
     sizes = {"image_size": image_size, "num_classes": num_classes, "in_channels": in_channels}
-    given = {name: value for name, value in sizes.items() if value is not None}
+    given: dict[str, Any] = {name: value for name, value in sizes.items() if value is not None}
     for name, value in given.items():
-        if value < 1:
+        if isinstance(value, int) and value < 1:
             raise SettingsError(f"{name} = {value}: must be at least 1")
     if sum((data is not None, task is not None, bool(given))) > 1:
         raise SettingsError(
@@ -57,7 +58,7 @@ def load_space(
     if data is not None:
         task = _task_of(data)
     elif given:
-        task = replace(loaded.task, **given)  # type: ignore[arg-type]
+        task = replace(loaded.task, **given)
     if task is None or task == loaded.task:
         return loaded
     return replace(loaded, task=task) if isinstance(space, SearchSpace) else search_spaces.load_space(str(space), task)

@@ -147,7 +147,7 @@ def baselines(
     if "uniform" in settings.baselines:
         entries += [entry_of("uniform", f, seconds) for f in found if (f.space.name, f.space.task.image_size) in spaces]
     if "vit" in settings.baselines:
-        plain = PLAIN_SMALL if dataset.task.image_size < SMALL else PLAIN
+        plain = PLAIN_SMALL if dataset.task.side < SMALL else PLAIN
         entries += [
             entry_of("vit", fit, seconds)
             for fit in at_the_limits((plain,), dataset.task, clock, say, torch_device=found[0].torch_device)
@@ -195,7 +195,7 @@ def overhead(number: int, rungs: Sequence[Rung]) -> float:
 def entry_of(role: Role, fit: Fit, seconds: float) -> Entry:
     """An arch as a plan has it, with as many steps as so many processor seconds give."""
     steps = max(1, int(seconds / fit.pace.step_s))
-    size, arch = fit.space.task.image_size, fit.placed.arch.to_json()
+    size, arch = fit.space.task.side, fit.placed.arch.to_json()
     return Entry(
         role,
         fit.space.name,

@@ -13,7 +13,7 @@ from vitnas.supernets.training.alone import AVERAGE, NEVER
 BATCH = 64
 LEARNING_RATE = 4e-3
 PADDING = 8
-"""Images shift by up to their side divided by this."""
+"""Images shift by up to their shorter side divided by this."""
 
 
 def augment_for(dataset: Dataset) -> Augment:
@@ -21,7 +21,7 @@ def augment_for(dataset: Dataset) -> Augment:
 
     A mirror would turn letters and digits into others.
     """
-    size = dataset.task.image_size
+    size = min(dataset.task.sides)
     if dataset.task.in_channels == 3:
         return Augment(flip=0.5, crop_padding=size // PADDING)
     return Augment(crop_padding=size // (2 * PADDING))

@@ -125,7 +125,7 @@ def plan_shared(
     pace = pace_of(space, seed, device)
     return SharedPlan(
         space=fit.space.name,
-        image_size=fit.space.task.image_size,
+        image_size=fit.space.task.side,
         up_to=fit.placed.arch.to_json(),
         step_s=pace.step_s,
         channels_last=pace.channels_last,

@@ -84,7 +84,7 @@ def _suggestion(fit: Fit, steps: int = 0, loss: float | None = None, accuracy: f
     counts = count(space.lower(arch))
     return Suggestion(
         space.name,
-        space.task.image_size,
+        space.task.side,
         arch.id,
         fit.placed.ms,
         counts.num_params,

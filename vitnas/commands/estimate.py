@@ -9,6 +9,7 @@ import typer
 
 from vitnas.commands.options import AsJson, Channels, Classes, ImageSize, emit, given_space
 from vitnas.errors import SettingsError
+from vitnas.image_size import parse_image_size
 
 
 def estimate(
@@ -42,5 +43,6 @@ def estimate(
     if space is not None:
         found = estimate(given_space(space, image_size, classes, channels), arch, device)
     else:
-        found = estimate(f"{TIMM}{timm}" if timm is not None else str(onnx), device=device, image_size=image_size)
+        size = None if image_size is None else parse_image_size(image_size, "--image-size")
+        found = estimate(f"{TIMM}{timm}" if timm is not None else str(onnx), device=device, image_size=size)
     emit(found.to_json(), as_json, print_estimate)

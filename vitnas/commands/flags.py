@@ -12,8 +12,11 @@ from typing import Annotated, Any
 import typer
 
 from vitnas.errors import SettingsError
+from vitnas.image_size import ImageSize, parse_image_size
 from vitnas.quantities import parse_duration
 from vitnas.settings import Kind, Settings
+
+SIZE = "SIDE|HEIGHTxWIDTH"
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,8 @@ class SettingFlag:
 
     def _parsed(self, given: Any) -> Any:
         kind, shape = self._written
+        if shape == SIZE:
+            return parse_image_size(given, self.name)
         if shape == "TIME":
             return parse_duration(given, self.name)
         if shape == "TOML":
@@ -74,6 +79,8 @@ class SettingFlag:
             return str, "TIME"
         if self.kind.choices:
             return str, "|".join(self.kind.choices)
+        if self.kind.base == ImageSize:
+            return str, SIZE
         if not self.kind.items:
             return self.kind.base, None
         if self.kind.base is dict or getattr(self.kind.base, "__origin__", None) is dict:
@@ -96,6 +103,8 @@ class SettingFlag:
 
     def _item(self, text: str) -> Any:
         kind = self.kind.items[0].base
+        if kind == ImageSize:
+            return parse_image_size(text, self.name)
         try:
             return kind(text) if kind in (int, float) else text
         except ValueError:

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vitnas.commands.flags import SIZE
 from vitnas.commands.with_settings import Flags
 from vitnas.errors import SettingsError
+from vitnas.image_size import parse_image_size
 from vitnas.supernets.settings.data import DataSettings
 
 if TYPE_CHECKING:
@@ -52,7 +54,13 @@ TorchDeviceName = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 DATA = Flags(DataSettings, names={"name": "--data", "format": "--data-format", "seed": "--data-seed"})
 """Flags of table [data], apart from those of other tables that a command takes."""
-ImageSize = Annotated[int | None, typer.Option(help="Image side in pixels; default: as the space was published.")]
+ImageSize = Annotated[
+    str | None,
+    typer.Option(
+        metavar=SIZE,
+        help="Image side in pixels, or height and width as in 224x320; default: as the space was published.",
+    ),
+]
 Classes = Annotated[int | None, typer.Option(help="Number of classes; default: as the space was published.")]
 Channels = Annotated[int | None, typer.Option(help="Image channels; default: as the space was published.")]
 
@@ -86,10 +94,11 @@ def _found_settings() -> Path | None:
     return SETTINGS_FILE
 
 
-def given_space(name: str, image_size: int | None, classes: int | None, channels: int | None) -> SearchSpace:
+def given_space(name: str, image_size: str | None, classes: int | None, channels: int | None) -> SearchSpace:
     from vitnas.api.loading import load_space
 
-    return load_space(name, image_size=image_size, num_classes=classes, in_channels=channels)
+    size = None if image_size is None else parse_image_size(image_size, "--image-size")
+    return load_space(name, image_size=size, num_classes=classes, in_channels=channels)
 
 
 def emit(data: Any, as_json: bool, show: Any) -> None:

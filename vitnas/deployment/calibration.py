@@ -26,7 +26,8 @@ def calibration_images(settings: ExportSettings, dataset: Dataset) -> Tensor:
     found = []
     for file in (files[place] for place in drawn(parents, settings.calibration_images, seed=0)):
         try:
-            found.append(decode(file.read_bytes(), dataset.task.image_size, dataset.task.in_channels))
+            size, channels = dataset.task.image_size, dataset.task.in_channels
+            found.append(decode(file.read_bytes(), size, channels, fit=dataset.division.fit))
         except (UnreadableError, OSError):
             continue
     if len(found) < 2:

@@ -266,7 +266,7 @@ class _Job:
             "weights": {"file": WEIGHTS, "size_bytes": size_bytes(folder / WEIGHTS), "recalibrated": recalibrated},
             "finetuned_epochs": settings.finetune,
             "compression": compression,
-            "division": asdict(dataset.division),
+            "division": dataset.division.told(),
             **({} if asked is None else {"metric": metric}),
             metric: accuracy,
             "judged_on": describe_device(device),

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from vitnas.deployment.exporters import Exporter
+from vitnas.deployment.folding import resampled
 from vitnas.errors import ExportError
 from vitnas.supernets.layers.reducing_attention import ReducingAttention
 
@@ -43,6 +44,7 @@ def flips_in_half(network: nn.Module, x: Tensor) -> Flips | None:
     """The flips of a chain of layers in evaluation mode on a few of these images; None where nothing is chosen."""
     if not any(map(_chooses, network.children())):
         return None
+    network = nn.Sequential(*map(resampled, network.children()))
     half, flipped = deepcopy(network).half(), []
     for batch in torch.split(x[:MOST_IMAGES], 16):
         for here, there in zip(_groupings(network, batch), _groupings(half, batch.half()), strict=True):

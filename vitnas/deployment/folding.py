@@ -17,6 +17,7 @@ from torch.export import ExportedProgram
 from torch.export.graph_signature import InputKind, InputSpec
 
 from vitnas.errors import ExportError
+from vitnas.supernets.layers import Layer
 
 aten = torch.ops.aten
 
@@ -37,6 +38,7 @@ def fold(network: nn.Module, x: Tensor) -> nn.Sequential:
     programs: dict[object, ExportedProgram] = {}
     folded: OrderedDict[str, nn.Module] = OrderedDict()
     for site, layer in network.named_children():
+        layer = resampled(layer)  # an enlarged kernel is no table to be computed where the network runs
         spec = getattr(layer, "spec", layer)  # layers of one spec have one graph
         try:
             program = programs.get(spec) or programs.setdefault(spec, _trace(layer, x[:2]))
@@ -51,6 +53,11 @@ def fold(network: nn.Module, x: Tensor) -> nn.Sequential:
         with torch.no_grad():
             x = layer(x[:2])
     return nn.Sequential(folded).eval()
+
+
+def resampled(layer: nn.Module) -> nn.Module:
+    """A layer whose weights are made for its spec as the one that is deployed; any other as it is."""
+    return layer.deployed() if isinstance(layer, Layer) and layer.resampled else layer
 
 
 def _trace(layer: nn.Module, x: Tensor) -> ExportedProgram:
@@ -287,4 +294,4 @@ def _numbers(value: Any) -> int:
     return sum(map(_numbers, value)) if isinstance(value, list | tuple) else 0
 
 
-__all__ = ["fold"]
+__all__ = ["fold", "resampled"]

@@ -12,6 +12,7 @@ from vitnas.deployment.flips import Flips
 from vitnas.deployment.judged import judged_in, metric_in, title_in
 from vitnas.deployment.latency_report import COLUMNS as LATENCY_COLUMNS
 from vitnas.deployment.latency_report import latency_remarks, latency_rows
+from vitnas.image_size import height_and_width, in_words, settled
 from vitnas.latency_lut.runtimes.saturation import FULL_BITS, WeightRange
 from vitnas.search_spaces.answers import ANSWERS, CLASS, AnswerKind
 from vitnas.supernets.judgement import ACCURACY, interval_of
@@ -76,13 +77,13 @@ def _yaml(text: str) -> str:
 
 def _architecture(report: Mapping[str, Any], has_diagram: bool) -> Iterator[str]:
     counts, task = report["counts"], report["task"]
-    size = task["image_size"]
+    size = in_words(settled(task["image_size"], "image_size"))
     yield from ("", "## Architecture", "")
     if has_diagram:
         yield from (f"![Its layers from input to output]({DIAGRAM})", "")
     yield (
         f"{counts['num_params'] / 1e6:.2f} M parameters, {counts['macs'] / 1e6:.1f} M multiply-accumulates for one image of "
-        f"{size}x{size} with {task['in_channels']} channel(s), {len(report['blueprint'])} layers."
+        f"{size} with {task['in_channels']} channel(s), {len(report['blueprint'])} layers."
     )
     yield from ("", *_table(("gene", "value"), list(report["arch"]["genes"].items())))
 
@@ -189,8 +190,9 @@ def _latency(report: Mapping[str, Any]) -> Iterator[str]:
 def _use(report: Mapping[str, Any]) -> Iterator[str]:
     yield from ("", "## Use")
     size, channels = report["task"]["image_size"], report["task"]["in_channels"]
+    height, width = height_and_width(settled(size, "image_size"))
     for name, found in report["formats"].items():
-        code = EXPORTERS.load(name)().usage(found["file"], (channels, size, size)) if name in EXPORTERS else ""
+        code = EXPORTERS.load(name)().usage(found["file"], (channels, height, width)) if name in EXPORTERS else ""
         if code:
             yield from ("", f"`{name}`:", "", "```python", code, "```")
 

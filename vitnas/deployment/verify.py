@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -51,14 +50,14 @@ def images_for(report: Mapping[str, Any], data: str | None, val: str | None = No
     task, norm = report["task"], report["normalisation"]
     size, channels = task["image_size"], task["in_channels"]
     mean, std = tuple(norm["mean"]), tuple(norm["std"])
-    division = report.get("division", asdict(Division()))
+    division = report.get("division", Division().told())
     for split, place in (("val", val), ("test", test)):
         if division[split] and place is None:
             raise ExportError(
                 f"the {SPLITS[split]} images of '{report['dataset']}' lay in a place of their own, and without them others "
                 f"would be held back from those of the training; say where they are with --{split}, or name the run with --run"
             )
-    how = {key: division[key] for key in ("val_share", "test_share", "seed", "decoder") if key in division}
+    how = {key: division[key] for key in ("val_share", "test_share", "seed", "decoder", "fit") if key in division}
     if test is not None and not how["test_share"]:
         how["test_share"] = None
     values = {"name": name, "val": val, "test": test, "image_size": size, "in_channels": channels, **how}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import operator
 import re
@@ -58,6 +59,7 @@ class Kind:
             kinds = [kind for kind in get_args(hint) if kind is not NoneType]
             if len(kinds) == 1:
                 return dataclasses.replace(cls.of(kinds[0]), optional=True)
+            return cls(functools.reduce(operator.or_, kinds), optional=NoneType in get_args(hint))
         if get_origin(hint) is tuple:
             return cls(hint, items=tuple(cls.of(kind) for kind in get_args(hint) if kind is not ...))
         return cls(hint, items=(cls.of(get_args(hint)[1]),) if get_origin(hint) is dict else ())

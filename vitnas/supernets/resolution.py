@@ -17,10 +17,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vitnas.errors import SettingsError, SpaceError
+from vitnas.image_size import ImageSize, height_and_width, in_short
 from vitnas.search_spaces import Arch, Blueprint, LayerSpec, SearchSpace
 from vitnas.supernets.settings.resolution import Resolution
 
-FOLLOW_THE_MAP = ("window", "shift", "halvings", "grid", "stripe")
+FOLLOW_THE_MAP = ("window", "shift", "halvings", "grid", "stripe", "columns")
 """Attributes that a smaller map makes smaller without giving a weight another role."""
 
 TABLES = ("reach",)
@@ -38,71 +39,80 @@ def check_sizes(settings: Resolution, space: SearchSpace) -> None:
         size_for(space, factor)
 
 
-def size_at(settings: Resolution, space: SearchSpace, step: int, num_steps: int, seed: int) -> int:
+def size_at(settings: Resolution, space: SearchSpace, step: int, num_steps: int, seed: int) -> ImageSize:
     """The image size of a step; all processes of a run agree on it."""
     if settings.sizes:
-        return int(np.random.default_rng((seed, step)).choice(settings.sizes))
+        return settings.sizes[int(np.random.default_rng((seed, step)).choice(len(settings.sizes)))]
     for share, factor in settings.progressive:
         if step < share * num_steps:
             return size_for(space, factor)
     return space.task.image_size
 
 
-def view(settings: Resolution, x: Tensor, size: int) -> Tensor:
+def view(settings: Resolution, x: Tensor, size: ImageSize) -> Tensor:
     """Images at this size: every f-th pixel for progressive tokens, scaled down for several resolutions."""
-    if x.shape[-1] == size:
+    if tuple(x.shape[2:]) == height_and_width(size):
         return x
     return resized(x, size) if settings.sizes else sparse(x, size)
 
 
-def sparse(x: Tensor, size: int) -> Tensor:
+def sparse(x: Tensor, size: ImageSize) -> Tensor:
     """Pixels at equal distances: where f divides the size, what a convolution of stride and dilation f times as large sees."""
-    return F.interpolate(x, size=(size, size), mode="nearest")
+    return F.interpolate(x, size=height_and_width(size), mode="nearest")
 
 
-def resized(x: Tensor, size: int) -> Tensor:
+def resized(x: Tensor, size: ImageSize) -> Tensor:
     """Images scaled down."""
-    return F.interpolate(x, size=(size, size), mode="bilinear", antialias=True)
+    return F.interpolate(x, size=height_and_width(size), mode="bilinear", antialias=True)
 
 
 @lru_cache(maxsize=1024)
-def space_at(space: SearchSpace, size: int) -> SearchSpace:
+def space_at(space: SearchSpace, size: ImageSize) -> SearchSpace:
     """The same space for smaller images, all of whose layers are slices of the ones for larger images."""
     full = space.task.image_size
     if size == full:
         return space
     reason = _why_not(space, size)
     if reason is not None:
-        known = ", ".join(map(str, allowed_resolutions(space)))
+        known = ", ".join(map(in_short, allowed_resolutions(space)))
         raise SettingsError(
-            f"[train.resolution] space '{space.name}' for images of {full} cannot look at images of {size}: {reason}; "
-            f"choose of {known}"
+            f"[train.resolution] space '{space.name}' for images of {in_short(full)} cannot look at images of {in_short(size)}: "
+            f"{reason}; choose of {known}"
         )
     return _smaller(space, size)
 
 
 @lru_cache(maxsize=64)
-def allowed_resolutions(space: SearchSpace) -> tuple[int, ...]:
-    """The image sizes that a supernet of this space can look at, in multiples of 8, or of 2 for small images."""
-    full = space.task.image_size
-    step = 2 if full <= 64 else 8
-    return (*(size for size in range(step, full, step) if _why_not(space, size) is None), full)
+def allowed_resolutions(space: SearchSpace) -> tuple[ImageSize, ...]:
+    """The image sizes that a supernet of this space can look at, in multiples of 8, or of 2 for small images.
+
+    Images that are not square keep their shape, as far as whole multiples allow.
+    """
+    height, width = space.task.sides
+    step = 2 if max(height, width) <= 64 else 8
+    scaled = [(h, max(1, round(h * width / height / step)) * step) for h in range(step, height, step)]
+    sizes = [h if height == width else (h, w) for h, w in scaled if w <= width]
+    return (*(size for size in sizes if _why_not(space, size) is None), space.task.image_size)
 
 
-def size_for(space: SearchSpace, factor: float) -> int:
+def size_for(space: SearchSpace, factor: float) -> ImageSize:
     """The allowed size that comes nearest to so many times fewer tokens."""
-    wanted = space.task.image_size / factor**0.5
+    wanted = math.prod(space.task.sides) ** 0.5 / factor**0.5
     sizes = allowed_resolutions(space)
-    size = min(sizes, key=lambda s: abs(math.log(s / wanted)))
-    if max(size / wanted, wanted / size) ** 2 > TOLERANCE:
+
+    def off(size: ImageSize) -> float:
+        return abs(math.log(math.prod(height_and_width(size)) ** 0.5 / wanted))
+
+    size = min(sizes, key=off)
+    if math.exp(off(size)) ** 2 > TOLERANCE:
         raise SettingsError(
             f"[train.resolution] progressive: {factor:g} times fewer tokens are images of {wanted:.0f}, which space "
-            f"'{space.name}' cannot look at; it can at {', '.join(map(str, sizes))}: change the factor"
+            f"'{space.name}' cannot look at; it can at {', '.join(map(in_short, sizes))}: change the factor"
         )
     return size
 
 
-def lower_at(space: SearchSpace, arch: Arch, image_size: int | None) -> Blueprint:
+def lower_at(space: SearchSpace, arch: Arch, image_size: ImageSize | None) -> Blueprint:
     """The layers of an arch for images of this size, or of the task's."""
     if image_size is None or image_size == space.task.image_size:
         return space.lower(arch)
@@ -110,19 +120,19 @@ def lower_at(space: SearchSpace, arch: Arch, image_size: int | None) -> Blueprin
 
 
 @lru_cache(maxsize=4096)
-def _lower_at(space: SearchSpace, arch: Arch, size: int) -> Blueprint:
+def _lower_at(space: SearchSpace, arch: Arch, size: ImageSize) -> Blueprint:
     smaller = space_at(space, size)
-    genes = dict(space.check(arch).genes)
+    genes, (height, _) = dict(space.check(arch).genes), space.task.sides
     for here, there in zip(replace(space, only=()).all_genes, smaller.all_genes, strict=True):
         if here.choices != there.choices:  # a resolution, which scales with the images
-            wanted = float(genes[here.name]) * size / space.task.image_size  # type: ignore[arg-type]
+            wanted = float(genes[here.name]) * smaller.task.sides[0] / height  # type: ignore[arg-type]
             genes[here.name] = min(there.choices, key=lambda choice: abs(float(choice) - wanted))
     large = dict(space.lower(arch).items())
     small = smaller.lower(smaller.arch(**genes))
     return Blueprint(small.sites, tuple(_with_tables(spec, large[site]) for site, spec in small.items()))
 
 
-def _smaller(space: SearchSpace, size: int) -> SearchSpace:
+def _smaller(space: SearchSpace, size: ImageSize) -> SearchSpace:
     """Without `only`: a resolution that it keeps has another name there, and all other genes are the same."""
     return replace(space, task=replace(space.task, image_size=size), only=())
 
@@ -132,9 +142,9 @@ def _with_tables(spec: LayerSpec, large: LayerSpec) -> LayerSpec:
 
 
 @lru_cache(maxsize=4096)
-def _why_not(space: SearchSpace, size: int) -> str | None:
+def _why_not(space: SearchSpace, size: ImageSize) -> str | None:
     """Why the space for images of this size is none of slices, or None if it is."""
-    if size > space.task.image_size:
+    if any(side > full for side, full in zip(height_and_width(size), space.task.sides, strict=True)):
         return "they are larger than those that its weights are for"
     try:
         there = _smaller(space, size).lowering.specs_at()

@@ -10,6 +10,7 @@ from functools import cached_property
 import torch
 from torch import Tensor, nn
 
+from vitnas.image_size import ImageSize
 from vitnas.search_spaces import Arch, Blueprint, LayerSpec, SearchSpace
 from vitnas.search_spaces.precision import FLOAT, Precision
 from vitnas.supernets.compensation import Compensation
@@ -74,7 +75,7 @@ class Supernet(nn.Module):
                     self.layers[f"{site}-{kind}"] = build(largest)
         self.register_load_state_dict_pre_hook(ignore_experts)  # type: ignore[no-untyped-call]
 
-    def forward(self, x: Tensor, arch: Arch, drop_path: float = 0.0, image_size: int | None = None) -> Tensor:
+    def forward(self, x: Tensor, arch: Arch, drop_path: float = 0.0, image_size: ImageSize | None = None) -> Tensor:
         """The logits of an arch.
 
         Args:
@@ -88,7 +89,7 @@ class Supernet(nn.Module):
             x = module(x)
         return x
 
-    def at(self, arch: Arch, drop_path: float = 0.0, image_size: int | None = None) -> nn.Sequential:
+    def at(self, arch: Arch, drop_path: float = 0.0, image_size: ImageSize | None = None) -> nn.Sequential:
         """The network of an arch on the shared weights, for one forward pass (see `Layer.at`)."""
         return nn.Sequential(*self._modules_of(arch, drop_path, image_size))
 
@@ -117,7 +118,7 @@ class Supernet(nn.Module):
         self.experts = Experts(self.layers, num)
         return self.experts
 
-    def _modules_of(self, arch: Arch, drop_path: float, image_size: int | None) -> Iterator[nn.Module]:
+    def _modules_of(self, arch: Arch, drop_path: float, image_size: ImageSize | None) -> Iterator[nn.Module]:
         blueprint = lower_at(self.space, arch, image_size)
         experts = self.experts if self.training else None
         layers: Iterator[nn.Module] = (

@@ -270,7 +270,7 @@ DAMAGES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
         lambda told: [row.update(site="block") for row in told["layers"][1:-1]], "two layers at site 'block'"
     ),
     "no channels": (lambda told: told["layers"][0].update(out=[]), "length >= 1"),
-    "images of no pixels": (lambda told: told["task"].update(image_size=0), r"`int` >= 1 - at `\$\.task\.image_size`"),
+    "images of no pixels": (lambda told: told["task"].update(image_size=0), r"image_size must be .*; got 0, .* at `\$\.task`"),
     "no classes": (lambda told: told["task"].update(num_classes=-1), "`int` >= 1"),
     "layers that do not meet": (lambda told: told["layers"][1].update({"in": [5, 7]}), "but the layer before it"),
 }  # fmt: skip

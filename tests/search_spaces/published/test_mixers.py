@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from vitnas.errors import SpaceError
-from vitnas.search_spaces import OFF, Task, load_space
+from vitnas.search_spaces import OFF, LayerSpec, Task, load_space
 from vitnas.search_spaces.published.mixer_choices import MIXERS
 from vitnas.search_spaces.published.mixers import Pyramid
+from vitnas.supernets.counting.counts import count_layer
 
 SMALL = Task(image_size=32, num_classes=10)
 
@@ -74,3 +77,35 @@ def test_an_image_size_that_does_not_halve_often_enough_is_refused() -> None:
         pyramid(Task(image_size=200)).genes()
     with pytest.raises(SpaceError, match="at least 32"):
         pyramid(Task(image_size=16)).genes()
+
+
+def test_lookups_choose_their_compressed_tokens() -> None:
+    task = Task(image_size=64, num_classes=10)
+    plain, space = load_space("mixers", task), replace(pyramid(task), lookup_grid=(2, 4, 8, 5))
+    grids = {gene.name: gene.choices for gene in space.all_genes if gene.name.startswith("grid")}
+    assert grids == {"grid.s1": (2, 4, 8), "grid.s2": (2, 4, 8), "grid.s3": (2, 4, 8), "grid.s4": (2, 4)}
+    assert not any(gene.name.startswith("grid") for gene in plain.all_genes)
+    lookups = [spec for spec in space.lowering.specs_at()["s3_block0_mixer"] if spec.kind == "lookup"]
+    assert {spec["grid"] for spec in lookups} == {2, 4, 8}
+    assert len({(spec.out_shape, spec["heads"], spec["hidden"]) for spec in lookups}) == len(lookups) // 3
+    for arch in space.sample(30, np.random.default_rng(0)):
+        for stage in range(1, 5):
+            mixers, chosen = arch[f"mixer.s{stage}"], dict(arch.genes).get(f"grid.s{stage}", ())
+            assert "lookup" in mixers or not chosen
+            assert all(
+                (name == "lookup") == (grid is not None) for name, grid in zip(mixers, chosen, strict=bool(chosen))
+            )
+
+
+def test_fewer_compressed_tokens_cost_less_and_share_all_weights() -> None:
+    one = [
+        LayerSpec.of("lookup", (64, 8, 8), (64, 8, 8), heads=2, head_width=32, grid=g, hidden=256) for g in (2, 4, 8)
+    ]
+    found = [count_layer(spec) for spec in one]
+    assert len({counts.num_params for counts in found}) == 1
+    assert [counts.macs for counts in found] == sorted({counts.macs for counts in found})
+
+
+def test_a_lookup_grid_that_is_none_is_refused() -> None:
+    with pytest.raises(SpaceError, match=r"lookup_grid must be whole numbers from 1 on, got \[0\]"):
+        replace(pyramid(), lookup_grid=(0,)).lowering  # noqa: B018

@@ -113,7 +113,7 @@ def test_places_that_are_none_are_refused(tmp_path: Path) -> None:
     [
         ({"name": ""}, "name must be a name or a path"),
         ({"val_share": 0.0}, "val_share must be more than 0 and less than 1"),
-        ({"image_size": 0}, "image_size must be at least 1"),
+        ({"image_size": 0}, "image_size must be one whole number of at least 1"),
         ({"in_channels": 2}, "in_channels must be 1 or 3"),
         ({"mean": [0.5]}, "give mean and std together"),
         ({"mean": [0.5], "std": [0.0]}, r"std\[0\] must be more than 0"),

@@ -15,6 +15,7 @@ FIXED = {
     "attention_downsampling.key_width",
     "attention_downsampling.value_width",
     "channel_embedding.registers",
+    "flexible_patch_embedding.registers",
     "global_query_attention.head_width",
     "global_query_attention.heads",
     "hilo_attention.head_width",

@@ -12,7 +12,7 @@ from vitnas.automation.candidates.clock import Clock
 from vitnas.automation.candidates.pace import Pace, measure_pace
 from vitnas.automation.candidates.scaling import Placed, at_random, largest_uniform, place
 from vitnas.automation.recipe import BATCH, LEARNING_RATE
-from vitnas.errors import SearchError, VitnasError
+from vitnas.errors import SearchError, SettingsError, VitnasError
 from vitnas.quantities import format_limits
 from vitnas.search_spaces import Arch, SearchSpace, Task, load_space
 from vitnas.search_spaces.uniform import uniform_line
@@ -131,6 +131,11 @@ def random_fit(found: Sequence[Fit], clock: Clock, rng: np.random.Generator) -> 
 
 def _for_images(name: str, task: Task) -> SearchSpace | None:
     """The space for images of this size, or enlarged where the space needs that."""
+    if not isinstance(task.image_size, int):
+        raise SettingsError(
+            f"[data] image_size = {list(task.image_size)}: spaces are compared here, and most know square images alone; give one "
+            "side, or train the supernet of a plain ViT with `vitnas train-supernet`"
+        )
     for size in dict.fromkeys((task.image_size, max(task.image_size, SMALL))):
         try:
             space = load_space(name, replace(task, image_size=size))

@@ -39,7 +39,7 @@ class Stock:
 def stock_networks(task: Task, names: Sequence[str] = IN_TIMM) -> list[Stock]:
     """The published networks of spaces, those of the fewest MACs first; images below `SMALL` pixels are enlarged to it."""
     found = []
-    for space in (load_space(name, replace(task, image_size=max(task.image_size, SMALL))) for name in names):
+    for space in (load_space(name, replace(task, image_size=max(task.side, SMALL))) for name in names):
         archs = {name: space.named(name) for name in space.published()}
         macs = PopulationCounter(space)(space.encode(list(archs.values()))).macs
         found += [Stock(name, space, arch, int(n)) for (name, arch), n in zip(archs.items(), macs, strict=True)]

@@ -1,31 +1,48 @@
 // From a picture to what the network takes: as vitnas prepares images that it evaluates.
 
-// The largest square in the middle, resized to the side of the network's input.
-export function middleSquare(picture, width, height, canvas, size) {
-  canvas.width = canvas.height = size;
-  const side = Math.min(width, height);
+// Which part of the picture is shown, and how large; as `placed` of vitnas/supernets/data/geometry.py.
+function placed(columns, rows, { fit, width, height }) {
+  if (fit === "crop") {
+    const tall = rows * width > columns * height;
+    const [across, down] = tall ? [columns, (columns * height) / width] : [(rows * width) / height, rows];
+    return { left: (columns - across) / 2, top: (rows - down) / 2, across, down, width, height };
+  }
+  const scale = Math.min(height / rows, width / columns);
+  const whole = { left: 0, top: 0, across: columns, down: rows };
+  if (fit === "stretch") return { ...whole, width, height };
+  const inner = (side, most) => Math.min(most, Math.max(1, Math.round(side * scale)));
+  return { ...whole, width: inner(columns, width), height: inner(rows, height) };
+}
+
+// The picture as the network sees it, on a canvas; what it does not fill is black.
+export function seen(picture, columns, rows, canvas, known) {
+  canvas.width = known.width;
+  canvas.height = known.height;
+  const part = placed(columns, rows, known);
   let source = picture;
-  let [left, top, extent] = [(width - side) / 2, (height - side) / 2, side];
+  let { left, top, across, down } = part;
   // Half at a time, so that every pixel of a large photograph counts, as in a resize with a filter.
-  while (extent >= 2 * size) {
+  while (across >= 2 * part.width && down >= 2 * part.height) {
     const half = document.createElement("canvas");
-    half.width = half.height = Math.floor(extent / 2);
+    half.width = Math.floor(across / 2);
+    half.height = Math.floor(down / 2);
     const draw = half.getContext("2d");
     draw.imageSmoothingQuality = "high";
-    draw.drawImage(source, left, top, extent, extent, 0, 0, half.width, half.height);
-    [source, left, top, extent] = [half, 0, 0, half.width];
+    draw.drawImage(source, left, top, across, down, 0, 0, half.width, half.height);
+    [source, left, top, across, down] = [half, 0, 0, half.width, half.height];
   }
   const draw = canvas.getContext("2d", { willReadFrequently: true });
   draw.imageSmoothingQuality = "high";
   draw.fillStyle = "#000";
-  draw.fillRect(0, 0, size, size);
-  draw.drawImage(source, left, top, extent, extent, 0, 0, size, size);
-  return draw.getImageData(0, 0, size, size).data;
+  draw.fillRect(0, 0, known.width, known.height);
+  const [x, y] = [(known.width - part.width) >> 1, (known.height - part.height) >> 1];
+  draw.drawImage(source, left, top, across, down, x, y, part.width, part.height);
+  return draw.getImageData(0, 0, known.width, known.height).data;
 }
 
 // Channels first, (value / 255 - mean) / std; of one channel the grey that Pillow makes of colours.
-export function normalised(rgba, size, { channels, mean, std }) {
-  const pixels = size * size;
+export function normalised(rgba, { channels, width, height, mean, std }) {
+  const pixels = width * height;
   const values = new Float32Array(channels * pixels);
   for (let i = 0; i < pixels; i++) {
     const [r, g, b] = [rgba[4 * i], rgba[4 * i + 1], rgba[4 * i + 2]];

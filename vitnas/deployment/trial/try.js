@@ -1,10 +1,11 @@
 // Classifies photographs with the exported network, in this browser.
 
 import { startWorker } from "./facts.js";
-import { middleSquare, normalised, softmax } from "./pixels.js";
+import { normalised, seen, softmax } from "./pixels.js";
 
 const at = (id) => document.getElementById(id);
 const SHOWN = 5;
+const SEEN = { crop: "the middle", stretch: "the whole picture, out of proportion", letterbox: "the whole picture" };
 const LEAST = 5; // the first calls after loading are slow, while the browser still compiles; the median of the later half is told
 const MOST_MS = 800;
 
@@ -36,14 +37,14 @@ async function open(file) {
 }
 
 async function classify(picture, width, height) {
-  values = normalised(middleSquare(picture, width, height, at("seen"), known.size), known.size, known);
+  values = normalised(seen(picture, width, height, at("seen"), known), known);
   await run();
 }
 
 async function run() {
   say("Classifying …");
   at("again").disabled = true;
-  const shape = [1, known.channels, known.size, known.size];
+  const shape = [1, known.channels, known.height, known.width];
   const took = [];
   let logits;
   const until = performance.now() + MOST_MS;
@@ -102,7 +103,7 @@ function stopCamera() {
 async function main() {
   known = await (await fetch("facts.json")).json();
   at("lead").textContent = `${known.title}, trained on ${known.dataset}: ${known.classes.length} classes.`;
-  at("seen-note").textContent = `What the network sees: the middle square, at ${known.size} pixels.`;
+  at("seen-note").textContent = `What the network sees: ${SEEN[known.fit]}, at ${known.width}x${known.height} pixels.`;
   worker = startWorker();
   await worker({ do: "begin", script: known.script, backend: "wasm", threads: 1 });
   await worker({ do: "load", name: known.network });

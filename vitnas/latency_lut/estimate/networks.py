@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from vitnas.errors import DeviceError, UnknownNameError
+from vitnas.image_size import ImageSize, height_and_width, in_short, settled
 from vitnas.latency_lut.estimate.ops import Op
 from vitnas.latency_lut.estimate.trace import trace
 from vitnas.search_spaces import LayerSpec
@@ -23,26 +24,26 @@ def layer_ops(spec: LayerSpec) -> tuple[Op, ...]:
     """The operators of one layer."""
     with torch.device("meta"):
         layer = build(spec).to("meta").eval()
-    return tuple(trace(layer, spec.in_shape))
+    return tuple(trace(layer.deployed() if layer.resampled else layer, spec.in_shape))
 
 
-def timm_ops(name: str, image_size: int | None = None) -> list[Op]:
+def timm_ops(name: str, image_size: ImageSize | None = None) -> list[Op]:
     """The operators of a timm model as it is deployed: branches of training folded into one.
 
     Args:
         name: as timm calls the model.
-        image_size: side in pixels; by default the model's own.
+        image_size: side in pixels, or height and width; by default the model's own.
     """
     network, shape = timm_network(name, image_size)
     try:
         return trace(network, shape)
     except (RuntimeError, ValueError, AssertionError) as error:
         raise DeviceError(
-            f"timm's '{name}' does not run on {shape[1]} pixels: {error}; use another --image-size"
+            f"timm's '{name}' does not run on {in_short(settled(shape[1:], 'the image'))} pixels: {error}; use another --image-size"
         ) from error
 
 
-def timm_network(name: str, image_size: int | None = None) -> tuple[nn.Module, tuple[int, int, int]]:
+def timm_network(name: str, image_size: ImageSize | None = None) -> tuple[nn.Module, tuple[int, int, int]]:
     """A timm model without weights in its deployed form, and the shape of its image."""
     timm = import_timm()
     if not timm.is_model(name):
@@ -57,4 +58,5 @@ def timm_network(name: str, image_size: int | None = None) -> tuple[nn.Module, t
             model = timm.create_model(name)
         model = importlib.import_module("timm.utils.model").reparameterize_model(model.eval()).eval()
     channels, *sides = model.pretrained_cfg.get("input_size", (3, 224, 224))
-    return model, (channels, image_size or sides[0], image_size or sides[1])
+    height, width = sides if image_size is None else height_and_width(image_size)
+    return model, (channels, height, width)

@@ -174,4 +174,4 @@ def _carried(images: Images) -> Images:
         return images
     x, y, labels = found.x.numpy(), found.y.numpy(), found.labels
     truth = None if images.truth is None else images.truth.in_memory(y)
-    return Pixels.of(x, labels, images.mean, images.std, truth)
+    return Pixels.of(x, labels, images.mean, images.std, truth, images.image_size)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
+from vitnas.image_size import in_words
 from vitnas.quantities import format_count
 from vitnas.reporting.terminal.tables import console, print_table
 from vitnas.search_spaces import SPACES, SearchSpace, load_space
@@ -57,7 +58,7 @@ def print_spaces(spaces: list[dict[str, Any]]) -> None:
             (
                 space["name"],
                 ", ".join(space["published"]) or "-",
-                f"{task['image_size']}x{task['image_size']}x{task['in_channels']}",
+                f"{in_words(task['image_size'])}x{task['in_channels']}",
                 f"{space['size']:.1e}",
                 *(f"{format_count(low[name], 3)}-{format_count(high[name], 3)}" for name in ("num_params", "macs")),
             )
@@ -68,7 +69,7 @@ def print_spaces(spaces: list[dict[str, Any]]) -> None:
 def print_space(space: dict[str, Any]) -> None:
     task = space["task"]
     print(f"{space['name']}: {space['size']:,} archs")
-    print(f"for {task['image_size']}x{task['image_size']}x{task['in_channels']} images, {task['num_classes']} classes")
+    print(f"for {in_words(task['image_size'])}x{task['in_channels']} images, {task['num_classes']} classes")
     print_table(["gene", "choices", "how many"], [], [_gene_cells(gene) for gene in space["genes"]])
     for end in ("smallest", "largest"):
         counts = space[end]

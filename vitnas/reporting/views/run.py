@@ -8,6 +8,7 @@ import pandas as pd
 
 from vitnas.display import View
 from vitnas.files import read_lines
+from vitnas.image_size import in_words
 from vitnas.reporting.plots.picture import Picture
 from vitnas.reporting.plots.training_plot import plot_training
 from vitnas.reporting.views.page import pairs
@@ -42,7 +43,7 @@ def to_html(run: RunFolder) -> str:
     facts = [
         ("space", run.space.name),
         ("data", str(tables.get("data", {}).get("name", "not recorded"))),
-        ("task", f"{task.image_size}x{task.image_size}x{task.in_channels}, {task.num_classes} classes"),
+        ("task", f"{in_words(task.image_size)}x{task.in_channels}, {task.num_classes} classes"),
         ("newest weights", f"step {int(saved[-1].name.removeprefix('step-'))}" if saved else "none yet"),
         *((f"{metric} of the {end} arch", f"{value:.2%}") for end, value in _last_judged(table, metric)),
         ("latency tables", _names([file.stem for file in run.path.glob("latency/*.parquet")])),

@@ -6,7 +6,7 @@ import itertools
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any
+from typing import Any, get_args, get_origin, get_type_hints
 
 from vitnas.errors import SpaceError, suggest
 from vitnas.search_spaces.blueprint import LayerSpec
@@ -164,7 +164,15 @@ def _gene(data: Mapping[str, Any], where: str) -> Gene:
 def _constants(
     given: Mapping[str, int | float | str], task: Task, genes: Sequence[Gene], where: str
 ) -> dict[str, Choice]:
-    found: dict[str, Choice] = {name: value for name, value in asdict(task).items() if name != "answer"}
+    height, width = task.sides
+    square = {"image_size": height} if height == width else {}  # of others nothing is both sides
+    found: dict[str, Choice] = {
+        **square,
+        "image_height": height,
+        "image_width": width,
+        "num_classes": task.num_classes,
+        "in_channels": task.in_channels,
+    }
     taken = {*found, *FUNCTIONS, "i"}
     for gene in genes:
         if gene.name in taken:
@@ -266,7 +274,8 @@ def _extended(read: ExtendingFile, task: Task | None, file: str) -> SearchSpace:
         task = make_settings(Task, {**asdict(base.task), **read.task}, f"{file}, [task]")
     base = base if task is None else make(task)
     own = {f.name: getattr(base, f.name) for f in fields(base) if f.name not in {"name", "task", "only", "source"}}
-    plain = {name: value for name, value in own.items() if _is_plain(value)}
+    plain = {name: _form_of(type(base), name) if value == () else value for name, value in own.items()}
+    plain = {name: value for name, value in plain.items() if _is_plain(value)}
     changes: dict[str, Any] = {}
     for key, value in read.change.items():
         where = f"{file}, [change], key '{key}'"
@@ -277,6 +286,13 @@ def _extended(read: ExtendingFile, task: Task | None, file: str) -> SearchSpace:
         changes |= {name: {} for name, value in own.items() if isinstance(value, Mapping)}
     space = replace(base, name=read.name, **changes)
     return space.restrict(**read.only) if read.only else space
+
+
+def _form_of(space: type[SearchSpace], name: str) -> Any:
+    """A value of the form that a field takes which holds nothing, such as () for choices of whole numbers."""
+    hint = get_type_hints(space)[name]
+    own = get_args(hint) if get_origin(hint) is tuple else ()
+    return (own[0](),) if own and own[0] in (bool, int, float, str) else ()
 
 
 def _is_plain(value: Any) -> bool:

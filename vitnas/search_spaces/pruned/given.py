@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from vitnas.errors import InvalidArchError, SpaceError
+from vitnas.image_size import in_short
 from vitnas.search_spaces.arch import Arch
 from vitnas.search_spaces.blueprint import Blueprint
 from vitnas.search_spaces.space import SearchSpace, Task
@@ -57,7 +58,7 @@ class GivenArch:
             return replace(self.space, task=task).lower(self.arch)
         except (InvalidArchError, SpaceError) as error:
             raise SpaceError(
-                f"network '{self.name}' cannot look at images of {task.image_size} with {task.in_channels} channels: {error}"
+                f"network '{self.name}' cannot look at images of {in_short(task.image_size)} with {task.in_channels} channels: {error}"
             ) from None
 
 
@@ -73,10 +74,10 @@ class GivenLayers:
 
     def blueprint(self, task: Task) -> Blueprint:
         if replace(task, num_classes=self.task.num_classes, answer=self.task.answer) != self.task:
-            size, channels = self.task.image_size, self.task.in_channels
+            size, channels = in_short(self.task.image_size), self.task.in_channels
             raise SpaceError(
                 f"network '{self.name}' is known for images of {size} with {channels} channels alone, not for images of "
-                f"{task.image_size} with {task.in_channels}; give images of that size, or name a network of a space of vitnas"
+                f"{in_short(task.image_size)} with {task.in_channels}; give images of that size, or name a network of a space of vitnas"
             )
         *body, head = self.layers.layers
         return Blueprint(self.layers.sites, (*body, replace(head, out_shape=(task.num_classes, *head.out_shape[1:]))))

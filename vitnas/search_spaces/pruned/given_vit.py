@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from vitnas.errors import SpaceError
+from vitnas.image_size import in_short, settled
 from vitnas.search_spaces.blueprint import Blueprint, LayerSpec, Scalar
 from vitnas.search_spaces.space import Task
 
@@ -51,15 +52,22 @@ class GivenViT:
     arch: None = field(default=None, init=False)
 
     def blueprint(self, task: Task) -> Blueprint:
-        odd = task.image_size % self.patch and task.image_size != self.task.image_size
-        if odd or task.image_size < self.patch:  # of a rest at its own size nothing is seen, as published
-            nearest = max(1, round(task.image_size / self.patch)) * self.patch
-            raise SpaceError(
-                f"network '{self.name}': image size {task.image_size} is not a multiple of its patch size {self.patch}; "
-                f"the nearest that is: {nearest}"
+        odd = any(side % self.patch for side in task.sides) and task.sides != self.task.sides
+        if odd or min(task.sides) < self.patch:  # of a rest at its own size nothing is seen, as published
+            nearest = settled(
+                [max(1, round(side / self.patch)) * self.patch for side in task.sides], "the nearest size"
             )
-        leading = self.class_token + self.registers
-        shape = leading + (task.image_size // self.patch) ** 2, self.width
+            raise SpaceError(
+                f"network '{self.name}': image size {in_short(task.image_size)} is not a multiple of its patch size {self.patch}; "
+                f"the nearest that is: {in_short(nearest)}"
+            )
+        if self.rotary and not isinstance(task.image_size, int):
+            raise SpaceError(
+                f"network '{self.name}' turns queries and keys by their places in a square, and images of "
+                f"{in_short(task.image_size)} are none; give one side"
+            )
+        leading, (height, width) = self.class_token + self.registers, task.sides
+        shape = leading + (height // self.patch) * (width // self.patch), self.width
         stem = LayerSpec.of("patch_embedding", task.image_shape, shape, patch=self.patch, **self._stem_attrs)
         layers = {"stem": stem}
         for i in range(self.depth):

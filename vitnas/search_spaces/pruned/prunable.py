@@ -44,6 +44,7 @@ SHRINKS: Mapping[str, tuple[str, ...]] = {
     "unbiased_window_attention": ("heads",),
     "value_conv_attention": ("heads", "value_width"),
     "window_attention": ("heads",),
+    "windowed_attention": ("heads",),
 }
 
 RESIDUAL = frozenset(
@@ -53,7 +54,7 @@ RESIDUAL = frozenset(
         "low_rank_feed_forward", "map_attention", "map_feed_forward", "meta_feed_forward", "mixture_mask_attention", "neighbourhood_attention", "next_conv_block", "offset_attention",
         "pool_mixing", "pooled_reduction_attention", "pooling_mixer", "reducing_attention", "residual_map", "retention", "rotary_attention", "slim_attention",
         "spatial_reduction_attention", "talking_attention", "unbiased_window_attention", "value_conv_attention",
-        "window_attention",
+        "window_attention", "windowed_attention",
     }
 )  # fmt: skip
 """Kinds that are x + f(x) wherever their two shapes agree, so that f can be left out."""
@@ -61,8 +62,10 @@ RESIDUAL = frozenset(
 TOKEN_STREAM = frozenset(
     {
         "patch_embedding",
+        "flexible_patch_embedding",
         "channel_embedding",
         "attention",
+        "windowed_attention",
         "slim_attention",
         "rotary_attention",
         "feed_forward",

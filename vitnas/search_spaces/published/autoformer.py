@@ -81,7 +81,7 @@ def mini(task: Task = Task(image_size=8, num_classes=10, in_channels=1)) -> Plai
         depth=(3, 4, 5, 6),
         heads=(2, 3, 4),
         mlp_ratio=(2.0, 3.0, 4.0),
-        patch=2 if task.image_size <= 16 else 4,
+        patch=2 if max(task.sides) <= 16 else 4,
         head_width=16,
         relative_reach=14,
         pool="mean",

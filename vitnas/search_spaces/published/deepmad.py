@@ -65,7 +65,7 @@ class DeepMAD(SearchSpace):
 
     def genes(self) -> Sequence[Gene]:
         genes = [
-            Gene("resolution", scaled_resolutions(self.resolution, self.task.image_size, 32)),
+            Gene("resolution", scaled_resolutions(self.resolution, self.task.side, 32)),
             Gene("strides", STRIDES),
             Gene("width.stem", self.stem),
         ]

@@ -63,7 +63,7 @@ class ElasticViT(SearchSpace):
         stages = CONV_STAGES | TRANSFORMER_STAGES
         stride = 2 * math.prod(stage.stride for stage in stages.values())
         found = [
-            Gene("resolution", scaled_resolutions(RESOLUTIONS, self.task.image_size, stride)),
+            Gene("resolution", scaled_resolutions(RESOLUTIONS, self.task.side, stride)),
             Gene("width.stem", STEM.width),
             Gene("depth.stem", STEM.depth),
             Gene("kernel.stem", (3, 5)),

@@ -20,17 +20,17 @@ class FourStages(StagedSpace):
     def sites(self) -> Sequence[Site]:
         if self.side(4) < 2:
             raise SpaceError(
-                f"space '{self.name}': an image of side {self.task.image_size} leaves a single place in the last stage, "
+                f"space '{self.name}': an image of side {self.task.side} leaves a single place in the last stage, "
                 "where mixing places does nothing; give images of side 33 or more, best a multiple of 32 such as 64"
             )
         return super().sites()
 
     def side(self, stage: int) -> int:
         """The side of the map in a stage; odd sides are rounded up when they are halved."""
-        return -(-self.task.image_size // (2 << stage))
+        return -(-self.task.side // (2 << stage))
 
     def shape(self, stage: int, width: int) -> Shape:
-        return map_shape(width, self.task.image_size, 2 << stage)
+        return map_shape(width, self.task.side, 2 << stage)
 
     def downsampling(self, stage: int, name: str, kind: str, **attrs: Scalar) -> Site:
         """The transition into a stage through one layer, to which only the two widths are left open."""
@@ -54,7 +54,7 @@ class FourStages(StagedSpace):
 
     def require_whole_halves(self) -> None:
         """Refuses images that a stem and three halvings do not divide into whole places, or leave a single one."""
-        size = self.task.image_size
+        size = self.task.side
         if size % 32 or size < 64:
             raise SpaceError(
                 f"space '{self.name}': image size {size} is not a multiple of 32 of at least 64, as four stages of whole "

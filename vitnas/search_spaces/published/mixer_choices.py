@@ -150,7 +150,12 @@ def _gated_linear_unit(width: int, side: int) -> LayerSpec | None:
 
 def _lookup(width: int, side: int) -> LayerSpec | None:
     factor = _shrink_of(side)
-    return None if factor is None else _headed("lookup", width, side, grid=side // factor, hidden=4 * width)
+    return None if factor is None else lookup(width, side, side // factor)
+
+
+def lookup(width: int, side: int, grid: int) -> LayerSpec:
+    """A lookup by so many compressed tokens along each axis."""
+    return _headed("lookup", width, side, grid=grid, hidden=4 * width)
 
 
 MIXERS: dict[str, Choice] = {

@@ -15,7 +15,7 @@ from vitnas.errors import SpaceError
 from vitnas.search_spaces.blueprint import LayerSpec, Shape
 from vitnas.search_spaces.gene import Gene
 from vitnas.search_spaces.lowering import Site
-from vitnas.search_spaces.published.mixer_choices import MIXERS
+from vitnas.search_spaces.published.mixer_choices import MIXERS, lookup
 from vitnas.search_spaces.published.stages import StagedSpace
 from vitnas.search_spaces.space import Task
 
@@ -33,32 +33,45 @@ class Pyramid(StagedSpace):
         width: channels of each stage, multiples of 32; no stage is narrower than the one before it.
         depth: number of blocks of each stage.
         ratio: FFN width of a block as a multiple of its stage's; a gated FFN, with three maps, takes 2/3 of it.
+        lookup_grid: compressed tokens along each axis of the map that a lookup may have, a gene of its block, in each stage
+            those that divide the map (LookupViT); () for the most up to 8.
     """
 
     width: tuple[tuple[int, ...], ...] = field(kw_only=True)
     depth: tuple[tuple[int, ...], ...] = field(kw_only=True)
     ratio: tuple[float, ...] = field(default=(2.0, 3.0, 4.0), kw_only=True)
+    lookup_grid: tuple[int, ...] = field(default=(), kw_only=True)
 
     @property
     def stem_stride(self) -> int:
         """4 as published; 2 for small images, which would else have no map left for the last stages."""
-        return 4 if self.task.image_size >= 112 else 2
+        return 4 if self.task.side >= 112 else 2
 
     def side(self, stage: int) -> int:
         """Height and breadth of the maps of a stage."""
-        return self.task.image_size // self.stem_stride >> (stage - 1)
+        return self.task.side // self.stem_stride >> (stage - 1)
 
     def mixers(self, stage: int) -> tuple[str, ...]:
         """The mixers that the map of a stage allows."""
         side, width = self.side(stage), self.width[stage - 1][0]
         return tuple(name for name, choice in MIXERS.items() if choice(width, side) is not None)
 
+    def lookup_grids(self, stage: int) -> tuple[int, ...]:
+        """The grids among which the lookups of a stage choose; none where all have the same one."""
+        if self.lookup_grid and "lookup" not in self.mixers(stage):
+            return ()
+        return tuple(grid for grid in sorted(self.lookup_grid) if self.side(stage) % grid == 0)
+
     def genes(self) -> Sequence[Gene]:
-        step = self.stem_stride << len(self.width) - 1
-        if self.task.image_size % step or self.task.image_size < 2 * step:
-            near = max(2, round(self.task.image_size / step)) * step
+        if any(type(grid) is not int or grid < 1 for grid in self.lookup_grid):
             raise SpaceError(
-                f"space '{self.name}': image size {self.task.image_size} is not a multiple of {step} of at least {2 * step}, "
+                f"space '{self.name}': lookup_grid must be whole numbers from 1 on, got {list(self.lookup_grid)}"
+            )
+        step = self.stem_stride << len(self.width) - 1
+        if self.task.side % step or self.task.side < 2 * step:
+            near = max(2, round(self.task.side / step)) * step
+            raise SpaceError(
+                f"space '{self.name}': image size {self.task.side} is not a multiple of {step} of at least {2 * step}, "
                 f"as {len(self.width)} stages need; the nearest that is: {near}"
             )
         genes = [Gene("stem", tuple(STEMS))]
@@ -73,6 +86,11 @@ class Pyramid(StagedSpace):
                 Gene(f"width.{s}", width),
                 Gene(f"depth.{s}", depth),
                 Gene(f"mixer.{s}", mixers, per=f"depth.{s}"),
+                *(
+                    Gene(f"grid.{s}", grids, per=f"depth.{s}", when=(f"mixer.{s}", ("lookup",)))
+                    for grids in [self.lookup_grids(stage)]
+                    if grids
+                ),
                 Gene(f"ratio.{s}", self.ratio, per=f"depth.{s}"),
                 Gene(f"ffn.{s}", tuple(FEED_FORWARD), per=f"depth.{s}", when=(f"mixer.{s}", with_ffn)),
             ]
@@ -92,8 +110,9 @@ class Pyramid(StagedSpace):
     def block(self, stage: int, block: int) -> Sequence[Site]:
         name, width = f"s{stage}_block{block}", f"width.s{stage}"
         mixer, ratio, ffn = (f"{gene}.s{stage}[{block}]" for gene in ("mixer", "ratio", "ffn"))
+        grid = (f"grid.s{stage}[{block}]",) * bool(self.lookup_grids(stage))
         return [
-            Site(f"{name}_mixer", (width, mixer), partial(self._mixer, stage)),
+            Site(f"{name}_mixer", (width, mixer, *grid), partial(self._mixer, stage), grid),
             Site(f"{name}_convnext", (width, mixer, ratio), partial(self._convnext, stage)),
             Site(f"{name}_ffn", (width, ffn, ratio), partial(self._ffn, stage)),
         ]
@@ -129,7 +148,9 @@ class Pyramid(StagedSpace):
             return LayerSpec.of("map_residual_reduction", *shapes)
         return LayerSpec.of("attention_downsampling", *shapes, heads=8, key_width=16, value_width=32)
 
-    def _mixer(self, stage: int, width: int, mixer: str) -> LayerSpec | None:
+    def _mixer(self, stage: int, width: int, mixer: str, grid: int | None = None) -> LayerSpec | None:
+        if grid is not None:
+            return lookup(width, self.side(stage), grid) if mixer == "lookup" else None
         return None if mixer == "convnext" else MIXERS[mixer](width, self.side(stage))
 
     def _convnext(self, stage: int, width: int, mixer: str, ratio: float) -> LayerSpec | None:

@@ -58,7 +58,7 @@ class MobileStages(SearchSpace):
     def genes(self) -> Sequence[Gene]:
         stride = 2 * math.prod(stage.stride for stage in self.stages)
         found = [
-            Gene("resolution", scaled_resolutions(self.resolution, self.task.image_size, stride)),
+            Gene("resolution", scaled_resolutions(self.resolution, self.task.side, stride)),
             Gene("width.stem", self.stem),
         ]
         found += stage_by_stage(

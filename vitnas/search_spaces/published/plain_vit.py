@@ -8,9 +8,11 @@ from functools import cached_property, partial
 from math import ceil
 
 from vitnas.errors import SpaceError
+from vitnas.image_size import in_words
 from vitnas.search_spaces.blueprint import LayerSpec
 from vitnas.search_spaces.gene import Choice, Gene
 from vitnas.search_spaces.lowering import Site
+from vitnas.search_spaces.patch_grid import PatchGrid
 from vitnas.search_spaces.space import Published, SearchSpace
 
 
@@ -32,6 +34,11 @@ class PlainViT(SearchSpace):
             block; () for plain FFNs.
         rank: ranks of the weights of attention and FFN as shares of the width, a gene of each block; at 1 they answer as
             plain ones; () for plain weights.
+        patches: sides of patches to choose from, a gene; all share the weights of `patch` (FlexiViT). () for `patch` alone.
+        resolution: shares of the images' sides at which a network looks at them, a gene; () for whole images.
+        windows: windows along each axis that patches look at one another in, a gene; every `global_every`-th block looks at
+            all. () for attention among all patches in every block.
+        global_every: see `windows`.
     """
 
     width: tuple[int, ...] = field(kw_only=True)
@@ -46,17 +53,28 @@ class PlainViT(SearchSpace):
     per_channel: tuple[bool, ...] = field(default=(False,), kw_only=True)
     active: tuple[float, ...] = field(default=(), kw_only=True)
     rank: tuple[float, ...] = field(default=(), kw_only=True)
+    patches: tuple[int, ...] = field(default=(), kw_only=True)
+    resolution: tuple[float, ...] = field(default=(), kw_only=True)
+    windows: tuple[int, ...] = field(default=(), kw_only=True)
+    global_every: int = field(default=2, kw_only=True)
     winners: Mapping[str, Published] = field(default_factory=dict, kw_only=True)
 
     def genes(self) -> Sequence[Gene]:
         return (
+            *self.patch_grid.genes,
+            *self.patch_grid.window_genes,
             Gene("width", self.width),
             Gene("depth", self.depth),
             Gene("mlp_ratio", self.mlp_ratio, per="depth"),
             Gene("heads", self.heads, per="depth"),
             *(Gene(name, choices, per="depth") for name, choices in self._forms.items()),
-            *(Gene(name, choices) for name, choices in self._token_genes.items()),
+            *(Gene(name, choices) for name, choices in self._token_genes.items() if name not in self.patch_grid.names),
         )
+
+    @cached_property
+    def patch_grid(self) -> PatchGrid:
+        own = (self.patch, self.patches, self.resolution, self.windows, self.global_every)
+        return PatchGrid(self.name, self.task, *own)
 
     @cached_property
     def _token_genes(self) -> dict[str, tuple[Choice, ...]]:
@@ -66,7 +84,7 @@ class PlainViT(SearchSpace):
             found["registers"] = self.registers
         if self.per_channel != (False,):
             found["per_channel"] = self.per_channel
-        return found
+        return found | {gene.name: gene.choices for gene in self.patch_grid.genes}
 
     @cached_property
     def _forms(self) -> dict[str, tuple[float, ...]]:
@@ -77,21 +95,28 @@ class PlainViT(SearchSpace):
         return self.winners
 
     def _check(self) -> None:
-        if self.task.image_size % self.patch:
-            raise SpaceError(
-                f"space '{self.name}': image size {self.task.image_size} is not a multiple of its patch size {self.patch}; "
-                f"the nearest that is: {max(1, round(self.task.image_size / self.patch)) * self.patch}"
-            )
-        if self.relative_reach and self._token_genes:
+        self.patch_grid.check()
+        unknown = [*self._token_genes, *["windows"] * bool(self.windows)]
+        if self.relative_reach and unknown:
             raise SpaceError(
                 f"space '{self.name}': relative positions (relative_reach {self.relative_reach}) know a class token and one grid "
-                f"of patches, no {' and no '.join(self._token_genes)}; set relative_reach to 0, or leave them out"
+                f"of patches, no {' and no '.join(unknown)}; set relative_reach to 0, or leave them out"
+            )
+        if self.relative_reach and not isinstance(self.task.image_size, int):
+            raise SpaceError(
+                f"space '{self.name}': relative positions (relative_reach {self.relative_reach}) know square images, and those of the "
+                f"task are {in_words(self.task.image_size)}; set relative_reach to 0, or give one side"
+            )
+        if True in self.per_channel and (self.windows or self.patch_grid.names):
+            raise SpaceError(
+                f"space '{self.name}': tokens of single channels (per_channel) have several grids of patches of one size, and "
+                "patches, resolution and windows know one; leave out one or the other"
             )
         if any(type(count) is not int or count < 0 for count in self.registers):
             raise SpaceError(
                 f"space '{self.name}': registers must be whole numbers from 0 on, got {list(self.registers)}"
             )
-        beside = [name for name in ("active", "relative_reach") if self.rank and getattr(self, name)]
+        beside = [name for name in ("active", "relative_reach", "windows") if self.rank and getattr(self, name)]
         if beside:
             raise SpaceError(
                 f"space '{self.name}': no layer of low rank has {' or '.join(beside)}; leave out rank, or {' and '.join(beside)}"
@@ -104,9 +129,8 @@ class PlainViT(SearchSpace):
 
     def sites(self) -> Sequence[Site]:
         self._check()
-        grid = self.task.image_size // self.patch
-        image = self.task.image_shape
-        reach = min(self.relative_reach, grid)
+        patches, image = self.patch_grid, self.task.image_shape
+        reach = min(self.relative_reach, *patches.sides())
         more = tuple(self._token_genes)
 
         def given(chosen: Sequence[Choice]) -> dict[str, Choice]:
@@ -115,15 +139,24 @@ class PlainViT(SearchSpace):
         def tokens(chosen: Sequence[Choice], width: int) -> tuple[int, int]:
             values = given(chosen)
             grids = self.task.in_channels if values.get("per_channel") else 1
-            return 1 + int(values.get("registers", 0)) + grids * grid * grid, width
+            rows, columns = patches.sides(values)
+            return 1 + int(values.get("registers", 0)) + grids * rows * columns, width
 
         def registers(chosen: Sequence[Choice]) -> dict[str, Choice]:
             return {name: value for name, value in given(chosen).items() if name == "registers"}
 
-        def stem(kind: str, per_channel: bool, width: int, *chosen: Choice) -> LayerSpec | None:
-            if given(chosen).get("per_channel", False) != per_channel:
+        def stem(per_channel: bool, width: int, *chosen: Choice) -> LayerSpec | None:
+            shape, values = tokens(chosen, width), given(chosen)
+            if values.get("per_channel", False) != per_channel:
                 return None
-            return LayerSpec.of(kind, image, tokens(chosen, width), patch=self.patch, **registers(chosen))
+            if per_channel:
+                return LayerSpec.of("channel_embedding", image, shape, patch=self.patch, **registers(chosen))
+            return patches.stem(shape, values, **registers(chosen))
+
+        def windowed(width: int, heads: int, windows: int, *chosen: Choice) -> LayerSpec:
+            shape, values = tokens(chosen, width), given(chosen)
+            own = {"heads": heads, "head_width": self.head_width, "leading": 1 + int(values.get("registers", 0))}
+            return patches.windowed(shape, windows, patches.sides(values)[1], **own)
 
         def attention(width: int, heads: int, *chosen: Choice) -> LayerSpec:
             kind, own = "attention", {"reach": reach}
@@ -147,22 +180,19 @@ class PlainViT(SearchSpace):
 
         stems = []
         if False in self.per_channel:
-            stems.append(Site("stem", ("width", *more), partial(stem, "patch_embedding", False)))
+            stems.append(Site("stem", ("width", *more), partial(stem, False)))
         if True in self.per_channel:
             # One projection cannot be a part of the other, so the two share no weights.
-            stems.append(Site("channel_stem", ("width", *more), partial(stem, "channel_embedding", True)))
-        blocks = [
-            site
-            for i in range(max(self.depth))
-            for site in (
-                Site(
-                    f"block{i}_attention", ("width", f"heads[{i}]", *[f"rank[{i}]"] * bool(self.rank), *more), attention
-                ),
-                Site(
-                    f"block{i}_ffn", ("width", f"mlp_ratio[{i}]", *(f"{name}[{i}]" for name in self._forms), *more), ffn
-                ),
-            )
-        ]
+            stems.append(Site("channel_stem", ("width", *more), partial(stem, True)))
+        blocks = []
+        for i in range(max(self.depth)):
+            name, heads = f"block{i}_attention", ("width", f"heads[{i}]")
+            if patches.is_windowed(i):
+                blocks.append(Site(name, (*heads, "windows", *more), windowed))
+            else:
+                blocks.append(Site(name, (*heads, *[f"rank[{i}]"] * bool(self.rank), *more), attention))
+            forms = (f"{form}[{i}]" for form in self._forms)
+            blocks.append(Site(f"block{i}_ffn", ("width", f"mlp_ratio[{i}]", *forms, *more), ffn))
         return [*stems, *blocks, Site("head", ("width", *more), head)]
 
 

@@ -38,10 +38,10 @@ class SReT(StagedSpace):
     deepest = tuple(map(max, DEPTHS))
 
     def genes(self) -> Sequence[Gene]:
-        if self.task.image_size % 32 or self.task.image_size < 64:
-            near = max(2, round(self.task.image_size / 32)) * 32
+        if self.task.side % 32 or self.task.side < 64:
+            near = max(2, round(self.task.side / 32)) * 32
             raise SpaceError(
-                f"space '{self.name}': image size {self.task.image_size} is not a multiple of 32 of at least 64, as three stages "
+                f"space '{self.name}': image size {self.task.side} is not a multiple of 32 of at least 64, as three stages "
                 f"of whole maps need; the nearest that is: {near}"
             )
         stages = stage_by_stage(per_stage("depth", DEPTHS), per_stage("loops", [LOOPS] * len(DEPTHS), per="depth"))
@@ -76,7 +76,7 @@ class SReT(StagedSpace):
         return Site("head", ("head_width", "heads"), self._head)
 
     def shape(self, stage: int, head_width: int, heads: int) -> Shape:
-        return map_shape(head_width * heads << (stage - 1), self.task.image_size, 4 << stage)
+        return map_shape(head_width * heads << (stage - 1), self.task.side, 4 << stage)
 
     def _stem(self, head_width: int, heads: int) -> LayerSpec:
         first = self.shape(1, head_width, heads)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import ceil, log2
+from functools import cached_property
+from math import log2
 
 from vitnas.errors import SpaceError
 from vitnas.search_spaces.arch import GeneValue
 from vitnas.search_spaces.blueprint import LayerSpec, Shape
-from vitnas.search_spaces.gene import Gene
+from vitnas.search_spaces.gene import Choice, Gene
 from vitnas.search_spaces.lowering import Site
+from vitnas.search_spaces.patch_grid import PatchGrid
 from vitnas.search_spaces.published.stages import StagedSpace, per_stage, stage_values
 from vitnas.search_spaces.space import Published, Task
+
+Chosen = Mapping[str, Choice]
+"""The values of the genes that make the patches."""
 
 CHOOSING = ("keep", "merge")
 """Reducers that choose patches: any number may be left."""
@@ -48,6 +53,13 @@ class StagedViT(StagedSpace):
         tokens: for each stage from the second on the shares of patches that keep or merge leave, a fused one counted.
         grid: the same of windows, halves and quarters: a half merges neighbours in a row, a quarter 2x2 patches.
             Where they do not divide the patches, as the 3x3 of 48 px, there is no reducer "window".
+        patch: side of the patches; with `patches`, of those that the shared weights are of.
+        head_width: channels of a head.
+        patches: sides of patches to choose from, a gene (FlexiViT); () for `patch` alone.
+        resolution: shares of the images' sides at which a network looks at them, a gene; () for whole images.
+        windows: windows along each axis that patches look at one another in, a gene, in stages that have all patches; every
+            `global_every`-th block, counted from the first, and every block that reduces looks at all. () for no windows.
+        global_every: see `windows`.
     """
 
     width: tuple[int, ...] = field(kw_only=True)
@@ -58,12 +70,18 @@ class StagedViT(StagedSpace):
     grid: tuple[tuple[float, ...], ...] = field(kw_only=True)
     patch: int = field(default=16, kw_only=True)
     head_width: int = field(default=64, kw_only=True)
+    patches: tuple[int, ...] = field(default=(), kw_only=True)
+    resolution: tuple[float, ...] = field(default=(), kw_only=True)
+    windows: tuple[int, ...] = field(default=(), kw_only=True)
+    global_every: int = field(default=2, kw_only=True)
     winners: Mapping[str, Published] = field(default_factory=dict, kw_only=True)
 
     def genes(self) -> Sequence[Gene]:
         self._check()
         stages = len(self.depth)
         return (
+            *self.patch_grid.genes,
+            *self.patch_grid.window_genes,
             Gene("width", self.width),
             *per_stage("depth", self.depth),
             *per_stage("heads", [self.heads] * stages, per="depth"),
@@ -73,6 +91,11 @@ class StagedViT(StagedSpace):
             *(_never_more("grid", self.grid, ("window",)) if self._windows_fit else ()),
         )
 
+    @cached_property
+    def patch_grid(self) -> PatchGrid:
+        own = (self.patch, self.patches, self.resolution, self.windows, self.global_every)
+        return PatchGrid(self.name, self.task, *own)
+
     def published(self) -> Mapping[str, Published]:
         return self.winners
 
@@ -80,76 +103,106 @@ class StagedViT(StagedSpace):
     def deepest(self) -> Sequence[int]:
         return [max(depth) for depth in self.depth]
 
-    @property
-    def side(self) -> int:
-        """Patches along one side of the image."""
-        return self.task.image_size // self.patch
-
     def sites(self) -> Sequence[Site]:
         no_genes = set() if self._windows_fit else {gene.name for gene in _never_more("grid", self.grid, ())}
         left = (site.without(no_genes) for site in super().sites())
         return [site for site in left if site is not None]
 
     def stem(self) -> Sequence[Site]:
-        return [Site("stem", ("width",), self._stem)]
+        return [self._site("stem", ("width",), self._stem)]
 
     def transition(self, stage: int) -> Site:
-        return Site(f"s{stage}_window", ("width", *_until(stage, "grid")), self._window)
+        return self._site(f"s{stage}_window", ("width", *_until(stage, "grid")), self._window)
 
     def block(self, stage: int, block: int) -> Sequence[Site]:
         name, heads, ratio = f"s{stage}_block{block}", f"heads.s{stage}[{block}]", f"ratio.s{stage}[{block}]"
         shares = _shares(stage)
-        attention = Site(f"{name}_attention", ("width", heads, *shares), self._attention, shares)
         if stage > 1 and block == 0:
             shares_before = (f"grid.s{stage}", *_until(stage, "tokens"))
             genes = ("width", heads, "reducer", *shares_before)
-            attention = Site(f"{name}_attention", genes, self._reducing, shares_before)
-        return [attention, Site(f"{name}_ffn", ("width", ratio, *shares), self._ffn, shares)]
+            attention = self._site(f"{name}_attention", genes, self._reducing, shares_before)
+        elif self.patch_grid.is_windowed(block):
+            attention = self._site(f"{name}_attention", ("width", heads, "windows", *shares), self._windowed, shares)
+        else:
+            attention = self._site(f"{name}_attention", ("width", heads, *shares), self._attention, shares)
+        return [attention, self._site(f"{name}_ffn", ("width", ratio, *shares), self._ffn, shares)]
 
     def head(self) -> Site:
         shares = _shares(len(self.depth))
-        return Site("head", ("width", *shares), self._head, shares)
+        return self._site("head", ("width", *shares), self._head, shares)
 
-    def _shape(self, width: int, tokens: float | None = None, grid: float | None = None) -> Shape | None:
+    def _site(
+        self, name: str, genes: tuple[str, ...], spec: Callable[..., LayerSpec | None], optional: tuple[str, ...] = ()
+    ) -> Site:
+        """A site that reads what makes the patches as well, and is told it first."""
+        more = self.patch_grid.names
+
+        def of(*values: Choice) -> LayerSpec | None:
+            own, chosen = values[: len(genes)], dict(zip(more, values[len(genes) :], strict=True))
+            return spec(chosen, *own)
+
+        return Site(name, (*genes, *more), of, optional)
+
+    def _shape(self, chosen: Chosen, width: int, tokens: float | None, grid: float | None) -> Shape | None:
         """The shape of tokens by the shares of which at most one is on; None for two, which no arch has."""
         if tokens is not None and grid is not None:
             return None
         share = tokens if tokens is not None else grid if grid is not None else 1.0
-        return 1 + max(1, round(share * self.side**2)), width
+        rows, columns = self.patch_grid.sides(chosen)
+        return 1 + max(1, round(share * rows * columns)), width
 
-    def _stem(self, width: int) -> LayerSpec:
-        image, patches = self.task.image_shape, self.side**2
-        return LayerSpec.of("patch_embedding", image, (1 + patches, width), patch=self.patch)
+    def _stem(self, chosen: Chosen, width: int) -> LayerSpec:
+        rows, columns = self.patch_grid.sides(chosen)
+        return self.patch_grid.stem((1 + rows * columns, width), chosen)
 
-    def _window(self, width: int, share: float, before: float = 1.0) -> LayerSpec | None:
-        (rows, columns), (fewer_rows, fewer_columns) = self._sides(before), self._sides(share)
+    def _window(self, chosen: Chosen, width: int, share: float, before: float = 1.0) -> LayerSpec | None:
+        (rows, columns), (fewer_rows, fewer_columns) = self._sides(chosen, before), self._sides(chosen, share)
         if (rows, columns) == (fewer_rows, fewer_columns):
             return None
         shapes = (1 + rows * columns, width), (1 + fewer_rows * fewer_columns, width)
         down, across = rows // fewer_rows, columns // fewer_columns
         return LayerSpec.of("window_merging", *shapes, columns=columns, down=down, across=across)
 
-    def _sides(self, share: float) -> tuple[int, int]:
+    def _sides(self, chosen: Chosen, share: float) -> tuple[int, int]:
         """Rows and columns of patches of which windows left this share."""
-        halvings = round(-log2(share))
-        return self.side >> halvings // 2, self.side >> (halvings + 1) // 2
+        halvings, (rows, columns) = round(-log2(share)), self.patch_grid.sides(chosen)
+        return rows >> halvings // 2, columns >> (halvings + 1) // 2
 
     @property
     def _windows_fit(self) -> bool:
-        """Whether the patches of a side can be halved as often as the shares say."""
-        halvings = ceil(max(-log2(share) for own in self.grid for share in own) / 2)
-        return self.side % (1 << halvings) == 0
+        """Whether rows and columns of patches can be halved as often as the shares say."""
+        halvings = round(max(-log2(share) for own in self.grid for share in own))
+        sides = self.patch_grid.all_sides()
+        return not any(r % (1 << halvings // 2) or c % (1 << (halvings + 1) // 2) for r, c in sides)
 
     def _attention(
-        self, width: int, heads: int, tokens: float | None = None, grid: float | None = None
+        self, chosen: Chosen, width: int, heads: int, tokens: float | None = None, grid: float | None = None
     ) -> LayerSpec | None:
-        shape = self._shape(width, tokens, grid)
+        shape = self._shape(chosen, width, tokens, grid)
         if shape is None:
             return None
         return LayerSpec.of("attention", shape, shape, heads=heads, head_width=self.head_width, reach=0)
 
+    def _windowed(
+        self,
+        chosen: Chosen,
+        width: int,
+        heads: int,
+        windows: int,
+        tokens: float | None = None,
+        grid: float | None = None,
+    ) -> LayerSpec | None:
+        """Attention in windows while all patches are there; those that were chosen lie in no rows."""
+        shape = self._shape(chosen, width, tokens, grid)
+        if shape is None:
+            return None
+        rows, columns = self.patch_grid.sides(chosen)
+        windows = windows if shape[0] == 1 + rows * columns else 1
+        return self.patch_grid.windowed(shape, windows, columns, heads=heads, head_width=self.head_width)
+
     def _reducing(
         self,
+        chosen: Chosen,
         width: int,
         heads: int,
         reducer: str,
@@ -160,30 +213,27 @@ class StagedViT(StagedSpace):
         """The first attention of a stage; a stage after one that has all patches has no share before."""
         if (tokens is not None) != (reducer in CHOOSING) or (grid is not None) != (reducer == "window"):
             return None
-        given, left = self._shape(width, before, grid), self._shape(width, tokens, grid)
+        given, left = self._shape(chosen, width, before, grid), self._shape(chosen, width, tokens, grid)
         if given is None or left is None:
             return None
         by = "keep" if given == left else reducer  # one layer where nothing goes
         return LayerSpec.of("reducing_attention", given, left, heads=heads, head_width=self.head_width, by=by)
 
     def _ffn(
-        self, width: int, ratio: float, tokens: float | None = None, grid: float | None = None
+        self, chosen: Chosen, width: int, ratio: float, tokens: float | None = None, grid: float | None = None
     ) -> LayerSpec | None:
-        shape = self._shape(width, tokens, grid)
+        shape = self._shape(chosen, width, tokens, grid)
         return None if shape is None else LayerSpec.of("feed_forward", shape, shape, hidden=int(width * ratio))
 
-    def _head(self, width: int, tokens: float | None = None, grid: float | None = None) -> LayerSpec | None:
-        shape = self._shape(width, tokens, grid)
+    def _head(
+        self, chosen: Chosen, width: int, tokens: float | None = None, grid: float | None = None
+    ) -> LayerSpec | None:
+        shape = self._shape(chosen, width, tokens, grid)
         return None if shape is None else LayerSpec.of("classifier", shape, (self.task.num_classes,), pool="class")
 
     def _check(self) -> None:
         where = f"space '{self.name}'"
-        if self.task.image_size % self.patch:
-            near = max(1, round(self.task.image_size / self.patch)) * self.patch
-            raise SpaceError(
-                f"{where}: image size {self.task.image_size} is not a multiple of its patch size {self.patch}; "
-                f"the nearest that is: {near}"
-            )
+        self.patch_grid.check()
         for name, shares in (("tokens", self.tokens), ("grid", self.grid)):
             if len(shares) != len(self.depth) - 1 or any(not 0 < s <= 1 for own in shares for s in own):
                 raise SpaceError(

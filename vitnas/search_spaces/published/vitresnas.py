@@ -79,7 +79,7 @@ class ViTResNAS(StagedSpace):
     @cached_property
     def patch(self) -> int:
         """The side of a patch."""
-        size = self.task.image_size
+        size = self.task.side
         patch = min(PATCH, size // 16)
         if patch < 2 or patch % 2 or size % (4 * patch):
             step = 32 if size < 16 * PATCH else 4 * PATCH
@@ -92,7 +92,7 @@ class ViTResNAS(StagedSpace):
 
     def tokens(self, stage: int, width: int) -> Shape:
         """The patches of a stage and the class token."""
-        side = self.task.image_size // self.patch >> (stage - 1)
+        side = self.task.side // self.patch >> (stage - 1)
         return (side * side + 1, width)
 
     def _stem(self, patch: int, width: int) -> LayerSpec:

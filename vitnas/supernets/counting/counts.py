@@ -29,7 +29,7 @@ class Counts:
     """What one layer or network costs, whatever the device.
 
     Attributes:
-        num_params: trainable numbers; of a layer with fitted weights (see `Layer.fitted`) those that are deployed.
+        num_params: trainable numbers; of a layer with fitted or resampled weights (see `Layer`) those that are deployed.
         macs: multiply-accumulates of convolutions, linear layers and matrix products for one
             image, of a layer as it is deployed or as its authors compute it (see `Layer.counted`); biases, normalisation, softmax,
             activations and pooling are not counted.
@@ -122,7 +122,7 @@ def count_in_float(spec: LayerSpec) -> FloatCounts:
             run_layer(counted, x, products)
     if tuple(y.shape) != (1, *spec.out_shape):
         raise AssertionError(f"layer '{spec.key}' gives {tuple(y.shape[1:])}")
-    kept = deployed if layer.fitted else layer
+    kept = deployed if layer.fitted or layer.resampled else layer
     saved = kept.state_dict().values()
     return FloatCounts(
         num_params=sum(p.numel() for p in kept.parameters() if p.requires_grad),

@@ -33,7 +33,7 @@ def assemble(found: Splits, settings: DataSettings, name: str) -> Dataset:
 
     def shaped(images: Images) -> Images:
         size, channels = settings.image_size or found.train.image_size, settings.in_channels or found.train.channels
-        sized = replace(images, image_size=size, channels=channels).decoded_by(settings.decoder)
+        sized = replace(images, image_size=size, channels=channels, fit=settings.fit).decoded_by(settings.decoder)
         if settings.cache == "resized":
             return sized.kept_resized(where)
         return sized if settings.cache == "off" else sized.remembered()
@@ -66,7 +66,7 @@ def assemble(found: Splits, settings: DataSettings, name: str) -> Dataset:
     test = replace(test, mean=mean, std=std) if test is not None else None
     task = Task(train.image_size, len(found.classes), train.channels, train.answer)
     elsewhere = settings.val is not None, settings.test is not None
-    division = Division(settings.val_share, share, settings.seed, *elsewhere, settings.decoder)
+    division = Division(settings.val_share, share, settings.seed, *elsewhere, settings.decoder, settings.fit)
     return Dataset(name, task, train, val, mean, std, found.classes, test, division)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from vitnas.errors import DataError
+from vitnas.image_size import in_words
 from vitnas.search_spaces import SearchSpace, Task
 from vitnas.search_spaces.answers import CLASS
 from vitnas.supernets.data.images import Images
@@ -77,17 +78,16 @@ def demand_classes(dataset: Dataset, who: str) -> Dataset:
 
 def check_size(space: SearchSpace) -> None:
     """Refuses a space that leaves nothing of the images of its task on their way."""
-    size = space.task.image_size
     for arch in (space.smallest(), space.largest()):
         for layer in space.lower(arch):
             patch = dict(layer.attrs).get("patch", 1) if len(layer.in_shape) == 3 else 1
-            if min(layer.in_shape + layer.out_shape) < 1 or int(patch) > layer.in_shape[-1]:
+            if min(layer.in_shape + layer.out_shape) < 1 or int(patch) > min(layer.in_shape[1:] or (1,)):
                 raise DataError(
-                    f"images of {size}x{size} are too small for space '{space.name}': nothing would be left of them at "
+                    f"images of {in_words(space.task.image_size)} are too small for space '{space.name}': nothing would be left of them at "
                     f"layer '{layer.key}'; give a larger image_size"
                 )
 
 
 def _words(task: Task) -> str:
-    size, asked = task.image_size, "" if task.answer == CLASS else f", asked for '{task.answer}'"
-    return f"{size}x{size} images with {task.in_channels} channel(s) and {task.num_classes} classes{asked}"
+    size, asked = in_words(task.image_size), "" if task.answer == CLASS else f", asked for '{task.answer}'"
+    return f"{size} images with {task.in_channels} channel(s) and {task.num_classes} classes{asked}"

@@ -1,4 +1,4 @@
-"""From the bytes of an image file to square uint8 pixels."""
+"""From the bytes of an image file to uint8 pixels of one size."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 import PIL
+import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
+from vitnas.image_size import ImageSize, height_and_width
 from vitnas.supernets.data import jpeg
-from vitnas.supernets.settings.data import DecoderName
+from vitnas.supernets.data.geometry import framed, placed
+from vitnas.supernets.settings.data import DecoderName, Fit
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
 LARGEST_FILE = 256 << 20
@@ -45,31 +48,38 @@ def decoded_by(decoder: DecoderName) -> str:
     return f"{VERSION}, Pillow {PIL.__version__}" + (f", {jpeg.version()}" if decoder == "simplejpeg" else "")
 
 
-def decode(data: bytes, image_size: int, channels: int, decoder: DecoderName = "pillow") -> NDArray[np.uint8]:
-    """The square in the middle of an image, upright, as (C, H, W).
+def decode(
+    data: bytes, image_size: ImageSize, channels: int, decoder: DecoderName = "pillow", fit: Fit = "crop"
+) -> NDArray[np.uint8]:
+    """An image at a size, upright, as (C, H, W); the other decoder is for squares in the middle of JPEG files alone.
 
     Cropping and resizing are one step, with antialiasing. A JPEG is decoded no larger than needed, so that only one with
     progressive scans, which lie in memory at their full size, can be too large.
     """
-    if decoder == "simplejpeg" and (found := jpeg.decode_jpeg(data, image_size, channels, MANY_PIXELS)) is not None:
-        return found
+    if decoder == "simplejpeg" and isinstance(image_size, int) and fit == "crop":
+        found = jpeg.decode_jpeg(data, image_size, channels, MANY_PIXELS)
+        if found is not None:
+            return found
     mode = "L" if channels == 1 else "RGB"
     try:
         with Image.open(io.BytesIO(data)) as image:
             whole = image.size
-            image.draft(mode, (image_size, image_size))
+            height, width = height_and_width(image_size)
+            size = (width, height) if height != width and _lies(image) else (height, width)
+            image.draft(mode, (size[1], size[0]))
             with _room_for(whole if image.info.get("progressive") else image.size):
-                square = _square(_eight_bits(image), mode, image_size)
+                part = _part(_eight_bits(image), mode, size, fit)
             if "exif" in image.info:
-                square = ImageOps.exif_transpose(_with_orientation(square, image))
-            x = np.asarray(square)
+                part = ImageOps.exif_transpose(_with_orientation(part, image))
+            x = np.asarray(part)
     except (MemoryError, UnreadableError):
         raise
     except Image.DecompressionBombError as error:
         raise TooLargeError(f"{str(error).partition(',')[0]}; make it smaller") from None
     except Exception as error:  # decoders raise whatever they like
         raise UnreadableError(str(error)) from error
-    return x[None] if channels == 1 else np.ascontiguousarray(x.transpose(2, 0, 1))
+    x = x[None] if channels == 1 else np.ascontiguousarray(x.transpose(2, 0, 1))
+    return x if x.shape[1:] == (height, width) else framed(torch.from_numpy(x), image_size).numpy()
 
 
 def look(data: bytes) -> tuple[tuple[int, int], bool]:
@@ -91,18 +101,21 @@ def _room_for(size: tuple[int, int]) -> AbstractContextManager[object]:
     return _many_pixels if pixels > MANY_PIXELS else nullcontext()
 
 
-def _square(image: Image.Image, mode: str, size: int) -> Image.Image:
+def _lies(image: Image.Image) -> bool:
+    """Whether rows become columns when the image is held as the camera was."""
+    return "exif" in image.info and image.getexif().get(ExifTags.Base.Orientation) in (5, 6, 7, 8)
+
+
+def _part(image: Image.Image, mode: str, size: tuple[int, int], fit: Fit) -> Image.Image:
     if image.mode in ("P", "PA"):
         image = image.convert("RGBA")
     if image.mode != mode:
         image = image.convert(mode)
-    width, height = image.size
-    side = min(width, height)
-    left, top = (width - side) / 2, (height - side) / 2
-    if (width, height) == (size, size):
+    if (image.height, image.width) == size:
         image.load()
         return image
-    return image.resize((size, size), Image.Resampling.BILINEAR, box=(left, top, left + side, top + side))
+    (top, left), (rows, columns), (height, width) = placed(fit, (image.height, image.width), size)
+    return image.resize((width, height), Image.Resampling.BILINEAR, box=(left, top, left + columns, top + rows))
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
@@ -112,7 +125,7 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     return Image.fromarray((np.asarray(image) >> 8).clip(0, 255).astype(np.uint8))
 
 
-def _with_orientation(square: Image.Image, image: Image.Image) -> Image.Image:
-    """The square, told how the camera was held."""
-    square.info["exif"] = image.info["exif"]
-    return square
+def _with_orientation(part: Image.Image, image: Image.Image) -> Image.Image:
+    """The part, told how the camera was held."""
+    part.info["exif"] = image.info["exif"]
+    return part

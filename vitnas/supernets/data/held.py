@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,15 +40,14 @@ class Held(Images):
 def fits(images: Images) -> bool:
     """Whether they are few enough to be held."""
     truth = 0 if images.truth is None else images.truth.bytes_of(images.image_size)
-    return len(images) * (images.channels * images.image_size**2 + truth) <= MOST_BYTES
+    return len(images) * (math.prod(images.shape) + truth) <= MOST_BYTES
 
 
 def hold(images: Images, device: torch.device) -> Images:
     """The same images on a device, if they fit there; else as they were."""
     if not fits(images):
         return images
-    size = images.image_size
-    x = torch.empty((len(images), images.channels, size, size), dtype=torch.uint8, device=device)
+    x = torch.empty((len(images), *images.shape), dtype=torch.uint8, device=device)
     y = torch.empty(0)
     for start in range(0, len(images), CHUNK):
         part = np.arange(start, min(start + CHUNK, len(images)))
@@ -60,7 +60,7 @@ def hold(images: Images, device: torch.device) -> Images:
         y=y,
         labels=images.labels[images.rows],
         rows=np.arange(len(images)),
-        image_size=size,
+        image_size=images.image_size,
         channels=images.channels,
         mean=images.mean,
         std=images.std,

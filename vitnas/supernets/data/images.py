@@ -11,26 +11,28 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
 
 from vitnas.errors import DataError, SettingsError
+from vitnas.image_size import ImageSize, height_and_width
 from vitnas.search_spaces.answers import CLASS
+from vitnas.supernets.data.geometry import fitted
 from vitnas.supernets.data.strata import drawn
 from vitnas.supernets.data.truths import Truth
-from vitnas.supernets.settings.data import DecoderName
+from vitnas.supernets.settings.data import DecoderName, Fit
 
 I = TypeVar("I", bound="Images")  # noqa: E741
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Images(ABC):
-    """Square images of one size. A kind of data is a subclass that knows how to read `pixels`.
+    """Images of one size. A kind of data is a subclass that knows how to read `pixels`.
 
     Attributes:
         labels: the class of every image there is, int64; where `truth` says more, a number by which images are divided.
         rows: which of them these are, int64; a split is the same images with other rows.
-        image_size: height and width of the pixels.
+        image_size: side of the pixels, or height and width.
         channels: of the pixels.
+        fit: how images of another shape come to that size.
         mean: of each channel, subtracted by `normalise`.
         std: of each channel, by which `normalise` divides.
         truth: what is known of every image there is, where that is more than its class.
@@ -38,8 +40,9 @@ class Images(ABC):
 
     labels: NDArray[np.int64]
     rows: NDArray[np.int64]
-    image_size: int
+    image_size: ImageSize
     channels: int
+    fit: Fit = "crop"
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
     truth: Truth | None = None
@@ -52,7 +55,7 @@ class Images(ABC):
         """Of images by their number among all there are: int64 classes (N,), or uint8 of what `truth` says."""
         if self.truth is None:
             return torch.from_numpy(self.labels[rows])
-        return torch.from_numpy(np.ascontiguousarray(self.truth.of(rows, self.image_size)))
+        return torch.from_numpy(np.ascontiguousarray(self.truth.of(rows, self.image_size, self.fit)))
 
     @property
     def answer(self) -> str:
@@ -61,6 +64,11 @@ class Images(ABC):
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Of the pixels of an image: channels, height and width."""
+        return (self.channels, *height_and_width(self.image_size))
 
     @property
     def damaged(self) -> tuple[str, ...]:
@@ -151,10 +159,12 @@ class Pixels(Images):
         mean: tuple[float, ...] | None = None,
         std: tuple[float, ...] | None = None,
         truth: Truth | None = None,
+        image_size: ImageSize | None = None,
     ) -> Pixels:
-        """All images of an array (N, C, H, W) at the size they have, normalised to 0..1 unless told otherwise.
+        """All images of an array (N, C, H, W), normalised to 0..1 unless told otherwise.
 
-        Images that are not square lose what is left and right, or above and below, of their middle.
+        Unless a size is told it is the shorter side of the images, and those that are not square lose what is left and right, or
+        above and below, of their middle.
         """
         if x.ndim != 4 or len(x) != len(labels):
             raise DataError(
@@ -163,15 +173,12 @@ class Pixels(Images):
             )
         if x.dtype != np.uint8 and x.dtype.kind != "f":
             raise DataError(f"images must be uint8, or floats in 0..1; got {x.dtype}; convert them")
-        height, width = x.shape[2:]
-        size = min(height, width)
-        top, left = (height - size) // 2, (width - size) // 2
-        channels = x.shape[1]
+        channels, height, width = x.shape[1:]
         return cls(
-            x=x[:, :, top : top + size, left : left + size],
+            x=x[:],
             labels=labels.astype(np.int64),
             rows=np.arange(len(x)),
-            image_size=size,
+            image_size=image_size or min(height, width),
             channels=channels,
             mean=mean or (0.0,) * channels,
             std=std or (1.0,) * channels,
@@ -189,8 +196,7 @@ class Pixels(Images):
         pixels = torch.from_numpy(np.ascontiguousarray(x))
         if pixels.shape[1] != self.channels:
             pixels = with_channels(pixels, self.channels)
-        if pixels.shape[2] != self.image_size:
-            pixels = F.interpolate(pixels, (self.image_size, self.image_size), mode="bicubic", antialias=True)
+        pixels = fitted(pixels, self.fit, self.image_size)
         return pixels, self.truths(rows)
 
 

@@ -131,7 +131,12 @@ class Pictures(Images):
 
     def stamp(self) -> str | None:
         stamps = [self.files.stamp(row) for row in self.rows.tolist()]
-        return None if None in stamps else repr((decoded_by(self.decoder), self.image_size, self.channels, stamps))
+        return None if None in stamps else repr((self._made_by, self.image_size, self.channels, stamps))
+
+    @property
+    def _made_by(self) -> str:
+        """What made the pixels, and how where that is not as usual."""
+        return decoded_by(self.decoder) + (f", {self.fit}" if self.fit != "crop" else "")
 
     def decoded_by(self, decoder: DecoderName) -> Pictures:
         if decoder == "simplejpeg":
@@ -142,15 +147,14 @@ class Pictures(Images):
         first = self.files.stamp(0)
         if first is None:
             return super().kept_resized(where)
-        shape = (self.channels, self.image_size, self.image_size)
-        return replace(self, kept=Resized(f"{decoded_by(self.decoder)}, {first}", shape, len(self.labels), where))
+        return replace(self, kept=Resized(f"{self._made_by}, {first}", self.shape, len(self.labels), where))
 
     def remembered(self) -> Pictures:
-        number, shape = len(self.labels), (self.channels, self.image_size, self.image_size)
+        number, shape = len(self.labels), self.shape
         return replace(self, memory=Remembered(number, shape)) if Remembered.fits(number, shape) else self
 
     def pixels(self, indices: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
-        pixels = np.empty((len(indices), self.channels, self.image_size, self.image_size), np.uint8)
+        pixels = np.empty((len(indices), *self.shape), np.uint8)
         rows = [self._next_good(index, pixels[k]) for k, index in enumerate(indices.tolist())]
         return torch.from_numpy(pixels), self.truths(np.array(rows, np.int64))
 
@@ -181,7 +185,7 @@ class Pictures(Images):
         stamp = self.files.stamp(row) if self.kept is not None else None
         if self.kept is not None and stamp is not None and self.kept.read(row, stamp, into):
             return
-        into[:] = decode(self.files.read(row), self.image_size, self.channels, self.decoder)
+        into[:] = decode(self.files.read(row), self.image_size, self.channels, self.decoder, self.fit)
         if self.kept is not None and stamp is not None:
             self.kept.write(row, stamp, into)
 

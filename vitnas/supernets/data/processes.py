@@ -37,7 +37,7 @@ class ReaderProcess:
             images: to read; the process gets a copy.
             most: how many it is asked for at a time.
         """
-        self._shape = (images.channels, images.image_size, images.image_size)
+        self._shape = images.shape
         with _memory(most * int(np.prod(self._shape))) as handle:
             self._pixels = mmap.mmap(handle, 0)
             self._process = subprocess.Popen(

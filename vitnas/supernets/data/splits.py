@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vitnas.supernets.data.images import Images
 from vitnas.supernets.data.strata import apportioned, by_class
-from vitnas.supernets.settings.data import DecoderName
+from vitnas.supernets.settings.data import DecoderName, Fit
 
 TEST_SHARE, LEAST_TEST_IMAGES, MOST_TEST_IMAGES = 0.1, 100, 10_000
 
@@ -45,6 +46,7 @@ class Division:
         val: whether validation images came from a place of their own.
         test: whether test images did.
         decoder: of `DataSettings`, for pixels differ by it.
+        fit: the same.
     """
 
     val_share: float = 0.2
@@ -53,6 +55,11 @@ class Division:
     val: bool = False
     test: bool = False
     decoder: DecoderName = "pillow"
+    fit: Fit = "crop"
+
+    def told(self) -> dict[str, Any]:
+        """For reports, which had no `fit` while images were cropped alone."""
+        return {name: value for name, value in asdict(self).items() if (name, value) != ("fit", "crop")}
 
 
 def usual_test_share(num_images: int) -> float:

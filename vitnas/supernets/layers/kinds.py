@@ -37,6 +37,7 @@ LAYERS: Registry[type[Layer]] = Registry(
         "excited_mbconv": "vitnas.supernets.layers.excited_mbconv:ExcitedMBConv",
         "feed_forward": "vitnas.supernets.layers.feed_forward:FeedForward",
         "feed_forward_stack": "vitnas.supernets.layers.feed_forward_stack:FeedForwardStack",
+        "flexible_patch_embedding": "vitnas.supernets.layers.flexible_patch_embedding:FlexiblePatchEmbedding",
         "fused_mbconv": "vitnas.supernets.layers.fused_mbconv:FusedMBConv",
         "gated_feed_forward": "vitnas.supernets.layers.gated_feed_forward:GatedFeedForward",
         "gated_linear_unit": "vitnas.supernets.mixers.gated_linear_unit:GatedLinearUnit",
@@ -92,6 +93,7 @@ LAYERS: Registry[type[Layer]] = Registry(
         "value_conv_attention": "vitnas.supernets.layers.value_conv_attention:ValueConvAttention",
         "widening_classifier": "vitnas.supernets.layers.widening_classifier:WideningClassifier",
         "window_attention": "vitnas.supernets.mixers.window_attention:WindowAttention",
+        "windowed_attention": "vitnas.supernets.layers.windowed_attention:WindowedAttention",
         "window_merging": "vitnas.supernets.layers.window_merging:WindowMerging",
     },
 )

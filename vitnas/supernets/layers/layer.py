@@ -46,6 +46,9 @@ class Layer(nn.Module):
     fitted: ClassVar[tuple[str, ...]] = ()
     """Buffers that are weights: they were fitted to images, and training leaves them."""
 
+    resampled: ClassVar[bool] = False
+    """Whether weights are made for the spec from those that are trained, so that what is deployed is a layer of another kind."""
+
     def __init__(self, spec: LayerSpec) -> None:
         super().__init__()
         self.spec = spec

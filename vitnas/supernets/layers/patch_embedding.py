@@ -41,7 +41,7 @@ class PatchEmbedding(Layer):
         super().__init__(spec)
         channels, height, breadth = spec.in_shape
         width = spec.out_shape[-1]
-        patch = self.attrs.patch
+        patch = self.shared_patch
         self.make_projection(channels, width, patch)
         classes = self.attrs.class_token
         placed = self.attrs.positions
@@ -57,6 +57,11 @@ class PatchEmbedding(Layer):
         )
         norm = self.attrs.norm
         self.norm = nn.LayerNorm(width, eps=LAYER_NORM_EPS[norm]) if norm != "none" else None
+
+    @property
+    def shared_patch(self) -> int:
+        """The side of the patch that kernel and positions are of."""
+        return self.attrs.patch
 
     def make_projection(self, channels: int, width: int, patch: int) -> None:
         self.projection = nn.Conv2d(channels, width, patch, stride=patch)

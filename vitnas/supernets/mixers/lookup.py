@@ -56,7 +56,7 @@ class Lookup(Mixer):
             nn.init.zeros_(linear.bias)
 
     def mix(self, x_BHWD: Tensor) -> Tensor:
-        factor = x_BHWD.shape[1] // self.attrs.grid
+        factor = x_BHWD.shape[1] // self.attrs.grid, x_BHWD.shape[2] // self.attrs.grid
         z_BSD = F.avg_pool2d(x_BHWD.permute(0, 3, 1, 2), factor).flatten(2).transpose(1, 2)
         (q_BNSE,) = self.read_q(self.read_norm(z_BSD))
         k_BNTE, v_BNTE = self.read_kv(x_BHWD.flatten(1, 2))

@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from vitnas.errors import SettingsError
+from vitnas.image_size import ImageSize, settled
 from vitnas.search_spaces.answers import ANSWERS, CLASS
-from vitnas.settings import Count, Natural, Positive, Settings, Share, about
+from vitnas.settings import Natural, Positive, Settings, Share, about
 
 DecoderName = Literal["pillow", "simplejpeg"]
+Fit = Literal["crop", "stretch", "letterbox"]
+"""How images of another shape become those of a size: the middle, the whole out of proportion, or the whole with black around it."""
 
 
 @dataclass(frozen=True)
@@ -65,12 +68,19 @@ class DataSettings(Settings):
     ] = None
     seed: Annotated[Natural, about("Random seed for that split.")] = 0
     image_size: Annotated[
-        Count | None,
+        ImageSize | None,
         about(
-            "Side in pixels of the square images that networks see; left out, the size of the images if all have the "
-            "same, and 224 if not."
+            "Side in pixels of the square images that networks see, or height and width, as in [224, 320]; left out, the size "
+            "of the images if all have the same, and 224 if not."
         ),
     ] = None
+    fit: Annotated[
+        Fit,
+        about(
+            "How images of another shape come to image_size: crop takes the middle, stretch the whole out of proportion, "
+            "letterbox the whole with black around it."
+        ),
+    ] = "crop"
     in_channels: Annotated[int | None, about("1 for gray or 3 for colours; left out, what the images have.")] = None
     mean: Annotated[
         tuple[float, ...] | None, about("Mean of each channel, for normalising; left out, it is measured.")
@@ -95,13 +105,15 @@ class DataSettings(Settings):
     cache: Annotated[
         Literal["resized", "off"] | None,
         about(
-            '"resized" keeps every image in the cache folder as it was decoded and resized, image_size^2 bytes a channel; "off" '
+            '"resized" keeps every image in the cache folder as it was decoded and resized, a byte a pixel and channel; "off" '
             "decodes images each time; left out, images that take 512 MiB or less once decoded are kept in memory."
         ),
     ] = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.image_size is not None:
+            object.__setattr__(self, "image_size", settled(self.image_size, "[data] image_size"))
         self.demand("name", bool(self.name), "a name or a path")
         if self.answer not in ANSWERS:
             ANSWERS.load(self.answer)  # an error that suggests

@@ -8,6 +8,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from vitnas.errors import SettingsError
+from vitnas.image_size import ImageSize, settled
 from vitnas.settings import Settings, about
 
 Pair = tuple[Annotated[float, Meta(gt=0, le=1)], Annotated[float, Meta(ge=1)]]
@@ -26,10 +27,19 @@ class Resolution(Settings):
             "many times fewer tokens; after the last pair, images are whole."
         ),
     ] = ()
-    sizes: Annotated[tuple[int, ...], about("Image sizes, such as [160, 192, 224]; every step draws one of them.")] = ()
+    sizes: Annotated[
+        tuple[ImageSize, ...],
+        about(
+            "Image sizes, such as [160, 192, 224], or [[160, 224], [224, 320]] of images that are not square; every step draws one "
+            "of them."
+        ),
+    ] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        object.__setattr__(
+            self, "sizes", tuple(settled(size, "[train.resolution] sizes: a size") for size in self.sizes)
+        )
         shares = [share for share, _ in self.progressive]
         if shares != sorted(set(shares)):
             raise SettingsError(f"[train.resolution] progressive: shares must rise; got {shares}, change them")

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from vitnas.errors import TrainingError
 from vitnas.files import write_json
+from vitnas.image_size import ImageSize, in_short
 from vitnas.interruption import Stopped, asked, breakable
 from vitnas.run import RunFolder
 from vitnas.search_spaces import SearchSpace
@@ -174,7 +175,7 @@ class TrainingLoop:
         images, task = self.dataset.train, self.dataset.task
         steps = f"{self.num_steps - done:,} of {self.num_steps:,} steps" if done else f"{self.num_steps:,} steps"
         return (
-            f"{steps} of {self.settings.batch_size} out of {len(images):,} images of {task.image_size} pixels in "
+            f"{steps} of {self.settings.batch_size} out of {len(images):,} images of {in_short(task.image_size)} pixels in "
             f"{task.num_classes:,} classes, on {describe_device(self.world.device)}"
         )
 
@@ -230,7 +231,7 @@ class TrainingLoop:
         self.progress = replace(self.progress, step=step + 1, bad_steps=bad_steps)
         return outcome
 
-    def _size_at(self, step: int) -> int:
+    def _size_at(self, step: int) -> ImageSize:
         """How large the images of a step are seen."""
         settings = self.settings
         return size_at(settings.resolution, self.run.space, step, self.num_steps, settings.seed)

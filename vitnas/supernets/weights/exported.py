@@ -12,6 +12,7 @@ from torch import nn
 from vitnas.errors import ExportError
 from vitnas.files import check_seal, read_json
 from vitnas.search_spaces import Blueprint, LayerSpec, Task
+from vitnas.supernets.settings.data import Fit
 from vitnas.supernets.supernet import build_network
 
 REPORT = "report.json"
@@ -43,6 +44,7 @@ class _Division(msgspec.Struct):
     seed: int
     val: bool
     test: bool
+    fit: Fit = "crop"
 
 
 class _Network(msgspec.Struct):

@@ -62,7 +62,7 @@ def is_run_of(space: SearchSpace, found: object) -> bool:
 
 
 def _from_timm(net: Supernet, state: Mapping[str, Tensor], config: Mapping[str, Any] | None, source: str) -> str:
-    heads = ("attention", "low_rank_attention", "reducing_attention")
+    heads = ("attention", "low_rank_attention", "reducing_attention", "windowed_attention")
     widths = {spec["head_width"] for spec in net.space.lowering.specs if spec.kind in heads}
     for width in widths if config is not None else ():
         check_config(config or {}, width)

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from vitnas.errors import DataError
+from vitnas.image_size import ImageSize, height_and_width
 from vitnas.supernets.data.formats.class_list import COLOURS, NAMES, Colour
 from vitnas.supernets.data.truths import IGNORED, Truth
 from vitnas.supernets.data.truths.masks import ArrayMasks, nearest
+from vitnas.supernets.settings.data import Fit
 
 TURNED = (5, 6, 7, 8)
 """Orientations in which a camera lay on its side."""
@@ -42,10 +44,10 @@ class MaskFiles(Truth):
     colours: dict[Colour, int]
     order: tuple[int, ...] = ()
 
-    def of(self, rows: NDArray[np.int64], image_size: int) -> NDArray[np.uint8]:
-        found = np.empty((len(rows), image_size, image_size), np.uint8)
+    def of(self, rows: NDArray[np.int64], image_size: ImageSize, fit: Fit = "crop") -> NDArray[np.uint8]:
+        found = np.empty((len(rows), *height_and_width(image_size)), np.uint8)
         for k, row in enumerate(rows.tolist()):
-            found[k] = nearest(self._classes(row)[None], image_size)[0]
+            found[k] = nearest(self._classes(row)[None], image_size, fit)[0]
         return found if not self.order else self._numbered(found)
 
     def strata(self) -> NDArray[np.int64]:

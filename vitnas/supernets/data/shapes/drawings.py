@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vitnas.errors import UnknownNameError, suggest
+from vitnas.image_size import height_and_width
 from vitnas.search_spaces.answers import CLASS
+from vitnas.supernets.data.geometry import fitted
 from vitnas.supernets.data.images import Images, with_channels
 from vitnas.supernets.data.shapes.rendering import render
 from vitnas.supernets.data.shapes.scenes import Scenes, draw
@@ -47,7 +49,7 @@ class Painted:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Drawings(Images):
-    """Images that are painted when first asked for, at the size that is asked for.
+    """Images that are painted when first asked for, square, at the longer side that is asked for.
 
     Attributes:
         scenes: what they show.
@@ -80,19 +82,20 @@ class Drawings(Images):
 
     def pixels(self, indices: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
         rows = self.rows[indices]
-        pixels = torch.from_numpy(self._pictures(rows))
+        pixels = fitted(torch.from_numpy(self._pictures(rows)), self.fit, self.image_size)
         if self.channels != pixels.shape[1]:
             pixels = with_channels(pixels, self.channels)
         return pixels, self.truths(rows)
 
     def _pictures(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
-        shape = (len(self.scenes), 3, self.image_size, self.image_size)
+        size = max(height_and_width(self.image_size))
+        shape = (len(self.scenes), 3, size, size)
         if int(np.prod(shape)) > MOST_KEPT:
-            return render(self.scenes.only(rows), self.image_size)
+            return render(self.scenes.only(rows), size)
         painted = self.painted.setdefault(
-            self.image_size, Painted(np.empty(shape, np.uint8), np.zeros(len(self.scenes), np.bool_))
+            size, Painted(np.empty(shape, np.uint8), np.zeros(len(self.scenes), np.bool_))
         )
         if len(missing := np.unique(rows[~painted.done[rows]])):
-            painted.x[missing] = render(self.scenes.only(missing), self.image_size)
+            painted.x[missing] = render(self.scenes.only(missing), size)
             painted.done[missing] = True
         return painted.x[rows]

@@ -10,12 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitnas.errors import DataError
+from vitnas.image_size import ImageSize, height_and_width
 from vitnas.search_spaces.answers import CLASS
 from vitnas.supernets.data.shapes.rendering import covered
 from vitnas.supernets.data.shapes.scenes import CLASSES, OUTLINES, PATTERNS, Scenes
 from vitnas.supernets.data.truths import Truth
 from vitnas.supernets.data.truths.labelled import Labelled
-from vitnas.supernets.data.truths.masks import ArrayMasks
+from vitnas.supernets.data.truths.masks import ArrayMasks, nearest
+from vitnas.supernets.settings.data import Fit
 
 LARGE = 0.28
 """The radius from which on a figure is called large."""
@@ -42,10 +44,10 @@ class DrawnMasks(Truth):
     answer: ClassVar[str] = "mask"
     scenes: Scenes
 
-    def of(self, rows: NDArray[np.int64], image_size: int) -> NDArray[np.uint8]:
+    def of(self, rows: NDArray[np.int64], image_size: ImageSize, fit: Fit = "crop") -> NDArray[np.uint8]:
         scenes = self.scenes.only(rows)
-        figure = covered(scenes, image_size) >= 0.5
-        return np.where(figure, (1 + scenes.outline)[:, None, None], 0).astype(np.uint8)
+        figure = covered(scenes, max(height_and_width(image_size))) >= 0.5
+        return nearest(np.where(figure, (1 + scenes.outline)[:, None, None], 0).astype(np.uint8), image_size, fit)
 
     def strata(self) -> NDArray[np.int64]:
         return self.scenes.labels

@@ -9,7 +9,9 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from vitnas.image_size import ImageSize
 from vitnas.supernets.data.truths.truth import Truth
+from vitnas.supernets.settings.data import Fit
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +25,7 @@ class Labelled(Truth):
     answer: ClassVar[str] = "labels"
     has: NDArray[np.uint8]
 
-    def of(self, rows: NDArray[np.int64], image_size: int) -> NDArray[np.uint8]:
+    def of(self, rows: NDArray[np.int64], image_size: ImageSize, fit: Fit = "crop") -> NDArray[np.uint8]:
         found: NDArray[np.uint8] = self.has[rows]
         return found
 

@@ -7,17 +7,24 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
+from vitnas.image_size import ImageSize
+from vitnas.supernets.data.geometry import framed, placed
 from vitnas.supernets.data.truths.truth import IGNORED, Truth
+from vitnas.supernets.settings.data import Fit
 
 
-def nearest(masks: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """The square in the middle of masks ``(N, H, W)`` at another size, each pixel that whose middle is nearest."""
-    side = min(masks.shape[1:])
-    rows, columns = ((length - side) / 2 + (np.arange(size) + 0.5) * side / size for length in masks.shape[1:])
-    found: NDArray[np.uint8] = masks[:, rows.astype(np.int64)[:, None], columns.astype(np.int64)]
-    return found
+def nearest(masks: NDArray[np.uint8], size: ImageSize, fit: Fit = "crop") -> NDArray[np.uint8]:
+    """Masks ``(N, rows, columns)`` at another size, each pixel that whose middle is nearest; what images do not fill is ignored."""
+    part = placed(fit, (masks.shape[1], masks.shape[2]), size)
+    rows, columns = (
+        (start + (np.arange(number) + 0.5) * extent / number).astype(np.int64)
+        for start, extent, number in zip(part.start, part.extent, part.size, strict=True)
+    )
+    inner: NDArray[np.uint8] = masks[:, rows[:, None], columns]
+    return framed(torch.from_numpy(inner), size, IGNORED).numpy()
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,8 +38,8 @@ class ArrayMasks(Truth):
     answer: ClassVar[str] = "mask"
     classes: NDArray[np.uint8]
 
-    def of(self, rows: NDArray[np.int64], image_size: int) -> NDArray[np.uint8]:
-        return nearest(self.classes[rows], image_size)
+    def of(self, rows: NDArray[np.int64], image_size: ImageSize, fit: Fit = "crop") -> NDArray[np.uint8]:
+        return nearest(self.classes[rows], image_size, fit)
 
     def strata(self) -> NDArray[np.int64]:
         """Masks are of one kind."""

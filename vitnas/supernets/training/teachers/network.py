@@ -15,14 +15,16 @@ from torch.nn import functional as F
 
 from vitnas.errors import CheckpointError, DataError, SettingsError, suggest
 from vitnas.files import read_json
+from vitnas.image_size import ImageSize, height_and_width
 from vitnas.run import RunFolder
 from vitnas.search_spaces import Arch, Task
 from vitnas.search_spaces.answers import CLASS
+from vitnas.settings import make_settings
 from vitnas.supernets.data import Dataset, dataset_of
 from vitnas.supernets.recalibration import recalibrate
 from vitnas.supernets.torch_device import CPU
 from vitnas.supernets.weights.checkpoints import load_supernet
-from vitnas.supernets.weights.exported import read_report, rebuild
+from vitnas.supernets.weights.exported import REPORT, read_report, rebuild
 from vitnas.supernets.weights.pretrained.timm_package import import_timm
 
 
@@ -31,7 +33,7 @@ class Found:
     """A network and what it was trained for; `classes` are empty where only their number is known."""
 
     network: nn.Module
-    image_size: int
+    image_size: ImageSize
     in_channels: int
     num_classes: int
     mean: tuple[float, ...]
@@ -54,8 +56,8 @@ class TeacherNetwork(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits (N, num_classes) for images (N, C, H, W) in 0..1."""
-        if images.shape[2:] != (self.image_size, self.image_size):
-            size = (self.image_size, self.image_size)
+        size = height_and_width(self.image_size)
+        if tuple(images.shape[2:]) != size:
             images = F.interpolate(images, size, mode="bicubic", antialias=True).clamp(0, 1)
         if images.shape[1] != self.in_channels:
             images = images.expand(-1, self.in_channels, -1, -1)
@@ -173,7 +175,7 @@ def _export(rest: str, dataset: Dataset) -> Found:
         raise CheckpointError(
             f"'{folder}' holds {len(report['exports'])} networks, and one teaches; name its folder: {report['exports'][:3]}"
         )
-    task, norm = Task(**report["task"]), report["normalisation"]
+    task, norm = make_settings(Task, report["task"], f"'{folder / REPORT}', task"), report["normalisation"]
     mean, std = tuple(norm["mean"]), tuple(norm["std"])
     classes = tuple(report["classes"])
     network = rebuild(folder, report)[1]

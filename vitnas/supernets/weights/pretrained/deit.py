@@ -49,7 +49,7 @@ def _positions(
     """Those of the patches and the class token; those of registers, which have none here, become part of them."""
     position = timm["pos_embed"][0]
     patches = len(position) - registers - has_class
-    side = spec.in_shape[1] // spec["patch"]
+    side = spec.in_shape[1] // dict(spec.attrs).get("kernel", spec["patch"])
     if len(position) != side * side and round(max(patches, 0) ** 0.5) ** 2 == patches:
         leading, position = position[: registers + has_class], position[registers + has_class :]
     else:  # only patches have positions
@@ -157,7 +157,9 @@ def _scaled(timm: TimmWeights, module: str, *scales: str) -> tuple[Tensor, Tenso
 
 KINDS: Mapping[str, Callable[[TimmWeights, str, LayerSpec], Mapping[str, Tensor]]] = {
     "patch_embedding": _stem,
+    "flexible_patch_embedding": _stem,
     "attention": _attention,
+    "windowed_attention": _attention,
     "slim_attention": _slim_attention,
     "rotary_attention": _slim_attention,
     "feed_forward": _feed_forward,

@@ -36,7 +36,9 @@ FAMILIES: Registry[Rules] = Registry(
 
 PLAIN = {
     "patch_embedding",
+    "flexible_patch_embedding",
     "attention",
+    "windowed_attention",
     "slim_attention",
     "rotary_attention",
     "feed_forward",

@@ -22,7 +22,8 @@ Shapes = Mapping[str, tuple[int, ...]]
 def find_arch(space: SearchSpace, state: Mapping[str, Tensor]) -> tuple[Arch, int]:
     """The arch of the space that a timm model is, whatever its number of classes, and that number.
 
-    Published archs are tried first; among several others nothing is guessed.
+    Published archs are tried first. Of several others that are the same weights, as those of all patch sizes are, it is the one
+    that resamples, divides and leaves out nothing; else nothing is guessed.
     """
     rules = rules_for(space)
     for arch in (space.named(name) for name in space.published() if _still_there(space, name)):
@@ -33,6 +34,8 @@ def find_arch(space: SearchSpace, state: Mapping[str, Tensor]) -> tuple[Arch, in
         for arch in space.decode(_candidates(space, rules, state))
         if (classes := _classes_if(rules, space.lower(arch), state)) is not None
     ]
+    if len({_weights_of(space.lower(arch)) for arch, _ in found}) == 1:
+        return next((pair for pair in found if not _resamples(space.lower(pair[0]))), found[0])
     if len(found) > 1:
         first, second = (dict(arch.genes) for arch, _ in found[:2])
         untold = [name for name in first if first[name] != second.get(name)]
@@ -46,6 +49,18 @@ def find_arch(space: SearchSpace, state: Mapping[str, Tensor]) -> tuple[Arch, in
             f"choose a space that holds it, or the image size and channels that it was trained with"
         )
     return found[0]
+
+
+def _weights_of(blueprint: Blueprint) -> tuple[object, ...]:
+    """What tells the slices of shared weights that a network is."""
+    return tuple((site, spec.kind, *sorted(_shapes(spec).items())) for site, spec in blueprint.items())
+
+
+def _resamples(blueprint: Blueprint) -> bool:
+    """Whether its patches are of another size than the weights are of."""
+    return any(
+        "kernel" in attrs and attrs.get("patch") != attrs["kernel"] for attrs in (dict(s.attrs) for s in blueprint)
+    )
 
 
 def class_tensors(spec: LayerSpec) -> set[str]:
