@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
 import torch
 from torch import Tensor
 
+from tests.timm_import import import_timm
 from vitnas.search_spaces import SearchSpace, Task, load_space
 from vitnas.search_spaces.published.plain_vit import PlainViT
 from vitnas.supernets.supernet import Supernet
@@ -25,8 +25,7 @@ def deit(task: Task) -> SearchSpace:
 
 def timm_state(width: int = 64, depth: int = 2) -> dict[str, Tensor]:
     """As timm names the weights of such a network."""
-    timm = pytest.importorskip("timm", reason="timm is not installed; `make parity`")
-    model = timm.models.vision_transformer.VisionTransformer(
+    model = import_timm().models.vision_transformer.VisionTransformer(
         img_size=32, patch_size=8, embed_dim=width, depth=depth, num_heads=1, mlp_ratio=2.0, num_classes=7
     )
     return dict(model.state_dict())

@@ -32,7 +32,10 @@ class ArrayMasks(Truth):
     classes: NDArray[np.uint8]
 
     def of(self, rows: NDArray[np.int64], image_size: int) -> NDArray[np.uint8]:
-        return nearest(self.classes[rows], image_size)
+        height, width = self.classes.shape[1:]
+        side = min(height, width)
+        top, left = (height - side) // 2, (width - side) // 2  # as images in arrays are cut
+        return nearest(self.classes[rows, top : top + side, left : left + side], image_size)
 
     def strata(self) -> NDArray[np.int64]:
         """Masks are of one kind."""
