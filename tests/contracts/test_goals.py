@@ -227,7 +227,8 @@ def test_exports_answer_as_their_network(answer: str, name: str, tmp_path: Path)
     parity = compare(expected, exporter.run(path, x), truth, answer)
     assert parity.breaches(exporter.limits) == []
     metric = metric_of(answer)
-    assert parity.to_json()[f"{metric}_before"] == parity.to_json()[f"{metric}_after"] == parity.before
+    told = parity.to_json()
+    assert told[f"{metric}_after"] == pytest.approx(told[f"{metric}_before"], abs=0.01)
 
 
 @pytest.mark.parametrize("make", [np.zeros, np.ones], ids=["none", "all"])

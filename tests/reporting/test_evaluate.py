@@ -80,7 +80,7 @@ def test_a_run_without_test_says_so(run: RunFolder, tmp_path: Path) -> None:
     assert not (old.path / "tested.json").exists()
     result = CliRunner().invoke(app, ["evaluate", "--run", str(old.path), "--smallest"])
     assert "no test images were kept" in result.stdout
-    assert describe_page(old.path)["test"] == {"kept": False, "networks": []}
+    assert describe_page(old.path)["test"] == {"kept": False, "networks": [], "metric": "Top-1 accuracy"}
     (old.path / "tested.json").write_text('[{"arch_id": 3}]')
     with pytest.raises(DataError, match="tested.json' is none that vitnas wrote"):
         read_tested(old)

@@ -74,8 +74,9 @@ def pick_lines(picks: dict[str, Any], points: int) -> list[str]:
 
 def chosen_text(front: ParetoFront, which: str, point: Point) -> str:
     """How a point was chosen and what it gives up, for the terminal and the model card."""
-    best = f"the least costly arch whose {front.worth.name} cannot be told from the best"
-    words = {"best": best, "most-accurate": f"the arch of the best {front.worth.name}", "knee": "the knee"}
+    worth = word_of(front.worth.name)
+    best = f"the least costly arch whose {worth} cannot be told from the best"
+    words = {"best": best, "most-accurate": f"the arch of the best {worth}", "knee": "the knee"}
     word = words.get(which, "the fastest arch" if which == "fastest" else "one arch")
     if which == "knee" and front.knee() is None:
         word = f"{best} (there is no knee: {front.why_no_knee()})"

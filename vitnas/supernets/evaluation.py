@@ -12,6 +12,7 @@ from torch import nn
 
 from vitnas.errors import DataError
 from vitnas.search_spaces import Arch, SearchSpace
+from vitnas.search_spaces.answers import ANSWERS
 from vitnas.search_spaces.compressed import Compressed
 from vitnas.supernets.counting.population import PopulationCounter
 from vitnas.supernets.data import Dataset, Images
@@ -25,6 +26,9 @@ from vitnas.supernets.torch_device import CPU
 
 ON_CPU, ELSEWHERE = 64, 256
 """Images a batch: on a processor larger ones leave its caches, and convolutional networks take up to twice the time."""
+
+MOST_PIXELS = 2**22
+"""Of a batch of images that are answered for pixel by pixel: a hundred classes of them are 1.6 GiB of logits."""
 
 
 def evaluate(network: nn.Module, images: Images, batch_size: int | None = None) -> EvaluationResult:
@@ -61,7 +65,7 @@ def evaluate_unless_beaten(
         network.eval()
     beaten: dict[int, OutOfReach] = {}
     num_seen = 0
-    for x, y in images.batches(batch_size or (ON_CPU if device.type == "cpu" else ELSEWHERE)):
+    for x, y in images.batches(batch_size or _quickest(images, device)):
         if len(beaten) == len(networks):
             break
         seen, truth = x.to(device), y.to(device)
@@ -75,6 +79,14 @@ def evaluate_unless_beaten(
     for module, training in modes:
         module.training = training
     return [beaten.get(i) or tallies[i].result() for i in range(len(networks))]
+
+
+def _quickest(images: Images, device: torch.device) -> int:
+    """Images a batch; fewer where each pixel of large ones is answered for."""
+    size = ON_CPU if device.type == "cpu" else ELSEWHERE
+    if ANSWERS.load(images.answer).head is None:
+        return size
+    return max(1, min(size, MOST_PIXELS // images.image_size**2))
 
 
 def evaluate_arch(

@@ -10,12 +10,14 @@ from typing import Any
 import msgspec
 
 from vitnas.deployment.exporters.onnx import Onnx
+from vitnas.deployment.judged import metric_in, title_in
 from vitnas.errors import DeviceError, ExportError
 from vitnas.files import as_listed
 from vitnas.latency_lut.browser.device import PAGE
 from vitnas.latency_lut.browser.onnxruntime_web import SCRIPTS, missing, runtime_files
 from vitnas.latency_lut.browser.server import PageServer, ServedFiles
 from vitnas.search_spaces import Task
+from vitnas.supernets.judgement import ACCURACY
 from vitnas.supernets.weights.exported import read_report
 
 HERE = Path(__file__).parent
@@ -51,6 +53,10 @@ def _network(folder: Path, report: dict[str, Any]) -> Path:
     if "exports" in report:
         names = ", ".join(report["exports"])
         raise ExportError(f"'{folder}' holds several exports; name the folder of one of them: {names}")
+    if metric_in(report) != ACCURACY:
+        raise ExportError(
+            f"'{folder}' is judged by {title_in(report)}, and the page shows one class an image; run its files as its README.md shows"
+        )
     if Onnx.name not in report["formats"]:
         raise ExportError(
             f"'{folder}' has formats {', '.join(report['formats'])}, and a browser runs {Onnx.name}; export the network with "

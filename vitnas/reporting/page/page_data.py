@@ -27,7 +27,7 @@ from vitnas.reporting.results import Result, find_results, results_below
 from vitnas.reporting.sittings import front_notes
 from vitnas.reporting.terminal.estimates import estimated_factor
 from vitnas.run import RunFolder
-from vitnas.search_spaces.answers import metric_of, metrics
+from vitnas.search_spaces.answers import CLASS, metric_of, metrics
 from vitnas.supernets.judgement import ACCURACY
 from vitnas.supernets.tested import keeps_test, read_tested
 
@@ -180,7 +180,7 @@ def _describe_test(run: RunFolder) -> dict[str, Any]:
 
 def _title(run: RunFolder) -> str:
     """What the networks of a run are judged by, on an axis."""
-    return scale_of(metric_of(run.space.task.answer)).title
+    return scale_of(metric_of(run.config.get("space", {}).get("answer", CLASS))).title
 
 
 def _describe_table(file: Path) -> dict[str, Any]:

@@ -78,4 +78,19 @@ def answering(sites: Sequence[Site], task: AsksFor) -> Sequence[Site]:
     return [*body, replace(last, spec=spec)]
 
 
-__all__ = ["ANSWERS", "CLASS", "AnswerKind", "answering", "metric_of", "metrics", "shape_of", "word_of"]
+def reads_a_classifier(task: AsksFor) -> bool:
+    """Whether the last layer is the classifier of the space, which weights of classifiers fit."""
+    return ANSWERS.load(task.answer).head is None
+
+
+__all__ = [
+    "ANSWERS",
+    "CLASS",
+    "AnswerKind",
+    "answering",
+    "metric_of",
+    "metrics",
+    "reads_a_classifier",
+    "shape_of",
+    "word_of",
+]

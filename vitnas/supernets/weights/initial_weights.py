@@ -13,13 +13,21 @@ from vitnas.errors import CheckpointError
 from vitnas.files import read_json
 from vitnas.run import RunFolder
 from vitnas.search_spaces import Arch, Pruned, SearchSpace, Stitched, is_given_name
+from vitnas.search_spaces.answers import ANSWERS, CLASS, reads_a_classifier
 from vitnas.search_spaces.compressed import Compressed
 from vitnas.supernets.layers import Layer
 from vitnas.supernets.supernet import Donor, Supernet
 from vitnas.supernets.weights.checkpoints import load_supernet, load_supernet_at
 from vitnas.supernets.weights.given_weights import given_network, take_given
 from vitnas.supernets.weights.overlap import common_tensors
-from vitnas.supernets.weights.pretrained import find_arch, load_timm, shared_layers, write_weights
+from vitnas.supernets.weights.pretrained import (
+    classifying,
+    find_arch,
+    load_timm,
+    shared_layers,
+    without_head,
+    write_weights,
+)
 from vitnas.supernets.weights.pretrained.hugging_face import check_config
 from vitnas.supernets.weights.sources import ExportedWeights, RunWeights, TimmState, by_site, find_weights, read_state
 from vitnas.supernets.weights.stitched_weights import take_stitched
@@ -71,8 +79,8 @@ def _from_timm(net: Supernet, state: Mapping[str, Tensor], config: Mapping[str, 
             f"--init {source}: the model has a distillation token, which no network of space '{net.space.name}' reads; "
             f"choose a model without one"
         )
-    arch, classes = find_arch(net.space, state)
-    new_head = classes != net.space.task.num_classes
+    arch, classes = find_arch(classifying(net.space), state)
+    new_head = classes != net.space.task.num_classes or not reads_a_classifier(net.space.task)
     load_timm(net, arch, state, new_head)
     net.donors = (Donor(arch, new_head),)
     return _told(net, arch, source, classes if new_head else None)
@@ -82,9 +90,12 @@ def _from_export(net: Supernet, folder: Path, source: str) -> str:
     arch = net.space.check(Arch.from_json(read_json(folder / "arch.json")))
     blueprint = net.space.lower(arch)
     given = by_site(read_state(folder / "weights.safetensors"), blueprint.sites, source)
-    classes = _task(folder / "report.json").get("num_classes", net.space.task.num_classes)
-    new_head = classes != net.space.task.num_classes
-    write_weights(shared_layers(net, arch), blueprint, given, new_head)
+    told = _task(folder / "report.json")
+    task, classes = net.space.task, told.get("num_classes", net.space.task.num_classes)
+    other_kind = ANSWERS.load(task.answer).head is not ANSWERS.load(told.get("answer", CLASS)).head
+    new_head = classes != task.num_classes or other_kind
+    body = without_head(blueprint) if other_kind else blueprint
+    write_weights(shared_layers(net, arch), body, given, new_head and not other_kind)
     net.donors = (Donor(arch, new_head),)
     return _told(net, arch, source, classes if new_head else None)
 
@@ -119,7 +130,10 @@ def _from_run(net: Supernet, run: RunFolder, source: str, checkpoint: Path | Non
 
 
 def _told(net: Supernet, arch: Arch, source: str, other_classes: int | None) -> str:
-    head = f"; its {other_classes} classes are others, so the head is new" if other_classes else ""
+    task = net.space.task
+    others = f"its {other_classes} classes are others"
+    why = others if reads_a_classifier(task) else f"networks here answer '{task.answer}'"
+    head = f"; {why}, so the head is new" if other_classes else ""
     return f"took the weights of {source}: arch {net.space.name_of(arch) or arch.id} of space '{net.space.name}'{head}"
 
 

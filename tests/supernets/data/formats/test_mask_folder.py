@@ -169,3 +169,12 @@ def test_an_array_of_masks_is_held_to_the_same(tmp_path: Path) -> None:
     ):
         with pytest.raises(DataError, match=message):
             loaded(odd)
+
+
+@pytest.mark.parametrize("shape", [(9, 8), (8, 11), (8, 8)])
+def test_an_array_of_masks_is_cut_as_its_images_are(tmp_path: Path, shape: tuple[int, int]) -> None:
+    y = np.random.default_rng(0).integers(0, 2, (4, *shape))
+    np.savez(tmp_path / "a.npz", x=(y * 255).astype(np.uint8), y=y)
+    images = load_dataset(DataSettings(str(tmp_path / "a.npz"), answer="mask", test_share=0.0)).train
+    x, truth = images.pixels(np.arange(len(images)))
+    assert np.array_equal(x[:, 0].numpy() == 255, truth.numpy() == 1)

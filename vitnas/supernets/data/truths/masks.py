@@ -39,7 +39,9 @@ class ArrayMasks(Truth):
     classes: NDArray[np.uint8]
 
     def of(self, rows: NDArray[np.int64], image_size: ImageSize, fit: Fit = "crop") -> NDArray[np.uint8]:
-        return nearest(self.classes[rows], image_size, fit)
+        part = placed(fit, (self.classes.shape[1], self.classes.shape[2]), image_size)
+        (top, left), (height, width) = map(int, part.start), map(round, part.extent)  # as images in arrays are cut
+        return nearest(self.classes[rows, top : top + height, left : left + width], image_size, fit)
 
     def strata(self) -> NDArray[np.int64]:
         """Masks are of one kind."""

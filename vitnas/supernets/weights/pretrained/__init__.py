@@ -6,12 +6,14 @@ timm itself is not needed. Each family has a file of rules from a site and its l
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
 from vitnas.errors import CheckpointError
 from vitnas.search_spaces import Arch, Blueprint, SearchSpace
+from vitnas.search_spaces.answers import CLASS, reads_a_classifier
 from vitnas.supernets.supernet import Supernet, build_network
 from vitnas.supernets.weights.pretrained.families import FAMILIES, rules_for
 from vitnas.supernets.weights.pretrained.matching import class_tensors, find_arch
@@ -39,10 +41,26 @@ def load_timm(supernet: Supernet, arch: Arch, state: Mapping[str, Tensor], new_h
         supernet: what holds the slices; the rest of its weights stay as they are.
         arch: what the model is, as `find_arch` tells.
         state: see `network_from_timm`.
-        new_head: leave what hangs on the number of classes as it is, for a model of other classes.
+        new_head: leave what hangs on the number of classes as it is, for a model of other classes; a head that answers for
+            something else than images is left as it is in any case.
     """
-    blueprint = supernet.space.lower(arch)
-    write_weights(shared_layers(supernet, arch), blueprint, _given(supernet.space, blueprint, state), new_head)
+    space = classifying(supernet.space)
+    blueprint = space.lower(arch)
+    given, layers = _given(space, blueprint, state), shared_layers(supernet, arch)
+    if space is supernet.space:
+        write_weights(layers, blueprint, given, new_head)
+    else:
+        write_weights(layers, without_head(blueprint), given)
+
+
+def classifying(space: SearchSpace) -> SearchSpace:
+    """The space whose networks classify, which weights of classifiers are read by; it differs in the last layer alone."""
+    return space if reads_a_classifier(space.task) else replace(space, task=replace(space.task, answer=CLASS))
+
+
+def without_head(blueprint: Blueprint) -> Blueprint:
+    """All layers but the last."""
+    return Blueprint(blueprint.sites[:-1], blueprint.layers[:-1])
 
 
 def shared_layers(supernet: Supernet, arch: Arch) -> dict[str, nn.Module]:
@@ -89,4 +107,13 @@ def _given(space: SearchSpace, blueprint: Blueprint, state: Mapping[str, Tensor]
     return given
 
 
-__all__ = ["FAMILIES", "find_arch", "load_timm", "network_from_timm", "shared_layers", "write_weights"]
+__all__ = [
+    "FAMILIES",
+    "classifying",
+    "find_arch",
+    "load_timm",
+    "network_from_timm",
+    "shared_layers",
+    "without_head",
+    "write_weights",
+]
