@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from vitnas.errors import InvalidArchError, SettingsError, SpaceError, suggest
-from vitnas.image_size import ImageSize, height_and_width, in_words, settled
+from vitnas.errors import InvalidArchError, SpaceError, suggest
+from vitnas.image_size import ImageSize, ImageSizeError, height_and_width, only_side, settled
 from vitnas.registry import Registry
 from vitnas.search_spaces.answers import CLASS, answering, shape_of
 from vitnas.search_spaces.arch import Arch, GeneValue
@@ -36,19 +36,9 @@ DERIVED: Registry[Callable[..., Any]] = Registry(
 )
 
 
-class ImageSizeError(SettingsError, ValueError):
-    """A size that is none; what reads files of tasks tells where a ValueError stands."""
-
-
 @dataclass(frozen=True)
 class Task:
-    """What the networks of a space look at and answer.
-
-    Attributes:
-        image_size: side of the images in pixels, or height and width of images that are not square.
-        num_classes: that are told apart.
-        in_channels: of the images.
-    """
+    """What the networks of a space look at and answer. Images have one side, or height and width, in pixels."""
 
     image_size: ImageSize = 224
     num_classes: Count = 1000
@@ -56,10 +46,7 @@ class Task:
     answer: str = CLASS
 
     def __post_init__(self) -> None:
-        try:
-            object.__setattr__(self, "image_size", settled(self.image_size, "image_size"))
-        except SettingsError as error:
-            raise ImageSizeError(str(error)) from None
+        object.__setattr__(self, "image_size", settled(self.image_size, "image_size", ImageSizeError))
 
     @property
     def sides(self) -> tuple[int, int]:
@@ -68,13 +55,8 @@ class Task:
 
     @property
     def side(self) -> int:
-        """Of square images; spaces that know no others ask for it."""
-        if not isinstance(self.image_size, int):
-            raise SpaceError(
-                f"images of {in_words(self.image_size)} are not square, and only plain ViTs look at such images; give one side, "
-                "or choose a plain ViT such as deit or staged-vit"
-            )
-        return self.image_size
+        """Of square images; others are refused."""
+        return only_side(self.image_size)
 
     @property
     def image_shape(self) -> tuple[int, int, int]:

@@ -6,11 +6,12 @@ import itertools
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any
 
 from vitnas.errors import SpaceError, suggest
 from vitnas.search_spaces.blueprint import LayerSpec
 from vitnas.search_spaces.compressed import KEEP
+from vitnas.search_spaces.files.changes import changeable, in_form_of
 from vitnas.search_spaces.files.expression import FUNCTIONS, Expression
 from vitnas.search_spaces.gene import Choice, Gene, make_columns
 from vitnas.search_spaces.lowering import Site
@@ -274,39 +275,14 @@ def _extended(read: ExtendingFile, task: Task | None, file: str) -> SearchSpace:
         task = make_settings(Task, {**asdict(base.task), **read.task}, f"{file}, [task]")
     base = base if task is None else make(task)
     own = {f.name: getattr(base, f.name) for f in fields(base) if f.name not in {"name", "task", "only", "source"}}
-    plain = {name: _form_of(type(base), name) if value == () else value for name, value in own.items()}
-    plain = {name: value for name, value in plain.items() if _is_plain(value)}
+    plain = changeable(type(base), own)
     changes: dict[str, Any] = {}
     for key, value in read.change.items():
         where = f"{file}, [change], key '{key}'"
         if key not in plain:
             raise SpaceError(f"{where}: space '{read.extends}' has no such thing to change; {suggest(key, plain)}")
-        changes[key] = _like(value, plain[key], where)
+        changes[key] = in_form_of(plain[key], value, where)
     if changes:  # published archs are those of the choices that were published
         changes |= {name: {} for name, value in own.items() if isinstance(value, Mapping)}
     space = replace(base, name=read.name, **changes)
     return space.restrict(**read.only) if read.only else space
-
-
-def _form_of(space: type[SearchSpace], name: str) -> Any:
-    """A value of the form that a field takes which holds nothing, such as () for choices of whole numbers."""
-    hint = get_type_hints(space)[name]
-    own = get_args(hint) if get_origin(hint) is tuple else ()
-    return (own[0](),) if own and own[0] in (bool, int, float, str) else ()
-
-
-def _is_plain(value: Any) -> bool:
-    return isinstance(value, bool | int | float | str) or (
-        isinstance(value, tuple) and bool(value) and all(_is_plain(v) for v in value)
-    )
-
-
-def _like(new: Any, old: Any, where: str) -> Any:
-    """A value of the file in the form of the one that it takes the place of."""
-    if isinstance(old, tuple) and isinstance(new, list) and new:
-        return tuple(_like(v, old[0], where) for v in new)
-    if isinstance(old, float) and type(new) is int:
-        return float(new)
-    if type(new) is not type(old):
-        raise SpaceError(f"{where}: got {new!r}; it takes the form of {list(old) if isinstance(old, tuple) else old!r}")
-    return new

@@ -15,7 +15,7 @@ PADDING = 0
 """What lies around a letterboxed image: black."""
 
 
-class Placed(NamedTuple):
+class FittedPart(NamedTuple):
     """Which part of an image is resized to which part of the result; rows before columns everywhere.
 
     Attributes:
@@ -29,19 +29,19 @@ class Placed(NamedTuple):
     size: tuple[int, int]
 
 
-def placed(fit: Fit, image: tuple[int, int], size: ImageSize) -> Placed:
+def placed(fit: Fit, image: tuple[int, int], size: ImageSize) -> FittedPart:
     """Where an image of some rows and columns goes in one of a size."""
     rows, columns = image
     height, width = height_and_width(size)
     if fit == "crop":  # the largest part in the middle that has the shape of the result
         tall = rows * width > columns * height
         extent = (columns * height / width, float(columns)) if tall else (float(rows), rows * width / height)
-        return Placed(((rows - extent[0]) / 2, (columns - extent[1]) / 2), extent, (height, width))
+        return FittedPart(((rows - extent[0]) / 2, (columns - extent[1]) / 2), extent, (height, width))
     inner = (height, width)
     if fit == "letterbox":  # the whole image at its own shape, as large as it gets
         scale = min(height / rows, width / columns)
         inner = (min(height, max(1, round(rows * scale))), min(width, max(1, round(columns * scale))))
-    return Placed((0.0, 0.0), (float(rows), float(columns)), inner)
+    return FittedPart((0.0, 0.0), (float(rows), float(columns)), inner)
 
 
 def fitted(pixels: Tensor, fit: Fit, size: ImageSize, mode: str = "bicubic") -> Tensor:

@@ -233,8 +233,7 @@ class TrainingLoop:
 
     def _size_at(self, step: int) -> ImageSize:
         """How large the images of a step are seen."""
-        settings = self.settings
-        return size_at(settings.resolution, self.run.space, step, self.num_steps, settings.seed)
+        return size_at(self.settings.resolution, self.run.space, step, self.num_steps, self.settings.seed)
 
     def _report(self, step: int, outcome: StepOutcome, log: MetricsLog, bar: TrainingBar) -> None:
         done = step + 1
