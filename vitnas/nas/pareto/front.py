@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,11 +18,12 @@ from vitnas.files import read_json, write_json
 from vitnas.nas.objectives import Objective, non_dominated, to_minimise
 from vitnas.nas.pareto.answers import Answers
 from vitnas.nas.pareto.apart import Apart
+from vitnas.nas.pareto.cascade_point import CascadePoint
+from vitnas.nas.pareto.front_file import FrontFile
 from vitnas.nas.pareto.hypervolume import hypervolume
 from vitnas.nas.pareto.picks import Group, Picks, Trade
-from vitnas.nas.pareto.point import Point, Provenance
-from vitnas.nas.quantity import Direction
-from vitnas.search_spaces import Arch, SearchSpace
+from vitnas.nas.pareto.point import Point
+from vitnas.search_spaces import SearchSpace
 
 FORMAT = "vitnas-front/1"
 
@@ -42,6 +42,7 @@ class ParetoFront(Shown, view="front"):
         versions: of vitnas and the packages it stands on.
         shared: quantity -> the relative standard deviation that all its figures share, such as that of one device's
             speed; it is part of their errors and says nothing about which of two is more.
+        cascades: what stands beside the archs, in the same order; no arch and no other cascade beats one.
     """
 
     space: str
@@ -52,6 +53,7 @@ class ParetoFront(Shown, view="front"):
     config: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, Any] = field(default_factory=dict)
     shared: Mapping[str, float] = field(default_factory=dict)
+    cascades: tuple[CascadePoint, ...] = ()
 
     @classmethod
     def of(
@@ -77,6 +79,15 @@ class ParetoFront(Shown, view="front"):
             space.name, space.fingerprint, tuple(objectives), kept, seed, dict(config or {}), dict(versions or {}),
             dict(shared or {}),
         )  # fmt: skip
+
+    def with_cascades(self, cascades: Sequence[CascadePoint]) -> ParetoFront:
+        """The front of its archs and these cascades: what no arch and no cascade beats, of the archs at least one."""
+        both: list[Point | CascadePoint] = [*self.points, *{one.cascade: one for one in cascades}.values()]
+        values = _values(both, self.objectives)
+        order, best = np.lexsort(_in_order(values, self.objectives)), non_dominated(values)
+        kept = [both[i] for i in order if best[i]]
+        points = tuple(one for one in kept if isinstance(one, Point)) or (self.best(),)
+        return replace(self, points=points, cascades=tuple(one for one in kept if isinstance(one, CascadePoint)))
 
     def values(self) -> NDArray[np.float64]:
         """``(points, objectives)``, all to minimise."""
@@ -164,7 +175,8 @@ class ParetoFront(Shown, view="front"):
         head = {"format": FORMAT, "space": self.space, "fingerprint": self.fingerprint, "seed": self.seed}
         rest = {"config": dict(self.config), "versions": dict(self.versions), "shared": dict(self.shared)}
         objectives = [asdict(o) for o in self.objectives]
-        write_json(path, {**head, "objectives": objectives, "points": points, **rest})
+        beside = {"cascades": [one.to_json() for one in self.cascades]} if self.cascades else {}
+        write_json(path, {**head, "objectives": objectives, "points": points, **beside, **rest})
 
     @classmethod
     def load(cls, path: Path, space: SearchSpace | None = None) -> ParetoFront:
@@ -182,77 +194,12 @@ class ParetoFront(Shown, view="front"):
         if version != FORMAT:
             raise SearchError(f"'{path}': format is {version!r}, this version of vitnas reads '{FORMAT}'; search again")
         try:
-            file = msgspec.convert(data, _FrontFile)
-            front = file.front()
+            front = cls(**msgspec.convert(data, FrontFile).fields())
             if space is not None:
                 _check_space(front, space)
         except (msgspec.ValidationError, InvalidArchError, SearchError) as error:
             raise SearchError(f"front '{path}': {error}; repair the file or search again") from None
         return front
-
-
-class _FrontFile(msgspec.Struct, forbid_unknown_fields=True):
-    """A front.json as it lies on the disk."""
-
-    class ObjectiveEntry(msgspec.Struct, forbid_unknown_fields=True):
-        name: str
-        direction: Direction
-
-    class PointEntry(msgspec.Struct, forbid_unknown_fields=True):
-        id: str
-        arch: dict[str, Any]
-        objectives: dict[str, float]
-        provenance: dict[str, Provenance]
-        errors: dict[str, float] = msgspec.field(default_factory=dict)
-        answers: str = ""
-
-    format: str
-    space: str
-    fingerprint: str
-    seed: int
-    objectives: list[_FrontFile.ObjectiveEntry]
-    points: list[_FrontFile.PointEntry]
-    config: dict[str, Any]
-    versions: dict[str, Any]
-    shared: dict[str, float] = msgspec.field(default_factory=dict)
-
-    def front(self) -> ParetoFront:
-        objectives = tuple(Objective(o.name, o.direction) for o in self.objectives)
-        names = {o.name for o in objectives}
-        msgspec.convert(self.config.get("origin", {}), dict[str, str])
-        msgspec.convert(self.config.get("limits", {}), dict[str, float])
-        if not self.points or not names or len(names) != len(objectives):
-            raise SearchError("needs at least one point, and at least one objective, each once")
-        points = []
-        for number, point in enumerate(self.points):
-            arch = Arch.from_json(point.arch)
-            where = f"point {number}"
-            if arch.id != point.id:
-                raise SearchError(f"{where}: the arch has id {arch.id}, not {point.id}: one of the two was changed")
-            if arch.space != self.space:
-                raise SearchError(f"{where}: arch {arch.id} belongs to space '{arch.space}', not to '{self.space}'")
-            for kind in (point.objectives, point.provenance):
-                if kind.keys() != names:
-                    raise SearchError(f"{where}: has figures for {sorted(kind)}, the front compares {sorted(names)}")
-            if not point.errors.keys() <= names:
-                raise SearchError(f"{where}: has errors of {sorted(point.errors)}, the front compares {sorted(names)}")
-            odd = [name for name, value in point.objectives.items() if not math.isfinite(value)]
-            if odd:
-                raise SearchError(f"{where}: {odd[0]} is {point.objectives[odd[0]]}")
-            _check_errors(point.errors, f"{where}: the error of ")
-            if point.answers:
-                Answers.read(point.answers)
-            points.append(Point(arch, point.objectives, point.provenance, point.errors, point.answers))
-        _check_errors(self.shared, "the shared error of ")
-        return ParetoFront(
-            self.space, self.fingerprint, objectives, tuple(points), self.seed, self.config, self.versions, self.shared
-        )
-
-
-def _check_errors(errors: Mapping[str, float], where: str) -> None:
-    for name, error in errors.items():
-        if not (math.isfinite(error) and error >= 0):
-            raise SearchError(f"{where}{name} is {error}, and must be a number from 0 on")
 
 
 def _check_space(front: ParetoFront, space: SearchSpace) -> None:
@@ -265,7 +212,7 @@ def _check_space(front: ParetoFront, space: SearchSpace) -> None:
         space.check(point.arch)
 
 
-def _values(points: Sequence[Point], objectives: Sequence[Objective]) -> NDArray[np.float64]:
+def _values(points: Sequence[Point | CascadePoint], objectives: Sequence[Objective]) -> NDArray[np.float64]:
     columns = [np.array([p.objectives[o.name] for p in points], dtype=np.float64) for o in objectives]
     return to_minimise(columns, objectives)
 
