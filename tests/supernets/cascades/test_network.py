@@ -57,7 +57,7 @@ def middling(network: CascadeNetwork, images: torch.Tensor) -> CascadeNetwork:
         for part in list(network.parts)[:-1]:
             assert isinstance(part, PartNetwork)
             given = dict(zip(part.outputs, part(images if part.takes_image else state), strict=True))
-            state = given.get("state", state)
+            state = given.get("next_state", state)
             scores = given["sure"].double().sort().values
             values.append(float(scores[19] + scores[20]) / 2)
     network.thresholds = tuple(values)

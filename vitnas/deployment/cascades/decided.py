@@ -17,7 +17,7 @@ from vitnas.deployment.verification import compare
 from vitnas.errors import ExportError
 from vitnas.nas.cascades.costs import milliseconds, reach
 from vitnas.nas.cascades.thresholds import Stages, cheapest
-from vitnas.supernets.cascades.network import LOGITS, STATE, SURE, PartNetwork
+from vitnas.supernets.cascades.network import LOGITS, NEXT, SURE, PartNetwork
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +48,7 @@ def given_by_network(parts: Sequence[PartNetwork], x: Tensor, batch_size: int = 
             batches = [part(batch) for batch in torch.split(x if part.takes_image else state, batch_size)]
             columns = (torch.cat(own) for own in zip(*batches, strict=True))
             found.append(dict(zip(part.outputs, columns, strict=True)))
-            state = found[-1].get(STATE, state)
+            state = found[-1].get(NEXT, state)
     return found
 
 
@@ -58,7 +58,7 @@ def given_by_files(form: PartFormat, paths: Sequence[Path], parts: Sequence[Part
     state = x
     for path, part in zip(paths, parts, strict=True):
         found.append(form.run(path, x if part.takes_image else state))
-        state = found[-1].get(STATE, state)
+        state = found[-1].get(NEXT, state)
     return found
 
 

@@ -28,7 +28,7 @@ from vitnas.errors import ExportError
 from vitnas.files import write_bytes, write_json
 from vitnas.nas.cascades.judged import halves
 from vitnas.search_spaces import Cascade, SearchSpace
-from vitnas.supernets.cascades.network import CascadeNetwork, PartNetwork, cascade_network
+from vitnas.supernets.cascades.network import NEXT, CascadeNetwork, PartNetwork, cascade_network
 from vitnas.supernets.data import Dataset
 from vitnas.supernets.supernet import Supernet
 
@@ -154,7 +154,7 @@ class _Exporting:
         found, state = [], example
         for part, given in zip(parts, given_by_network(parts, example), strict=True):
             found.append(example if part.takes_image else state)
-            state = given.get("state", state)
+            state = given.get(NEXT, state)
         return found
 
     def _part(

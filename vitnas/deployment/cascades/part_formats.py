@@ -14,13 +14,13 @@ import torch
 from torch import Tensor, nn
 
 from vitnas.deployment.exporters import EXPORTERS, Exporter, Facts
-from vitnas.deployment.exporters.coreml import IMAGE, CoreML, FromPixels
+from vitnas.deployment.exporters.coreml import CoreML, FromPixels
 from vitnas.deployment.exporters.onnx import Onnx, save_with_facts
 from vitnas.deployment.exporters.onnx_int8 import Int8
 from vitnas.deployment.exporters.timing import median_ms
 from vitnas.deployment.folding import fold
 from vitnas.errors import ExportError
-from vitnas.supernets.cascades.network import STATE, PartNetwork
+from vitnas.supernets.cascades.network import IMAGE, PartNetwork
 
 Given = dict[str, Tensor]
 """What a part gives to N inputs, by name."""
@@ -55,7 +55,7 @@ class PartFormat(ABC):
 
 
 class OnnxParts(PartFormat):
-    """Parts for ONNX Runtime, which take ``image`` or ``state`` and give ``logits``, ``sure`` and ``state``."""
+    """Parts for ONNX Runtime, which take ``image`` or ``state`` and give ``logits``, ``sure`` and ``next_state``."""
 
     exporter: Onnx
 
@@ -65,7 +65,7 @@ class OnnxParts(PartFormat):
         from vitnas.latency_lut.runtimes.onnx import to_onnx
 
         path = folder / (f"part{number}" + self.exporter.file.removeprefix("model"))
-        to_onnx(part, example[:2], path, True, source_of(part), part.outputs)
+        to_onnx(part, example[:2], path, True, part.source, part.outputs)
         save_with_facts(onnx.load(path), facts, path)
         if isinstance(self.exporter, Int8):
             weights = self.exporter.weights()
@@ -97,7 +97,7 @@ class CoreMLParts(PartFormat):
             import coremltools as ct
         what, ios = f"part {number} of {facts.arch_id}", self.exporter.minimum_ios(facts.device)
         shape = (1, *example.shape[1:])
-        taken = ct.TensorType(name=source_of(part), shape=shape, dtype=np.float32)
+        taken = ct.TensorType(name=part.source, shape=shape, dtype=np.float32)
         if part.takes_image:
             part = part_of_pixels(part, example, facts)
             layout = {1: ct.colorlayout.GRAYSCALE, 3: ct.colorlayout.RGB}.get(example.shape[1])
@@ -133,11 +133,6 @@ def part_format(exporter: Exporter) -> PartFormat:
             return found(exporter)
     able = [name for name in EXPORTERS if issubclass(EXPORTERS.load(name), tuple(FORMATS))]
     raise ExportError(f"format '{exporter.name}' has no parts of cascades; choose {', '.join(able)}")
-
-
-def source_of(part: PartNetwork) -> str:
-    """The name of what a part takes."""
-    return IMAGE if part.takes_image else STATE
 
 
 def part_of_pixels(part: PartNetwork, example: Tensor, facts: Facts) -> PartNetwork:

@@ -20,12 +20,13 @@ class Cascade:
 
     def __call__(self, image):
         """Logits of one image (1, C, H, W), normalised as rule.json says, and the number of the part that answered."""
-        at_hand = {{"image": image}}
+        given = {{"image": image}}
         for number, (part, threshold) in enumerate(zip(self.parts, self.thresholds)):
             source, names = part.get_inputs()[0].name, [output.name for output in part.get_outputs()]
-            at_hand |= {{"sure": [1.0], **dict(zip(names, part.run(None, {{source: at_hand[source]}})))}}
-            if float(at_hand["sure"][0]) >= threshold:
-                return at_hand["logits"], number
+            found = dict(zip(names, part.run(None, {{source: given[source]}})))
+            if float(found.get("sure", [1.0])[0]) >= threshold:
+                return found["logits"], number
+            given["state"] = found.get("next_state", given.get("state"))
 '''
 
 

@@ -88,7 +88,7 @@ def train_exits(
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(weights, 5.0)
         optimizer.step()
-        progress(step + 1, float(loss))
+        progress(step + 1, float(loss.detach()))
     net.eval().requires_grad_(True)
 
 

@@ -14,8 +14,10 @@ from vitnas.search_spaces.cascades.parts import CascadePart
 from vitnas.supernets.cascades.rules import RULES
 from vitnas.supernets.cascades.rules.exit_rule import ExitRule
 
-LOGITS, SURE, STATE = "logits", "sure", "state"
+LOGITS, SURE, NEXT = "logits", "sure", "next_state"
 """What a part gives, in this order."""
+IMAGE, STATE = "image", "state"
+"""What a part takes: one of the two."""
 
 
 class Answered(NamedTuple):
@@ -49,9 +51,14 @@ class PartNetwork(nn.Module):
         self.in_shape = first.in_shape
 
     @property
+    def source(self) -> str:
+        """The name of what it takes."""
+        return IMAGE if self.takes_image else STATE
+
+    @property
     def outputs(self) -> tuple[str, ...]:
         """The names of what it gives."""
-        return (LOGITS, *[SURE] * (self.rule is not None), *[STATE] * self.hands_on)
+        return (LOGITS, *[SURE] * (self.rule is not None), *[NEXT] * self.hands_on)
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         state = self.trunk(x)
@@ -89,7 +96,7 @@ class CascadeNetwork(nn.Module):
             exits[left[done]] = i
             rows.append(left[done])
             found.append(given[LOGITS][done])
-            state, left = given.get(STATE, state)[~done], left[~done]
+            state, left = given.get(NEXT, state)[~done], left[~done]
             if not len(left):
                 break
         order = torch.cat(rows).argsort()

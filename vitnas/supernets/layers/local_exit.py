@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from torch import Tensor, nn
@@ -30,6 +31,7 @@ class ExitHead(Layer):
         super().__init__(spec)
         self.on_map = len(spec.in_shape) == 3
         self.width = spec.in_shape[0 if self.on_map else -1]
+        self.side = 0 if self.on_map else math.isqrt(spec.in_shape[0] - self.attrs.leading)
         self.norm = nn.LayerNorm(self.width, eps=1e-6)
         self.linear = nn.Linear(self.width, spec.out_shape[0])
         init_weight(self.linear.weight, self.width)
@@ -40,8 +42,7 @@ class ExitHead(Layer):
         if self.on_map:
             return self.norm(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2), None
         tokens, leading = self.norm(x), self.attrs.leading
-        side = round((x.shape[1] - leading) ** 0.5)
-        patches = tokens[:, leading:].transpose(1, 2).reshape(-1, self.width, side, side)
+        patches = tokens[:, leading:].transpose(1, 2).reshape(-1, self.width, self.side, self.side)
         return patches, tokens[:, :1].squeeze(1) if leading else None
 
     def answer(self, pooled: Tensor, class_token: Tensor | None) -> Tensor:
