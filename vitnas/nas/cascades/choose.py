@@ -53,6 +53,11 @@ class CascadeChoice:
         least = float(self._answers.right_of([reference])[0, choosing].mean()) - self._settings.max_drop
         found = self._best(groups, least)
         if found is None:
+            if self._costs.alone([alone := self._cheapest_alone(least)])[0] < self._costs.alone([reference])[0]:
+                raise SearchError(
+                    f"arch {alone.id} alone is accurate enough, so no image would have to go on to another; take that one, or allow "
+                    "less with --max-drop"
+                )
             raise SearchError(
                 f"no cascade of {len(groups)} groups of archs is within {self._settings.max_drop:g} of the accuracy of arch {reference.id}; "
                 "allow more with --max-drop, or give a front with deeper archs"
@@ -111,7 +116,6 @@ class CascadeChoice:
         ms, accuracy = milliseconds(exits, stages.parts_ms), stage.accuracy(exits)
         until = np.cumsum(stages.parts_ms)[exits]
         parts = parts_of(self._space, group)
-        alone_ms = self._costs.alone(parts_of(self._space, [reference]))
         last_on_choosing = float(answers.right_of(group)[-1, answers.choosing].mean())
         std_ms = math.hypot(self._costs.error(parts[-1]) * ms.expected, float(until.std()) / math.sqrt(len(judging)))
         figures: dict[str, Any] = {
@@ -124,11 +128,8 @@ class CascadeChoice:
             "worst_ms": ms.worst,
             "parts_ms": stages.parts_ms.tolist(),
             "reach": list(reach(exits, len(group))),
-            "reference": {
-                "id": reference.id,
-                "accuracy": float(answers.right_of([reference])[0, judging].mean()),
-                "latency_ms": float(alone_ms[0]),
-            },
+            "reference": self._alone(reference),
+            "static": self._alone(self._cheapest_alone(least)),
             "accuracies": answers.right_of(group)[:, judging].mean(axis=1).tolist(),
         }
         origin: dict[str, Any] = {
@@ -142,6 +143,18 @@ class CascadeChoice:
         return Cascade.of(
             self._space, group, found.rule, found.chosen.values, weights=weights, figures=figures, origin=origin
         )
+
+    def _cheapest_alone(self, least: float) -> Arch:
+        """The arch of the least milliseconds that by itself is accurate enough on the choosing images."""
+        archs, right = list(self._answers.rows), self._answers.right[:, self._answers.choosing].mean(axis=1)
+        enough = [arch for arch, accuracy in zip(archs, right, strict=True) if accuracy >= least]
+        return enough[int(np.argmin(self._costs.alone(enough)))]
+
+    def _alone(self, arch: Arch) -> dict[str, Any]:
+        """What an arch is worth by itself on the judging images."""
+        accuracy = float(self._answers.right_of([arch])[0, self._answers.judging].mean())
+        genes = arch.to_json()["genes"]
+        return {"id": arch.id, "genes": genes, "accuracy": accuracy, "latency_ms": float(self._costs.alone([arch])[0])}
 
     @property
     def _classes(self) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitnas.latency_lut.table import LatencyTable
-from vitnas.search_spaces import LayerSpec, SearchSpace
+from vitnas.search_spaces import Arch, LayerSpec, SearchSpace
 from vitnas.search_spaces.cascades.parts import CascadePart
 
 Floats = NDArray[np.float64]
@@ -38,9 +38,9 @@ class PartCosts:
         whole = float(self._latency_ms(self._space.encode([first.arch]))[0])
         return np.array([whole, *(max(0.0, self._of_layers(part)) + self.call_ms for part in rest)])
 
-    def alone(self, parts: Sequence[CascadePart]) -> Floats:
+    def alone(self, archs: Sequence[Arch]) -> Floats:
         """What each arch takes as a network by itself."""
-        return np.asarray(self._latency_ms(self._space.encode([part.arch for part in parts])), dtype=np.float64)
+        return np.asarray(self._latency_ms(self._space.encode(archs)), dtype=np.float64)
 
     def error(self, part: CascadePart) -> float:
         """The relative standard deviation that the table states for an arch."""
