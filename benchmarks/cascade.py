@@ -105,7 +105,7 @@ def judged(run: RunFolder, table: LatencyTable, found: Cascade, test: Images, fo
     export_cascade(run, found, folder / "parts", formats)
     export(run, static, folder / "static", formats)
     run_cascade = Parts(folder / "parts", found.thresholds)
-    images = [image.numpy() for image in x.split(1)]
+    images = [image.numpy() for image in torch.split(x, 1)]
     agree = float(np.mean([run_cascade(image) == own for image, own in zip(images, exits, strict=True)]))
     took_ms, static_took_ms = timed(run_cascade, folder / "static" / "model.onnx", images[:TIMED])
     expected_there = milliseconds(exits[:TIMED], costs(parts)).expected
@@ -148,7 +148,7 @@ class Parts:
 
     def __call__(self, image: NDArray[np.float32]) -> int:
         """Which part answers."""
-        given = {"image": image}
+        given: dict[str, NDArray[np.float32] | None] = {"image": image}
         for number, (session, source, names, threshold) in enumerate(self.parts):
             found = dict(zip(names, session.run(None, {source: given[source]}), strict=True))
             if SURE not in found or float(found[SURE][0]) >= threshold:

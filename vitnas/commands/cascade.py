@@ -41,7 +41,7 @@ def cascade(
 ) -> None:
     """Find archs that answer one after the other until one is sure: the depth of the network becomes a matter of the image.
 
-    Example: vitnas cascade --run R --device cpu --max-drop 0.002
+    Example: vitnas cascade --run runs/mine-exits --device cpu --max-drop 0.002
     """
     from vitnas.api.cascades import choosing
     from vitnas.reporting.terminal.cascades import describe_cascades, print_cascade, print_cascades

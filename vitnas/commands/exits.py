@@ -21,7 +21,7 @@ def exits(
 ) -> None:
     """Give a trained run heads at earlier depths, for cascades; its blocks stay as they are, so it takes minutes.
 
-    Example: vitnas exits --run R --at 2,4 --out R-exits
+    Example: vitnas exits --run runs/mine --at 2,4 --out runs/mine-exits
     """
     from vitnas.api.cascades.exits import add_exits
 

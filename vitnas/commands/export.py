@@ -45,7 +45,7 @@ def export(
     from vitnas.supernets.weights.exported import exported_folders, read_report
 
     if [arch, front, cascade].count(None) != 2:
-        raise SettingsError("say what to export: one of --arch FILE, --front FILE and --cascade FILE")
+        raise SettingsError("say what to export: --arch FILE, or --front FILE, or --cascade FILE, and only one of them")
     if everything and front is None:
         raise SettingsError("--all exports every arch of a front; give it with --front FILE")
     settings = export.settings(config)
