@@ -16,7 +16,7 @@ from vitnas.errors import SearchError, SpaceError
 from vitnas.nas.cascades.candidates import Group, groups
 from vitnas.nas.cascades.choose import CascadeChoice, with_origin
 from vitnas.nas.cascades.costs import PartCosts
-from vitnas.nas.cascades.judged import ArchAnswers, answer
+from vitnas.nas.cascades.judged import ArchAnswers, accuracy_std, answer
 from vitnas.nas.cascades.settings import CascadeSettings
 from vitnas.nas.objectives import objectives_named
 from vitnas.nas.pareto.cascade_point import CascadePoint
@@ -160,14 +160,13 @@ class _Asked:
     def _point(self, arch: Arch) -> Point:
         right = self.answers.right_of([arch])[0, self.answers.judging]
         ms = float(self.target.latency_ms(self.run.space.encode([arch]))[0])
-        std = float(np.sqrt(max(right.mean() * (1 - right.mean()), 1e-6) / len(right)))
         figures = {"accuracy": float(right.mean()), "latency_ms": ms}
         error_ms = float(self.target.latency_std_ms(self.run.space.encode([arch]))[0])
         return Point(
             arch,
             figures,
             {"accuracy": "measured", "latency_ms": self.target.provenance},
-            {"accuracy": std, "latency_ms": error_ms},
+            {"accuracy": accuracy_std(right), "latency_ms": error_ms},
         )
 
     def _cascade_point(self, cascade: Cascade) -> CascadePoint:

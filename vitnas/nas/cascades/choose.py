@@ -13,7 +13,7 @@ import torch
 from vitnas.errors import SearchError
 from vitnas.nas.cascades.candidates import Group
 from vitnas.nas.cascades.costs import Floats, PartCosts, milliseconds, reach
-from vitnas.nas.cascades.judged import ArchAnswers, sure
+from vitnas.nas.cascades.judged import ArchAnswers, accuracy_std, sure
 from vitnas.nas.cascades.settings import CascadeSettings
 from vitnas.nas.cascades.thresholds import Stages, Thresholds, cheapest
 from vitnas.search_spaces import Arch, Cascade, SearchSpace
@@ -120,7 +120,7 @@ class CascadeChoice:
         std_ms = math.hypot(self._costs.error(parts[-1]) * ms.expected, float(until.std()) / math.sqrt(len(judging)))
         figures: dict[str, Any] = {
             "accuracy": accuracy,
-            "accuracy_std": _std(accuracy, len(judging)),
+            "accuracy_std": accuracy_std(stage.right[exits, np.arange(len(judging))]),
             "num_images": len(judging),
             "expected_ms": ms.expected,
             "expected_ms_std": std_ms,
@@ -164,8 +164,3 @@ class CascadeChoice:
 def with_origin(cascade: Cascade, **told: Any) -> Cascade:
     """The cascade with more of where it comes from."""
     return replace(cascade, origin={**cascade.origin, **told})
-
-
-def _std(accuracy: float, num_images: int) -> float:
-    share = (accuracy * num_images + 1) / (num_images + 2)
-    return math.sqrt(share * (1 - share) / (num_images + 2))

@@ -15,7 +15,7 @@ from vitnas.search_spaces import Arch
 from vitnas.supernets.cascades.answers import answers_of
 from vitnas.supernets.data import Dataset, Images
 from vitnas.supernets.data.strata import drawn
-from vitnas.supernets.evaluation import cut_out, one_thread
+from vitnas.supernets.evaluation import EvaluationResult, cut_out, one_thread
 from vitnas.supernets.supernet import Supernet
 
 LEAST_IMAGES = 20
@@ -74,6 +74,11 @@ def halves(images: Images, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int
         )
     first = drawn(images.labels[images.rows], len(images) // 2, seed)
     return first, np.setdiff1d(np.arange(len(images)), first)
+
+
+def accuracy_std(right: NDArray[np.bool_]) -> float:
+    """The standard deviation of an accuracy for so many images."""
+    return EvaluationResult(float(right.mean()), np.nan, len(right), right).accuracy_std
 
 
 def sure(logits: Tensor, rule: nn.Module) -> NDArray[np.float64]:
