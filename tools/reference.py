@@ -18,11 +18,13 @@ from vitnas.automation.settings import AutoSettings
 from vitnas.cli import app
 from vitnas.deployment.settings import ExportSettings
 from vitnas.latency_lut.settings import ProfileSettings
+from vitnas.nas.cascades.settings import CascadeSettings
 from vitnas.nas.settings import FitSettings, SearchSettings
 from vitnas.settings import Kind, declared
 from vitnas.supernets.layers import LAYERS
 from vitnas.supernets.layers.attributes import declared_by
 from vitnas.supernets.settings.data import DataSettings
+from vitnas.supernets.settings.exits import ExitSettings
 from vitnas.supernets.settings.train import TrainSettings
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
@@ -32,6 +34,8 @@ TABLES = {
     "profile": ProfileSettings,
     "predictor": FitSettings,
     "search": SearchSettings,
+    "exits": ExitSettings,
+    "cascade": CascadeSettings,
     "export": ExportSettings,
     "auto": AutoSettings,
     "family": FamilySettings,

@@ -2,6 +2,10 @@
 
 from vitnas.api.automating import auto as auto
 from vitnas.api.automating import suggest_spaces as suggest_spaces
+from vitnas.api.cascades.choosing import cascade as cascade
+from vitnas.api.cascades.choosing import cascade_front as cascade_front
+from vitnas.api.cascades.exits import add_exits as add_exits
+from vitnas.api.cascades.exporting import export_cascade as export_cascade
 from vitnas.api.counting import count as count
 from vitnas.api.estimating import estimate as estimate
 from vitnas.api.evaluating import evaluate as evaluate
@@ -61,6 +65,7 @@ from vitnas.latency_lut.settings import ProfileSettings as ProfileSettings
 from vitnas.latency_lut.table import LatencyTable as LatencyTable
 from vitnas.loggers import LoggedRun as LoggedRun
 from vitnas.loggers import Logger as Logger
+from vitnas.nas.cascades.settings import CascadeSettings as CascadeSettings
 from vitnas.nas.fit_predictor import PredictorFit as PredictorFit
 from vitnas.nas.pareto.front import ParetoFront as ParetoFront
 from vitnas.nas.pareto.point import Point as Point
@@ -80,6 +85,7 @@ from vitnas.reporting.per_arch import ScoredArch as ScoredArch
 from vitnas.run import RunFolder as RunFolder
 from vitnas.search_spaces import Arch as Arch
 from vitnas.search_spaces import Blueprint as Blueprint
+from vitnas.search_spaces import Cascade as Cascade
 from vitnas.search_spaces import Gene as Gene
 from vitnas.search_spaces import LayerSpec as LayerSpec
 from vitnas.search_spaces import SearchSpace as SearchSpace
@@ -94,6 +100,7 @@ from vitnas.supernets.mixers.mixer import Mixer as Mixer
 from vitnas.supernets.settings.augment import Augment as Augment
 from vitnas.supernets.settings.data import DataSettings as DataSettings
 from vitnas.supernets.settings.distil import Distil as Distil
+from vitnas.supernets.settings.exits import ExitSettings as ExitSettings
 from vitnas.supernets.settings.experts import ExpertSettings as ExpertSettings
 from vitnas.supernets.settings.resolution import Resolution as Resolution
 from vitnas.supernets.settings.train import TrainSettings as TrainSettings

@@ -17,6 +17,7 @@ import typer
 
 from vitnas import __version__, extras
 from vitnas.commands.auto import auto
+from vitnas.commands.cascade import cascade
 from vitnas.commands.compare import compare
 from vitnas.commands.count import count
 from vitnas.commands.dashboard import dashboard
@@ -25,6 +26,7 @@ from vitnas.commands.devices import devices
 from vitnas.commands.doctor import doctor
 from vitnas.commands.estimate import estimate
 from vitnas.commands.evaluate import evaluate
+from vitnas.commands.exits import exits
 from vitnas.commands.export import export
 from vitnas.commands.family import family
 from vitnas.commands.fuse import fuse
@@ -64,6 +66,8 @@ COMMANDS: dict[str, Callable[..., Any]] = {
         family,
         prune,
         fuse,
+        exits,
+        cascade,
         export,
         verify,
         try_,

@@ -12,7 +12,7 @@ from vitnas.errors import CheckpointError, InvalidArchError, SettingsError
 from vitnas.files import read_json
 from vitnas.image_size import ImageSize
 from vitnas.run import RunFolder, newest_run
-from vitnas.search_spaces import Arch, SearchSpace, Task, as_named, is_compressed_name, is_given_name
+from vitnas.search_spaces import Arch, SearchSpace, Task, as_named, is_compressed_name, is_exits_name, is_given_name
 
 if TYPE_CHECKING:
     from vitnas.latency_lut.table import LatencyTable
@@ -112,7 +112,7 @@ def source_of(source: Source | None, say: Say) -> tuple[RunFolder | None, Search
 def _is_folder(source: Place) -> bool:
     """Whether a path means a run: one that is there, or that can be no space."""
     path = Path(source)
-    if is_given_name(str(source)) or is_compressed_name(str(source)):
+    if any(of_kind(str(source)) for of_kind in (is_given_name, is_compressed_name, is_exits_name)):
         return False
     return (path / "config.toml").is_file() or (len(path.parts) > 1 and path.suffix not in (".toml", ".py"))
 

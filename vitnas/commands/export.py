@@ -26,6 +26,9 @@ def export(
         str, typer.Option(help="Of the front: best, most-accurate, fastest, knee, an index or an arch id.")
     ] = "best",
     everything: Annotated[bool, typer.Option("--all", help="Every arch of the front, a folder each.")] = False,
+    cascade: Annotated[
+        Path | None, typer.Option(help="cascade.json of `vitnas cascade`: a file a part, and a runner.")
+    ] = None,
     table: Annotated[
         list[Path] | None,
         typer.Option(help="Table of a device that tells how fast the machine was; default: those of the run."),
@@ -41,11 +44,19 @@ def export(
     from vitnas.reporting.terminal.exports import print_export
     from vitnas.supernets.weights.exported import exported_folders, read_report
 
-    if (arch is None) == (front is None):
-        raise SettingsError("say what to export: --arch FILE, or --front FILE, but not both")
+    if [arch, front, cascade].count(None) != 2:
+        raise SettingsError("say what to export: --arch FILE, or --front FILE, or --cascade FILE, and only one of them")
     if everything and front is None:
         raise SettingsError("--all exports every arch of a front; give it with --front FILE")
     settings = export.settings(config)
+    if cascade is not None:
+        from vitnas.api.cascades.exporting import export_cascade
+        from vitnas.reporting.terminal.cascades import print_parts
+
+        if table:
+            raise SettingsError("--table is for one network; the milliseconds of a cascade are those of its file")
+        print_parts(out, export_cascade(run, cascade, out, settings, force=force, progress=True))
+        return
     how: dict[str, Any] = {"tables": table or (), "force": force, "progress": True}
     if everything:
         assert front is not None

@@ -99,15 +99,17 @@ class LatencyTable(Shown, view="table"):
 
     def latency_ms(self, space: SearchSpace) -> LatencyCost:
         """Prepares the latency of whole networks, calibration included, for populations of `space`."""
-        calibration = self.header.calibration
-        total = space.lowering.total(
-            [calibration.slope * row.timing.median_ms + row.residual_ms for row in self.rows_of(space)]
-        )
+        total, calibration = space.lowering.total(self.layers_ms(space)), self.header.calibration
 
         def cost(codes: Codes) -> NDArray[np.float64]:
             return np.maximum(np.asarray(total(codes), dtype=np.float64) + calibration.intercept_ms, 0.0)
 
         return cost
+
+    def layers_ms(self, space: SearchSpace) -> NDArray[np.float64]:
+        """What each layer of the space, in the order of its lowering, adds to the latency of a network."""
+        slope = self.header.calibration.slope
+        return np.array([slope * row.timing.median_ms + row.residual_ms for row in self.rows_of(space)])
 
     def latency_std_ms(self, space: SearchSpace) -> LatencyCost:
         """Prepares the standard deviation of `latency_ms`: the rows' errors and the calibration's own."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from vitnas.errors import CheckpointError, SettingsError
+from vitnas.search_spaces.cascades.exits import is_exits_name, load_exits
 from vitnas.search_spaces.gene import Choice
 from vitnas.search_spaces.space import SearchSpace, Task
 from vitnas.settings import make_settings, read_toml
@@ -42,6 +43,8 @@ def recorded_space(folder: Path, load: Callable[[str, Task | None], SearchSpace]
         raise SettingsError(f"{where}: {error}; write it as vitnas does, or make the run anew") from None
     rest = {key: value for key, value in table.items() if key not in _Recorded.__struct_fields__}
     space = load(str(folder / found.file) if found.file else found.name, make_settings(Task, rest, where))
+    if found.file and is_exits_name(found.name):  # the file holds the space that the exits were added to
+        space = load_exits(found.name, space.task, lambda *_: space)
     return space.restrict(**found.only) if found.only else space
 
 

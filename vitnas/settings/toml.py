@@ -74,7 +74,7 @@ def _check(cls: type, values: Mapping[str, Any], where: str) -> None:
             _check(kind, values[name], inner)
 
 
-TABLES = ("data", "train", "profile", "predictor", "search", "export", "auto", "family", "prune")
+TABLES = ("data", "train", "profile", "predictor", "search", "export", "auto", "family", "prune", "cascade", "exits")
 """The tables a settings file may have: the images, and one a command."""
 
 

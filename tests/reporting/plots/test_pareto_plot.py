@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from tests.nas.problem import posed
 from vitnas.errors import DataError, SearchError, VitnasError
 from vitnas.nas.objectives import Objective
+from vitnas.nas.pareto.cascade_point import CascadePoint
 from vitnas.nas.pareto.front import ParetoFront
 from vitnas.nas.pareto.point import Point
 from vitnas.nas.search import search
@@ -22,7 +23,7 @@ from vitnas.nas.settings import SearchSettings
 from vitnas.reporting.baselines import read_baselines
 from vitnas.reporting.evaluated import Evaluated, read_evaluated
 from vitnas.reporting.plots.pareto_plot import plot_fronts
-from vitnas.search_spaces import Arch, Codes, load_space
+from vitnas.search_spaces import Arch, Cascade, Codes, load_space
 from vitnas.supernets.counting.population import PopulationCounter
 
 SPACE = load_space("autoformer-mini")
@@ -228,3 +229,16 @@ def test_what_cannot_be_plotted_says_why(tmp_path):
     point = Point(SPACE.smallest(), {"latency_ms": 1.0, "macs": 1.0}, {"latency_ms": "table", "macs": "table"})
     with pytest.raises(SearchError, match="one to maximise"):
         plot_fronts({"costs": ParetoFront.of(SPACE, costs, [point])}, [tmp_path / "p.svg"])
+
+
+def test_cascades_of_a_front_are_a_curve_beside_its_archs(tmp_path):
+    archs = SPACE.restrict(depth=(3, 4)).sample(2, np.random.default_rng(3))
+    cascade = Cascade.of(SPACE, archs, "confidence", (0.9,))
+    beside = CascadePoint(
+        cascade, {"latency_ms": 0.15, "accuracy": 0.955}, {"latency_ms": "table", "accuracy": "measured"}
+    )
+    both = front().with_cascades([beside])
+    assert both.cascades == (beside,)
+    assert [point.objectives["latency_ms"] for point in both.points] == [0.1, 0.3, 0.45], "the arch at 0.2 ms is beaten"
+    plot_fronts({"ours": both}, [tmp_path / "both.svg"])
+    assert {"ours", "ours, cascades"} <= set(texts(tmp_path / "both.svg"))

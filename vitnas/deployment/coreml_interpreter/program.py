@@ -47,14 +47,23 @@ class MilProgram:
         """Logits (N, classes) for inputs (N, ...) as the package takes them."""
         return torch.vmap(self._one, chunk_size=64)(x[:, None])[:, 0]
 
+    def all_outputs(self, x: Tensor) -> dict[str, Tensor]:
+        """Everything that the function gives, by name, for inputs (N, ...)."""
+        found = torch.vmap(self._each, chunk_size=64)(x[:, None])
+        return {var.name: value[:, 0] for var, value in zip(self.function.outputs, found, strict=True)}
+
     def _one(self, x: Tensor) -> Tensor:
+        (answer,) = self._each(x)
+        return answer
+
+    def _each(self, x: Tensor) -> tuple[Tensor, ...]:
         (image,) = self.function.inputs.values()
         values: dict[Any, Any] = {**self._constants, image: x}
         before_softmax = x
         largest = x.new_zeros(())
         for op in self.function.operations:
             if op.op_type == "classify":
-                return _unless_beyond_half(before_softmax, largest)
+                return (_unless_beyond_half(before_softmax, largest),)
             if op.op_type.startswith("const"):
                 continue
             given = {name: self._value(given, values) for name, given in op.inputs.items() if given is not None}
@@ -65,8 +74,7 @@ class MilProgram:
                 values[var] = value
                 if op.op_type in GROWING and var.is_tensor_or_scalar_of("fp16"):
                     largest = torch.maximum(largest, torch.linalg.vector_norm(value, torch.inf))
-        (answer,) = self.function.outputs
-        return _unless_beyond_half(values[answer], largest)
+        return tuple(_unless_beyond_half(values[answer], largest) for answer in self.function.outputs)
 
     def _value(self, given: Any, values: dict[Any, Any]) -> Any:
         if isinstance(given, list | tuple):

@@ -33,10 +33,7 @@ class Onnx(Exporter):
         model = onnx.load(path)
         if precisions_of(network):
             compress(model, network)
-        _forget_origin(model)
-        onnx.helper.set_model_props(model, facts.as_text())
-        onnx.checker.check_model(model, full_check=True)
-        onnx.save(model, path)
+        save_with_facts(model, facts, path)
         return path
 
     def self_test(self) -> SelfTest:
@@ -72,6 +69,16 @@ class Onnx(Exporter):
             f'session = onnxruntime.InferenceSession("{file}")\n'
             f'logits = session.run(None, {{"image": np.zeros((1, {", ".join(map(str, shape))}), np.float32)}})[0]'
         )
+
+
+def save_with_facts(model: Any, facts: Facts, path: Path) -> None:
+    """Writes a checked file that says what it is, and nothing of the machine that it was made on."""
+    import onnx
+
+    _forget_origin(model)
+    onnx.helper.set_model_props(model, facts.as_text())
+    onnx.checker.check_model(model, full_check=True)
+    onnx.save(model, path)
 
 
 def _forget_origin(model: Any) -> None:

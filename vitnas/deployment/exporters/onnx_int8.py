@@ -92,9 +92,10 @@ def integer_products(path: Path) -> int:
 
 def _ranges(path: Path, example: Tensor) -> Any:
     """Least and greatest value of every tensor over the images."""
+    import onnx
     from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, create_calibrator
 
-    from vitnas.latency_lut.runtimes.onnx import INPUT
+    name = onnx.load(path).graph.input[0].name
 
     class Reader(CalibrationDataReader):  # type: ignore[misc]
         def __init__(self) -> None:
@@ -102,7 +103,7 @@ def _ranges(path: Path, example: Tensor) -> Any:
 
         def get_next(self) -> dict[str, Any] | None:
             batch = next(self.batches, None)
-            return None if batch is None else {INPUT: batch.numpy()}
+            return None if batch is None else {name: batch.numpy()}
 
     calibrator = create_calibrator(
         path,

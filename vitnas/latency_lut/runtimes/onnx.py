@@ -29,14 +29,23 @@ OPSET = 20
 """The set of operators of every graph: chains mix layers of both converters."""
 
 
-def to_onnx(module: nn.Module, example: Tensor, path: Path, dynamic_batch: bool = False) -> None:
+def to_onnx(
+    module: nn.Module,
+    example: Tensor,
+    path: Path,
+    dynamic_batch: bool = False,
+    source: str = INPUT,
+    outputs: Sequence[str] = (OUTPUT,),
+) -> None:
     """Writes a module as one ONNX file, weights included.
 
     Args:
-        module: takes and gives one tensor; it is exported in evaluation mode and left as it was.
+        module: takes one tensor and gives one, or a tuple; it is exported in evaluation mode and left as it was.
         example: an input ``(B, ...)``; only its shape and type matter.
         path: the file to write.
         dynamic_batch: leaves the batch size open instead of fixing it to B.
+        source: the name of what it takes.
+        outputs: the names of what it gives.
     """
     # torch.export takes a batch of one for a constant, so an open batch is traced with two.
     traced = torch.cat([example, example])[:2] if dynamic_batch else example
@@ -53,8 +62,8 @@ def to_onnx(module: nn.Module, example: Tensor, path: Path, dynamic_batch: bool 
                 dynamo=True,
                 external_data=False,
                 verbose=False,
-                input_names=[INPUT],
-                output_names=[OUTPUT],
+                input_names=[source],
+                output_names=list(outputs),
                 dynamic_shapes=dynamic,
                 opset_version=OPSET,
             )

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,11 +18,12 @@ from vitnas.files import read_json, write_json
 from vitnas.nas.objectives import Objective, non_dominated, to_minimise
 from vitnas.nas.pareto.answers import Answers
 from vitnas.nas.pareto.apart import Apart
+from vitnas.nas.pareto.cascade_point import CascadePoint
+from vitnas.nas.pareto.front_file import FrontFile
 from vitnas.nas.pareto.hypervolume import hypervolume
 from vitnas.nas.pareto.picks import Group, Picks, Trade
-from vitnas.nas.pareto.point import Point, Provenance
-from vitnas.nas.quantity import Direction
-from vitnas.search_spaces import Arch, SearchSpace
+from vitnas.nas.pareto.point import Point
+from vitnas.search_spaces import SearchSpace
 
 FORMAT = "vitnas-front/1"
 
@@ -42,6 +42,7 @@ class ParetoFront(Shown, view="front"):
         versions: of vitnas and the packages it stands on.
         shared: quantity -> the relative standard deviation that all its figures share, such as that of one device's
             speed; it is part of their errors and says nothing about which of two is more.
+        cascades: what stands beside the archs, in the same order; no arch and no other cascade beats one.
     """
 
     space: str
@@ -52,6 +53,7 @@ class ParetoFront(Shown, view="front"):
     config: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, Any] = field(default_factory=dict)
     shared: Mapping[str, float] = field(default_factory=dict)
+    cascades: tuple[CascadePoint, ...] = ()
 
     @classmethod
     def of(
@@ -77,6 +79,15 @@ class ParetoFront(Shown, view="front"):
             space.name, space.fingerprint, tuple(objectives), kept, seed, dict(config or {}), dict(versions or {}),
             dict(shared or {}),
         )  # fmt: skip
+
+    def with_cascades(self, cascades: Sequence[CascadePoint]) -> ParetoFront:
+        """The front of its archs and these cascades: what no arch and no cascade beats, of the archs at least one."""
+        both: list[Point | CascadePoint] = [*self.points, *{one.cascade: one for one in cascades}.values()]
+        values = _values(both, self.objectives)
+        order, best = np.lexsort(_in_order(values, self.objectives)), non_dominated(values)
+        kept = [both[i] for i in order if best[i]]
+        points = tuple(one for one in kept if isinstance(one, Point)) or (self.best(),)
+        return replace(self, points=points, cascades=tuple(one for one in kept if isinstance(one, CascadePoint)))
 
     def values(self) -> NDArray[np.float64]:
         """``(points, objectives)``, all to minimise."""
@@ -164,7 +175,8 @@ class ParetoFront(Shown, view="front"):
         head = {"format": FORMAT, "space": self.space, "fingerprint": self.fingerprint, "seed": self.seed}
         rest = {"config": dict(self.config), "versions": dict(self.versions), "shared": dict(self.shared)}
         objectives = [asdict(o) for o in self.objectives]
-        write_json(path, {**head, "objectives": objectives, "points": points, **rest})
+        beside = {"cascades": [one.to_json() for one in self.cascades]} if self.cascades else {}
+        write_json(path, {**head, "objectives": objectives, "points": points, **beside, **rest})
 
     @classmethod
     def load(cls, path: Path, space: SearchSpace | None = None) -> ParetoFront:
@@ -282,7 +294,7 @@ def _check_space(front: ParetoFront, space: SearchSpace) -> None:
         space.check(point.arch)
 
 
-def _values(points: Sequence[Point], objectives: Sequence[Objective]) -> NDArray[np.float64]:
+def _values(points: Sequence[Point | CascadePoint], objectives: Sequence[Objective]) -> NDArray[np.float64]:
     columns = [np.array([p.objectives[o.name] for p in points], dtype=np.float64) for o in objectives]
     return to_minimise(columns, objectives)
 

@@ -57,6 +57,11 @@ def plot_fronts(
             for name, front in fronts.items()
             if not of_device or devices[name] == device
         ]
+        curves += [
+            _of_cascades(name, front, cost, worth, x, y)
+            for name, front in fronts.items()
+            if front.cascades and (not of_device or devices[name] == device)
+        ]
         own = replace(x, title=f"{x.title} on {device}") if device and of_device else x
         column = str(quantity.on(device, groups)) if of_device else cost
         panels.append(Panel(curves, own, _marked(baselines, column, worth, x, y)))
@@ -83,6 +88,16 @@ def _curve(
         None if limit is None else limit * x.factor,
         np.array([[p.errors.get(cost, 0.0), p.errors.get(worth, 0.0)] for p in front.points]) * factors,
         [[at[p.arch.id] for p in group.points] for group in front.groups() if len(group.points) > 1],
+    )
+
+
+def _of_cascades(name: str, front: ParetoFront, cost: str, worth: str, x: Scale, y: Scale) -> Curve:
+    """The cascades that stand beside the archs of a front; their milliseconds are expected ones."""
+    factors, cascades = [x.factor, y.factor], front.cascades
+    return Curve(
+        f"{name}, cascades",
+        np.array([[one.objectives[cost], one.objectives[worth]] for one in cascades]) * factors,
+        errors=np.array([[one.errors.get(cost, 0.0), one.errors.get(worth, 0.0)] for one in cascades]) * factors,
     )
 
 

@@ -16,6 +16,7 @@ Activation = Annotated[Literal["gelu", "hardswish", "relu", "silu"], about("the 
 HeadWidth = Annotated[int, about("channels of one head", ge=1)]
 Heads = Annotated[int, about("attention heads", ge=1)]
 Hidden = Annotated[int, about("channels between expansion and reduction", ge=1)]
+Leading = Annotated[int, about("tokens before the patches, the class token among them", ge=0)]
 TokenNorm = Annotated[Literal["layer", "layer-1e-6"], about("the norm over channels, with epsilon 1e-5 or 1e-6")]
 KeyWidth = Annotated[int, about("channels of one head's queries and keys", ge=1)]
 Numbers = Annotated[str, Meta(pattern=r"^[1-9][0-9]*(\.[1-9][0-9]*)*$", examples=["7.3.3"])]

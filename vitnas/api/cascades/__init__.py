@@ -1,0 +1,1 @@
+"""Cascades: choosing them, giving a run exits, exporting them."""
