@@ -57,6 +57,17 @@ BY_HAND: dict[str, list[list[LayerSpec]]] = {
         [LayerSpec.of("mask_head", (w, h, 2), (3, 8, 8), hidden=4, factor=4, height=h) for w, h in [(8, 2), (4, 2)]],
         [LayerSpec.of("mask_head", (9, w), (2, 6, 6), hidden=4, factor=1, height=3) for w in (4, 8)],
     ],
+    "global_exit": [
+        [
+            LayerSpec.of("global_exit", (17, w), (3,), leading=1, heads=h, head_width=4, stride=2)
+            for w, h in [(8, 1), (12, 3), (8, 2)]
+        ],
+        [LayerSpec.of("global_exit", (w, 4, 4), (3,), heads=2, head_width=4, stride=1) for w in (8, 12)],
+    ],
+    "local_exit": [
+        [LayerSpec.of("local_exit", (9 + r, w), (3,), leading=r) for w, r in [(8, 1), (12, 2)]],
+        [LayerSpec.of("local_exit", (w, 4, 6), (3,)) for w in (8, 12)],
+    ],
     "feed_forward": [
         [LayerSpec.of("feed_forward", (5, w), (5, w), hidden=h, act=act, norm="layer") for w, h in [(8, 12), (6, 8)]]
         for act in ("quick-gelu", "gelu-tanh")

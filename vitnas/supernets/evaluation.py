@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
@@ -86,7 +87,7 @@ def _quickest(images: Images, device: torch.device) -> int:
     size = ON_CPU if device.type == "cpu" else ELSEWHERE
     if ANSWERS.load(images.answer).head is None:
         return size
-    return max(1, min(size, MOST_PIXELS // images.image_size**2))
+    return max(1, min(size, MOST_PIXELS // math.prod(images.shape[1:])))
 
 
 def evaluate_arch(

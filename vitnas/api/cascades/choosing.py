@@ -28,6 +28,7 @@ from vitnas.run import RunFolder
 from vitnas.search_spaces import Arch, Cascade, Compressed, SearchSpace
 from vitnas.search_spaces.cascades.prefixes import prefixes
 from vitnas.supernets.data import dataset_of
+from vitnas.supernets.data.dataset import demand_classes
 from vitnas.supernets.weights.checkpoints import load_supernet, newest_weights
 
 MEASURED_BY = ("accuracy", "latency_ms")
@@ -112,6 +113,7 @@ class _Asked:
             raise SpaceError(
                 f"space '{space.name}' has precisions, and cascades are chosen in float: give a run of '{space.base.name}'"
             )
+        dataset = demand_classes(dataset_of(opened), "`vitnas cascade`")
         home = opened.latency_file(device)
         places = [home if table is None else Path(table)]
         remedy = f"vitnas profile --run {opened.path} --device {device}"
@@ -127,8 +129,8 @@ class _Asked:
                 f"arch {reference.id} has no shallower arch before it and the front no second one, so there is nothing to make a "
                 "cascade of; give a front with --front, or give the run exits with `vitnas exits`"
             )
-        say(f"{len(archs)} archs answer {len(dataset_of(opened).val)} validation images; {len(tried)} groups are tried")
-        answers = answer(load_supernet(opened), archs, dataset_of(opened), how.seed)
+        say(f"{len(archs)} archs answer {len(dataset.val)} validation images; {len(tried)} groups are tried")
+        answers = answer(load_supernet(opened), archs, dataset, how.seed)
         return cls(opened, how, target, answers, deep, tried, reference, say)
 
     def one(self) -> Cascade:

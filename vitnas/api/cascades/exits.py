@@ -16,6 +16,7 @@ from vitnas.search_spaces.cascades.exits import DEPTH
 from vitnas.settings import make_settings
 from vitnas.supernets.cascades.exit_training import supernet_with_exits, train_exits
 from vitnas.supernets.data import dataset_of
+from vitnas.supernets.data.dataset import demand_classes
 from vitnas.supernets.settings.exits import ExitSettings
 from vitnas.supernets.settings.train import TrainSettings
 from vitnas.supernets.torch_device import CPU
@@ -43,7 +44,7 @@ def add_exits(
     space = with_exits(trained.space, how.at or _thirds(trained.space), how.kinds)
     made = RunFolder(Path(out))
     made.check_free()
-    old, dataset = load_supernet(trained), dataset_of(trained)
+    old, dataset = load_supernet(trained), demand_classes(dataset_of(trained), "`vitnas exits`")
     if trained.moments_file.exists():
         say(
             f"warning: '{trained.path}' compensates smaller archs, which the run with exits does not; judge it before you choose"

@@ -142,11 +142,11 @@ class _Exporting:
         """The parts of the folded networks of the archs."""
         train, val = self.dataset.train, self.dataset.val
         networks = []
-        x, labels = val.sample(ON_FOLDING).all()
+        x, _ = val.sample(ON_FOLDING).all()
         for arch in self.cascade.archs:
             self.progress(f"extracting {arch.id}")
             network, _ = extract(self.space, self.supernet, arch, train, val)
-            networks.append(folded(network, example, x, answers(network, x), labels))
+            networks.append(folded(network, example, x, answers(network, x)))
         return cascade_network(self.cascade, self.space, networks)
 
     def _examples(self, parts: Sequence[PartNetwork], example: torch.Tensor) -> list[torch.Tensor]:

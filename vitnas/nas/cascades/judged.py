@@ -15,7 +15,8 @@ from vitnas.search_spaces import Arch
 from vitnas.supernets.cascades.answers import answers_of
 from vitnas.supernets.data import Dataset, Images
 from vitnas.supernets.data.strata import drawn
-from vitnas.supernets.evaluation import EvaluationResult, cut_out, one_thread
+from vitnas.supernets.evaluation import cut_out, one_thread
+from vitnas.supernets.goals.tally import EvaluationResult
 from vitnas.supernets.supernet import Supernet
 
 LEAST_IMAGES = 20

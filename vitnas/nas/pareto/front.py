@@ -194,7 +194,7 @@ class ParetoFront(Shown, view="front"):
         if version != FORMAT:
             raise SearchError(f"'{path}': format is {version!r}, this version of vitnas reads '{FORMAT}'; search again")
         try:
-            front = msgspec.convert(data, _FrontFile).front()
+            front = cls(**msgspec.convert(data, FrontFile).fields())
         except (msgspec.ValidationError, InvalidArchError, SearchError) as error:
             raise SearchError(_damaged(path, error)) from None
         if space is not None:
@@ -216,72 +216,6 @@ class ParetoFront(Shown, view="front"):
 
 def _damaged(path: Path, error: Exception) -> str:
     return f"front '{path}': {error}; repair the file or search again"
-
-
-class _FrontFile(msgspec.Struct, forbid_unknown_fields=True):
-    """A front.json as it lies on the disk."""
-
-    class ObjectiveEntry(msgspec.Struct, forbid_unknown_fields=True):
-        name: str
-        direction: Direction
-
-    class PointEntry(msgspec.Struct, forbid_unknown_fields=True):
-        id: str
-        arch: dict[str, Any]
-        objectives: dict[str, float]
-        provenance: dict[str, Provenance]
-        errors: dict[str, float] = msgspec.field(default_factory=dict)
-        answers: str = ""
-        caveat: str = ""
-
-    format: str
-    space: str
-    fingerprint: str
-    seed: int
-    objectives: list[_FrontFile.ObjectiveEntry]
-    points: list[_FrontFile.PointEntry]
-    config: dict[str, Any]
-    versions: dict[str, Any]
-    shared: dict[str, float] = msgspec.field(default_factory=dict)
-
-    def front(self) -> ParetoFront:
-        objectives = tuple(Objective(o.name, o.direction) for o in self.objectives)
-        names = {o.name for o in objectives}
-        msgspec.convert(self.config.get("origin", {}), dict[str, str])
-        msgspec.convert(self.config.get("limits", {}), dict[str, float])
-        if not self.points or not names or len(names) != len(objectives):
-            raise SearchError("needs at least one point, and at least one objective, each once")
-        points = []
-        for number, point in enumerate(self.points):
-            arch = Arch.from_json(point.arch)
-            where = f"point {number}"
-            if arch.id != point.id:
-                raise SearchError(f"{where}: the arch has id {arch.id}, not {point.id}: one of the two was changed")
-            if arch.space != self.space:
-                raise SearchError(f"{where}: arch {arch.id} belongs to space '{arch.space}', not to '{self.space}'")
-            for kind in (point.objectives, point.provenance):
-                if kind.keys() != names:
-                    raise SearchError(f"{where}: has figures for {sorted(kind)}, the front compares {sorted(names)}")
-            if not point.errors.keys() <= names:
-                raise SearchError(f"{where}: has errors of {sorted(point.errors)}, the front compares {sorted(names)}")
-            odd = [name for name, value in point.objectives.items() if not math.isfinite(value)]
-            if odd:
-                raise SearchError(f"{where}: {odd[0]} is {point.objectives[odd[0]]}")
-            _check_errors(point.errors, f"{where}: the error of ")
-            if point.answers:
-                Answers.read(point.answers)
-            rest = point.errors, point.answers, point.caveat
-            points.append(Point(arch, point.objectives, point.provenance, *rest))
-        _check_errors(self.shared, "the shared error of ")
-        return ParetoFront(
-            self.space, self.fingerprint, objectives, tuple(points), self.seed, self.config, self.versions, self.shared
-        )
-
-
-def _check_errors(errors: Mapping[str, float], where: str) -> None:
-    for name, error in errors.items():
-        if not (math.isfinite(error) and error >= 0):
-            raise SearchError(f"{where}{name} is {error}, and must be a number from 0 on")
 
 
 def _check_space(front: ParetoFront, space: SearchSpace) -> None:

@@ -31,6 +31,7 @@ class FrontFile(msgspec.Struct, forbid_unknown_fields=True):
         provenance: dict[str, Provenance]
         errors: dict[str, float] = msgspec.field(default_factory=dict)
         answers: str = ""
+        caveat: str = ""
 
     class CascadeEntry(msgspec.Struct, forbid_unknown_fields=True):
         cascade: dict[str, Any]
@@ -76,7 +77,8 @@ class FrontFile(msgspec.Struct, forbid_unknown_fields=True):
             _check_errors(point.errors, f"{where}: the error of ")
             if point.answers:
                 Answers.read(point.answers)
-            points.append(Point(arch, point.objectives, point.provenance, point.errors, point.answers))
+            rest = point.errors, point.answers, point.caveat
+            points.append(Point(arch, point.objectives, point.provenance, *rest))
         _check_errors(self.shared, "the shared error of ")
         of, compared = (self.space, self.fingerprint), sorted(names)
         cascades = tuple(
