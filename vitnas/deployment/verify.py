@@ -11,11 +11,12 @@ import torch
 
 from vitnas.deployment.accuracies import accuracies
 from vitnas.deployment.agreement import Agreement
+from vitnas.deployment.compressed.limits import limits_at
 from vitnas.deployment.compressed.network import read_executed
 from vitnas.deployment.compressed.proof import proof_of
 from vitnas.deployment.compressed.qdq import at_precision, precisions_of
 from vitnas.deployment.exporters import EXPORTERS
-from vitnas.deployment.exporters.exporter import ROUNDED, size_bytes
+from vitnas.deployment.exporters.exporter import size_bytes
 from vitnas.deployment.folding import fold
 from vitnas.deployment.latency import Then, compare_latencies, devices_here
 from vitnas.deployment.latency_report import describe, told_by
@@ -102,7 +103,9 @@ def verify(
     num_images = max([found["num_images"] for found in report["formats"].values()], default=1)
     x, labels = dataset.val.sample(num_images).all()
     x = at_size(x, blueprint)
+    in_float = None
     if told := report.get("compression"):
+        in_float = answers(network, x)
         example = torch.zeros(2, *blueprint.in_shape)
         network = at_precision(fold(network, example), read_executed(folder / told["file"]))
     expected = answers(network, x)
@@ -121,7 +124,8 @@ def verify(
                 f"'{path}' cannot be run here: {first_line(error)}; see whether it was changed, and whether its runtime is installed"
             ) from error
         strays = exporter.strays(path, network) if precisions_of(network) else {}
-        breaches = parity.breaches(ROUNDED if precisions_of(network) else exporter.limits)
+        limits = exporter.limits if in_float is None else limits_at(exporter.limits, in_float, expected)
+        breaches = parity.breaches(limits)
         breaches += [f"layer '{site}': {reason}" for site, reason in strays.items()]
         # Before the range was recorded, all weights had 8 bits.
         saturated = exporter.saturated(told.get("int8", {}).get("bits", FULL_BITS if exporter.quantises else 0))

@@ -1,26 +1,15 @@
 // From a picture to what the network takes: as vitnas prepares images that it evaluates.
 
+import { resampled } from "./resample.js";
+
 // The largest square in the middle, resized to the side of the network's input.
-export function middleSquare(picture, width, height, canvas, size) {
+export function middleSquare(picture, columns, rows, canvas, size) {
   canvas.width = canvas.height = size;
-  const side = Math.min(width, height);
-  let source = picture;
-  let [left, top, extent] = [(width - side) / 2, (height - side) / 2, side];
-  // Half at a time, so that every pixel of a large photograph counts, as in a resize with a filter.
-  while (extent >= 2 * size) {
-    const half = document.createElement("canvas");
-    half.width = half.height = Math.floor(extent / 2);
-    const draw = half.getContext("2d");
-    draw.imageSmoothingQuality = "high";
-    draw.drawImage(source, left, top, extent, extent, 0, 0, half.width, half.height);
-    [source, left, top, extent] = [half, 0, 0, half.width];
-  }
-  const draw = canvas.getContext("2d", { willReadFrequently: true });
-  draw.imageSmoothingQuality = "high";
-  draw.fillStyle = "#000";
-  draw.fillRect(0, 0, size, size);
-  draw.drawImage(source, left, top, extent, extent, 0, 0, size, size);
-  return draw.getImageData(0, 0, size, size).data;
+  const side = Math.min(columns, rows);
+  const part = { left: (columns - side) / 2, top: (rows - side) / 2, across: side, down: side, width: size, height: size };
+  const seen = new ImageData(resampled(picture, columns, rows, part), size, size);
+  canvas.getContext("2d").putImageData(seen, 0, 0);
+  return seen.data;
 }
 
 // Channels first, (value / 255 - mean) / std; of one channel the grey that Pillow makes of colours.

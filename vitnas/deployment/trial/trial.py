@@ -16,7 +16,7 @@ from vitnas.latency_lut.browser.device import PAGE
 from vitnas.latency_lut.browser.onnxruntime_web import SCRIPTS, missing, runtime_files
 from vitnas.latency_lut.browser.server import PageServer, ServedFiles
 from vitnas.search_spaces import Task
-from vitnas.supernets.weights.exported import read_report
+from vitnas.supernets.weights.exported import input_shape, read_report
 
 HERE = Path(__file__).parent
 NETWORK = "network.onnx"
@@ -41,7 +41,8 @@ class TryPage(PageServer):
             raise DeviceError(f"'{folder}' cannot be tried in a browser: {why}")
         files: dict[str, bytes | Path] = dict(runtime_files("wasm", say))
         files |= {name: PAGE / name for name in ("facts.js", "worker.js", "page.css")}
-        files |= {"index.html": HERE / "try.html", "try.js": HERE / "try.js", "pixels.js": HERE / "pixels.js"}
+        files |= {"index.html": HERE / "try.html"}
+        files |= {name: HERE / name for name in ("try.js", "pixels.js", "resample.js")}
         files |= {NETWORK: network, "facts.json": json.dumps(_facts(report)).encode()}
         super().__init__(ServedFiles(files, {}), lan, port)
 
@@ -77,7 +78,7 @@ def _facts(report: dict[str, Any]) -> dict[str, Any]:
         "title": f"{report['space']['name']}, arch {report['arch_id']}",
         "dataset": report["dataset"],
         "classes": list(report["classes"]),
-        "size": task.image_size,
+        "size": input_shape(report)[-1],
         "channels": channels,
         "mean": mean,
         "std": std,
