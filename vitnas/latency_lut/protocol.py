@@ -210,7 +210,8 @@ def _warm_up(stopwatch: Stopwatch, settings: TimingSettings, step_ms: float = 0.
     """Runs until the median of the last five moves by less than 2 %; returns the calls that fill a block."""
     # A tenth of a block at a time, so that short calls are not lost in the clock's own cost.
     part_ms = max(settings.block_ms / 10, 2 * FEWEST_STEPS * step_ms)
-    spent_ms, means, runs = 0.0, [], 1
+    means: list[float] = []
+    spent_ms, runs = 0.0, 1
     while spent_ms < settings.max_warmup_ms or not means:
         took_ms = stopwatch(runs)
         spent_ms += took_ms

@@ -176,7 +176,9 @@ def test_limits_are_of_the_size_of_what_the_precisions_change(network):
     labels = low.argmax(dim=1)
     off = compare(in_float, low, in_float.argmax(dim=1))
     assert off.mean_difference < limits.mean_difference <= min(ROUNDED.mean_difference, 3 * off.mean_difference)
-    assert compare(low, low * (1 + 2 * limits.mean_difference), labels).breaches(limits)  # as where a layer in float is off
+    assert compare(low, low * (1 + 2 * limits.mean_difference), labels).breaches(
+        limits
+    )  # as where a layer in float is off
     one = answers(at(network, MIXED[network][-1]).network, x)
     assert limits_at(EXACT, in_float, one).mean_difference < limits.mean_difference
     assert limits_at(EXACT, in_float, in_float).max_difference == EXACT.max_difference

@@ -169,7 +169,7 @@ def _way(product: onnx.NodeProto, made_by: dict[str, onnx.NodeProto]) -> list[on
 
 def _own_way(product: onnx.NodeProto, made_by: dict[str, onnx.NodeProto]) -> list[onnx.NodeProto]:
     """The same as nodes that no other product reads."""
-    found = []
+    found: list[onnx.NodeProto] = []
     for node in _way(product, made_by):
         own = onnx.NodeProto()
         own.CopyFrom(node)
