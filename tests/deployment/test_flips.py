@@ -88,6 +88,20 @@ def test_the_order_of_tokens_is_no_flip(monkeypatch: pytest.MonkeyPatch) -> None
     assert flips_in_half(layer, images()) == expected
 
 
+def test_choices_before_and_after_a_merging_of_windows_are_counted() -> None:
+    """Which patch it was that a layer chose has no name behind one that makes others of them."""
+    specs = [
+        LayerSpec.of("reducing_attention", (17, 16), (9, 16), by="keep", **HEADS),
+        LayerSpec.of("window_merging", (9, 16), (5, 16), columns=4, down=1, across=2),
+        LayerSpec.of("reducing_attention", (5, 16), (4, 16), by="keep", **HEADS),
+    ]
+    torch.manual_seed(0)
+    layers = build_network(Blueprint(("first", "between", "last"), tuple(specs))).eval()
+    flips = flips_in_half(layers, images(5))
+    assert flips is not None
+    assert (flips.num_images, flips.num_choices) == (5, 10)
+
+
 class Exact(Exporter):
     name = "exact"
 

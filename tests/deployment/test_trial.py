@@ -19,6 +19,7 @@ from vitnas.files import read_json, write_json
 from vitnas.latency_lut.browser.onnxruntime_web import GIVEN
 from vitnas.latency_lut.browser.server import serving
 from vitnas.latency_lut.runtimes.onnx import to_onnx
+from vitnas.supernets.data.decoding import decode
 
 SIDE, CLASSES = 24, ["a <b>bold</b> one", "two", "three", "four"]
 MEAN, STD = [0.1, 0.2, 0.3], [0.5, 0.6, 0.7]
@@ -39,9 +40,9 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "arch_id": "0123456789ab",
         "dataset": "made up",
         "classes": CLASSES,
-        "task": {"image_size": SIDE, "num_classes": len(CLASSES), "in_channels": 3},
+        "task": {"image_size": SIDE + 8, "num_classes": len(CLASSES), "in_channels": 3},
         "normalisation": {"mean": MEAN, "std": STD},
-        "blueprint": [],
+        "blueprint": [{"site": "all", "kind": "by hand", "in": [3, SIDE, SIDE], "out": [len(CLASSES)], "attrs": {}}],
         "weights": {"file": "weights.safetensors"},
         "formats": {"onnx": {"file": "model.onnx", "num_images": 1}},
         "predicted_latency_ms": {},
@@ -124,3 +125,25 @@ class TestInABrowser:
                 "document.getElementById('state').textContent.includes('is no image that this browser can read')"
             )
             assert tab.said == []
+
+    def test_a_photograph_is_prepared_as_for_an_evaluation(
+        self, exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Fine patterns and noise, an odd margin, more rows than are taken at a time, and one smaller than the network."""
+        monkeypatch.setenv(GIVEN, RUNTIME)
+        y, x = np.mgrid[:1801, :2600]
+        waves = [127 + 120 * np.sin(phase) for phase in (x * 0.9, y * 1.1, (x + y) * 0.5)]
+        noise = np.random.default_rng(0).integers(0, 256, (301, 400, 3))
+        photos = {"waves": np.stack(waves, -1), "noise": noise, "small": noise[:15, :20]}
+        pixels = f"Array.from(document.getElementById('seen').getContext('2d').getImageData(0, 0, {SIDE}, {SIDE}).data)"
+        with serving(TryPage(exported, print)) as server, Tab(server.url, tmp_path / "profile") as tab:
+            tab.wait_for("document.documentElement?.dataset.ready")
+            for name, levels in photos.items():
+                file = tmp_path / f"{name}.png"
+                Image.fromarray(levels.astype(np.uint8)).save(file)
+                tab.evaluate("document.getElementById('state').textContent = ''")
+                tab.give_file("#file", file)
+                tab.wait_for("/ in .* ms/.test(document.getElementById('state').textContent)")
+                found = np.array(tab.evaluate(pixels)).reshape(SIDE, SIDE, 4)[..., :3].transpose(2, 0, 1)
+                expected = decode(file.read_bytes(), SIDE, 3)
+                assert np.abs(found - expected.astype(int)).max() <= 1, name

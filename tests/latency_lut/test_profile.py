@@ -164,8 +164,12 @@ def test_timings_on_other_terms_are_not_reused(path, change):
     PartialTimings(partial, first).add(blueprint, timing.scaled(7))
     device = PretendedDevice(tag="two" if change == "fingerprint" else "one")
     other = ProfileSettings(blocks=30) if change == "protocol" else settings
-    profile(SPACE, device, path, other, progress=False)
+    with pytest.warns(
+        UserWarning, match=r"has 1 timings of another .* kept in 'pretended.parquet.partial.jsonl.[0-9a-f]{8}'"
+    ):
+        profile(SPACE, device, path, other, progress=False)
     assert blueprint_key(blueprint) in [blueprint_key(b) for b in device.asked]
+    assert PartialTimings(partial, first).found == {blueprint_key(blueprint): timing.scaled(7)}  # none was lost
 
 
 def test_a_budget_that_the_protocol_alone_exceeds_is_refused_before_anything_is_timed(path):

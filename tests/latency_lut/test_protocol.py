@@ -144,3 +144,33 @@ def test_impossible_settings_are_refused(name, value, rule):
 def test_warm_up_limits_must_agree():
     with pytest.raises(SettingsError, match="max_warmup_ms .100. must be at least warmup_ms .200."):
         TimingSettings(warmup_ms=200, max_warmup_ms=100)
+
+
+class Coarse:
+    """A clock that reads whole steps, at any moment of a step, and counts what it is asked to run."""
+
+    def __init__(self, step_ms, seed):
+        self.step_ms, self.now, self.random = step_ms, 0.0, np.random.default_rng(seed)
+        self.longest_ms = 0.0
+
+    def stopwatch(self, call_ms):
+        def milliseconds(runs):
+            self.now += self.random.random() * 3 * self.step_ms
+            start, self.now = self.now, self.now + runs * call_ms
+            self.longest_ms = max(self.longest_ms, runs * call_ms)
+            return (self.now // self.step_ms - start // self.step_ms) * self.step_ms
+
+        return milliseconds
+
+
+@pytest.mark.parametrize("call_ms", [0.03, 0.3, 3.0])
+@pytest.mark.parametrize("told", [True, False])
+def test_a_coarse_clock_is_read_over_enough_calls(call_ms, told):
+    """A first call that reads 0 ms once made the next reading one of five million calls."""
+    settings = TimingSettings(block_ms=50, blocks=4, warmup_ms=30, max_warmup_ms=200)
+    for seed in range(20):
+        clock = Coarse(1.0, seed)
+        step_ms = 1.0 if told else 0.0
+        timing, _ = measure([clock.stopwatch(call_ms)] * 2, clock.stopwatch(0.1), settings, step_ms=step_ms)
+        assert clock.longest_ms <= 3 * settings.block_ms
+        assert timing.median_ms == pytest.approx(call_ms, rel=0.05)

@@ -165,7 +165,7 @@ def prune(
     """
     say, how, formats = teller(progress), settings or PruneSettings(), exporting or ExportSettings()
     device, limit_ms = _one_limit(limits)
-    load_device(device)
+    load_device(device).check_at_hand()
     if init.startswith("stitch:"):
         raise SettingsError(
             f"--init {init}: rounds remove what one network has; give one, or find the front of both with `vitnas family`"

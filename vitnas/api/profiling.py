@@ -16,7 +16,7 @@ from vitnas.latency_lut.devices.menus import Compression
 from vitnas.latency_lut.remote.transports import Elsewhere
 from vitnas.latency_lut.settings import ProfileSettings
 from vitnas.latency_lut.table import LatencyTable
-from vitnas.latency_lut.transfer import transfer
+from vitnas.latency_lut.transfer import check_old, transfer
 from vitnas.loggers.names import refuse_missing
 from vitnas.run import RunFolder
 from vitnas.search_spaces import Compressed, SearchSpace
@@ -57,6 +57,12 @@ def profile(
         space = Compression(() if isinstance(compress, bool) else tuple(compress)).of(space, [target])
     settings = settings or ProfileSettings()
     refuse_missing(settings.loggers)
+    profiling.check_first(space, target, file)
+    old = (
+        corrects if corrects is None or isinstance(corrects, LatencyTable) else load_table(corrects, progress=progress)
+    )
+    if old is not None:
+        check_old(space, old, samples)
     with (
         going_on(f"what was measured is kept beside '{file}'; the same command goes on"),
         profile_loggers(settings, space, target.name, file) as loggers,
@@ -64,10 +70,9 @@ def profile(
     ):
         for place in loggers.places:
             say(place)
-        if corrects is None:
+        if old is None:
             table = profiling.profile(space, target, file, settings, progress, budget_s)
         else:
-            old = corrects if isinstance(corrects, LatencyTable) else load_table(corrects, progress=progress)
             table = transfer(space, target, old, file, samples, settings, progress, budget_s)
         log_table(loggers, table, file)
     _warn(table, say)

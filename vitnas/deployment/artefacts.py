@@ -7,12 +7,14 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
+from vitnas.deployment.compressed.limits import limits_at
 from vitnas.deployment.compressed.proof import proof_of
 from vitnas.deployment.compressed.qdq import precisions_of
 from vitnas.deployment.exporters import Exporter, Facts
-from vitnas.deployment.exporters.exporter import ROUNDED, size_bytes
+from vitnas.deployment.exporters.exporter import size_bytes
 from vitnas.deployment.folding import fold
 from vitnas.deployment.verification import answers, blame, compare, differences, first_line
 from vitnas.errors import ExportError
@@ -45,8 +47,19 @@ def write_artefact(
     val: tuple[Tensor, Tensor, Tensor],
     facts: Facts,
     folder: Path,
+    in_float: Tensor | None = None,
 ) -> dict[str, Any]:
-    """One artefact in the folder, verified; its part of the report."""
+    """One artefact in the folder, verified; its part of the report.
+
+    Args:
+        exporter: of its format.
+        network: as it is deployed, at its precisions.
+        example: for the exporter.
+        val: images, the answers of the network, and labels.
+        facts: that travel inside.
+        folder: takes it.
+        in_float: the answers of the network in float, where its precisions make others of them.
+    """
     where = f"arch {facts.arch_id}, format '{exporter.name}'"
     x, expected, truth = val
     try:
@@ -63,13 +76,19 @@ def write_artefact(
     weights, proof = exporter.weights() or _asked_weights(network), {}
     limits = exporter.limits
     if precisions_of(network):
-        limits, strays = ROUNDED, exporter.strays(path, network)
+        strays = exporter.strays(path, network)
+        limits = limits_at(limits, expected if in_float is None else in_float, expected)
         for site, reason in strays.items():
             raise ExportError(
                 f"{where}: layer '{site}' ({network.get_submodule(site).spec.key}) is not computed as asked: {reason}; "  # type: ignore[union-attr]
                 "choose another format, or an arch with this layer in float"
             )
-        proof = {"layers": proof_of(network, strays), "latency_ms": exporter.latency_ms(path, x[:1])}
+        proof = {
+            "layers": proof_of(network, strays),
+            "rounds_besides": exporter.rounds_besides(path, network),
+            "latency_ms": exporter.latency_ms(path, x[:1]),
+            "threads": torch.get_num_threads(),
+        }
     parity = compare(expected, found, truth, facts.answer or CLASS)
     breaches = parity.breaches(limits)
     if breaches:

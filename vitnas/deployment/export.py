@@ -28,7 +28,7 @@ from vitnas.deployment.latency import Then, compare_latencies, devices_here
 from vitnas.deployment.latency_report import describe
 from vitnas.deployment.logged import export_loggers, figures_of
 from vitnas.deployment.model_card import CARD, DIAGRAM, model_card
-from vitnas.deployment.settings import ExportSettings
+from vitnas.deployment.settings import LEAST, ExportSettings
 from vitnas.deployment.verification import answers, at_size, images_compared
 from vitnas.errors import ExportError
 from vitnas.files import BLANK, KEY, seal_bytes, write_bytes, write_json
@@ -94,6 +94,7 @@ def export(
     job = _Job(space, network, dataset, settings, choose_exporters(settings), run, dict(tables or {}), draw, progress)
     out = job.check(out, force)
     arch = job.check_arch(arch)
+    job.check_level([arch])
     with job.logged([arch], out) as loggers:
         with whole_folder(out) as draft:
             report = job.write(arch, latency_ms or {}, draft, chosen)
@@ -125,6 +126,7 @@ def export_all(
     if not archs:
         raise ExportError("there is no arch to export; give a front that has points")
     checked = [job.check_arch(arch) for arch in archs]
+    job.check_level(checked)
     latencies = latency_ms or [{}] * len(checked)
     reports = {}
     with job.logged(checked, out) as loggers:
@@ -186,6 +188,16 @@ class _Job:
                     )
         return arch
 
+    def check_level(self, archs: Sequence[Arch]) -> None:
+        """Refuses work on rounded layers where there are none."""
+        level = self.settings.quantise
+        if level != LEAST and not any(precisions_of(self.space.lower(arch)) for arch in archs):
+            raise ExportError(
+                f"[export] quantise '{level}' is for layers that an arch has at other precisions, and here all are in float; leave "
+                "it out, or export an arch of `vitnas search --compress`. Formats that make all layers int8 choose ranges by "
+                "themselves"
+            )
+
     def logged(self, archs: Sequence[Arch], out: Path) -> Loggers:
         loggers = export_loggers(self.settings, self.space, archs, out)
         for place in loggers.places:
@@ -219,14 +231,15 @@ class _Job:
             shared = judgement_of(network, dataset.val, settings.accuracy_images, device)
             trained = finetuned(self.run, arch, settings, space=space)
             network, _ = extract(base, trained, plain, dataset.train, dataset.val)
-        flips = flips_in_half(network, x)
+        in_half = any(exporter.most_flips is not None for exporter in self.exporters)
+        flips = flips_in_half(network, x) if in_half else None
         if flips is not None:
             self.say(f"{arch.id}: {flips}")
         for exporter in self.exporters:
             refuse_flips(exporter, flips, f"arch {arch.id}")
         expected = answers(network, x)
         deployed = folded(network, example, x, expected)
-        judged, compression = network, None
+        judged, compression, in_float = network, None, expected
         if low := reference(deployed, blueprint, example, settings.quantise):
             self.say(f"{arch.id} at its precisions: {settings.quantise}")
             compression = low.report(settings.quantise, (x, expected, truth), task.answer)
@@ -243,7 +256,8 @@ class _Job:
         formats = {}
         for exporter in self.exporters:
             self.say(f"exporting {arch.id} to {exporter.name}")
-            formats[exporter.name] = write_artefact(exporter, deployed, example, (x, expected, truth), facts, folder)
+            val = x, expected, truth
+            formats[exporter.name] = write_artefact(exporter, deployed, example, val, facts, folder, in_float)
         self.say(f"judging {arch.id}")
         accuracy = accuracies(judged, dataset, settings.accuracy_images, shared, device)
         predicted = {name: ms if isinstance(ms, Predicted) else Predicted(ms) for name, ms in latency_ms.items()}

@@ -67,11 +67,17 @@ def _chooses(layer: nn.Module) -> bool:
 
 
 def _groupings(network: nn.Module, x: Tensor) -> Iterator[Tensor]:
-    """For every layer that chooses ``(B, P, P)``: which pairs of the tokens that came to the first one are now in one."""
+    """For every layer that chooses ``(B, P, P)``: which pairs are now in one of the tokens that came to the first layer.
+
+    The first of its kind, or the first since another layer made fewer tokens.
+    """
     members: Tensor | None = None
     for layer in network.children():
         if isinstance(layer, ReducingAttention) and _chooses(layer):
             own = (layer.members(x) > 0).float()
             members = own if members is None else own @ members
             yield members.transpose(1, 2) @ members > 0
+        before = x.shape[1]
         x = layer(x)
+        if not _chooses(layer) and x.shape[1] != before:
+            members = None

@@ -12,10 +12,10 @@ from vitnas.deployment.flips import Flips
 from vitnas.deployment.judged import judged_in, metric_in, title_in
 from vitnas.deployment.latency_report import COLUMNS as LATENCY_COLUMNS
 from vitnas.deployment.latency_report import latency_remarks, latency_rows
-from vitnas.image_size import height_and_width, in_words, settled
 from vitnas.latency_lut.runtimes.saturation import FULL_BITS, WeightRange
 from vitnas.search_spaces.answers import ANSWERS, CLASS, AnswerKind
 from vitnas.supernets.judgement import ACCURACY, interval_of
+from vitnas.supernets.weights.exported import input_shape
 
 CARD = "README.md"
 DIAGRAM = "network.svg"
@@ -76,14 +76,13 @@ def _yaml(text: str) -> str:
 
 
 def _architecture(report: Mapping[str, Any], has_diagram: bool) -> Iterator[str]:
-    counts, task = report["counts"], report["task"]
-    size = in_words(settled(task["image_size"], "image_size"))
+    counts, (channels, *sides) = report["counts"], input_shape(report)
     yield from ("", "## Architecture", "")
     if has_diagram:
         yield from (f"![Its layers from input to output]({DIAGRAM})", "")
     yield (
         f"{counts['num_params'] / 1e6:.2f} M parameters, {counts['macs'] / 1e6:.1f} M multiply-accumulates for one image of "
-        f"{size} with {task['in_channels']} channel(s), {len(report['blueprint'])} layers."
+        f"{'x'.join(map(str, sides))} with {channels} channel(s), {len(report['blueprint'])} layers."
     )
     yield from ("", *_table(("gene", "value"), list(report["arch"]["genes"].items())))
 
@@ -144,7 +143,8 @@ def _files(report: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     yield "Differences are those of the logits, in units of their root mean square."
     if report.get("flips") is not None:
-        yield from ("", f"{Flips(**report['flips'])}.")
+        where = " This is the network in float." if report.get("compression") else ""
+        yield from ("", f"{Flips(**report['flips'])}.{where}")
     for name, found in report["formats"].items():
         if "int8" in found:
             yield from ("", f"`{name}` has {WeightRange(**found['int8'])}.")
@@ -160,14 +160,20 @@ def _precisions(report: Mapping[str, Any]) -> Iterator[str]:
         yield from ("", "## Precision", "", figures.in_words(report), "")
         yield from _table(figures.columns(report), rows)
         yield ""
+        threads = next((found["threads"] for found in report["formats"].values() if "threads" in found), None)
+        on = report["processor"] + ("" if threads is None else f", {threads} thread{'s' * (threads != 1)}")
+        no_runtime = " No runtime of `coreml` was there: its program was evaluated with PyTorch, and what a phone executes is not known."
         yield (
             f"Simulated is what PyTorch answers with rounded operands, engine what the file answers where it was made, and its "
-            f"latency the median of an image there ({report['processor']}). No runtime of `coreml` was there: its program was "
-            "evaluated with PyTorch, and what a phone executes is not known."
-            if "coreml" in report["formats"]
-            else "Simulated is what PyTorch answers with rounded operands, engine what the file answers where it was made, and its "
-            f"latency the median of an image there ({report['processor']})."
+            f"latency the median of an image there ({on}).{no_runtime * ('coreml' in report['formats'])}"
         )
+        for name, found in report["formats"].items():
+            if sites := found.get("rounds_besides"):
+                yield ""
+                yield (
+                    f"The runtime of `{name}` also rounds the activations of {len(sites)} layers whose weights alone are in few "
+                    f"bits: {', '.join(sites)}."
+                )
 
 
 def _latency(report: Mapping[str, Any]) -> Iterator[str]:
@@ -189,10 +195,8 @@ def _latency(report: Mapping[str, Any]) -> Iterator[str]:
 
 def _use(report: Mapping[str, Any]) -> Iterator[str]:
     yield from ("", "## Use")
-    size, channels = report["task"]["image_size"], report["task"]["in_channels"]
-    height, width = height_and_width(settled(size, "image_size"))
     for name, found in report["formats"].items():
-        code = EXPORTERS.load(name)().usage(found["file"], (channels, height, width)) if name in EXPORTERS else ""
+        code = EXPORTERS.load(name)().usage(found["file"], input_shape(report)) if name in EXPORTERS else ""
         if code:
             yield from ("", f"`{name}`:", "", "```python", code, "```")
 

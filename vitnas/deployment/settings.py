@@ -13,6 +13,7 @@ from vitnas.settings import Count, Natural, Positive, Settings, TorchDevice, abo
 
 Level = Literal["L0", "L1", "L2"]
 """How much work is done so that layers in integers answer as they do in float."""
+LEAST: Level = "L0"
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class ExportSettings(Settings):
             "What is done for layers that the arch has in integers: L0 smooths norms and chooses ranges, as a search does; L1 also "
             "fits weights to rounded activations and corrects biases; L2 also lets each layer learn its float answers."
         ),
-    ] = "L0"
+    ] = LEAST
     verify_images: Annotated[
         Count, about("Validation images on which artefact and network are compared, a stratified sample.")
     ] = 1024

@@ -10,11 +10,12 @@ import torch
 
 from vitnas.deployment.accuracies import accuracies
 from vitnas.deployment.agreement import Agreement
+from vitnas.deployment.compressed.limits import limits_at
 from vitnas.deployment.compressed.network import Reference, read_executed
 from vitnas.deployment.compressed.proof import proof_of
 from vitnas.deployment.compressed.qdq import precisions_of
 from vitnas.deployment.exporters import EXPORTERS
-from vitnas.deployment.exporters.exporter import ROUNDED, size_bytes
+from vitnas.deployment.exporters.exporter import size_bytes
 from vitnas.deployment.folding import fold
 from vitnas.deployment.judged import metric_in
 from vitnas.deployment.latency import Then, compare_latencies, devices_here
@@ -105,11 +106,12 @@ def verify(
     num_images = max([found["num_images"] for found in report["formats"].values()], default=1)
     x, truth = dataset.val.sample(num_images).all()
     x = at_size(x, blueprint)
-    compression = None
+    compression, in_float = None, None
     if told := report.get("compression"):
         folded = fold(network, torch.zeros(2, *blueprint.in_shape))
+        in_float = answers(folded, x)
         low = Reference.of(folded, read_executed(folder / told["file"]))
-        compression = low.report(told["level"], (x, answers(folded, x), truth), task.answer)
+        compression = low.report(told["level"], (x, in_float, truth), task.answer)
         network = low.network
     expected = answers(network, x)
     found: dict[str, dict[str, Any]] = {}
@@ -127,7 +129,8 @@ def verify(
                 f"'{path}' cannot be run here: {first_line(error)}; see whether it was changed, and whether its runtime is installed"
             ) from error
         strays = exporter.strays(path, network) if precisions_of(network) else {}
-        breaches = parity.breaches(ROUNDED if precisions_of(network) else exporter.limits)
+        limits = exporter.limits if in_float is None else limits_at(exporter.limits, in_float, expected)
+        breaches = parity.breaches(limits)
         breaches += [f"layer '{site}': {reason}" for site, reason in strays.items()]
         # Before the range was recorded, all weights had 8 bits.
         saturated = exporter.saturated(told.get("int8", {}).get("bits", FULL_BITS if exporter.quantises else 0))

@@ -54,8 +54,7 @@ def profile(
         budget_s: seconds that this call may take in all; without it, until `settings.tolerance` is met.
     """
     begun = time.monotonic()
-    check_target(path, device, space)
-    device.check_precisions(precisions_of(space))
+    check_first(space, device, path)
     if isinstance(device, EstimatedDevice):
         return write_estimates(space, device, path)
     networks = sample_networks(space, settings.fit_networks, settings.test_networks, settings.seed)
@@ -70,6 +69,12 @@ def profile(
     table.write(path)
     partial.remove()
     return table
+
+
+def check_first(space: SearchSpace, device: Device, path: Path) -> None:
+    """Refuses what cannot become a table before anything is measured, or somebody is asked to bring the device."""
+    check_target(path, device, space)
+    device.check_precisions(precisions_of(space))
 
 
 def check_target(path: Path, device: Device, space: SearchSpace) -> None:

@@ -21,6 +21,10 @@ Stopwatch = Callable[[int], float]
 
 TimingProvenance = Literal["measured", "interpolated", "estimated", "imported"]
 
+FEWEST_STEPS = 5
+"""Steps of a clock that a reading must have, to tell a time at all."""
+MOST_MORE = 10
+"""How many times as many calls one reading may have as the one before it."""
 IQR_OF_NORMAL = 1.349
 """The interquartile range of a normal distribution, in standard deviations."""
 
@@ -100,6 +104,7 @@ def measure(
     reference: Stopwatch,
     settings: TimingSettings,
     energy: Callable[[], float] | None = None,
+    step_ms: float = 0.0,
 ) -> list[Timing]:
     """Times candidates in turns, a block each, with a block of the reference between any two.
 
@@ -114,9 +119,10 @@ def measure(
         reference: the same in every measurement on a device.
         settings: how carefully.
         energy: tells the millijoules spent so far, if anything here does.
+        step_ms: the smallest step of the clock, where that is coarse.
     """
-    reference_runs = _warm_up(reference, settings)
-    runs = [_warm_up(candidate, settings) for candidate in candidates]
+    reference_runs = _warm_up(reference, settings, step_ms)
+    runs = [_warm_up(candidate, settings, step_ms) for candidate in candidates]
     tried: list[list[_TimedBlock]] = [[] for _ in candidates]
     seen: list[float] = []
     waiting = list(range(len(candidates)))
@@ -200,16 +206,21 @@ def _summarise(blocks: Sequence[_TimedBlock], quiet_ms: float, most: int) -> Tim
     )
 
 
-def _warm_up(stopwatch: Stopwatch, settings: TimingSettings) -> int:
+def _warm_up(stopwatch: Stopwatch, settings: TimingSettings, step_ms: float = 0.0) -> int:
     """Runs until the median of the last five moves by less than 2 %; returns the calls that fill a block."""
-    spent_ms, means, runs = 0.0, [], 1
-    while spent_ms < settings.max_warmup_ms:
-        took_ms = max(stopwatch(runs), 1e-6)
+    # A tenth of a block at a time, so that short calls are not lost in the clock's own cost.
+    part_ms = max(settings.block_ms / 10, 2 * FEWEST_STEPS * step_ms)
+    means: list[float] = []
+    spent_ms, runs = 0.0, 1
+    while spent_ms < settings.max_warmup_ms or not means:
+        took_ms = stopwatch(runs)
         spent_ms += took_ms
+        if took_ms <= FEWEST_STEPS * step_ms:  # it tells no time, and a clock may stand still
+            runs *= 2
+            continue
         means.append(took_ms / runs)
         ready = len(means) >= 10 and spent_ms >= settings.warmup_ms
         if ready and abs(np.median(means[-5:]) / np.median(means[-6:-1]) - 1) < 0.02:
             break
-        # A tenth of a block at a time, so that short calls are not lost in the clock's own cost.
-        runs = max(1, round(settings.block_ms / 10 / means[-1]))
+        runs = max(1, min(round(part_ms / means[-1]), MOST_MORE * runs))
     return max(1, math.ceil(settings.block_ms / float(np.median(means[-5:]))))

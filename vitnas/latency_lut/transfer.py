@@ -21,7 +21,7 @@ from vitnas.latency_lut.assemble import layer_counts, work_of
 from vitnas.latency_lut.calibration import Fidelity
 from vitnas.latency_lut.devices import Device
 from vitnas.latency_lut.features import Floats, by_kind, spread
-from vitnas.latency_lut.profile import check_target, precisions_of, terms
+from vitnas.latency_lut.profile import check_first, terms
 from vitnas.latency_lut.protocol import Timing, align
 from vitnas.latency_lut.residual import Layers, fit_residual
 from vitnas.latency_lut.rows import ReferenceNetwork, WholeNetwork
@@ -59,11 +59,8 @@ def transfer(
         budget_s: seconds that this call may take in all.
     """
     begun = time.monotonic()
-    check_target(path, device, space)
-    device.check_precisions(precisions_of(space))
-    old.check(space)
-    if samples < LEAST:
-        raise DeviceError(f"{samples} samples are too few to state an error: at least {LEAST}, better 10 to 20")
+    check_first(space, device, path)
+    check_old(space, old, samples)
     codes = sample_for_transfer(space, old, samples, settings.seed)
     archs = space.decode(codes)
     blueprints = [space.lower(arch) for arch in archs]
@@ -99,6 +96,13 @@ def transfer(
     table.write(path)
     partial.remove()
     return table
+
+
+def check_old(space: SearchSpace, old: LatencyTable, samples: int) -> None:
+    """Refuses a table that says nothing of the space, and samples that are too few."""
+    old.check(space)
+    if samples < LEAST:
+        raise DeviceError(f"{samples} samples are too few to state an error: at least {LEAST}, better 10 to 20")
 
 
 def sample_for_transfer(space: SearchSpace, old: LatencyTable, n: int, seed: int) -> Codes:

@@ -10,8 +10,10 @@ from vitnas.errors import SpaceError
 FULL = 32
 """The bits of a number in single precision."""
 FEWEST, MOST = 2, 8
-BLOCK = 32
-"""Inputs that share a scale where the weights of a linear layer alone are kept in at most 4 bits."""
+SMALL, BLOCK = 4, 32
+"""Weights of a linear layer that alone are kept in so many bits or fewer share a scale in blocks of so many inputs."""
+OF_PALETTES = (1, 2, 3, 4, 6, 8)
+"""Bits that a place in a palette may have in a file."""
 
 _NAME = re.compile(r"(?P<form>[wp])(?P<weights>\d)(?:a(?P<activations>\d))?")
 
@@ -56,13 +58,17 @@ class Precision:
 
     @property
     def stored_bits(self) -> int:
-        """Of a weight in a file: integers of 7 bits are bytes of a smaller range."""
-        return MOST if self.integer and self.weight_bits == MOST - 1 else self.weight_bits
+        """Of a weight of a linear layer in a file; what no runtime executes is in none, and has the bits of its name."""
+        if self.palette:
+            return next(bits for bits in OF_PALETTES if bits >= self.weight_bits)
+        if self.block is not None:
+            return SMALL
+        return MOST if self.weight_bits < FULL and self.activation_bits in (MOST, FULL) else self.weight_bits
 
     @property
     def block(self) -> int | None:
         """How many inputs of a linear layer share a scale, where it is not all of a row: of weights alone in at most 4 bits."""
-        return BLOCK if not (self.integer or self.palette) and self.weight_bits <= 4 else None
+        return BLOCK if not (self.integer or self.palette) and self.weight_bits <= SMALL else None
 
     @property
     def cost(self) -> tuple[int, int, bool]:

@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 import onnx
 import pytest
+import torch
 from onnx import numpy_helper
 
 from tests.deployment.compressed.networks import at, folded, images
 from tests.deployment.exporters.small_network import FACTS, pictures
+from vitnas.deployment.compressed.limits import limits_at
+from vitnas.deployment.compressed.network import reference
 from vitnas.deployment.compressed.onnx_graph import KERNEL
 from vitnas.deployment.compressed.proof import proof_of
 from vitnas.deployment.exporters import EXPORTERS, Exporter
-from vitnas.deployment.exporters.exporter import ROUNDED
+from vitnas.deployment.exporters.exporter import EXACT, ROUNDED
 from vitnas.deployment.exporters.onnx import Onnx
+from vitnas.deployment.folding import fold
 from vitnas.deployment.verification import answers, compare
+from vitnas.search_spaces import Blueprint, LayerSpec
 from vitnas.search_spaces.precision import Precision
+from vitnas.supernets.counting.counts import count_layer
+from vitnas.supernets.supernet import build_network
 
 MIXED = {
     "transformer": (("attention", "w7a8"), ("ffn", "w4"), ("ffn2", "w8")),
@@ -34,6 +42,7 @@ CHOICES = {
     "coreml": PALETTES | {"transformer": MIXED["transformer"]},
 }
 SLOW = pytest.mark.slow
+ALONE = replace(FACTS, labels=())
 MEAN, LARGEST = 0.02, 0.2
 """In units of the logits; a value between two steps may become either, and one step of a convolution's bytes is that much."""
 
@@ -130,6 +139,49 @@ def test_weights_take_the_bytes_that_were_asked_for(file):
     assert kept["ffn.product0_blocks_packed"] == 64 * 2 * 32 // 2  # 40 inputs are two blocks
     assert kept["ffn.product1_blocks_packed"] == 40 * 64 // 2
     assert sum(node.op_type == KERNEL for node in model.graph.node) == 2
+
+
+@pytest.mark.slow
+def test_a_file_is_as_large_as_it_is_counted(tmp_path):
+    """Whatever the bits are called, and with weights large enough to be most of a file."""
+    spec = LayerSpec.of("feed_forward", (5, 64), (5, 64), hidden=512)
+    network = fold(build_network(Blueprint.single(spec)).eval(), torch.zeros(2, *spec.in_shape))
+    for precision in ("w8", "w6", "w4a8", "w4", "w3"):
+        low = spec.at(precision)
+        found = reference(network, Blueprint.single(low), torch.randn(8, *spec.in_shape), "L0")
+        (tmp_path / precision).mkdir()
+        path = Onnx().export(found.network, torch.zeros(2, *spec.in_shape), ALONE, tmp_path / precision)
+        assert 0.9 <= path.stat().st_size / count_layer(low).weight_bytes <= 1.1, precision
+
+
+@pytest.mark.heavy
+def test_nothing_is_kept_that_no_answer_rests_on(file):
+    graph = onnx.load(file).graph
+    read = {name for node in graph.node for name in node.input} | {answer.name for answer in graph.output}
+    assert all(read & {*node.output} for node in graph.node)
+    assert all(weight.name in read for weight in graph.initializer)
+
+
+@pytest.mark.heavy
+def test_activations_that_a_kernel_rounds_besides_are_told(file):
+    """Of weights in bytes it does; those in blocks ask for numbers in full."""
+    assert Onnx().rounds_besides(file, at("transformer", *MIXED["transformer"]).network) == ["ffn2"]
+
+
+@pytest.mark.parametrize("network", ["transformer", "hybrid"])
+def test_limits_are_of_the_size_of_what_the_precisions_change(network):
+    x = images()
+    in_float, low = answers(folded(network), x), answers(at(network, *MIXED[network]).network, x)
+    limits = limits_at(EXACT, in_float, low)
+    labels = low.argmax(dim=1)
+    off = compare(in_float, low, in_float.argmax(dim=1))
+    assert off.mean_difference < limits.mean_difference <= min(ROUNDED.mean_difference, 3 * off.mean_difference)
+    assert compare(low, low * (1 + 2 * limits.mean_difference), labels).breaches(
+        limits
+    )  # as where a layer in float is off
+    one = answers(at(network, MIXED[network][-1]).network, x)
+    assert limits_at(EXACT, in_float, one).mean_difference < limits.mean_difference
+    assert limits_at(EXACT, in_float, in_float).max_difference == EXACT.max_difference
 
 
 @pytest.mark.parametrize(

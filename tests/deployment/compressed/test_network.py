@@ -10,7 +10,7 @@ from vitnas.deployment.compressed.figures import rows
 from vitnas.deployment.compressed.network import Reference, read_executed, reference, write_executed
 from vitnas.deployment.compressed.qdq import at_precision, precisions_of
 from vitnas.deployment.export import ExportSettings, export
-from vitnas.deployment.model_card import CARD
+from vitnas.deployment.model_card import CARD, _precisions
 from vitnas.deployment.verification import answers, compare
 from vitnas.deployment.verify import images_for, verify
 from vitnas.errors import ExportError
@@ -98,3 +98,28 @@ def test_an_arch_is_exported_as_it_says_and_verified_later(tmp_path, capsys):
     (out / "executed.safetensors").write_bytes(content)
     with pytest.raises(ExportError, match="does not say what is executed"):
         verify(out, images_for(read_report(out), None), measure=False)
+
+
+def test_work_on_rounded_layers_is_refused_where_there_are_none(tmp_path):
+    digits, arch = load_dataset("digits"), ONE.compress(SPACE.smallest(), "float")
+    for formats in (("torch",), ("onnx", "onnx-int8")):
+        settings = ExportSettings(formats=formats, quantise="L2", measure=False)
+        with pytest.raises(ExportError, match="quantise 'L2' is for layers .* here all are in float; leave it out"):
+            export(ONE, Supernet(SPACE), arch, digits, tmp_path / "out", settings)
+
+
+def test_the_card_says_on_how_many_threads_and_which_kernels_round_more():
+    found = {"accuracy_after": 0.5, "latency_ms": 1.0, "layers": {"as_asked": 1, "asked": 1}, "threads": 2}
+    told = {
+        "layers": {"ffn": "w8"}, "level": "L0", "num_images": 2,
+        "float_accuracy": 0.5, "reference_accuracy": 0.5, "simulated_accuracy": 0.5,
+    }  # fmt: skip
+    formats = {"onnx": found | {"rounds_besides": ["ffn"]}, "torch": found | {"rounds_besides": []}}
+    report = {"compression": told, "formats": formats, "blueprint": [{}, {}], "processor": "a processor"}
+    text = "\n".join(_precisions(report))
+    assert "(a processor, 2 threads)" in text
+    assert (
+        "The runtime of `onnx` also rounds the activations of 1 layers whose weights alone are in few bits: ffn."
+        in text
+    )
+    assert "`torch` also" not in text

@@ -57,7 +57,7 @@ class Page(threading.Thread):
         self._facts = FACTS | facts
         self._sessions: dict[str, tuple[Any, dict[str, Any]]] = {}
         self.said: list[str] = []
-        self.refused = ""
+        self.refused = self._page = ""
         self.start()
 
     def run(self) -> None:
@@ -65,6 +65,7 @@ class Page(threading.Thread):
         if "refused" in answer:
             self.refused = answer["refused"]
             return
+        self._page = answer["page"]
         done: dict[str, Any] = {}
         while self._left != 0:
             job = self._connection.post("turn", {"page": answer["page"], **done})

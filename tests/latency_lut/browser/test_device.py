@@ -10,7 +10,8 @@ import pytest
 
 from tests.latency_lut.browser.player import FACTS, Opener, Page
 from vitnas.api.profiling import profile
-from vitnas.errors import DeviceError, SettingsError
+from vitnas.automation.candidates.clock import Clock
+from vitnas.errors import DeviceError, SettingsError, VitnasError
 from vitnas.latency_lut.browser import conversation, device
 from vitnas.latency_lut.browser.device import Browser, BrowserWebGPU
 from vitnas.latency_lut.browser.named import browser_named
@@ -118,13 +119,61 @@ def test_a_killed_command_goes_on_to_a_table_like_any_other(tmp_path: Path, tiny
 
 
 def test_a_coarse_clock_makes_longer_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[TimingSettings] = []
+    seen: list[tuple[float, float]] = []
     measure = device.measure
-    monkeypatch.setattr(device, "measure", lambda w, r, settings: seen.append(settings) or measure(w, r, settings))
+
+    def noted(watches, beside, settings, *, step_ms):
+        seen.append((settings.block_ms, step_ms))
+        return measure(watches, beside, settings, step_ms=step_ms)
+
+    monkeypatch.setattr(device, "measure", noted)
     browser = Browser(say=Opener(functools.partial(Page, clock_ms=0.2)))
     with browser.opened():
         list(browser.time([EMPTY], BRIEF))
-    assert [settings.block_ms for settings in seen] == [10.0]
+    assert seen == [(10.0, 0.2)]
+
+
+class Crashing(Page):
+    """Ends at a network, as a tab does for which memory is too small."""
+
+    def _do(self, job):
+        if job["do"] == "load" and job["name"] == "network-2.onnx":
+            self._connection.post("bye", {"page": self._page})
+            self._left = 1  # no answer, and nothing after it
+            return {}
+        return super()._do(job)
+
+
+def test_a_network_that_no_page_survives_is_named() -> None:
+    def reopened(text: str) -> None:
+        say(text)
+        if "the page is gone" in text:
+            say.pages.append(Crashing(say.url))
+
+    say = Opener(Crashing)
+    browser = Browser(say=reopened)
+    named = r"network-2 \('feed_forward 65x96"
+    with browser.opened(), pytest.raises(DeviceError, match=rf"gone 3 times .* {named}.*too much for the browser"):
+        list(browser.time([EMPTY, LAYER], BRIEF))
+    assert len(say.pages) == 3
+    assert all(re.search(named, text) for text in say.told if "the page is gone" in text)
+
+
+def test_what_cannot_become_a_table_is_refused_before_anybody_opens_a_page(tmp_path: Path, tiny: Path) -> None:
+    space, say = load_space(str(tiny)), Opener()
+    (tmp_path / "notes.parquet").write_text("no table")
+    with pytest.raises(VitnasError, match="notes.parquet"):
+        profile(space, Browser(say=say), path=tmp_path / "notes.parquet")
+    with pytest.raises(DeviceError, match="computes no 'w8a8'"):
+        profile(space.compressed(["w8a8"]), Browser(say=say), path=tmp_path / "table.parquet")
+    with pytest.raises(VitnasError, match="gone.parquet"):
+        profile(space, Browser(say=say), path=tmp_path / "table.parquet", corrects=tmp_path / "gone.parquet")
+    assert say.told == []
+
+
+def test_work_in_which_nobody_is_asked_to_open_a_page_refuses_browsers() -> None:
+    with pytest.raises(DeviceError, match="nobody is asked to open one.*vitnas profile --device browser-2threads"):
+        Clock({"browser-2threads": 5.0})
 
 
 @pytest.mark.parametrize(
@@ -162,6 +211,7 @@ def test_names() -> None:
     [
         ({"device": "cpu", "lan": True}, "--lan and --port are for"),
         ({"device": "cpu", "runs_by": "wasm"}, "no device of this machine"),
+        ({"device": "cpu-2threads", "runs_by": "wasm"}, "no device of this machine"),
         ({"device": "My Phone", "runs_by": "wasm"}, "use lower-case letters"),
         ({"device": "pixel-8", "runs_by": "webnn"}, "by one of wasm, webgpu"),
         ({"device": "browser", "runs_by": "webgpu"}, "two devices"),
@@ -170,3 +220,9 @@ def test_names() -> None:
 def test_what_makes_no_sense_is_refused(asked: dict[str, object], why: str) -> None:
     with pytest.raises(SettingsError, match=why):
         browser_named(**asked)
+
+
+@pytest.mark.parametrize("device", ["browser", "pixel-8"])
+def test_no_threads_are_refused(device: str) -> None:
+    with pytest.raises(DeviceError, match="threads must be a whole number above zero, got 0"):
+        browser_named(device, None if device == "browser" else "wasm", threads=0)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import pytest
 
 from tests.latency_lut.browser.player import Connection
 from vitnas.errors import VitnasError
+from vitnas.latency_lut.browser import server as page_server
 from vitnas.latency_lut.browser.server import HOST, MOST_POSTED, PageServer, ServedFiles, serving
 
 SECRET = "a secret beside the page"
@@ -91,6 +94,7 @@ def test_only_known_names_are_served(server: PageServer, name: str) -> None:
     ("headers", "body", "status"),
     [
         (f"Content-Length: {MOST_POSTED + 1}", b"1", b"413"),
+        (f"Content-Length: {'9' * 5000}", b"1", b"413"),
         ("Content-Length: -1", b"1", b"411"),
         ("Content-Length: 1_0", b"1", b"411"),
         ("Transfer-Encoding: chunked", b"1\r\n1\r\n0\r\n\r\n", b"411"),
@@ -139,3 +143,28 @@ def test_only_this_machine_can_ask_unless_told_otherwise(server: PageServer) -> 
 def test_json_is_what_posts_answer(server: PageServer) -> None:
     status, content = Connection(server.url).ask("POST", "double", b"4")
     assert (status, json.loads(content)) == (200, 8)
+
+
+def test_connections_are_few(server: PageServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page_server, "MOST_CONNECTIONS", 3)
+    with serving(PageServer(server.site)) as few:
+        held = [socket.create_connection((HOST, few.server_port), timeout=5) for _ in range(3)]
+        for one in held:
+            one.sendall(b"GET /x")
+        with socket.create_connection((HOST, few.server_port), timeout=5) as further:
+            assert further.recv(1) == b""  # closed at once
+        held[0].close()
+        time.sleep(0.2)
+        assert Connection(few.url).ask("GET", "")[0] == 200
+        for one in held[1:]:
+            one.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have one address that means this machine")
+def test_others_of_a_network_are_let_in_by_the_address_that_is_shown_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page_server, "lan_address", lambda: "127.0.0.2")
+    with serving(PageServer(ServedFiles({"index.html": b"x"}, {}), lan=True)) as server:
+        assert server.url.startswith(f"http://127.0.0.2:{server.server_port}/")
+        assert Connection(server.url).ask("GET", "") == (200, b"x")
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection((HOST, server.server_port), timeout=5)

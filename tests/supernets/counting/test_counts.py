@@ -146,8 +146,12 @@ def test_counts_of_one_layer_by_hand() -> None:
         ("float", 4 * 48, 32 * 32),
         ("w8a8", 48 + 4 * (8 + 3), 8 * 8),
         ("w7a8", 48 + 4 * (8 + 3), 7 * 8),  # bytes of a smaller range
-        ("w4", 24 + 4 * (8 + 3), 4 * 32),
+        ("w6", 48 + 4 * (8 + 3), 6 * 32),  # no format has numbers of 6 bits
+        ("w4a8", 48 + 4 * (8 + 3), 4 * 8),
+        ("w4", (8 + 3) * 16 + 4 * (8 + 3), 4 * 32),  # blocks of 32 that are filled up, in half a byte each
+        ("w3", (8 + 3) * 16 + 4 * (8 + 3), 3 * 32),
         ("p4", 24 + 4 * 2 * 16, 4 * 32),
+        ("p5", 36 + 4 * 2 * 64, 5 * 32),  # places of 6 bits
         ("w3a4", 18 + 4 * (8 + 3), 3 * 4),
     ],
 )
@@ -184,7 +188,8 @@ def test_fewer_bits_take_less_and_float_takes_what_it_took(name: str) -> None:
     found = {p: count(space.lower(space.compress(arch, p))) for p in space.menu}
     assert found["float"] == count(space.base.lower(arch))
     assert found["float"].bitops == 1024 * found["float"].macs
-    assert found["w4a8"].weight_bytes < found["w8a8"].weight_bytes < found["float"].weight_bytes
+    assert found["p4"].weight_bytes < found["w8a8"].weight_bytes < found["float"].weight_bytes
+    assert found["w4a8"].weight_bytes == found["w8a8"].weight_bytes  # both are bytes
     assert found["w4a8"].bitops < found["w8a8"].bitops < found["p4"].bitops < found["float"].bitops
 
 
@@ -218,4 +223,10 @@ def test_weights_alone_in_four_bits_have_a_scale_for_every_32_inputs() -> None:
     spec = LayerSpec.of("feed_forward", (2, 96), (2, 96), hidden=40)
     found, plain = count_layer(spec.at("w4")), count_layer(spec)
     scales = 40 * 3 + 96 * 2
-    assert found.weight_bytes == plain.weight_bytes - 4 * 2 * 96 * 40 + 96 * 40 + 4 * scales
+    assert found.weight_bytes == plain.weight_bytes - 4 * 2 * 96 * 40 + 16 * scales + 4 * scales
+
+
+def test_weights_alone_of_convolutions_stay_in_bytes() -> None:
+    spec = LayerSpec.of("depthwise_conv", (16, 8, 8), (16, 8, 8), kernel=3)
+    assert count_layer(spec.at("w4")).weight_bytes == count_layer(spec.at("w8")).weight_bytes
+    assert count_layer(spec.at("p4")).weight_bytes < count_layer(spec.at("p8")).weight_bytes

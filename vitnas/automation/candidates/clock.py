@@ -25,6 +25,8 @@ class Clock:
         """
         self.limits = dict(limits)
         self.devices = {name: load_device(name) for name in limits}
+        for device in self.devices.values():
+            device.check_at_hand()
         self._settings = ProfileSettings.quick()
         self._file = file
         self._known: dict[str, float] = _read(file) if file is not None and file.is_file() else {}

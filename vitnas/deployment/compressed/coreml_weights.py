@@ -20,10 +20,10 @@ from torch import Tensor, fx, nn
 
 from vitnas.deployment.compressed.executed import spread
 from vitnas.deployment.compressed.graph import BLOCKS, products_of, rows_and_width, weight_name
-from vitnas.deployment.compressed.proof import OF_PALETTES, strays
+from vitnas.deployment.compressed.proof import strays
 from vitnas.deployment.compressed.qdq import precision_of, precisions_of
 from vitnas.latency_lut.runtimes.coreml import quiet
-from vitnas.search_spaces.precision import BLOCK, FLOAT
+from vitnas.search_spaces.precision import BLOCK, FLOAT, OF_PALETTES
 
 IOS = 18
 """The first that runs programs with such weights."""

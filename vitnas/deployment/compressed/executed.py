@@ -8,12 +8,9 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from vitnas.search_spaces.precision import BLOCK, Precision
+from vitnas.search_spaces.precision import BLOCK, SMALL, Precision
 from vitnas.supernets.precision.operands import Affine
 from vitnas.supernets.precision.quantised import QuantisedLayer
-
-SMALL = 4
-"""Bits of a weight that is kept in blocks, or fewer."""
 
 Codes = tuple[float, int]
 """The scale of activations as bytes, and the byte that stands for zero."""

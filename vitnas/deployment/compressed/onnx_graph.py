@@ -28,6 +28,8 @@ _NAME_ALONE = re.compile(r"_token_\d+$")
 """What ONNX Runtime puts behind the name of a node that it moves."""
 MICROSOFT, KERNEL = "com.microsoft", "MatMulNBits"
 """Whose operator multiplies by weights of 4 bits in blocks, and its name."""
+EXACT, ROUNDS = 1, 4
+"""Its levels that compute in fp32, and with activations in 8 bits."""
 
 
 def compress(model: onnx.ModelProto, network: nn.Module) -> None:
@@ -60,35 +62,53 @@ def kept_bits(model: onnx.ModelProto) -> dict[str, int]:
 
 def integer_products(path: Path) -> set[str]:
     """The named products that a default session of a file computes in integers."""
+    return {name for name, node in _executed(path) if is_integer(node.op_type)}
+
+
+def rounding_products(path: Path) -> set[str]:
+    """The named products whose activations the kernel for few bits rounds as well, which is nothing that a graph asks for."""
+    return {
+        name
+        for name, node in _executed(path)
+        if node.op_type == KERNEL and any(a.name == "accuracy_level" and a.i == ROUNDS for a in node.attribute)
+    }
+
+
+def _executed(path: Path) -> list[tuple[str, onnx.NodeProto]]:
+    """What a default session of a file runs under names of products."""
     with temporary_folder() as folder:
         executed = folder / "executed.onnx"
         open_session(path, 1, optimised=executed)
         nodes = onnx.load(executed).graph.node
-    return {_NAME_ALONE.sub("", node.name) for node in nodes if is_integer(node.op_type) and "/" in node.name}
+    return [(_NAME_ALONE.sub("", node.name), node) for node in nodes if "/" in node.name]
 
 
 def name_products(model: onnx.ModelProto) -> None:
-    """Names each product with a kept weight ``SITE/NUMBER``, and gives every weight zeros of its own.
+    """Names each product with a kept weight ``SITE/NUMBER``, and gives every one zeros and nodes of its own before its weight.
 
-    The converter lets weights with as many channels share their zeros, and OpenVINO then takes such products for float ones.
+    The converter lets weights with as many channels share their zeros, and OpenVINO then takes such products for float ones. It
+    also lets products of one weight share its nodes, and ONNX Runtime computes the later ones in float.
     """
     kept = {weight.name: weight for weight in model.graph.initializer}
     made_by = {name: node for node in model.graph.node for name in node.output}
     numbers: Counter[str] = Counter()
+    nodes: list[onnx.NodeProto] = []
     for node in model.graph.node:
-        if node.op_type not in PRODUCTS:
-            continue
-        name, dequantise = _weight(node, made_by)
+        name, dequantise = _weight(node, made_by) if node.op_type in PRODUCTS else ("", None)
         if dequantise is not None and name in kept:
             site = name.rpartition(".")[0]
             node.name = f"{site}/{numbers[site]}"
             numbers[site] += 1
-            zeros = kept[dequantise.input[2]]
-            own = onnx.TensorProto()
-            own.CopyFrom(zeros)
-            own.name = f"{dequantise.name}_zeros"
-            model.graph.initializer.append(own)
-            dequantise.input[2] = own.name
+            for own in _own_way(node, made_by):
+                nodes.append(own)
+                if own.op_type == "DequantizeLinear":
+                    zeros = onnx.TensorProto()
+                    zeros.CopyFrom(kept[own.input[2]])
+                    zeros.name = own.input[2] = f"{own.name}_zeros"
+                    model.graph.initializer.append(zeros)
+        nodes.append(node)
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
     _drop_unused(model)
 
 
@@ -97,6 +117,7 @@ def blocks_to_kernels(model: onnx.ModelProto, shapes: Mapping[str, tuple[int, in
     kept = {weight.name: numpy_helper.to_array(weight) for weight in model.graph.initializer}
     made_by = {name: node for node in model.graph.node for name in node.output}
     nodes: list[onnx.NodeProto] = []
+    packed: dict[str, NDArray[Any]] = {}  # once, however many products have a weight
     for node in model.graph.node:
         name, dequantise = _weight(node, made_by) if node.op_type in PRODUCTS else ("", None)
         if dequantise is None or not name.endswith(BLOCKS):
@@ -109,14 +130,15 @@ def blocks_to_kernels(model: onnx.ModelProto, shapes: Mapping[str, tuple[int, in
             f"{name}_packed": _nibbles(kept[name].reshape(-1, blocks, BLOCK)),
             f"{name}_scales": scales.reshape(-1, blocks),
         }
-        model.graph.initializer.extend(numpy_helper.from_array(value, part) for part, value in own.items())
+        packed |= own
         bias = [*node.input[2:], ""][0]
         answer = f"{node.output[0]}_without_bias" if bias else node.output[0]
-        how = {"K": width, "N": rows, "bits": 4, "block_size": BLOCK, "accuracy_level": 1}
+        how = {"K": width, "N": rows, "bits": 4, "block_size": BLOCK, "accuracy_level": EXACT}
         nodes.append(helper.make_node(KERNEL, [node.input[0], *own], [answer], node.name, domain=MICROSOFT, **how))
         if bias:
             nodes.append(helper.make_node("Add", [answer, bias], node.output, f"{node.name}_bias"))
-    if any(node.domain == MICROSOFT for node in nodes):
+    model.graph.initializer.extend(numpy_helper.from_array(value, part) for part, value in packed.items())
+    if packed:
         model.opset_import.append(helper.make_opsetid(MICROSOFT, 1))
     del model.graph.node[:]
     model.graph.node.extend(nodes)
@@ -131,16 +153,47 @@ def _nibbles(steps: NDArray[Any]) -> NDArray[Any]:
 
 def _weight(product: onnx.NodeProto, made_by: dict[str, onnx.NodeProto]) -> tuple[str, onnx.NodeProto | None]:
     """The name of the weight of a product as it is kept, and what makes numbers of it."""
-    name, dequantise = product.input[1], None
+    way = _way(product, made_by)
+    name = way[0].input[0] if way else product.input[1]
+    return name, next((node for node in way if node.op_type == "DequantizeLinear"), None)
+
+
+def _way(product: onnx.NodeProto, made_by: dict[str, onnx.NodeProto]) -> list[onnx.NodeProto]:
+    """The nodes from a weight as it is kept to its product."""
+    name, found = product.input[1], []
     while name in made_by and made_by[name].op_type in ON_THE_WAY:
-        node = made_by[name]
-        dequantise = node if node.op_type == "DequantizeLinear" else dequantise
-        name = node.input[0]
-    return name, dequantise
+        found.append(made_by[name])
+        name = made_by[name].input[0]
+    return found[::-1]
+
+
+def _own_way(product: onnx.NodeProto, made_by: dict[str, onnx.NodeProto]) -> list[onnx.NodeProto]:
+    """The same as nodes that no other product reads."""
+    found: list[onnx.NodeProto] = []
+    for node in _way(product, made_by):
+        own = onnx.NodeProto()
+        own.CopyFrom(node)
+        own.name, own.output[0] = (
+            f"{name}_of_{product.name.replace('/', '_')}" for name in (node.name, node.output[0])
+        )
+        if found:
+            own.input[0] = found[-1].output[0]
+        found.append(own)
+    product.input[1] = found[-1].output[0]
+    return found
 
 
 def _drop_unused(model: onnx.ModelProto) -> None:
-    read = {name for node in model.graph.node for name in node.input}
-    left = [weight for weight in model.graph.initializer if weight.name in read]
-    del model.graph.initializer[:]
-    model.graph.initializer.extend(left)
+    """Leaves the nodes and numbers that the answer rests on."""
+    graph = model.graph
+    read = {answer.name for answer in graph.output}
+    nodes: list[onnx.NodeProto] = []
+    for node in reversed(graph.node):  # each stands behind those that it reads
+        if not read.isdisjoint(node.output):
+            nodes.append(node)
+            read.update(node.input)
+    kept = [weight for weight in graph.initializer if weight.name in read]
+    told = [info for info in graph.value_info if info.name in read]
+    for part, left in ((graph.node, nodes[::-1]), (graph.initializer, kept), (graph.value_info, told)):
+        del part[:]
+        part.extend(left)

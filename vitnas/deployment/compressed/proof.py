@@ -9,13 +9,9 @@ from collections.abc import Mapping
 
 from torch import fx, nn
 
-from vitnas.deployment.compressed.executed import SMALL
 from vitnas.deployment.compressed.graph import BLOCKS, products_of, weight_name
 from vitnas.deployment.compressed.qdq import BITS, precisions_of
 from vitnas.search_spaces.precision import FULL
-
-OF_PALETTES = (1, 2, 3, 4, 6, 8)
-"""Bits that a place in a palette may have in a file."""
 
 
 def names_of(network: nn.Module, site: str) -> list[str]:
@@ -30,8 +26,8 @@ def kept_bits(network: nn.Module, site: str) -> list[int]:
     layer, precision = network.get_submodule(site), precisions_of(network)[site]
     assert isinstance(layer, fx.GraphModule)
     if precision.palette:
-        return [next(bits for bits in OF_PALETTES if bits >= precision.weight_bits)] * len(products_of(layer))
-    return [SMALL if weight_name(product).endswith(BLOCKS) else BITS for product in products_of(layer)]
+        return [precision.stored_bits] * len(products_of(layer))
+    return [precision.stored_bits if weight_name(product).endswith(BLOCKS) else BITS for product in products_of(layer)]
 
 
 def strays(network: nn.Module, integers: set[str], kept: Mapping[str, int], runtime: str) -> dict[str, str]:

@@ -70,7 +70,7 @@ class Tolerance:
 EXACT = Tolerance(max_difference=1e-4, top1_agreement=0.99, accuracy_drop=0.01)
 """For formats that keep fp32."""
 ROUNDED = Tolerance(max_difference=2.0, top1_agreement=0.95, accuracy_drop=0.01, mean_difference=0.1)
-"""For networks with layers at other precisions: where a sum lies between two steps, its last bits decide which it becomes."""
+"""The most for networks with layers at other precisions, see `vitnas.deployment.compressed.limits`."""
 
 
 class Exporter(ABC):
@@ -96,6 +96,10 @@ class Exporter(ABC):
     def strays(self, path: Path, network: nn.Module) -> dict[str, str]:
         """The layers of an artefact, by site, that are not computed or kept at their precision, and what is done instead."""
         return {}
+
+    def rounds_besides(self, path: Path, network: nn.Module) -> list[str]:
+        """The sites whose activations a runtime rounds though their precision is of weights alone."""
+        return []
 
     @abstractmethod
     def export(self, network: nn.Module, example: Tensor, facts: Facts, folder: Path) -> Path:

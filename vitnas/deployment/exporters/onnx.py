@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from vitnas.deployment.compressed.proof import strays
+from vitnas.deployment.compressed.proof import names_of, strays
 from vitnas.deployment.compressed.qdq import precisions_of, refused_by_processors
 from vitnas.deployment.exporters.exporter import Exporter, Facts
 from vitnas.deployment.exporters.timing import median_ms
@@ -48,6 +48,16 @@ class Onnx(Exporter):
         from vitnas.deployment.compressed.onnx_graph import integer_products, kept_bits
 
         return strays(network, integer_products(path), kept_bits(onnx.load(path)), "ONNX Runtime")
+
+    def rounds_besides(self, path: Path, network: nn.Module) -> list[str]:
+        from vitnas.deployment.compressed.onnx_graph import rounding_products
+
+        found = rounding_products(path)
+        return [
+            site
+            for site, precision in precisions_of(network).items()
+            if not found.isdisjoint(names_of(network, site)) and not precision.integer
+        ]
 
     def run(self, path: Path, x: Tensor) -> Tensor:
         from vitnas.latency_lut.runtimes.onnx import open_session

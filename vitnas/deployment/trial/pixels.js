@@ -1,5 +1,7 @@
 // From a picture to what the network takes: as vitnas prepares images that it evaluates.
 
+import { resampled } from "./resample.js";
+
 // Which part of the picture is shown, and how large; as `placed` of vitnas/supernets/data/geometry.py.
 function placed(columns, rows, { fit, width, height }) {
   if (fit === "crop") {
@@ -19,24 +21,11 @@ export function seen(picture, columns, rows, canvas, known) {
   canvas.width = known.width;
   canvas.height = known.height;
   const part = placed(columns, rows, known);
-  let source = picture;
-  let { left, top, across, down } = part;
-  // Half at a time, so that every pixel of a large photograph counts, as in a resize with a filter.
-  while (across >= 2 * part.width && down >= 2 * part.height) {
-    const half = document.createElement("canvas");
-    half.width = Math.floor(across / 2);
-    half.height = Math.floor(down / 2);
-    const draw = half.getContext("2d");
-    draw.imageSmoothingQuality = "high";
-    draw.drawImage(source, left, top, across, down, 0, 0, half.width, half.height);
-    [source, left, top, across, down] = [half, 0, 0, half.width, half.height];
-  }
+  const image = new ImageData(resampled(picture, columns, rows, part), part.width, part.height);
   const draw = canvas.getContext("2d", { willReadFrequently: true });
-  draw.imageSmoothingQuality = "high";
   draw.fillStyle = "#000";
   draw.fillRect(0, 0, known.width, known.height);
-  const [x, y] = [(known.width - part.width) >> 1, (known.height - part.height) >> 1];
-  draw.drawImage(source, left, top, across, down, x, y, part.width, part.height);
+  draw.putImageData(image, (known.width - part.width) >> 1, (known.height - part.height) >> 1);
   return draw.getImageData(0, 0, known.width, known.height).data;
 }
 

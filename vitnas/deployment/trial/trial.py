@@ -18,7 +18,7 @@ from vitnas.latency_lut.browser.onnxruntime_web import SCRIPTS, missing, runtime
 from vitnas.latency_lut.browser.server import PageServer, ServedFiles
 from vitnas.search_spaces import Task
 from vitnas.supernets.judgement import ACCURACY
-from vitnas.supernets.weights.exported import read_report
+from vitnas.supernets.weights.exported import input_shape, read_report
 
 HERE = Path(__file__).parent
 NETWORK = "network.onnx"
@@ -43,7 +43,8 @@ class TryPage(PageServer):
             raise DeviceError(f"'{folder}' cannot be tried in a browser: {why}")
         files: dict[str, bytes | Path] = dict(runtime_files("wasm", say))
         files |= {name: PAGE / name for name in ("facts.js", "worker.js", "page.css")}
-        files |= {"index.html": HERE / "try.html", "try.js": HERE / "try.js", "pixels.js": HERE / "pixels.js"}
+        files |= {"index.html": HERE / "try.html"}
+        files |= {name: HERE / name for name in ("try.js", "pixels.js", "resample.js")}
         files |= {NETWORK: network, "facts.json": json.dumps(_facts(report)).encode()}
         super().__init__(ServedFiles(files, {}), lan, port)
 
@@ -83,8 +84,8 @@ def _facts(report: dict[str, Any]) -> dict[str, Any]:
         "title": f"{report['space']['name']}, arch {report['arch_id']}",
         "dataset": report["dataset"],
         "classes": list(report["classes"]),
-        "height": task.sides[0],
-        "width": task.sides[1],
+        "height": input_shape(report)[1],
+        "width": input_shape(report)[2],
         "fit": report.get("division", {}).get("fit", "crop"),
         "channels": channels,
         "mean": mean,

@@ -82,7 +82,9 @@ function show(shares, ms, calls) {
 
 async function startCamera() {
   if (stream) {
-    await classify(at("video"), at("video").videoWidth, at("video").videoHeight);
+    const picture = await createImageBitmap(at("video")); // which goes on while its parts are read
+    await classify(picture, picture.width, picture.height);
+    picture.close();
     stopCamera();
     return;
   }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import threading
 import time
@@ -17,6 +18,8 @@ WAIT_S = 20.0
 SILENT_S = 30.0
 """A page that neither answers nor says that it is at work for so long is gone; it says so every few seconds."""
 
+_UNPRINTABLE = re.compile(r"[^ -~]")
+"""What a terminal may take for more than a letter."""
 Text = Annotated[str, msgspec.Meta(max_length=200, pattern=r"^[ -~]*$")]
 Job = dict[str, Any]
 
@@ -177,7 +180,7 @@ class Conversation:
                 self._changed.wait(1.0)
             answer, self._answer = self._answer, None
         if answer.error is not None:
-            told = " ".join(answer.error.split())[:500]
+            told = _UNPRINTABLE.sub("?", " ".join(answer.error.split()))[:500]
             raise DeviceError(f"the browser could not {job['do']} '{job.get('name', '')}': {told}")
         return answer.ms or 0.0
 

@@ -33,6 +33,8 @@ STEPS = 50
 """Steps of the browser's clock that a block must last at least, so that the clock adds no more than 2 %."""
 FAREWELL_S = 0.5
 """How long the page has to hear that all is done."""
+MOST_LOSSES = 3
+"""How often the page may go while it has one group of networks, before one of them is taken for the reason."""
 
 
 class Browser(Device):
@@ -73,7 +75,7 @@ class Browser(Device):
         self._facts: BrowserFacts | None = None
         self._site = ServedFiles({}, {})
         self._talk: Conversation | None = None
-        self._loaded: set[str] = set()
+        self._at = ""
 
     def fingerprint(self) -> dict[str, str | int]:
         """What is known before a page is open, and what its browser tells of itself from then on."""
@@ -114,7 +116,7 @@ class Browser(Device):
         files["begin.json"] = json.dumps(begin).encode()
         self._site = ServedFiles(files, {"hello": talk.hello, "turn": talk.turn, "alive": talk.alive, "bye": talk.bye})
         with serving(PageServer(self._site, self.lan, self.port)) as server:
-            self._talk, self._loaded = talk, set()
+            self._talk = talk
             farewell = (
                 "The command has ended before all was measured. Run it again, and open the address that it prints."
             )
@@ -155,13 +157,18 @@ class Browser(Device):
             files = BlueprintFiles(folder, self.batch)
             waiting = iter(enumerate(blueprints, 1))
             while group := list(itertools.islice(waiting, how.group)):
-                while True:
+                for losses in itertools.count(1):
                     try:
                         found = self._group(talk, files.file, group, len(blueprints), beside, how)
                         break
                     except PageLost:
-                        self._loaded.clear()
-                        self._say("the page is gone; open it again at the same address, and it goes on")
+                        if losses == MOST_LOSSES:
+                            raise self._unusable(
+                                f"the page was gone {losses} times while it had the same networks, at last at {self._at}. "
+                                "If nobody closed it, this network is too much for the browser: take another browser or a "
+                                "smaller space"
+                            ) from None
+                        self._say(f"the page is gone, at {self._at}; open it again at the same address, and it goes on")
                         talk.wait_for_page()
                 yield from found
 
@@ -175,23 +182,31 @@ class Browser(Device):
         settings: TimingSettings,
     ) -> list[Timing]:
         """Loads some networks into the page, measures them in turns with the reference, and lets them go."""
+        self._at = "no network"
         talk.ask({"do": "forget", "say": f"loading networks {group[0][0]} to {group[-1][0]} of {of}"})
         beside = self._load(talk, write, "reference", reference)
         watches = [self._load(talk, write, f"network-{number}", blueprint) for number, blueprint in group]
         talk.ask({"do": "note", "say": f"measuring networks {group[0][0]} to {group[-1][0]} of {of}"})
-        return measure(watches, beside, settings)
+        assert self._facts is not None
+        return measure(watches, beside, settings, step_ms=self._facts.clock_ms)
 
     def _load(
         self, talk: Conversation, write: Callable[[Blueprint], Path], name: str, blueprint: Blueprint
     ) -> Stopwatch:
         shape = (self.batch, *blueprint.in_shape) if len(blueprint) else (1,)
-        file = f"{name}.onnx"
+        file, told = f"{name}.onnx", f"{name} ({_in_words(blueprint)})"
+        self._at = told
         self._site.files[file] = write(blueprint).read_bytes()
         try:
             talk.ask({"do": "load", "name": file, "shape": shape})
         finally:
             del self._site.files[file]
-        return lambda runs: talk.ask({"do": "run", "name": file, "runs": runs})
+
+        def run(runs: int) -> float:
+            self._at = told
+            return talk.ask({"do": "run", "name": file, "runs": runs})
+
+        return run
 
     def _admit(self, facts: BrowserFacts) -> str | None:
         """Why a browser cannot take part."""
@@ -209,6 +224,14 @@ class Browser(Device):
 
     def _unusable(self, why: str) -> DeviceError:
         return DeviceError(f"device '{self.name}' cannot be used here: {why}")
+
+
+def _in_words(blueprint: Blueprint) -> str:
+    """Enough of a network to find it again."""
+    layers = blueprint.layers
+    if len(layers) > 1:
+        return f"{len(layers)} layers from '{layers[0].key}' to '{layers[-1].key}'"
+    return f"'{layers[0].key}'" if layers else "no layers"
 
 
 class BrowserWebGPU(Browser):

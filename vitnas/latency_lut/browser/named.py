@@ -40,9 +40,11 @@ def browser_named(
     kind = next((kind for name, kind in KINDS.items() if name == runs_by), None)
     if kind is None:
         raise SettingsError(f"--browser {runs_by}: networks run there by one of {', '.join(KINDS)}")
-    if device is not None and (device in DEVICES or not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,63}", device)):
+    if device is not None and (
+        device in DEVICES or base in DEVICES or not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,63}", device)
+    ):
         raise SettingsError(
             f"--device {device} names the table of the browser; use lower-case letters, digits, '-', '_' and '.', such as "
             "'pixel-8', and no device of this machine"
         )
-    return kind(threads or 1, name=device, lan=lan, port=port)
+    return kind(1 if threads is None else threads, name=device, lan=lan, port=port)

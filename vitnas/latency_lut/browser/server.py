@@ -25,6 +25,10 @@ MOST_POSTED = 64 * 1024
 """Bytes that a post may have."""
 SILENT_S = 60.0
 """A connection that says nothing for so long is closed."""
+STRANGER_S = 5.0
+"""The same before it has shown the token."""
+MOST_CONNECTIONS = 64
+"""At a time; a page has six at most."""
 
 KINDS = {
     ".html": "text/html; charset=utf-8",
@@ -83,18 +87,31 @@ class PageServer(ThreadingHTTPServer):
         """
         self.site = site
         self.token = secrets.token_urlsafe(24)
-        self._shown = lan_address() if lan else HOST
-        where = "" if lan else HOST
+        self._room = threading.BoundedSemaphore(MOST_CONNECTIONS)
+        where = lan_address() if lan else HOST
         try:
             super().__init__((where, port), _PageHandler)
         except OSError as error:
             raise VitnasError(
-                f"cannot listen on {where or 'this network'}:{port}: {error.strerror or error}; choose another --port"
+                f"cannot listen on {where}:{port}: {error.strerror or error}; choose another --port"
             ) from None
 
     @property
     def url(self) -> str:
-        return f"http://{self._shown}:{self.server_port}/{self.token}/"
+        return f"http://{self.server_address[0]!s}:{self.server_port}/{self.token}/"
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """A thread for a connection, as long as there are not too many."""
+        if self._room.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._room.release()
 
     def name_in(self, path: str) -> str | None:
         """The name behind the token; None without it. The time that this takes tells nothing of the token."""
@@ -136,7 +153,7 @@ class _PageHandler(BaseHTTPRequestHandler):
     server_version = "vitnas"
     sys_version = ""
     protocol_version = "HTTP/1.1"
-    timeout = SILENT_S
+    timeout = STRANGER_S
     disable_nagle_algorithm = True
 
     def do_HEAD(self) -> None:
@@ -163,7 +180,7 @@ class _PageHandler(BaseHTTPRequestHandler):
             self._refuse(404, "nothing is taken here")
         elif not length.isascii() or not length.isdigit():
             self._refuse(411, "say how long it is")
-        elif int(length) > MOST_POSTED:
+        elif len(length) > len(str(MOST_POSTED)) or int(length) > MOST_POSTED:
             self._refuse(413, f"at most {MOST_POSTED} bytes are taken")
         else:
             try:
@@ -187,6 +204,8 @@ class _PageHandler(BaseHTTPRequestHandler):
         name = self.server.name_in(path)
         if name is None:
             self._refuse(403, "open the address that vitnas printed, whole")
+        else:
+            self.connection.settimeout(SILENT_S)
         return name
 
     def _refuse(self, status: int, why: str) -> None:

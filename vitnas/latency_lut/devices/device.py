@@ -74,6 +74,14 @@ class Device(ABC):
                     "--simulate to search it without latency"
                 )
 
+    def check_at_hand(self) -> None:
+        """Refuses a device that somebody has to bring, for work in which nobody is asked to."""
+        if self.origin == "measured elsewhere":
+            raise DeviceError(
+                f"device '{self.name}' is measured while somebody has its page open, and here nobody is asked to open one; name "
+                f"another device, or measure it with `vitnas profile --device {self.name}` and search with its table"
+            )
+
     def fingerprint_of(self, mixed: bool) -> dict[str, str | int]:
         """The fingerprint of figures of layers that are all in float, or of which some are not: these tell what integers are here."""
         told = self.fingerprint()

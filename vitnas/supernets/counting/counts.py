@@ -16,7 +16,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
 from vitnas.search_spaces import FLOAT, LayerSpec, Precision
-from vitnas.search_spaces.precision import BLOCK, FULL
+from vitnas.search_spaces.precision import BLOCK, FULL, MOST
 from vitnas.supernets.layers import build
 from vitnas.supernets.precision.products import Handler, ProductCall, run_layer
 
@@ -70,7 +70,8 @@ class FloatCounts:
         product_macs: of all of them.
         product_weights: numbers in their weights.
         product_channels: that they put out.
-        product_blocks: blocks of `BLOCK` inputs that rows of linear layers are divided into, and channels of convolutions.
+        linear_blocks: blocks of `BLOCK` inputs that rows of linear layers are divided into, the last one filled up.
+        convolution_weights, convolution_channels: of what are convolutions.
     """
 
     num_params: int
@@ -82,16 +83,23 @@ class FloatCounts:
     product_macs: int
     product_weights: int
     product_channels: int
-    product_blocks: int
+    linear_blocks: int
+    convolution_weights: int
+    convolution_channels: int
 
     def at(self, precision: Precision) -> Counts:
         """The counts with weights, and perhaps activations, in fewer bits."""
         bits = precision.weight_bits
         weight_bytes, full = self.weight_bytes, FULL * FULL
         if bits < FULL:
-            scales = self.product_channels if precision.block is None else self.product_blocks
-            tables = self.products * 2**bits if precision.palette else scales
-            packed = -(-self.product_weights * precision.stored_bits // 8) + NUMBER_BYTES * tables
+            stored, numbers, tables = precision.stored_bits, self.product_weights, self.product_channels
+            if precision.palette:
+                tables = self.products * 2**stored
+            in_bits = numbers * stored
+            if precision.block is not None:  # which only linear layers are divided into
+                in_bits = self.linear_blocks * BLOCK * stored + self.convolution_weights * MOST
+                tables = self.linear_blocks + self.convolution_channels
+            packed = -(-in_bits // 8) + NUMBER_BYTES * tables
             weight_bytes = max(weight_bytes - NUMBER_BYTES * self.product_weights, 0) + packed
         bitops = self.product_macs * bits * precision.activation_bits + (self.macs - self.product_macs) * full
         return Counts(self.num_params, self.macs, weight_bytes, self.activation_bytes, bitops)
@@ -134,9 +142,9 @@ def count_in_float(spec: LayerSpec) -> FloatCounts:
         product_macs=products.flops // 2,
         product_weights=sum(math.prod(shape) for *_, shape in products.weights),
         product_channels=sum(shape[0] for *_, shape in products.weights),
-        product_blocks=sum(
-            shape[0] * (-(-shape[1] // BLOCK) if len(shape) == 2 else 1) for *_, shape in products.weights
-        ),
+        linear_blocks=sum(shape[0] * -(-shape[1] // BLOCK) for *_, shape in products.weights if len(shape) == 2),
+        convolution_weights=sum(math.prod(shape) for *_, shape in products.weights if len(shape) != 2),
+        convolution_channels=sum(shape[0] for *_, shape in products.weights if len(shape) != 2),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -68,6 +69,11 @@ class _Networks(msgspec.Struct):
     """Of several."""
 
     exports: list[FileName]
+
+
+def input_shape(report: Mapping[str, Any]) -> tuple[int, ...]:
+    """Of one image as the network of a report takes it, which may be smaller than the images of its task."""
+    return tuple(report["blueprint"][0]["in"])
 
 
 def read_report(folder: Path) -> dict[str, Any]:

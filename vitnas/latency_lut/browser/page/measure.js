@@ -32,7 +32,12 @@ async function post(name, body) {
 function shown() {
   if (document.visibilityState === "visible") return Promise.resolve();
   return new Promise((resolve) => {
-    document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && resolve(), { once: false });
+    const look = () => {
+      if (document.visibilityState !== "visible") return;
+      document.removeEventListener("visibilitychange", look);
+      resolve();
+    };
+    document.addEventListener("visibilitychange", look);
   });
 }
 

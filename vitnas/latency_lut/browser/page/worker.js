@@ -16,12 +16,9 @@ const deeds = {
     return {};
   },
 
-  async forget({ keep = [] }) {
-    for (const [name, { session }] of sessions) {
-      if (keep.includes(name)) continue;
-      await session.release();
-      sessions.delete(name);
-    }
+  async forget() {
+    for (const { session } of sessions.values()) await session.release();
+    sessions.clear();
     return {};
   },
 
