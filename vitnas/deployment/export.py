@@ -16,7 +16,7 @@ from vitnas.deployment.accuracies import accuracies, tested
 from vitnas.deployment.agreement import Predicted
 from vitnas.deployment.artefacts import folded, write_artefact
 from vitnas.deployment.calibration import calibration_images
-from vitnas.deployment.compressed.network import EXECUTED, reference, write_executed
+from vitnas.deployment.compressed.network import EXECUTED, check_level, reference, write_executed
 from vitnas.deployment.exporters import Exporter, Facts
 from vitnas.deployment.exporters.choose import choose_exporters
 from vitnas.deployment.exporters.exporter import size_bytes
@@ -28,7 +28,7 @@ from vitnas.deployment.latency import Then, compare_latencies, devices_here
 from vitnas.deployment.latency_report import describe
 from vitnas.deployment.logged import export_loggers, figures_of
 from vitnas.deployment.model_card import CARD, DIAGRAM, model_card
-from vitnas.deployment.settings import LEAST, ExportSettings
+from vitnas.deployment.settings import ExportSettings
 from vitnas.deployment.verification import answers, at_size, images_compared
 from vitnas.errors import ExportError
 from vitnas.files import BLANK, KEY, seal_bytes, write_bytes, write_json
@@ -94,7 +94,7 @@ def export(
     job = _Job(space, network, dataset, settings, choose_exporters(settings), run, dict(tables or {}), draw, progress)
     out = job.check(out, force)
     arch = job.check_arch(arch)
-    job.check_level([arch])
+    check_level(settings.quantise, [space.lower(arch)])
     with job.logged([arch], out) as loggers:
         with whole_folder(out) as draft:
             report = job.write(arch, latency_ms or {}, draft, chosen)
@@ -126,7 +126,7 @@ def export_all(
     if not archs:
         raise ExportError("there is no arch to export; give a front that has points")
     checked = [job.check_arch(arch) for arch in archs]
-    job.check_level(checked)
+    check_level(settings.quantise, [space.lower(arch) for arch in checked])
     latencies = latency_ms or [{}] * len(checked)
     reports = {}
     with job.logged(checked, out) as loggers:
@@ -187,16 +187,6 @@ class _Job:
                         "choose another format or another arch"
                     )
         return arch
-
-    def check_level(self, archs: Sequence[Arch]) -> None:
-        """Refuses work on rounded layers where there are none."""
-        level = self.settings.quantise
-        if level != LEAST and not any(precisions_of(self.space.lower(arch)) for arch in archs):
-            raise ExportError(
-                f"[export] quantise '{level}' is for layers that an arch has at other precisions, and here all are in float; leave "
-                "it out, or export an arch of `vitnas search --compress`. Formats that make all layers int8 choose ranges by "
-                "themselves"
-            )
 
     def logged(self, archs: Sequence[Arch], out: Path) -> Loggers:
         loggers = export_loggers(self.settings, self.space, archs, out)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from vitnas.deployment.compressed.executed import Executed, Kept, StoredProduct
 from vitnas.deployment.compressed.qdq import at_precision, executed_layers
-from vitnas.deployment.settings import Level
+from vitnas.deployment.settings import LEAST, Level
 from vitnas.deployment.verification import answers
 from vitnas.errors import ExportError
 from vitnas.files import BLANK, KEY, check_seal, seal_bytes, write_bytes
@@ -69,6 +69,15 @@ class Reference:
             f"simulated_{metric}": score(answers(self.simulated, x), truth),
             f"reference_{metric}": score(answers(self.network, x), truth),
         }
+
+
+def check_level(level: Level, blueprints: Iterable[Blueprint]) -> None:
+    """Refuses work on rounded layers where there are none."""
+    if level != LEAST and not any(map(precisions_of, blueprints)):
+        raise ExportError(
+            f"[export] quantise '{level}' is for layers that an arch has at other precisions, and here all are in float; leave it "
+            "out, or export an arch of `vitnas search --compress`. Formats that make all layers int8 choose ranges by themselves"
+        )
 
 
 def reference(folded: nn.Sequential, blueprint: Blueprint, images: Tensor, level: Level) -> Reference | None:
