@@ -24,7 +24,7 @@ class Convolutional(SearchSpace):
         )
 
     def sites(self) -> Sequence[Site]:
-        size = self.task.image_size
+        size = self.task.side
         side = size // 2
 
         def stem(width: int) -> LayerSpec:
