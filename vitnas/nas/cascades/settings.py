@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from vitnas.errors import SettingsError, suggest
-from vitnas.settings import Count, Natural, Settings, Share, about
+from vitnas.settings import Count, Natural, NotNegative, Settings, Share, about
 from vitnas.supernets.cascades.rules import RULES
 
 
@@ -20,6 +20,13 @@ class CascadeSettings(Settings):
         Share,
         about("Accuracy that a cascade may lose against the arch that it stands in for, on the images that choose."),
     ] = 0.002
+    margin: Annotated[
+        NotNegative,
+        about(
+            "Standard errors, of the difference to that arch, by which a cascade is to be better than allowed, if one is: the best of "
+            "many on some images is worse on others."
+        ),
+    ] = 1.0
     parts: Annotated[int, about("Archs of a cascade, at most.", ge=2, le=4)] = 3
     rules: Annotated[tuple[str, ...], about("Rules that are tried: confidence, entropy, gate.")] = (
         "confidence",
