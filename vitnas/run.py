@@ -36,7 +36,7 @@ class RunFolder(Shown, view="run"):
     tested.json          what networks had right on the test images
     moments.safetensors  what passes through the products of the network; where it is, smaller archs are compensated
     ranges.safetensors   what passes into the products of some networks, by which those of a compressed space are judged
-    sensitivities.json   what each precision of each layer does to the answers
+    sensitivities.json   what each precision of each layer alone does to the answers
     order.json           which channels were sorted before the first step, and which were not
     checkpoints/         step-00000100 folders of safetensors with their hashes
     latency/             DEVICE.parquet tables

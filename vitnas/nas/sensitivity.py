@@ -30,7 +30,7 @@ from vitnas.supernets.precision.sensitivity import LayerSensitivity, layer_sensi
 from vitnas.supernets.shared_ranges import measured_on
 from vitnas.supernets.supernet import Supernet
 
-_FORMAT = "vitnas-sensitivities/2"
+_FORMAT = "vitnas-sensitivities/1"
 
 Found = Mapping[tuple[str, str], LayerSensitivity]
 """By site and kind of layer."""
@@ -117,7 +117,7 @@ def sensitivities_of(
 
 
 def measure_sensitivities(net: Supernet, space: Compressed, train: Images, known: Found | None = None) -> Sensitivities:
-    """Rounds every layer, as the first and as the last of all, at every precision of the menu, in the largest arch, and in others for layers that it lacks.
+    """Rounds every layer alone at every precision of the menu, in the largest arch, and in others for layers that it lacks.
 
     Args:
         net: with trained weights, of the base or of a compressed space over it.
@@ -140,12 +140,11 @@ def measure_sensitivities(net: Supernet, space: Compressed, train: Images, known
         kinds = {site: (site, spec.kind) for site, spec in space.base.lower(arch).items()}
         here = {site: missing(layer) for site, layer in kinds.items() if layer in left}
         left -= {*kinds.values()}
-        others = [site for site, layer in kinds.items() if layer in wanted]
         if not here:
             continue
         own = net.space.compress(arch) if isinstance(net.space, Compressed) else arch
         network = cut_out(net, own, train).eval()
-        each = layer_sensitivities(network, here, calibrate(network, batches), torch.cat(batches), others)
+        each = layer_sensitivities(network, here, calibrate(network, batches), torch.cat(batches))
         for site, one in each.items():
             before = found[kinds[site]].rounded if kinds[site] in found else {}
             found[kinds[site]] = LayerSensitivity({**before, **one.rounded}, one.left_out)
