@@ -59,7 +59,11 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
         ("[space]\nname = 'deit'\nonly = 4\n", SettingsError, r"Expected `object`, got `int` - at `\$.only`"),
         ("[space]\nname = 'deit'\nonly = {depth = 4}\n", SettingsError, "Expected `array`, got `int`"),
         ("[space]\nname = 'deit'\nfile = 4\n", SettingsError, "Expected `str`"),
-        ("[space]\nname = 'deit'\nimage_size = 0\n", SettingsError, "`int` >= 1"),
+        (
+            "[space]\nname = 'deit'\nimage_size = 0\n",
+            SettingsError,
+            r"\[space\]: image_size must be one whole number of at least 1",
+        ),
     ],
 )
 def test_a_config_changed_by_hand_is_checked(tmp_path: Path, config: str, error: type[Exception], message: str) -> None:

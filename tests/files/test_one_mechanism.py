@@ -19,6 +19,7 @@ OWN = {
     "latency_lut/remote/bundle.py": "its own work folder in the draft",
     "latency_lut/runtimes/onnx.py": "a temporary folder",
     "latency_lut/runtimes/memory.py": "a switch of the kernel",
+    "deployment/cascades/runner.py": "the text of what runs where vitnas is not",
     "deployment/exporters/executorch.py": "a temporary folder",
     "deployment/exporters/executorch_worker.py": "runs where vitnas is not, writes into a draft",
     "supernets/training/processes/ray.py": "notes of workers to each other",

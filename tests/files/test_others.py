@@ -37,7 +37,9 @@ WRITERS = {
     "front.json": evaluate,
     "evaluations.parquet": evaluate,
     "cpu.parquet": lambda folder: make_table(TINY).write(folder / "cpu.parquet"),
-    "new.parquet": lambda folder: check_target(folder / "new.parquet", load_device("cpu")),
+    "new.parquet": lambda folder: check_target(
+        folder / "new.parquet", load_device("cpu"), load_space("autoformer-mini")
+    ),
     "page.html": lambda folder: write_page({"title": "t", "live": False}, folder / "page.html"),
     "report.json": fit,
     "environment.json": lambda folder: RunFolder.create(folder, TINY, {}),

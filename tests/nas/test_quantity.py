@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vitnas.nas.quantity import MAXIMISED, OF_A_DEVICE, Quantity, std_of
+from vitnas.nas.quantity import OF_A_DEVICE, Quantity, maximised, std_of
 
 names = st.sampled_from(["accuracy", "loss", "score", "latency_ms", "energy_mj", "num_params", "weight_bytes"])
 devices = st.text("abc12-@ ", min_size=1, max_size=6)
@@ -52,4 +52,4 @@ def test_a_quantity_concerns_its_device_and_what_is_the_same_everywhere_concerns
     assert Quantity.parse("latency_ms@cpu").concerns("cpu")
     assert not Quantity.parse("latency_ms@cpu").concerns("iphone12")
     assert not Quantity.parse("latency_ms@cpu-2").concerns("cpu")
-    assert all(Quantity(name).concerns("cpu") for name in (*MAXIMISED, *OF_A_DEVICE))
+    assert all(Quantity(name).concerns("cpu") for name in (*maximised(), *OF_A_DEVICE))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 from vitnas.nas.evaluator import Evaluator
@@ -14,6 +15,7 @@ from vitnas.nas.problem import Problem
 from vitnas.nas.quantity import Quantity
 from vitnas.nas.settings import SearchSettings
 from vitnas.run import environment
+from vitnas.search_spaces import FLOAT, Arch, Compressed, SearchSpace
 
 T = TypeVar("T")
 Sittings = Mapping[str, Mapping[str, Any]]
@@ -80,3 +82,15 @@ def _front(
         versions={key: here[key] for key in ("vitnas", "python", "packages")},
         shared=shared,
     )
+
+
+def archs_to_begin_with(place: Path, space: SearchSpace) -> list[Arch]:
+    """Archs to begin with; those of the space without precisions are taken in float, and at the fewest bits."""
+    file = place / "front.json" if place.is_dir() else place
+    front = ParetoFront.load(file)
+    archs = [point.arch for point in front.points]
+    if isinstance(space, Compressed) and front.space == space.base.name:
+        front.check(space.base, file)
+        return [space.compress(arch, name) for arch in archs for name in (space.menu[0], FLOAT.name)]
+    front.check(space, file)
+    return archs

@@ -7,12 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from vitnas.errors import SettingsError, suggest
-from vitnas.search_spaces.answers import metrics
 
 Direction = Literal["maximise", "minimise"]
-
-MAXIMISED = (*metrics(), "score")
-"""Quantities of which more is better; of all others (milliseconds, counts, losses) less is."""
 
 SHORT = {
     "latency": "latency_ms",
@@ -65,7 +61,7 @@ class Quantity:
     @property
     def direction(self) -> Direction:
         """Which way is better."""
-        return "maximise" if self.name in MAXIMISED else "minimise"
+        return "maximise" if self.name in maximised() else "minimise"
 
     @property
     def is_latency(self) -> bool:
@@ -93,6 +89,13 @@ class Quantity:
     def without_device(self) -> Quantity:
         """The same as a search for its device alone calls it."""
         return replace(self, device=None)
+
+
+def maximised() -> tuple[str, ...]:
+    """Quantities of which more is better; of all others (milliseconds, counts, losses) less is."""
+    from vitnas.search_spaces.answers import metrics  # settings know quantities, and load no space
+
+    return (*metrics(), "score")
 
 
 def std_of(name: str) -> str:

@@ -16,6 +16,7 @@ from vitnas.nas.early import ACCURACY
 from vitnas.nas.execution import make_executor
 from vitnas.nas.execution.place import computed_on
 from vitnas.nas.execution.together import Score
+from vitnas.nas.fronts import archs_to_begin_with
 from vitnas.nas.learned import check_importance, compensate, importance_of
 from vitnas.nas.objectives import objectives_named
 from vitnas.nas.pareto.front import ParetoFront
@@ -31,7 +32,7 @@ from vitnas.nas.targets.find import Say, find_target
 from vitnas.nas.targets.target import Target
 from vitnas.nas.unsearched import unsearched, weighed
 from vitnas.run import RunFolder
-from vitnas.search_spaces import FLOAT, Arch, Compressed, SearchSpace
+from vitnas.search_spaces import Arch, Compressed, SearchSpace
 from vitnas.search_spaces.answers import metric_of, metrics
 
 FEWEST_INITIAL = 2
@@ -146,7 +147,7 @@ def start_search(
     refuse_missing(settings.loggers)
     if settings.baselines:
         weighed(objectives_named(settings.objectives))
-    warm = _warm(request.warm, space) if request.warm is not None else []
+    warm = archs_to_begin_with(request.warm, space) if request.warm is not None else []
     folder = request.folder or _folder(request, space)
     refuse_other_study(space, objectives_named(settings.objectives), folder, settings.study)
     judged_on = "cpu" if predicted is not None else settings.torch_device
@@ -294,15 +295,3 @@ def _problem(space: SearchSpace, targets: Sequence[Target], settings: SearchSett
     origin = {"device": devices, "table": tables} if targets else {"precisions": SIMULATED}
     objectives = objectives_named(settings.objectives)
     return Problem(space, objectives, costs, settings.limits, tuple(targets), provenance, origin, seed=settings.seed)
-
-
-def _warm(place: Path, space: SearchSpace) -> list[Arch]:
-    """Archs to begin with; those of the space without precisions are taken in float, and at the fewest bits."""
-    file = place / "front.json" if place.is_dir() else place
-    front = ParetoFront.load(file)
-    archs = [point.arch for point in front.points]
-    if isinstance(space, Compressed) and front.space == space.base.name:
-        front.check(space.base, file)
-        return [space.compress(arch, name) for arch in archs for name in (space.menu[0], FLOAT.name)]
-    front.check(space, file)
-    return archs

@@ -7,7 +7,7 @@ import json
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -15,16 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitnas.errors import InvalidArchError, SpaceError, suggest
-from vitnas.image_size import ImageSize, ImageSizeError, height_and_width, only_side, settled
 from vitnas.registry import Registry
-from vitnas.search_spaces.answers import CLASS, answering, shape_of
+from vitnas.search_spaces.answers import answering
+from vitnas.search_spaces.answers.task import Task as Task
 from vitnas.search_spaces.arch import Arch, GeneValue
-from vitnas.search_spaces.blueprint import Blueprint, Shape
+from vitnas.search_spaces.blueprint import Blueprint
 from vitnas.search_spaces.gene import OFF, Choice, Column, Gene, make_columns, possible_columns, possible_genes
 from vitnas.search_spaces.genome import Codes, Genome
 from vitnas.search_spaces.lowering import Lowering, Site
 from vitnas.search_spaces.value_reader import ValueReader
-from vitnas.settings import Count
 
 if TYPE_CHECKING:
     from vitnas.search_spaces.compressed import Compressed
@@ -34,42 +33,6 @@ DERIVED: Registry[Callable[..., Any]] = Registry(
     "vitnas.derived_spaces",
     {"compressed": "vitnas.search_spaces.compressed:compressed"},
 )
-
-
-@dataclass(frozen=True)
-class Task:
-    """What the networks of a space look at and answer. Images have one side, or height and width, in pixels."""
-
-    image_size: ImageSize = 224
-    num_classes: Count = 1000
-    in_channels: Count = 3
-    answer: str = CLASS
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "image_size", settled(self.image_size, "image_size", ImageSizeError))
-
-    @property
-    def sides(self) -> tuple[int, int]:
-        """Height and width of the images."""
-        return height_and_width(self.image_size)
-
-    @property
-    def side(self) -> int:
-        """Of square images; others are refused."""
-        return only_side(self.image_size)
-
-    @property
-    def image_shape(self) -> tuple[int, int, int]:
-        return (self.in_channels, *self.sides)
-
-    @property
-    def answer_shape(self) -> Shape:
-        """Of what a network answers to one image."""
-        return shape_of(self)
-
-    def to_json(self) -> dict[str, Any]:
-        """As files hold it: what is asked is told where it is not one class."""
-        return {name: value for name, value in asdict(self).items() if (name, value) != ("answer", CLASS)}
 
 
 @dataclass(frozen=True)
@@ -108,7 +71,7 @@ class SearchSpace(ABC):
     """
 
     name: str
-    task: Task = Task()
+    task: Task = Task()  # noqa: RUF009 -- it cannot be changed
     only: tuple[tuple[str, tuple[Choice, ...]], ...] = field(default=(), kw_only=True)
     source: Source | None = field(default=None, kw_only=True, repr=False)
 

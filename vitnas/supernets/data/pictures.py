@@ -16,8 +16,8 @@ from vitnas.errors import DataError
 from vitnas.extras import load
 from vitnas.supernets.data.decoding import TooLargeError, UnreadableError, decode, decoded_by, look
 from vitnas.supernets.data.images import Images
-from vitnas.supernets.data.remembered import Remembered
-from vitnas.supernets.data.resized import Resized
+from vitnas.supernets.data.kept.remembered import Remembered
+from vitnas.supernets.data.kept.resized import Resized
 from vitnas.supernets.data.truths import Truth
 from vitnas.supernets.settings.data import DecoderName
 

@@ -7,7 +7,6 @@ from typing import Annotated, Literal
 
 from vitnas.errors import SettingsError
 from vitnas.image_size import ImageSize, settled
-from vitnas.search_spaces.answers import ANSWERS, CLASS
 from vitnas.settings import Natural, Positive, Settings, Share, about
 
 DecoderName = Literal["pillow", "simplejpeg"]
@@ -30,7 +29,7 @@ class DataSettings(Settings):
             "What networks answer: class, one class an image; labels, any number of labels; mask, one class a pixel. See "
             "docs/goals.md."
         ),
-    ] = CLASS
+    ] = "class"
     ignore_index: Annotated[
         int, about("In masks that hold class numbers, the number of pixels that count nothing.", ge=0, le=255)
     ] = 255
@@ -115,6 +114,8 @@ class DataSettings(Settings):
         if self.image_size is not None:
             object.__setattr__(self, "image_size", settled(self.image_size, "[data] image_size"))
         self.demand("name", bool(self.name), "a name or a path")
+        from vitnas.search_spaces.answers import ANSWERS
+
         if self.answer not in ANSWERS:
             ANSWERS.load(self.answer)  # an error that suggests
         self.demand("in_channels", self.in_channels in (None, 1, 3), "1 or 3")

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 
+from tests.supernets.data.kept.test_resized import decoded, load, pixels, same
 from tests.supernets.data.pictures import write_folder
-from tests.supernets.data.test_resized import decoded, load, pixels, same
-from vitnas.supernets.data import remembered
+from vitnas.supernets.data.kept import remembered
 
 __all__ = ["decoded"]
 

@@ -1,0 +1,1 @@
+"""What was decoded, kept so that it is not decoded again."""
