@@ -35,7 +35,7 @@ from vitnas.files import BLANK, KEY, seal_bytes, write_bytes, write_json
 from vitnas.loggers.names import refuse_missing
 from vitnas.loggers.opened import Loggers
 from vitnas.run import RunFolder, processor
-from vitnas.search_spaces import Arch, Blueprint, SearchSpace
+from vitnas.search_spaces import Arch, Blueprint, Compressed, SearchSpace
 from vitnas.search_spaces.answers import CLASS, metric_of
 from vitnas.supernets.counting.counts import count
 from vitnas.supernets.data import Dataset
@@ -94,7 +94,7 @@ def export(
     job = _Job(space, network, dataset, settings, choose_exporters(settings), run, dict(tables or {}), draw, progress)
     out = job.check(out, force)
     arch = job.check_arch(arch)
-    check_level(settings.quantise, [space.lower(arch)])
+    check_level(settings.quantise, space)
     with job.logged([arch], out) as loggers:
         with whole_folder(out) as draft:
             report = job.write(arch, latency_ms or {}, draft, chosen)
@@ -126,7 +126,7 @@ def export_all(
     if not archs:
         raise ExportError("there is no arch to export; give a front that has points")
     checked = [job.check_arch(arch) for arch in archs]
-    check_level(settings.quantise, [space.lower(arch) for arch in checked])
+    check_level(settings.quantise, space)
     latencies = latency_ms or [{}] * len(checked)
     reports = {}
     with job.logged(checked, out) as loggers:
@@ -236,6 +236,8 @@ class _Job:
             write_executed(low.executed, folder / EXECUTED)
             judged = deployed = low.network
             expected = answers(deployed, x)
+        elif isinstance(space, Compressed):
+            self.say(f"{arch.id} has all its layers in float")
         titles = space.name, arch.id, dataset.name
         pixels = tuple(dataset.mean), tuple(dataset.std)
         asked, metric = None if task.answer == CLASS else task.answer, metric_of(task.answer)

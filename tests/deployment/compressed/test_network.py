@@ -100,12 +100,19 @@ def test_an_arch_is_exported_as_it_says_and_verified_later(tmp_path, capsys):
         verify(out, images_for(read_report(out), None), measure=False)
 
 
-def test_work_on_rounded_layers_is_refused_where_there_are_none(tmp_path):
-    digits, arch = load_dataset("digits"), ONE.compress(SPACE.smallest(), "float")
+def test_work_on_rounded_layers_is_refused_where_no_arch_has_any(tmp_path):
+    digits = load_dataset("digits")
     for formats in (("torch",), ("onnx", "onnx-int8")):
         settings = ExportSettings(formats=formats, quantise="L2", measure=False)
-        with pytest.raises(ExportError, match="quantise 'L2' is for layers .* here all are in float; leave it out"):
-            export(ONE, Supernet(SPACE), arch, digits, tmp_path / "out", settings)
+        with pytest.raises(ExportError, match="quantise 'L2' is for layers .* all are in float; leave it out"):
+            export(SPACE, Supernet(SPACE), SPACE.smallest(), digits, tmp_path / "out", settings)
+
+
+def test_an_arch_in_float_of_a_space_with_precisions_is_exported_as_it_is(tmp_path):
+    said, arch = [], ONE.compress(SPACE.smallest(), "float")
+    settings = ExportSettings(formats=("torch",), quantise="L1", measure=False, verify_images=16, accuracy_images=16)
+    export(ONE, Supernet(SPACE), arch, load_dataset("digits"), tmp_path / "out", settings, progress=said.append)
+    assert f"{arch.id} has all its layers in float" in said
 
 
 def test_the_card_says_on_how_many_threads_and_which_kernels_round_more():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from vitnas.deployment.settings import LEAST, Level
 from vitnas.deployment.verification import answers
 from vitnas.errors import ExportError
 from vitnas.files import BLANK, KEY, check_seal, seal_bytes, write_bytes
-from vitnas.search_spaces import Blueprint
+from vitnas.search_spaces import Blueprint, Compressed, SearchSpace
 from vitnas.search_spaces.answers import CLASS, metric_of
 from vitnas.search_spaces.precision import Precision
 from vitnas.supernets.goals import goal_of
@@ -71,12 +71,12 @@ class Reference:
         }
 
 
-def check_level(level: Level, blueprints: Iterable[Blueprint]) -> None:
-    """Refuses work on rounded layers where there are none."""
-    if level != LEAST and not any(map(precisions_of, blueprints)):
+def check_level(level: Level, space: SearchSpace) -> None:
+    """Refuses work on rounded layers where no arch has any."""
+    if level != LEAST and not isinstance(space, Compressed):
         raise ExportError(
-            f"[export] quantise '{level}' is for layers that an arch has at other precisions, and here all are in float; leave it "
-            "out, or export an arch of `vitnas search --compress`. Formats that make all layers int8 choose ranges by themselves"
+            f"[export] quantise '{level}' is for layers that an arch has at other precisions, and in space '{space.name}' all are in "
+            "float; leave it out, or export an arch of `vitnas search --compress`. Formats that make all layers int8 choose ranges by themselves"
         )
 
 
