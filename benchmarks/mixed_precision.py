@@ -32,7 +32,7 @@ import numpy as np
 from frame import run, show
 from lut_fidelity import judged, lookups_per_s, table_within
 from problems import jointly, rounded
-from quantisers import NETWORKS
+from quantisers import NETWORKS, WORK
 
 from vitnas.latency_lut.devices import load_device
 from vitnas.latency_lut.devices.menus import Compression
@@ -133,7 +133,8 @@ def on_trained(group: Callable[..., dict[str, float]], names: Sequence[str] = tu
 
     def measured(spaces: dict[str, Compressed], quick: bool, seconds: float) -> dict[str, float]:
         integers = next(iter(spaces.values())).menu[0]
-        return group(rounded.each(quick, names), integers, quick)
+        with tempfile.TemporaryDirectory() as folder:
+            return group(rounded.each(quick, Path(folder) if quick else WORK, names), integers, quick)
 
     return measured
 

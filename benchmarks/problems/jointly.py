@@ -12,7 +12,6 @@ import numpy as np
 from frame import show
 from numpy.typing import NDArray
 from problems.rounded import Network
-from quantisers import WORK
 
 from vitnas.api.searching import search
 from vitnas.automation.pruning.given_run import given_run
@@ -51,7 +50,7 @@ def jointly(networks: dict[str, Network], integers: str, quick: bool) -> dict[st
     measured in turns.
     """
     one = networks["plain"]
-    run = _family(one, Path(tempfile.mkdtemp()) if quick else WORK, quick)
+    run = _family(one, quick)
     dataset = dataset_of(run)
     assert dataset.test is not None
     space, device = run.space.compressed([integers]), load_device("cpu")
@@ -101,7 +100,7 @@ def jointly(networks: dict[str, Network], integers: str, quick: bool) -> dict[st
 _HASTY = ProfileSettings(block_ms=4.0, blocks=5, warmup_ms=20.0, max_warmup_ms=100.0, fit_networks=8, test_networks=4)
 
 
-def _family(one: Network, folder: Path, quick: bool) -> RunFolder:
+def _family(one: Network, quick: bool) -> RunFolder:
     """What a network becomes, trained together for a while."""
     steps = 20 if quick else TUNED
     how = recipe(one.dataset, False, steps, learning_rate=5e-4, sampler="multi", threads=1)
@@ -109,7 +108,7 @@ def _family(one: Network, folder: Path, quick: bool) -> RunFolder:
         str(one.run.path / "arch.json"),
         replace(data_settings_of(one.run), val_share=VAL_SHARE),
         replace(how, init_order="output_error"),
-        lambda name: folder / f"rounded-{name}",
+        lambda name: one.run.path.parent / f"rounded-{name}",
         print,
     )
     train(run, progress=False)

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from frame import show
 from problems.given import IMAGES, Given, arch_of
-from quantisers import NETWORKS, QUICK, WORK
+from quantisers import NETWORKS, QUICK
 from scipy.stats import spearmanr
 from torch import nn
 
@@ -56,14 +56,14 @@ class Network:
         return self.run.space.compressed(menu)
 
 
-def each(quick: bool, names: Sequence[str] = tuple(NETWORKS)) -> dict[str, Network]:
-    """The networks of these names, as far as there is time for them."""
+def each(quick: bool, folder: Path, names: Sequence[str]) -> dict[str, Network]:
+    """The networks of these names, as far as there is time for them; their runs lie in a folder."""
     torch.set_num_threads(1)
     if not IMAGES.is_dir():
         raise SystemExit(f"needs {IMAGES}")
-    WORK.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp()) if quick else WORK
-    return {name: Network.of(given, folder) for name, given in (QUICK if quick else NETWORKS).items() if name in names}
+    folder.mkdir(parents=True, exist_ok=True)
+    given = QUICK if quick else NETWORKS
+    return {name: Network.of(one, folder) for name, one in given.items() if name in names}
 
 
 def rounding(networks: dict[str, Network], integers: str, quick: bool) -> dict[str, float]:
